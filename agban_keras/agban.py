@@ -1,0 +1,220 @@
+"""`AGBAN`: the adversarial gated bilinear attention network."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from agban_keras.classifier_every import update_every
+from agban_keras.layers import GatedBilinearAttention, GradientReversal, ModalityClassifier, VisualProjector
+from agban_keras.reversal_schedule import ReversalSchedule
+from mner_keras.data.encoder import PostEncoder, VisualInput
+from mner_keras.layers import CRF, CharBiLSTM, WordEmbedding
+from mner_keras.tagger import Tagger
+
+
+@keras.saving.register_keras_serializable(package="agban_keras")
+class AGBAN(Tagger):
+    """Adversarial gated bilinear attention network for multimodal named entity recognition.
+
+    Words and their characters pass a BiLSTM, `G_T` (eq. 1-6); detected objects pass a feed-forward network, `G_V`
+    (eq. 7); a modality classifier behind a gradient reversal layer pulls both into one space (eq. 8, 22-25); gated
+    bilinear attention adds to each token the objects that concern it (eq. 9-14); a linear layer without bias and a CRF
+    without start and end scores read the tags (eq. 16-21). The defaults are the paper's table II.
+
+    The loss is `L_crf + L_adv`: the reversal layer makes the projectors descend `L_crf - lambda L_adv` while the
+    classifier descends `L_adv`. A post without a picture has no objects.
+
+    Args:
+        num_tags: the number of tags, K.
+        vocabulary_size: rows of the trainable word table.
+        char_vocabulary_size: rows of the character table.
+        frozen_vocabulary_size: rows of the frozen word table.
+        max_characters: characters of a token in a batch.
+        word_dim: width of the word vectors, d_w.
+        char_dim: width of the characters' vectors, d_ce.
+        char_hidden_dim: width of the character BiLSTM, d_c; half of it a direction.
+        hidden_dim: width of the word BiLSTM, d; half of it a direction.
+        visual_dim: width of the objects' features.
+        num_objects: objects read of a picture, k, 1 to 5 in the paper.
+        rank: width of the bilinear form, d'.
+        gate_units: width of the gate, d_g.
+        gate: whether the gate filters the objects.
+        softmax: the axis of eq. 9, `"objects"` or `"pairs"`.
+        adversarial: whether the modality classifier takes part.
+        reversal: lambda: `"schedule"` (Ganin & Lempitsky, the released code) or a number (1 is the printed game).
+        classifier_every: the classifier is updated on one training step of so many (algorithm 1's z-steps).
+        dropout: rate on the characters' vectors, on the token representation and on the BiLSTM's output.
+        encoder: turns posts into batches, and is saved with the model.
+        loss_reduction: `"sum"` over the posts of a batch, to which table II's learning rate belongs, or `"mean"`.
+
+    Example:
+
+    >>> posts = load_dataset("sample")["train"]
+    >>> encoder = AGBAN.fit_encoder(posts)
+    >>> model = AGBAN.from_encoder(encoder)
+    >>> model.compile(keras.optimizers.SGD(0.005))
+
+    Reference:
+        Zheng et al., "Object-aware multimodal named entity recognition in social media posts with adversarial
+        learning", IEEE Transactions on Multimedia 23, 2021.
+    """
+
+    encoder_defaults = {"use_pos": False, "fold_digits": True, "visual": "objects", "visual_count": 3}
+
+    def __init__(
+        self,
+        num_tags: int,
+        vocabulary_size: int,
+        char_vocabulary_size: int,
+        frozen_vocabulary_size: int = 0,
+        max_characters: int = 24,
+        word_dim: int = 200,
+        char_dim: int = 30,
+        char_hidden_dim: int = 50,
+        hidden_dim: int = 200,
+        visual_dim: int = 1024,
+        num_objects: int = 3,
+        rank: int = 200,
+        gate_units: int = 200,
+        gate: bool = True,
+        softmax: str = "objects",
+        adversarial: bool = True,
+        reversal: float | str = "schedule",
+        classifier_every: int = 8,
+        dropout: float = 0.5,
+        encoder: PostEncoder | None = None,
+        loss_reduction: str = "sum",
+        name: str = "agban",
+    ) -> None:
+        if classifier_every < 1:
+            raise ValueError(f"`classifier_every` must be at least 1. Received: classifier_every={classifier_every}")
+        # === Layers ===
+        word_embedding = WordEmbedding(
+            vocabulary_size, word_dim, frozen_vocabulary_size, unknown="uniform", name="word_embedding"
+        )
+        char_bilstm = CharBiLSTM(char_vocabulary_size, char_dim, char_hidden_dim, dropout, name="char_bilstm")
+        bilstm = keras.layers.Bidirectional(
+            keras.layers.LSTM(hidden_dim // 2, return_sequences=True), name="bilstm"
+        )
+        projector = VisualProjector(hidden_dim, name="visual_projector")
+        attention = GatedBilinearAttention(rank, gate_units, gate, softmax, name="attention")
+        crf = CRF(num_tags, boundary=False, name="crf")
+
+        # === Functional model ===
+        inputs = {
+            "word_ids": keras.Input((None,), dtype="int32", name="word_ids"),
+            "char_ids": keras.Input((None, max_characters), dtype="int32", name="char_ids"),
+            "token_mask": keras.Input((None,), dtype="bool", name="token_mask"),
+            "visual_features": keras.Input((None, visual_dim), name="visual_features"),
+            "visual_mask": keras.Input((None,), dtype="bool", name="visual_mask"),
+        }
+        token_mask = inputs["token_mask"]
+        object_mask = inputs["visual_mask"][:, :num_objects]
+        tokens = keras.layers.Concatenate(name="token_representation")(
+            [word_embedding(inputs["word_ids"]), char_bilstm(inputs["char_ids"])]
+        )
+        tokens = keras.layers.Dropout(dropout, name="token_dropout")(tokens)
+        text = bilstm(tokens, mask=token_mask)
+        text = keras.layers.Dropout(dropout, name="text_dropout")(text)  # G_T [B, n, d]
+        objects = projector(inputs["visual_features"][:, :num_objects], mask=object_mask)  # G_V [B, k, d]
+        fused = attention(text, objects, text_mask=token_mask, object_mask=object_mask)  # G_M [B, n, d]
+        potentials = crf(keras.layers.Dense(num_tags, use_bias=False, name="potentials")(fused), mask=token_mask)
+        outputs = {"potentials": potentials, "mask": token_mask}
+        if adversarial:
+            both = keras.layers.Concatenate(axis=1, name="both_modalities")([text, objects])
+            both_mask = keras.layers.Concatenate(axis=1, name="both_masks")([token_mask, object_mask])
+            both = GradientReversal(reversal, name="gradient_reversal")(both)
+            classifier = ModalityClassifier(name="modality_classifier")
+            outputs["modality_logits"] = classifier(both, mask=both_mask)
+            outputs["modality_mask"] = both_mask
+        super().__init__(inputs, outputs, encoder=encoder, loss_reduction=loss_reduction, name=name)
+        if adversarial:
+            self.crf_loss_tracker = keras.metrics.Mean(name="crf_loss")
+            self.adversarial_loss_tracker = keras.metrics.Mean(name="adversarial_loss")
+
+        # === Config ===
+        self.num_tags = num_tags
+        self.vocabulary_size = vocabulary_size
+        self.char_vocabulary_size = char_vocabulary_size
+        self.frozen_vocabulary_size = frozen_vocabulary_size
+        self.max_characters = max_characters
+        self.word_dim = word_dim
+        self.char_dim = char_dim
+        self.char_hidden_dim = char_hidden_dim
+        self.hidden_dim = hidden_dim
+        self.visual_dim = visual_dim
+        self.num_objects = num_objects
+        self.rank = rank
+        self.gate_units = gate_units
+        self.gate = gate
+        self.softmax = softmax
+        self.adversarial = adversarial
+        self.reversal = reversal
+        self.classifier_every = classifier_every
+        self.dropout = dropout
+
+    @classmethod
+    def no_pictures(cls, count: int | None = None) -> VisualInput:
+        """What an encoder without a feature store gives: masked objects of Mask R-CNN's width, 1024."""
+        return VisualInput("objects", count or 3, dim=1024)
+
+    @classmethod
+    def from_encoder(cls, encoder: PostEncoder, **arguments: Any) -> AGBAN:
+        if encoder.visual is not None:
+            arguments.setdefault("num_objects", encoder.visual.count)
+        return super().from_encoder(encoder, **arguments)
+
+    def compile(self, optimizer="rmsprop", **kwargs) -> None:
+        super().compile(optimizer, **kwargs)
+        if self.adversarial and self.classifier_every > 1:
+            update_every(self.optimizer, self.get_layer("modality_classifier"), self.classifier_every)
+
+    def fit(self, *args, callbacks=None, **kwargs):
+        callbacks = list(callbacks or ())
+        if self.adversarial:
+            callbacks.insert(0, ReversalSchedule(self.get_layer("gradient_reversal")))
+        return super().fit(*args, callbacks=callbacks, **kwargs)
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        crf_loss = super().compute_loss(x, y, y_pred, sample_weight, training)
+        if not self.adversarial:
+            return crf_loss
+        adversarial_loss = self.adversarial_loss(y_pred)
+        self.crf_loss_tracker.update_state(crf_loss)
+        self.adversarial_loss_tracker.update_state(adversarial_loss)
+        return crf_loss + adversarial_loss
+
+    def adversarial_loss(self, outputs):
+        """L_adv (eq. 8), reduced over the posts as the CRF's loss is; a scalar."""
+        logits, mask = outputs["modality_logits"], outputs["modality_mask"]
+        tokens = ops.shape(outputs["mask"])[1]
+        is_text = ops.arange(ops.shape(logits)[1])[None] < tokens
+        classifier = self.get_layer("modality_classifier")
+        return self.reduce_rows(classifier.loss(logits, is_text, mask), outputs)
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "num_tags": self.num_tags,
+            "vocabulary_size": self.vocabulary_size,
+            "char_vocabulary_size": self.char_vocabulary_size,
+            "frozen_vocabulary_size": self.frozen_vocabulary_size,
+            "max_characters": self.max_characters,
+            "word_dim": self.word_dim,
+            "char_dim": self.char_dim,
+            "char_hidden_dim": self.char_hidden_dim,
+            "hidden_dim": self.hidden_dim,
+            "visual_dim": self.visual_dim,
+            "num_objects": self.num_objects,
+            "rank": self.rank,
+            "gate_units": self.gate_units,
+            "gate": self.gate,
+            "softmax": self.softmax,
+            "adversarial": self.adversarial,
+            "reversal": self.reversal,
+            "classifier_every": self.classifier_every,
+            "dropout": self.dropout,
+        }

@@ -1,0 +1,118 @@
+"""`GatedBilinearAttention`: AGBAN's fusion of words and objects."""
+
+from __future__ import annotations
+
+import keras
+from keras import ops
+
+from mner_keras.layers.masked_softmax import masked_softmax
+
+
+@keras.saving.register_keras_serializable(package="agban_keras")
+class GatedBilinearAttention(keras.layers.Layer):
+    """Add to each token what it attends to among the objects, through a gate.
+
+    Equations, with tokens T `[B, n, d]` and objects V `[B, k, d]` as rows:
+
+    - `A = softmax(((1 p^T) * T W_t) (V W_v)^T)`, `[B, n, k]` (eq. 9);
+    - `V_att = A (V W_a)` (eq. 10);
+    - `h_v = tanh(V_att W_gv)`, `h_t = tanh(T W_gt)`, `g = sigmoid([h_v; h_t] W_g)` (eq. 11-13);
+    - `M = g * V_att + T` (eq. 14).
+
+    No matrix has a bias. The paper applies the softmax of eq. 9 "element-wisely", which leaves its axis open.
+
+    Args:
+        rank: width d' of the bilinear form.
+        gate_units: width d_g of the gate's inner layers.
+        gate: whether the gate filters the objects (without it, eq. 14 has g = 1: Object-BAN).
+        softmax: `"objects"` for a distribution over the objects for each token; `"pairs"` for one over all pairs of
+            tokens and objects (bilinear attention networks, and the authors' released code).
+
+    Call arguments:
+        text: T, `[B, n, d]`.
+        objects: V, `[B, k, d]`.
+        text_mask: bool `[B, n]`, true where a token stands.
+        object_mask: bool `[B, k]`; a post without objects attends to nothing, and M = T.
+        return_attention_scores: whether to return A as well.
+
+    Returns:
+        M, `[B, n, d]`; with `return_attention_scores` also A, `[B, n, k]`.
+
+    Example:
+
+    >>> words, objects = np.random.normal(size=(2, 7, 200)), np.random.normal(size=(2, 3, 200))
+    >>> GatedBilinearAttention()(words, objects).shape
+    TensorShape([2, 7, 200])
+
+    Reference:
+        Zheng et al., "Object-aware multimodal named entity recognition in social media posts with adversarial
+        learning", IEEE TMM 2020, section III-E.
+    """
+
+    def __init__(
+        self, rank: int = 200, gate_units: int = 200, gate: bool = True, softmax: str = "objects", **kwargs
+    ) -> None:
+        for name, value in (("rank", rank), ("gate_units", gate_units)):
+            if value < 1:
+                raise ValueError(f"`{name}` must be at least 1. Received: {name}={value}")
+        if softmax not in ("objects", "pairs"):
+            raise ValueError(f"`softmax` must be 'objects' or 'pairs'. Received: softmax={softmax!r}")
+        super().__init__(**kwargs)
+        self.rank = rank
+        self.gate_units = gate_units
+        self.gate = gate
+        self.softmax = softmax
+
+    def build(self, text_shape, objects_shape) -> None:
+        width = text_shape[-1]
+
+        def matrix(name, rows, columns):
+            return self.add_weight(name=name, shape=(rows, columns), initializer="glorot_uniform")
+
+        self.text_kernel = matrix("text_kernel", width, self.rank)  # W_t
+        self.object_kernel = matrix("object_kernel", objects_shape[-1], self.rank)  # W_v
+        self.pooling = self.add_weight(name="pooling", shape=(self.rank,), initializer="ones")  # p
+        self.attended_kernel = matrix("attended_kernel", objects_shape[-1], width)  # W_a
+        if self.gate:
+            self.gate_object_kernel = matrix("gate_object_kernel", width, self.gate_units)  # W_gv
+            self.gate_text_kernel = matrix("gate_text_kernel", width, self.gate_units)  # W_gt
+            self.gate_kernel = matrix("gate_kernel", 2 * self.gate_units, width)  # W_g
+
+    def call(self, text, objects, text_mask=None, object_mask=None, return_attention_scores=False):
+        if object_mask is None:
+            object_mask = ops.ones_like(objects[..., 0], dtype="bool")
+        there = ops.cast(object_mask, "bool")[:, None, :]  # [B, 1, k]
+        tokens = ops.matmul(text, self.text_kernel) * self.pooling
+        match = ops.matmul(tokens, ops.transpose(ops.matmul(objects, self.object_kernel), (0, 2, 1)))  # [B, n, k]
+        if self.softmax == "pairs":
+            if text_mask is not None:
+                there = ops.logical_and(there, ops.cast(text_mask, "bool")[:, :, None])
+            scores = masked_softmax(match, there, axis=(1, 2))
+        else:
+            scores = masked_softmax(match, there)
+        attended = ops.matmul(scores, ops.matmul(objects, self.attended_kernel))  # [B, n, d]
+        if self.gate:
+            from_objects = ops.tanh(ops.matmul(attended, self.gate_object_kernel))
+            from_text = ops.tanh(ops.matmul(text, self.gate_text_kernel))
+            opened = ops.matmul(ops.concatenate([from_objects, from_text], axis=-1), self.gate_kernel)
+            attended = ops.sigmoid(opened) * attended
+        output = attended + text
+        return (output, scores) if return_attention_scores else output
+
+    def compute_mask(self, text, objects, text_mask=None, object_mask=None, return_attention_scores=False):
+        return None
+
+    def compute_output_shape(
+        self, text_shape, objects_shape, text_mask_shape=None, object_mask_shape=None, return_attention_scores=False
+    ):
+        scores_shape = (*text_shape[:-1], objects_shape[-2])
+        return (text_shape, scores_shape) if return_attention_scores else text_shape
+
+    def get_config(self) -> dict:
+        return {
+            **super().get_config(),
+            "rank": self.rank,
+            "gate_units": self.gate_units,
+            "gate": self.gate,
+            "softmax": self.softmax,
+        }

@@ -1,0 +1,81 @@
+"""`GradientReversal`: the identity forwards, minus lambda times the gradient backwards."""
+
+from __future__ import annotations
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="agban_keras")
+class GradientReversal(keras.layers.Layer):
+    """Pass inputs through and turn their gradient round.
+
+    Equations (AGBAN eq. 24-25): `R(x) = x`, `dR/dx = -lambda I`.
+
+    Args:
+        strength: lambda, a number of at least 0; or `"schedule"`, which raises it with the training's progress p from
+            0 to 1, `lambda = 2 / (1 + exp(-10 p)) - 1` (Ganin & Lempitsky 2015). The layer counts its training steps;
+            `set_total_steps` says how many there will be, and without it lambda is 1.
+
+    Call arguments:
+        inputs: any shape.
+
+    Returns:
+        the inputs.
+
+    Example:
+
+    >>> float(GradientReversal()(np.float32(3.0)))
+    3.0
+
+    Reference:
+        Ganin & Lempitsky, "Unsupervised domain adaptation by backpropagation", ICML 2015.
+    """
+
+    def __init__(self, strength: float | str = 1.0, **kwargs) -> None:
+        if strength != "schedule" and (isinstance(strength, str) or strength < 0):
+            raise ValueError(f"`strength` must be a number of at least 0 or 'schedule'. Received: strength={strength!r}")
+        super().__init__(**kwargs)
+        self.supports_masking = True
+        self.strength = strength
+
+    def build(self, input_shape=None) -> None:
+        if self.strength == "schedule":
+            for name in ("step", "total_steps"):
+                weight = self.add_weight(
+                    name=name, shape=(), initializer="zeros", dtype="float32", trainable=False, autocast=False
+                )
+                setattr(self, name, weight)
+
+    def set_total_steps(self, total_steps: int) -> None:
+        """Say how many steps the training takes in all: epochs x steps an epoch."""
+        if self.strength == "schedule":
+            self.total_steps.assign(total_steps)
+
+    def current_strength(self):
+        """Lambda at the present step, a scalar."""
+        if self.strength != "schedule":
+            return ops.convert_to_tensor(self.strength, "float32")
+        total = ops.convert_to_tensor(self.total_steps)
+        progress = ops.where(total > 0, ops.convert_to_tensor(self.step) / ops.maximum(total, 1.0), 1.0)
+        return ops.where(total > 0, 2.0 / (1.0 + ops.exp(-10.0 * progress)) - 1.0, 1.0)
+
+    def call(self, inputs, training=None):
+        strength = ops.cast(self.current_strength(), inputs.dtype)
+        if training and self.strength == "schedule":
+            self.step.assign(self.step + 1.0)
+
+        @ops.custom_gradient
+        def reverse(x):
+            def grad(*args, upstream=None):
+                return -strength * (args[0] if upstream is None else upstream)
+
+            return x, grad
+
+        return reverse(inputs)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "strength": self.strength}

@@ -1,0 +1,44 @@
+"""`MaskedNetwork`: the feed-forward network of AGBAN's projector and of its modality classifier."""
+
+from __future__ import annotations
+
+import keras
+
+
+@keras.saving.register_keras_serializable(package="agban_keras")
+class MaskedNetwork(keras.layers.Layer):
+    """Dense layers with batch normalisation over the valid positions and relu between them.
+
+    Args:
+        hidden: widths of the inner layers.
+        units: width of the output.
+    """
+
+    def __init__(self, hidden: tuple[int, ...], units: int, **kwargs) -> None:
+        super().__init__(**kwargs)
+        self.hidden = tuple(hidden)
+        self.units = units
+        policy = self.dtype_policy
+        self.inner = [keras.layers.Dense(width, dtype=policy) for width in self.hidden]
+        # The released code's settings, in Keras' terms.
+        self.norms = [keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5, dtype=policy) for _ in self.hidden]
+        self.outer = keras.layers.Dense(units, dtype=policy)
+
+    def build(self, input_shape) -> None:
+        shape = tuple(input_shape)
+        for dense, norm in zip(self.inner, self.norms, strict=True):
+            dense.build(shape)
+            shape = (*shape[:-1], dense.units)
+            norm.build(shape)
+        self.outer.build(shape)
+
+    def call(self, inputs, mask=None, training=None):
+        for dense, norm in zip(self.inner, self.norms, strict=True):
+            inputs = keras.ops.relu(norm(dense(inputs), mask=mask, training=training))
+        return self.outer(inputs)
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:-1], self.units)
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "hidden": list(self.hidden), "units": self.units}

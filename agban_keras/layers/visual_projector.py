@@ -1,0 +1,50 @@
+"""`VisualProjector`: from detected objects to the text's space."""
+
+from __future__ import annotations
+
+import keras
+
+from agban_keras.layers.masked_network import MaskedNetwork
+
+
+@keras.saving.register_keras_serializable(package="agban_keras")
+class VisualProjector(keras.layers.Layer):
+    """A feed-forward network on each object, `v = f_V(object)` (AGBAN eq. 7).
+
+    Dense layers with batch normalisation (over the valid objects) and relu between them; the paper leaves the network
+    open, the widths and the normalisation are the released code's.
+
+    Args:
+        units: width of the output.
+        hidden: widths of the layers before it.
+
+    Call arguments:
+        objects: `[B, k, f]`.
+        mask: bool `[B, k]`, true where an object stands.
+
+    Returns:
+        `[B, k, units]`.
+
+    Example:
+
+    >>> VisualProjector(200)(np.ones((2, 3, 1024))).shape
+    TensorShape([2, 3, 200])
+    """
+
+    def __init__(self, units: int, hidden: tuple[int, ...] = (512, 256), **kwargs) -> None:
+        super().__init__(**kwargs)
+        self.units = units
+        self.hidden = tuple(hidden)
+        self.network = MaskedNetwork(self.hidden, units, dtype=self.dtype_policy)
+
+    def build(self, objects_shape) -> None:
+        self.network.build(objects_shape)
+
+    def call(self, objects, mask=None, training=None):
+        return self.network(objects, mask=mask, training=training)
+
+    def compute_output_shape(self, objects_shape):
+        return (*objects_shape[:-1], self.units)
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "units": self.units, "hidden": list(self.hidden)}

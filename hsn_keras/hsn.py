@@ -1,0 +1,160 @@
+"""`HSN`: the hierarchical self-adaptation network."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from hsn_keras.layers import MultiHeadHierarchicalAttention, SelfAdaptiveIntegration
+from hsn_keras.text_encoder import text_features, text_inputs
+from mner_keras.data.encoder import PostEncoder, VisualInput
+from mner_keras.layers import CRF
+from mner_keras.tagger import Tagger
+
+VGG16_REGIONS = VisualInput("regions", count=49, dim=512)
+
+
+@keras.saving.register_keras_serializable(package="hsn_keras")
+class HSN(Tagger):
+    """Hierarchical self-adaptation network for multimodal named entity recognition.
+
+    Text features H and region features `V = relu(W v~ + b)` (eq. 7) weigh each other in two units of multi-head
+    hierarchical attention, `G = s_img * V` and `F = s_sen * H` (eq. 8-16); a gate mixes H and F token by token into O
+    (eq. 17-18); a linear layer and a CRF with start and end scores read the tags off O (eq. 3-4). The defaults are the
+    paper's table 2 and section 4.3.
+
+    A post without a picture sees the blank picture's regions.
+
+    Args:
+        num_tags: the number of tags, K.
+        vocabulary_size: rows of the trainable word table.
+        char_vocabulary_size: rows of the character table.
+        frozen_vocabulary_size: rows of the frozen word table.
+        pos_vocabulary_size: rows of the table of parts of speech.
+        max_characters: characters of a token in a batch.
+        word_dim: width of the word vectors.
+        char_dim: width of the characters' vectors and of the character convolution.
+        pos_dim: width of the vectors of the parts of speech.
+        hidden_dim: width d of H and of V; half of it a direction of the BiLSTM.
+        visual_dim: width of the regions' features.
+        num_heads: heads of the attention; they must divide `hidden_dim`.
+        dropout: rate on the token representation and on H.
+        head_softmax: whether each head passes a softmax before the mean, as eq. 14 prints it.
+        gate: `"token"` for one gamma a token, as printed; `"feature"` for one a feature.
+        encoder: turns posts into batches, and is saved with the model.
+        loss_reduction: `"mean"` or `"sum"` over the posts of a batch.
+
+    Example:
+
+    >>> posts = load_dataset("sample")["train"]
+    >>> encoder = HSN.fit_encoder(posts)
+    >>> model = HSN.from_encoder(encoder)
+    >>> model.compile(keras.optimizers.Adam(0.003))
+
+    Reference:
+        Tian et al., "Hierarchical self-adaptation network for multimodal named entity recognition in social media",
+        Neurocomputing 439, 2021.
+    """
+
+    encoder_defaults = {"use_pos": True, "visual": "regions"}
+
+    def __init__(
+        self,
+        num_tags: int,
+        vocabulary_size: int,
+        char_vocabulary_size: int,
+        frozen_vocabulary_size: int = 0,
+        pos_vocabulary_size: int = 11,
+        max_characters: int = 24,
+        word_dim: int = 200,
+        char_dim: int = 50,
+        pos_dim: int = 50,
+        hidden_dim: int = 400,
+        visual_dim: int = 512,
+        num_heads: int = 8,
+        dropout: float = 0.5,
+        head_softmax: bool = True,
+        gate: str = "token",
+        encoder: PostEncoder | None = None,
+        loss_reduction: str = "mean",
+        name: str = "hsn",
+    ) -> None:
+        # === Layers ===
+        regions_projection = keras.layers.Dense(hidden_dim, activation="relu", name="region_projection")
+        text_to_image = MultiHeadHierarchicalAttention(num_heads, head_softmax=head_softmax, name="text_to_image")
+        image_to_text = MultiHeadHierarchicalAttention(num_heads, head_softmax=head_softmax, name="image_to_text")
+        integration = SelfAdaptiveIntegration(gate, name="integration")
+        crf = CRF(num_tags, name="crf")
+
+        # === Functional model ===
+        inputs = text_inputs(max_characters)
+        inputs["visual_features"] = keras.Input((None, visual_dim), name="visual_features")
+        inputs["visual_mask"] = keras.Input((None,), dtype="bool", name="visual_mask")
+        token_mask, region_mask = inputs["token_mask"], inputs["visual_mask"]
+        text = text_features(
+            inputs,
+            vocabulary_size,
+            frozen_vocabulary_size,
+            char_vocabulary_size,
+            pos_vocabulary_size,
+            word_dim,
+            char_dim,
+            pos_dim,
+            hidden_dim,
+            dropout,
+        )  # H [B, n, d]
+        regions = regions_projection(inputs["visual_features"])  # V [B, k, d]
+        guided = text_to_image(text, regions, query_mask=token_mask, value_mask=region_mask)  # G [B, k, d]
+        fusion = image_to_text(guided, text, query_mask=region_mask, value_mask=token_mask)  # F [B, n, d]
+        features = integration(text, fusion)  # O [B, n, d]
+        potentials = crf(keras.layers.Dense(num_tags, name="potentials")(features), mask=token_mask)
+        super().__init__(
+            inputs,
+            {"potentials": potentials, "mask": token_mask},
+            encoder=encoder,
+            loss_reduction=loss_reduction,
+            name=name,
+        )
+
+        # === Config ===
+        self.num_tags = num_tags
+        self.vocabulary_size = vocabulary_size
+        self.char_vocabulary_size = char_vocabulary_size
+        self.frozen_vocabulary_size = frozen_vocabulary_size
+        self.pos_vocabulary_size = pos_vocabulary_size
+        self.max_characters = max_characters
+        self.word_dim = word_dim
+        self.char_dim = char_dim
+        self.pos_dim = pos_dim
+        self.hidden_dim = hidden_dim
+        self.visual_dim = visual_dim
+        self.num_heads = num_heads
+        self.dropout = dropout
+        self.head_softmax = head_softmax
+        self.gate = gate
+
+    @classmethod
+    def no_pictures(cls, count: int | None = None) -> VisualInput:
+        """What an encoder without a feature store gives: VGG16's 49 regions of 512, all zero."""
+        return VGG16_REGIONS
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "num_tags": self.num_tags,
+            "vocabulary_size": self.vocabulary_size,
+            "char_vocabulary_size": self.char_vocabulary_size,
+            "frozen_vocabulary_size": self.frozen_vocabulary_size,
+            "pos_vocabulary_size": self.pos_vocabulary_size,
+            "max_characters": self.max_characters,
+            "word_dim": self.word_dim,
+            "char_dim": self.char_dim,
+            "pos_dim": self.pos_dim,
+            "hidden_dim": self.hidden_dim,
+            "visual_dim": self.visual_dim,
+            "num_heads": self.num_heads,
+            "dropout": self.dropout,
+            "head_softmax": self.head_softmax,
+            "gate": self.gate,
+        }

@@ -1,0 +1,1 @@
+"""The systems that the two papers compare with, one a file."""

@@ -1,0 +1,162 @@
+"""`PostBatches`: encoded posts, cut into batches of NumPy arrays in an order made from (seed, epoch)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from mner_keras.data.encoder import PostEncoder, open_store
+from mner_keras.data.post import Post
+from mner_keras.errors import InputError
+from mner_keras.vision.feature_store import FeatureStore
+
+MAX_LENGTHS = 6
+"""Distinct lengths that the batches of one data set are padded to: a compiler makes a program for each."""
+
+Batch = dict[str, np.ndarray]
+
+
+class PostBatches:
+    """The batches behind `PostEncoder.dataset`, whatever library carries them.
+
+    Args:
+        encoder: gives the ids.
+        posts: the posts.
+        features: the store of their pictures' features, or `None`.
+        batch_size: posts a batch.
+        shuffle: a new order in each epoch, batched by length, the last batch filled up with empty rows; else the posts'
+            own order, the last batch as short as it comes.
+        seed: the order is made from (seed, epoch); without it, from fresh entropy.
+
+    Attributes:
+        epoch: the epoch that the next pass is made for; a finished pass adds one.
+        missing_pictures: posts that name a picture which the store does not hold.
+    """
+
+    def __init__(
+        self,
+        encoder: PostEncoder,
+        posts: Iterable[Post],
+        features: FeatureStore | str | os.PathLike | None = None,
+        batch_size: int = 16,
+        shuffle: bool = False,
+        seed: int | None = None,
+    ) -> None:
+        if batch_size < 1:
+            raise ValueError(f"`batch_size` must be at least 1. Received: batch_size={batch_size}")
+        self.encoder = encoder
+        self.posts = list(posts)
+        if not self.posts:
+            raise InputError("expected posts, found none")
+        self.batch_size = batch_size
+        self.shuffle = shuffle
+        self.seed = int(np.random.SeedSequence().entropy % 2**32) if seed is None else seed
+        self.epoch = 0
+        self.labelled = all(post.tags is not None for post in self.posts)
+        self.store = self._open(features)
+        self.missing_pictures = 0
+        if self.store is not None:
+            self.missing_pictures = sum(p.image_id is not None and p.image_id not in self.store for p in self.posts)
+        self.lengths = np.array([len(post) for post in self.posts])
+        self._index_tokens()
+        self._boundaries = _boundaries(self.lengths)
+
+    def __len__(self) -> int:
+        return -(-len(self.posts) // self.batch_size)
+
+    def rows(self, epoch: int) -> list[np.ndarray]:
+        """The posts of each batch, as positions in `posts`, in the order of the epoch."""
+        if not self.shuffle:
+            everything = np.arange(len(self.posts))
+            return [everything[i : i + self.batch_size] for i in range(0, len(everything), self.batch_size)]
+        rng = np.random.default_rng([self.seed, epoch])
+        order = rng.permutation(len(self.posts))
+        bucket = np.searchsorted(self._boundaries, self.lengths[order])
+        # A bucket's remainder moves on to the next longer one, so that only the last batch of all is not full.
+        order = order[np.argsort(bucket, kind="stable")]
+        batches = [order[i : i + self.batch_size] for i in range(0, len(order), self.batch_size)]
+        return [batches[i] for i in rng.permutation(len(batches))]
+
+    def batch(self, rows: np.ndarray) -> tuple[Batch, np.ndarray | None]:
+        """The arrays of some posts: inputs, and tags int32 `[B, n]` if every post has them."""
+        size = self.batch_size if self.shuffle else len(rows)
+        length = int(self._boundaries[np.searchsorted(self._boundaries, self.lengths[rows].max())])
+        tokens = np.zeros((size, length), "int64")
+        mask = np.zeros((size, length), bool)
+        pos = np.zeros((size, length), "int32")
+        tags = np.zeros((size, length), "int32")
+        for i, row in enumerate(rows):
+            span = slice(self._starts[row], self._starts[row + 1])
+            n = self.lengths[row]
+            tokens[i, :n] = self._tokens[span]
+            mask[i, :n] = True
+            if self.encoder.use_pos:
+                pos[i, :n] = self._pos[span]
+            if self.labelled:
+                tags[i, :n] = self._tags[span]
+        inputs: Batch = {
+            "word_ids": self._word_ids[tokens],
+            "char_ids": self._char_ids[tokens].astype("int32"),
+            "token_mask": mask,
+        }
+        if self.encoder.use_pos:
+            inputs["pos_ids"] = pos
+        if self.encoder.visual is not None:
+            inputs.update(self._pictures(rows, size))
+        return inputs, tags if self.labelled else None
+
+    def __iter__(self) -> Iterator[tuple[Batch, np.ndarray] | Batch]:
+        for rows in self.rows(self.epoch):
+            inputs, tags = self.batch(rows)
+            yield (inputs, tags) if self.labelled else inputs
+        self.epoch += 1
+
+    def _index_tokens(self) -> None:
+        """Encode each distinct token once; a post is then a run of positions in that table."""
+        encoder = self.encoder
+        index: dict[str, int] = {}
+        flat = [index.setdefault(token, len(index) + 1) for post in self.posts for token in post.tokens]
+        # Row 0 is the padding.
+        self._word_ids = np.array([0, *map(encoder.word_id, index)], "int32")
+        self._char_ids = np.zeros((len(index) + 1, encoder.max_characters), "uint16")
+        for token, row in index.items():
+            ids = encoder.char_ids(token)
+            self._char_ids[row, : len(ids)] = ids
+        self._tokens = np.array(flat, "int64")
+        self._starts = np.concatenate([[0], np.cumsum(self.lengths)])
+        if encoder.use_pos:
+            self._pos = np.array([i for ids in encoder.pos_ids(self.posts) for i in ids], "int32")
+        if self.labelled:
+            self._tags = np.array([i for post in self.posts for i in encoder.tag_ids(post.tags)], "int32")
+
+    def _pictures(self, rows: np.ndarray, size: int) -> Batch:
+        visual = self.encoder.visual
+        features = np.zeros((size, visual.count, visual.dim), "float32")
+        mask = np.zeros((size, visual.count), bool)
+        if self.store is not None:
+            ids = [self.posts[row].image_id for row in rows]
+            features[: len(rows)], mask[: len(rows)] = self.store.read(ids, visual.count)
+        if visual.kind == "regions":
+            # HSN's post without a picture sees the blank picture, and sees it unmasked.
+            absent = ~mask.any(axis=1)
+            absent[len(rows) :] = False
+            mask[absent] = True
+            if self.encoder.blank is not None:
+                features[absent] = self.encoder.blank
+        return {"visual_features": features, "visual_mask": mask}
+
+    def _open(self, features: FeatureStore | str | os.PathLike | None) -> FeatureStore | None:
+        if features is None or self.encoder.visual is None:
+            return None
+        store = open_store(features)
+        if store.dim != self.encoder.visual.dim:
+            raise InputError(f"expected features of width {self.encoder.visual.dim}, found {store.dim}", store.path)
+        return store
+
+
+def _boundaries(lengths: np.ndarray) -> np.ndarray:
+    """At most six lengths to pad to, so that about as many posts fall below each as below the next."""
+    cuts = np.quantile(lengths, np.arange(1, MAX_LENGTHS + 1) / MAX_LENGTHS, method="higher")
+    return np.unique(cuts)

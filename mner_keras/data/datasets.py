@@ -1,0 +1,100 @@
+"""Data sets by name or folder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from importlib import resources
+from pathlib import Path
+
+from mner_keras.data.files import file_sha256, read_posts
+from mner_keras.data.post import Post
+from mner_keras.errors import InputError, did_you_mean
+
+SPLITS = ("train", "dev", "test")
+_FILES = {
+    "train": ("train.txt", "train.jsonl"),
+    "dev": ("dev.txt", "valid.txt", "dev.jsonl", "valid.jsonl"),
+    "test": ("test.txt", "test.jsonl"),
+}
+
+
+class Dataset(Mapping[str, list[Post]]):
+    """A folder of posts in three splits, each read when it is first asked for.
+
+    Args:
+        folder: holds `train.txt`, `dev.txt` (or `valid.txt`) and `test.txt`, CoNLL columns, or the same as `.jsonl`.
+            It may hold `regions.h5` and `objects.h5`, the features of its pictures.
+        name: what a report calls the data set.
+
+    Example:
+
+    >>> data = load_dataset("sample")
+    >>> len(data["train"])
+    600
+    """
+
+    def __init__(self, folder: str | os.PathLike, name: str) -> None:
+        self.folder = Path(folder)
+        self.name = name
+        self._posts: dict[str, list[Post]] = {}
+
+    def __getitem__(self, split: str) -> list[Post]:
+        if split not in SPLITS:
+            raise KeyError(split)
+        if split not in self._posts:
+            self._posts[split] = read_posts(self.path(split))
+        return self._posts[split]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(SPLITS)
+
+    def __len__(self) -> int:
+        return len(SPLITS)
+
+    def path(self, split: str) -> Path:
+        """The file of a split.
+
+        Raises:
+            InputError: the folder holds none of the names that the split may have, or two of them.
+        """
+        found = [self.folder / name for name in _FILES[split] if (self.folder / name).is_file()]
+        if len(found) != 1:
+            seen = " and ".join(path.name for path in found) or "none of them"
+            raise InputError(f"expected one of {', '.join(_FILES[split])}, found {seen}", self.folder)
+        return found[0]
+
+    def features(self, kind: str) -> Path | None:
+        """The folder's own feature store of this kind (`regions` or `objects`), or `None`."""
+        path = self.folder / f"{kind}.h5"
+        return path if path.is_file() else None
+
+    def hashes(self) -> dict[str, str]:
+        """The SHA-256 of each split's file, by the file's name."""
+        return {path.name: file_sha256(path) for path in map(self.path, SPLITS)}
+
+
+def load_dataset(name_or_folder: str | os.PathLike) -> Dataset:
+    """Open a data set: `sample` (shipped inside the package), a folder, or a folder below `$MNER_DATA`.
+
+    Raises:
+        InputError: no such data set.
+
+    Example:
+
+    >>> load_dataset("sample")["dev"][0].tokens
+    """
+    name = os.fspath(name_or_folder)
+    if Path(name).is_dir():
+        return Dataset(name, Path(name).resolve().name)
+    if name == "sample":
+        return Dataset(Path(str(resources.files("mner_keras"))) / "data" / "sample", "sample")
+    home = os.environ.get("MNER_DATA")
+    if home and (Path(home) / name).is_dir():
+        return Dataset(Path(home) / name, name)
+    if Path(name).exists():
+        raise InputError("expected a folder with train, dev and test files, found a file", name)
+    raise InputError(
+        f"expected `sample`, a folder, or a folder's name below $MNER_DATA, found no {name!r}."
+        + did_you_mean(name, ["sample", "twitter2015/original", "twitter2015/umt"])
+    )

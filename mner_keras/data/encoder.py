@@ -1,0 +1,308 @@
+"""`PostEncoder`: from posts to batches of arrays."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mner_keras.data.post import Post
+from mner_keras.errors import InputError
+from mner_keras.text.pos import POS_CATEGORIES, pos_category, tag_pos
+from mner_keras.vision.feature_store import FeatureStore
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+    from mner_keras.text.vectors import WordVectors
+
+PADDING, UNKNOWN, FIRST = 0, 1, 2
+"""Index 0 pads, index 1 stands for what is unknown; words and characters start at 2."""
+
+_DIGIT = re.compile(r"[0-9]")
+
+
+@dataclasses.dataclass(frozen=True)
+class VisualInput:
+    """What the encoder puts into `visual_features` and `visual_mask`.
+
+    Args:
+        kind: `regions` (a post without a picture sees the blank picture's regions, unmasked) or `objects` (it sees
+            none).
+        count: vectors a picture, `k`.
+        dim: their width, `f`.
+        extractor: the name of what made them; `None` for a model trained without pictures.
+        weights: the extractor's weights.
+        weights_hash: their SHA-256.
+    """
+
+    kind: str
+    count: int
+    dim: int
+    extractor: str | None = None
+    weights: str | None = None
+    weights_hash: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.kind not in ("regions", "objects"):
+            raise ValueError(f"`kind` must be 'regions' or 'objects'. Received: kind={self.kind!r}")
+
+
+class PostEncoder:
+    """Turns posts into the arrays that the models read: vocabularies, lengths, features.
+
+    Make one with `PostEncoder.fit`, or with the `fit_encoder` of a model, which knows the paper's settings. It is saved
+    as JSON inside the model.
+
+    Args:
+        words: the training posts' words; their table is trainable.
+        characters: the training posts' characters.
+        types: the entity types; the tags are `O` and a `B-` and an `I-` for each type.
+        frozen_words: further words of the vector file; their table is frozen.
+        use_pos: whether batches hold `pos_ids`.
+        fold_digits: whether each digit becomes 0 before look-up, in words and characters.
+        max_characters: characters kept of a token, counted from its start.
+        visual: what the batches hold of the pictures; `None` for a text-only model.
+        blank: the blank picture's features, `[count, dim]`, for `regions`; zeros if not given.
+
+    Batch keys: `word_ids` int32 `[B, n]`, `char_ids` int32 `[B, n, c]`, `pos_ids` int32 `[B, n]`, `token_mask` bool
+    `[B, n]`, `visual_features` float32 `[B, k, f]`, `visual_mask` bool `[B, k]`; targets int32 `[B, n]`.
+    """
+
+    def __init__(
+        self,
+        words: Sequence[str],
+        characters: Sequence[str],
+        types: Sequence[str],
+        frozen_words: Sequence[str] = (),
+        use_pos: bool = True,
+        fold_digits: bool = False,
+        max_characters: int = 24,
+        visual: VisualInput | dict | None = None,
+        blank: Sequence[Sequence[float]] | None = None,
+    ) -> None:
+        self.words = list(words)
+        self.characters = list(characters)
+        self.types = list(types)
+        self.frozen_words = list(frozen_words)
+        self.use_pos = use_pos
+        self.fold_digits = fold_digits
+        self.max_characters = max_characters
+        self.visual = VisualInput(**visual) if isinstance(visual, dict) else visual
+        self.blank = None if blank is None else np.asarray(blank, "float32")
+        self.tags = ["O", *(prefix + kind for kind in self.types for prefix in ("B-", "I-"))]
+        """The tags, in the order of the model's potentials."""
+        self.vectors: WordVectors | None = None
+        """The word vectors that the encoder was fitted with; a model takes them over, the saved encoder does not."""
+        self._trained_ids = {word: FIRST + i for i, word in enumerate(self.words)}
+        self._frozen_ids = {word: self.vocabulary_size + i for i, word in enumerate(self.frozen_words)}
+        self._character_ids = {character: FIRST + i for i, character in enumerate(self.characters)}
+        self._tag_ids = {tag: i for i, tag in enumerate(self.tags)}
+
+    @classmethod
+    def fit(
+        cls,
+        posts: Iterable[Post],
+        vectors: WordVectors | None = None,
+        features: FeatureStore | str | os.PathLike | None = None,
+        visual: str | VisualInput | None = None,
+        visual_count: int | None = None,
+        use_pos: bool = True,
+        fold_digits: bool = False,
+        max_characters: int = 24,
+    ) -> PostEncoder:
+        """Learn the vocabularies from posts.
+
+        Args:
+            posts: the training posts; for a transductive vocabulary, those of all splits.
+            vectors: pretrained word vectors (`mner_keras.text.read_vectors`).
+            features: the store of the pictures' features.
+            visual: `"regions"` or `"objects"`: what the vectors of `features` are; a `VisualInput` where there is no
+                store; `None` for a text-only model.
+            visual_count: vectors taken of a picture; by default as many as the store's first picture has.
+            use_pos: whether the model reads parts of speech.
+            fold_digits: whether each digit becomes 0 before look-up.
+            max_characters: characters kept of a token.
+
+        Raises:
+            InputError: posts that hold no tags.
+        """
+        posts = list(posts)
+        types = sorted({tag[2:] for post in posts for tag in post.tags or () if tag != "O"})
+        if not types:
+            raise InputError("the training posts must hold at least one entity, found none")
+        fold = _fold_digits if fold_digits else str
+        counts = Counter(fold(token) for post in posts for token in post.tokens)
+        words = [word for word, _ in counts.most_common()]
+        characters = sorted({character for word in words for character in word[:max_characters]})
+        known = set(words)
+        encoder = cls(
+            words,
+            characters,
+            types,
+            frozen_words=[word for word in vectors.words if word not in known] if vectors is not None else (),
+            use_pos=use_pos,
+            fold_digits=fold_digits,
+            max_characters=max_characters,
+        )
+        encoder.vectors = vectors
+        if isinstance(visual, VisualInput):
+            encoder.visual = visual
+        elif visual is not None:
+            if features is None:
+                raise ValueError(f"`features` must be given with visual={visual!r}. Received: features=None")
+            store = open_store(features)
+            attributes = store.attributes
+            encoder.visual = VisualInput(
+                visual,
+                visual_count or store.count,
+                store.dim,
+                attributes.get("extractor"),
+                attributes.get("weights"),
+                attributes.get("weights_hash"),
+            )
+            encoder.blank = store.blank(encoder.visual.count) if visual == "regions" else None
+        return encoder
+
+    @property
+    def vocabulary_size(self) -> int:
+        """Rows of the trainable word table: padding, unknown, the training posts' words."""
+        return FIRST + len(self.words)
+
+    @property
+    def frozen_vocabulary_size(self) -> int:
+        """Rows of the frozen word table."""
+        return len(self.frozen_words)
+
+    @property
+    def char_vocabulary_size(self) -> int:
+        """Rows of the character table: padding, unknown, the characters."""
+        return FIRST + len(self.characters)
+
+    @property
+    def pos_vocabulary_size(self) -> int:
+        """Rows of the table of parts of speech: padding and the ten categories."""
+        return 1 + len(POS_CATEGORIES)
+
+    @property
+    def num_tags(self) -> int:
+        """The number of tags, K."""
+        return len(self.tags)
+
+    def word_vectors(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Pretrained vectors for the word tables.
+
+        Returns:
+            rows float32 `[vocabulary_size, d]`, known bool `[vocabulary_size]` (whether the vectors know that row's
+            word, as written or lower-cased), frozen float32 `[frozen_vocabulary_size, d]`.
+
+        Raises:
+            ValueError: the encoder was not fitted with vectors.
+        """
+        if self.vectors is None:
+            raise ValueError("`vectors` must be given to `PostEncoder.fit` for pretrained word tables. Received: None")
+        found = np.array([-1] * FIRST + [self.vectors.lookup(word) for word in self.words])
+        known = found >= 0
+        rows = np.where(known[:, None], self.vectors.matrix[found], np.float32(0))
+        frozen = self.vectors.matrix[[self.vectors.lookup(word) for word in self.frozen_words]]
+        return rows, known, frozen.reshape(-1, self.vectors.dim)
+
+    def word_id(self, word: str) -> int:
+        """The row of a word: as written, then lower-cased, in the trained table and then in the frozen one."""
+        word = _fold_digits(word) if self.fold_digits else word
+        for form in (word, word.lower()):
+            found = self._trained_ids.get(form) or self._frozen_ids.get(form)
+            if found:
+                return found
+        return UNKNOWN
+
+    def char_ids(self, word: str) -> list[int]:
+        """The rows of a word's first `max_characters` characters."""
+        word = _fold_digits(word) if self.fold_digits else word
+        return [self._character_ids.get(character, UNKNOWN) for character in word[: self.max_characters]]
+
+    def tag_ids(self, tags: Sequence[str]) -> list[int]:
+        """Indices of tags.
+
+        Raises:
+            InputError: a tag of a type that the training posts do not hold.
+        """
+        try:
+            return [self._tag_ids[tag] for tag in tags]
+        except KeyError as error:
+            raise InputError(f"expected tags of {', '.join(self.types)}, found {error.args[0]!r}") from None
+
+    def pos_ids(self, posts: Sequence[Post]) -> list[list[int]]:
+        """Categories of the posts' parts of speech; NLTK's tagger makes them for posts that came without.
+
+        Raises:
+            TaggerDataMissing: a post came without, and the tagger's data is not installed.
+        """
+        missing = [post.tokens for post in posts if post.pos is None]
+        made = iter(tag_pos(missing) if missing else ())
+        index = {category: 1 + i for i, category in enumerate(POS_CATEGORIES)}
+        return [[index[pos_category(tag)] for tag in (post.pos or next(made))] for post in posts]
+
+    def dataset(
+        self,
+        posts: Iterable[Post],
+        features: FeatureStore | str | os.PathLike | None = None,
+        batch_size: int = 16,
+        shuffle: bool = False,
+        seed: int | None = None,
+    ) -> tf.data.Dataset:
+        """Batches for `fit`, `evaluate` and `predict`.
+
+        A `tf.data.Dataset`, prefetched; where TensorFlow is not the backend and not installed, a
+        `keras.utils.PyDataset` with the same batches. Batches are `(inputs, tags)`, or `inputs` alone if a post has no
+        tags.
+
+        Args:
+            posts: the posts.
+            features: the store of their pictures' features; without it, every post counts as one without a picture.
+            batch_size: posts a batch.
+            shuffle: whether to draw the posts anew in each epoch, batched by length (six lengths at most), the last
+                batch filled up with empty rows. Else they come in their own order.
+            seed: the order is made from (seed, epoch).
+
+        Raises:
+            InputError: features of another width than the encoder's.
+            TaggerDataMissing: parts of speech are needed, and NLTK's data is not installed.
+        """
+        from mner_keras.data.batches import PostBatches
+        from mner_keras.data.pipeline import as_dataset
+
+        return as_dataset(PostBatches(self, posts, features, batch_size, shuffle, seed))
+
+    def get_config(self) -> dict[str, Any]:
+        """The encoder as plain JSON values."""
+        return {
+            "words": self.words,
+            "characters": self.characters,
+            "types": self.types,
+            "frozen_words": self.frozen_words,
+            "use_pos": self.use_pos,
+            "fold_digits": self.fold_digits,
+            "max_characters": self.max_characters,
+            "visual": None if self.visual is None else dataclasses.asdict(self.visual),
+            "blank": None if self.blank is None else self.blank.tolist(),
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> PostEncoder:
+        """The encoder that `get_config` described."""
+        return cls(**config)
+
+
+def open_store(features: FeatureStore | str | os.PathLike) -> FeatureStore:
+    """A feature store, opened if a path was given."""
+    return features if isinstance(features, FeatureStore) else FeatureStore(features)
+
+
+def _fold_digits(word: str) -> str:
+    return _DIGIT.sub("0", word)

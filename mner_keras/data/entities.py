@@ -1,0 +1,51 @@
+"""Entities of a tag sequence, read as strict IOB2: an entity opens at `B-` and at nothing else."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+
+@dataclasses.dataclass(frozen=True)
+class Entity:
+    """A name in a post.
+
+    Args:
+        text: its tokens, joined by a space, or the stretch of the plain text that it covers.
+        type: `PER`, `LOC`, ...
+        start: the position of its first token.
+        end: the position after its last token.
+        score: the smallest marginal probability of its tags; `None` where no model gave one.
+        start_char: where it begins in the plain text, in characters; `None` for a post that came as tokens.
+        end_char: where it ends in the plain text, exclusive.
+    """
+
+    text: str
+    type: str
+    start: int
+    end: int
+    score: float | None = None
+    start_char: int | None = None
+    end_char: int | None = None
+
+
+def entity_spans(tags: Sequence[str]) -> list[tuple[str, int, int]]:
+    """The entities of a tag sequence as (type, first token, token after the last), strict IOB2.
+
+    An `I-` that follows no tag of its own type (an orphan) belongs to no entity.
+    """
+    spans = []
+    start, kind = None, None
+    for position, tag in enumerate([*tags, "O"]):
+        if start is not None and tag != f"I-{kind}":
+            spans.append((kind, start, position))
+            start = None
+        if tag.startswith("B-"):
+            start, kind = position, tag[2:]
+    return spans
+
+
+def orphan_positions(tags: Sequence[str]) -> list[int]:
+    """Positions of the `I-` tags that follow no tag of their own type."""
+    previous = ("O", *tags)
+    return [i for i, tag in enumerate(tags) if tag.startswith("I-") and previous[i][2:] != tag[2:]]

@@ -1,0 +1,230 @@
+"""Readers and writers of posts: CoNLL columns, JSON lines and plain text.
+
+A malformed line is an `InputError` that names the file, the line, what was expected and what was found. Lines are
+split at the tab and never stripped: U+00A0 and zero-width characters are tokens like others.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from mner_keras.data.post import Post, is_bio_tag
+from mner_keras.errors import InputError
+
+PICTURE_ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp")
+_JSON_KEYS = ("id", "tokens", "text", "tags", "pos", "image")
+_IMAGE_LINE = "IMGID:"
+
+
+def read_conll(path: str | os.PathLike) -> list[Post]:
+    """Read posts in two columns, `token<TAB>tag`, a blank line after each post, `IMGID:<id>` before it if it has a picture.
+
+    Raises:
+        InputError: a missing or empty file, bytes that are not UTF-8, a line of one column or three, a tag that is not
+            BIO, a post without tokens.
+    """
+    return _read_file(path, iter_conll)
+
+
+def read_jsonl(path: str | os.PathLike) -> list[Post]:
+    """Read posts as JSON lines with the keys `id`, `tokens` or `text`, `tags`, `pos`, `image`; others pass through.
+
+    Raises:
+        InputError: a missing or empty file, bytes that are not UTF-8, a line that is no JSON object, fields of unequal
+            length.
+    """
+    return _read_file(path, iter_jsonl)
+
+
+def iter_conll(stream: IO[bytes], name: str | os.PathLike = "<stdin>") -> Iterator[Post]:
+    """Posts of a binary stream in CoNLL columns, one at a time."""
+    tokens: list[str] = []
+    tags: list[str] = []
+    image_id: str | None = None
+    image_line = number = 0
+
+    def post() -> Post:
+        return Post(tuple(tokens), tuple(tags), image_id)
+
+    for number, line in _lines(stream, name):
+        if not line:
+            if tokens:
+                yield post()
+            elif image_line:
+                raise InputError("expected tokens after the IMGID line, found a post with no tokens", name, image_line)
+            tokens, tags, image_id, image_line = [], [], None, 0
+        elif line.startswith(_IMAGE_LINE) and "\t" not in line:
+            if tokens or image_line:
+                raise InputError(f"expected a blank line before {_IMAGE_LINE}, found the line of a post", name, number)
+            image_id, image_line = line[len(_IMAGE_LINE) :], number
+            if not image_id:
+                raise InputError(f"expected an id after {_IMAGE_LINE}, found none", name, number)
+        else:
+            columns = line.split("\t")
+            if len(columns) != 2:
+                found = f"{len(columns)} column" + "s" * (len(columns) > 1)
+                raise InputError(f"expected token<TAB>tag, found {found}: {_short(line)}", name, number)
+            if not columns[0]:
+                raise InputError("expected a token before the tab, found none", name, number)
+            if not is_bio_tag(columns[1]):
+                raise InputError(f"expected a BIO tag (O, B-TYPE, I-TYPE), found {_short(columns[1])}", name, number)
+            tokens.append(columns[0])
+            tags.append(columns[1])
+    if tokens:
+        yield post()
+    elif image_line:
+        raise InputError("expected tokens after the IMGID line, found a post with no tokens", name, image_line)
+
+
+def iter_jsonl(stream: IO[bytes], name: str | os.PathLike = "<stdin>") -> Iterator[Post]:
+    """Posts of a binary stream of JSON lines, one at a time; blank lines are passed over."""
+    for number, line in _lines(stream, name):
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line)
+        except ValueError as error:
+            raise InputError(f"expected a JSON object, found {_short(line)} ({error})", name, number) from None
+        if not isinstance(record, dict):
+            raise InputError(f"expected a JSON object, found {_short(line)}", name, number)
+        try:
+            yield _post_from_record(record)
+        except ValueError as error:
+            raise InputError(str(error), name, number) from None
+
+
+def iter_text(stream: IO[bytes], name: str | os.PathLike = "<stdin>") -> Iterator[Post]:
+    """Posts of a binary stream of plain text, one a line, cut by NLTK's `TweetTokenizer`; blank lines are passed over."""
+    for _, line in _lines(stream, name):
+        if line.strip():
+            yield Post.from_text(line)
+
+
+def write_conll(path: str | os.PathLike, posts: Iterable[Post]) -> None:
+    """Write posts in CoNLL columns; a post without tags is written with `O`.
+
+    Raises:
+        InputError: a token holds a tab or a line break, which the format cannot carry.
+    """
+    with open(path, "w", encoding="utf-8", newline="\n") as file:
+        for post in posts:
+            file.write(conll_block(post))
+
+
+def conll_block(post: Post) -> str:
+    """The CoNLL lines of one post, with the blank line that ends it."""
+    lines = [] if post.image_id is None else [_IMAGE_LINE + post.image_id]
+    for token, tag in zip(post.tokens, post.tags or ("O",) * len(post), strict=True):
+        if any(c in token for c in "\t\n\r"):
+            raise InputError(f"CoNLL columns cannot hold a tab or a line break, found the token {_short(token)}")
+        lines.append(f"{token}\t{tag}")
+    return "\n".join(lines) + "\n\n"
+
+
+def write_jsonl(path: str | os.PathLike, posts: Iterable[Post]) -> None:
+    """Write posts as JSON lines that `read_jsonl` reads back unchanged."""
+    with open(path, "w", encoding="utf-8", newline="\n") as file:
+        for post in posts:
+            file.write(json.dumps(post_record(post), ensure_ascii=False) + "\n")
+
+
+def post_record(post: Post) -> dict[str, Any]:
+    """A post as the JSON object of `write_jsonl`."""
+    record: dict[str, Any] = dict(post.extra)
+    if post.id is not None:
+        record["id"] = post.id
+    if post.text is not None:
+        record["text"] = post.text
+    record["tokens"] = list(post.tokens)
+    if post.tags is not None:
+        record["tags"] = list(post.tags)
+    if post.pos is not None:
+        record["pos"] = list(post.pos)
+    record["image"] = post.image_id
+    return record
+
+
+def file_sha256(path: str | os.PathLike) -> str:
+    """The SHA-256 of a file, in hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _post_from_record(record: dict[str, Any]) -> Post:
+    if "tokens" not in record and not isinstance(record.get("text"), str):
+        raise ValueError("expected the key `tokens` (a list of strings) or `text` (a string), found neither")
+    image = record.get("image")
+    if image is not None and not isinstance(image, str):
+        raise ValueError(f"expected `image` to be a string or null, found {image!r}")
+    fields: dict[str, Any] = {
+        "tags": record.get("tags"),
+        "pos": record.get("pos"),
+        "image_id": picture_id(image) if image else None,
+        "id": None if record.get("id") is None else str(record["id"]),
+        "extra": {key: value for key, value in record.items() if key not in _JSON_KEYS},
+    }
+    if "tokens" not in record:
+        return Post.from_text(record["text"], **fields)
+    text = record.get("text")
+    if isinstance(text, str):
+        fields.update(text=text, offsets=_find_tokens(text, record["tokens"]))
+    return Post(record["tokens"], **fields)
+
+
+def _find_tokens(text: str, tokens: Any) -> tuple[tuple[int, int], ...] | None:
+    """Where tokens stand in the text that they came from, or `None` where one of them cannot be found in its turn."""
+    if not isinstance(tokens, list):
+        return None
+    offsets, place = [], 0
+    for token in tokens:
+        start = text.find(token, place) if isinstance(token, str) else -1
+        if start < 0:
+            return None
+        place = start + len(token)
+        offsets.append((start, place))
+    return tuple(offsets)
+
+
+def picture_id(name: str) -> str:
+    """A picture's id: its file's name without folder and ending."""
+    base = name.replace("\\", "/").rsplit("/", 1)[-1]
+    stem, dot, ending = base.rpartition(".")
+    return stem if dot and f".{ending.lower()}" in PICTURE_ENDINGS else base
+
+
+def _read_file(path: str | os.PathLike, read: Any) -> list[Post]:
+    try:
+        with open(path, "rb") as stream:
+            posts = list(read(stream, path))
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror}", path) from None
+    if not posts:
+        raise InputError("expected posts, found an empty file", path)
+    return posts
+
+
+def _lines(stream: IO[bytes], name: str | os.PathLike) -> Iterator[tuple[int, str]]:
+    """Numbered lines without their line ending; nothing else is stripped, and only a line feed ends a line."""
+    for number, raw in enumerate(stream, start=1):
+        try:
+            line = raw.decode("utf-8-sig" if number == 1 else "utf-8")
+        except UnicodeDecodeError as error:
+            raise InputError(f"expected UTF-8, found the byte 0x{raw[error.start]:02x}", name, number) from None
+        yield number, line.removesuffix("\n").removesuffix("\r")
+
+
+def _short(text: str, width: int = 60) -> str:
+    return repr(text if len(text) <= width else text[:width] + "...")
+
+
+READERS = {".jsonl": read_jsonl, ".txt": read_conll, ".conll": read_conll}
+
+
+def read_posts(path: str | os.PathLike) -> list[Post]:
+    """Read a file of tagged posts by its ending: JSON lines for `.jsonl`, CoNLL columns for all else."""
+    return READERS.get(Path(path).suffix.lower(), read_conll)(path)

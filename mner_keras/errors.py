@@ -1,0 +1,29 @@
+"""The error that bad input gets: a message for a person, never a traceback on the command line."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Iterable
+
+
+class InputError(ValueError):
+    """Input that a person can mend: a file, an option, a name.
+
+    Args:
+        message: what was expected and what was found, in a line or two.
+        path: the file at fault, if there is one.
+        line: the line in it, counted from 1.
+    """
+
+    def __init__(self, message: str, path: str | os.PathLike | None = None, line: int | None = None) -> None:
+        self.path = path
+        self.line = line
+        place = "" if path is None else f"{os.fspath(path)}: " if line is None else f"{os.fspath(path)}:{line}: "
+        super().__init__(place + message)
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """" Did you mean ...?" with the nearest of the known names, or an empty string."""
+    nearest = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f" Did you mean {nearest[0]!r}?" if nearest else ""

@@ -1,0 +1,10 @@
+"""Layers that both papers' models, and any Keras model of one's own, stand on."""
+
+from mner_keras.layers.char_bilstm import CharBiLSTM
+from mner_keras.layers.char_cnn import CharCNN
+from mner_keras.layers.crf import CRF
+from mner_keras.layers.highway import Highway
+from mner_keras.layers.masked_softmax import masked_softmax
+from mner_keras.layers.word_embedding import WordEmbedding
+
+__all__ = ["CRF", "CharBiLSTM", "CharCNN", "Highway", "WordEmbedding", "masked_softmax"]

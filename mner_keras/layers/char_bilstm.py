@@ -1,0 +1,79 @@
+"""`CharBiLSTM`: a word's vector from its characters, read in both directions."""
+
+from __future__ import annotations
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="mner_keras")
+class CharBiLSTM(keras.layers.Layer):
+    """The last states of an LSTM over a word's characters, forwards and backwards.
+
+    Equation (AGBAN eq. 2): `x^c = [h_forward(m); h_backward(1)]`.
+
+    Args:
+        vocabulary_size: rows of the character table; row 0 pads.
+        embedding_dim: width of a character's vector; they begin uniform within `sqrt(3 / embedding_dim)`.
+        units: width of a word's vector, half of it a direction.
+        dropout: rate on the characters' vectors.
+
+    Call arguments:
+        char_ids: int32 `[B, n, c]`, 0 where no character stands.
+
+    Returns:
+        `[B, n, units]`, zeros for a token without characters.
+
+    Example:
+
+    >>> CharBiLSTM(vocabulary_size=30)(np.array([[[2, 3, 0]]])).shape
+    TensorShape([1, 1, 50])
+
+    Reference:
+        Lample et al., "Neural architectures for named entity recognition", NAACL 2016.
+    """
+
+    def __init__(
+        self, vocabulary_size: int, embedding_dim: int = 30, units: int = 50, dropout: float = 0.0, **kwargs
+    ) -> None:
+        if units % 2:
+            raise ValueError(f"`units` must be even, half a direction. Received: units={units}")
+        super().__init__(**kwargs)
+        self.vocabulary_size = vocabulary_size
+        self.embedding_dim = embedding_dim
+        self.units = units
+        self.rate = dropout
+        limit = (3 / embedding_dim) ** 0.5
+        self.embedding = keras.layers.Embedding(
+            vocabulary_size,
+            embedding_dim,
+            embeddings_initializer=keras.initializers.RandomUniform(-limit, limit),
+            dtype=self.dtype_policy,
+        )
+        self.dropout = keras.layers.Dropout(dropout, dtype=self.dtype_policy)
+        self.lstm = keras.layers.Bidirectional(
+            keras.layers.LSTM(units // 2, dtype=self.dtype_policy), dtype=self.dtype_policy
+        )
+
+    def build(self, input_shape) -> None:
+        self.embedding.build((None, input_shape[-1]))
+        self.lstm.build((None, input_shape[-1], self.embedding_dim))
+
+    def call(self, char_ids, training=None):
+        shape = ops.shape(char_ids)
+        ids = ops.reshape(char_ids, (-1, char_ids.shape[-1]))  # [B * n, c]
+        vectors = self.dropout(self.embedding(ids), training=training)
+        states = self.lstm(vectors, mask=ids > 0, training=training)
+        return ops.reshape(states, (-1, shape[1], self.units))
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:-1], self.units)
+
+    def get_config(self) -> dict:
+        return {
+            **super().get_config(),
+            "vocabulary_size": self.vocabulary_size,
+            "embedding_dim": self.embedding_dim,
+            "units": self.units,
+            "dropout": self.rate,
+        }

@@ -1,0 +1,102 @@
+"""`WordEmbedding`: word vectors, trainable for the training posts' words and frozen for the rest."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="mner_keras")
+class WordEmbedding(keras.layers.Layer):
+    """Look up word vectors in two tables: a trainable one, and behind it a frozen one.
+
+    Ids below `vocabulary_size` are rows of the trainable table, the ids after them rows of the frozen one. Fine-tuning
+    every vector of a large file would move rows that no training post ever reads, and cost an optimiser step over all.
+
+    Args:
+        vocabulary_size: rows of the trainable table; row 0 pads, row 1 stands for unknown words.
+        dim: width of the vectors.
+        frozen_vocabulary_size: rows of the frozen table.
+        unknown: how rows without a pretrained vector begin: `"normal"` (Gaussian, standard deviation that of the
+            vectors loaded, else `1 / sqrt(dim)`; HSN section 4.3) or `"uniform"` (within `sqrt(3 / dim)`; AGBAN section
+            IV-A).
+
+    Call arguments:
+        word_ids: int32 `[B, n]`.
+
+    Returns:
+        `[B, n, dim]`.
+
+    Example:
+
+    >>> WordEmbedding(vocabulary_size=10, dim=4)(np.array([[2, 3]])).shape
+    TensorShape([1, 2, 4])
+    """
+
+    def __init__(
+        self, vocabulary_size: int, dim: int, frozen_vocabulary_size: int = 0, unknown: str = "normal", **kwargs
+    ) -> None:
+        if unknown not in ("normal", "uniform"):
+            raise ValueError(f"`unknown` must be 'normal' or 'uniform'. Received: unknown={unknown!r}")
+        super().__init__(**kwargs)
+        self.vocabulary_size = vocabulary_size
+        self.dim = dim
+        self.frozen_vocabulary_size = frozen_vocabulary_size
+        self.unknown = unknown
+
+    def build(self, input_shape=None) -> None:
+        self.table = self.add_weight(
+            name="table",
+            shape=(self.vocabulary_size, self.dim),
+            initializer=self._initializer(self.dim**-0.5),
+            autocast=False,
+        )
+        if self.frozen_vocabulary_size:
+            self.frozen_table = self.add_weight(
+                name="frozen_table",
+                shape=(self.frozen_vocabulary_size, self.dim),
+                initializer="zeros",
+                trainable=False,
+                autocast=False,
+            )
+
+    def load_vectors(self, rows: np.ndarray, known: np.ndarray, frozen: np.ndarray) -> None:
+        """Take over pretrained vectors.
+
+        Args:
+            rows: float `[vocabulary_size, dim]`.
+            known: bool `[vocabulary_size]`, whether the row is pretrained; the others are drawn anew.
+            frozen: float `[frozen_vocabulary_size, dim]`.
+        """
+        loaded = np.concatenate([rows[known], frozen])
+        drawn = self._initializer(float(loaded.std()) if len(loaded) else self.dim**-0.5)(rows.shape, "float32")
+        self.table.assign(np.where(known[:, None], rows, ops.convert_to_numpy(drawn)))
+        if self.frozen_vocabulary_size:
+            self.frozen_table.assign(frozen)
+
+    def call(self, word_ids):
+        trained = word_ids < self.vocabulary_size
+        vectors = ops.take(self.table, ops.where(trained, word_ids, 0), axis=0)
+        if self.frozen_vocabulary_size:
+            frozen = ops.take(self.frozen_table, ops.where(trained, 0, word_ids - self.vocabulary_size), axis=0)
+            vectors = ops.where(trained[..., None], vectors, frozen)
+        return ops.cast(vectors, self.compute_dtype)
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape, self.dim)
+
+    def get_config(self) -> dict:
+        return {
+            **super().get_config(),
+            "vocabulary_size": self.vocabulary_size,
+            "dim": self.dim,
+            "frozen_vocabulary_size": self.frozen_vocabulary_size,
+            "unknown": self.unknown,
+        }
+
+    def _initializer(self, deviation: float):
+        if self.unknown == "normal":
+            return keras.initializers.RandomNormal(stddev=deviation)
+        limit = (3 / self.dim) ** 0.5
+        return keras.initializers.RandomUniform(-limit, limit)

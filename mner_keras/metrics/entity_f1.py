@@ -1,0 +1,89 @@
+"""`EntityF1`: F1 of whole entities, inside `fit`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="mner_keras")
+class EntityF1(keras.metrics.Metric):
+    """Micro-averaged F1 over entities, strict IOB2: an entity counts if its type and both its ends are right.
+
+    An entity opens at `B-` and at nothing else; an `I-` that follows no tag of its type belongs to none. Equal to
+    seqeval's `f1_score(..., mode="strict", scheme=IOB2)` on the same tags.
+
+    Args:
+        tags: the tags' names, in the order of their indices.
+
+    Example:
+
+    >>> metric = EntityF1(["O", "B-PER", "I-PER"])
+    >>> metric.update_state([[1, 2, 0]], [[1, 2, 0]])
+    >>> float(metric.result())
+    1.0
+    """
+
+    def __init__(self, tags: Sequence[str], name: str = "f1", **kwargs) -> None:
+        super().__init__(name=name, **kwargs)
+        self.tags = list(tags)
+        types = sorted({tag[2:] for tag in self.tags if tag != "O"})
+        # For each tag the number of the type that it opens, and of the type that it goes on with; 0 for none.
+        self._opens = [types.index(tag[2:]) + 1 if tag.startswith("B-") else 0 for tag in self.tags]
+        self._goes_on = [types.index(tag[2:]) + 1 if tag.startswith("I-") else 0 for tag in self.tags]
+        for count in ("correct", "predicted", "gold"):
+            setattr(self, count, self.add_variable(shape=(), initializer="zeros", name=count))
+
+    def update_state(self, y_true, y_pred, mask=None) -> None:
+        """Count entities.
+
+        Args:
+            y_true: gold tags, int `[B, n]`.
+            y_pred: predicted tags, int `[B, n]`.
+            mask: bool `[B, n]`, true where a token stands.
+        """
+        gold_opens, gold_linked = self._read(y_true, mask)
+        opens, linked = self._read(y_pred, mask)
+        same_end = _next_break_is_common(gold_linked, linked)
+        correct = ops.logical_and(gold_opens > 0, ops.logical_and(gold_opens == opens, same_end))
+        self.correct.assign_add(_count(correct))
+        self.predicted.assign_add(_count(opens > 0))
+        self.gold.assign_add(_count(gold_opens > 0))
+
+    def result(self):
+        return 2 * self.correct / ops.maximum(self.predicted + self.gold, 1.0)
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "tags": self.tags}
+
+    def _read(self, tags, mask):
+        """For each token the type that opens there (0: none), and whether it goes on with the token before it."""
+        tags = ops.cast(tags, "int32")
+        opens = ops.take(ops.convert_to_tensor(self._opens, "int32"), tags)
+        goes_on = ops.take(ops.convert_to_tensor(self._goes_on, "int32"), tags)
+        if mask is not None:
+            there = ops.cast(mask, "int32")
+            opens, goes_on = opens * there, goes_on * there
+        before = ops.pad((opens + goes_on)[:, :-1], ((0, 0), (1, 0)))
+        return opens, ops.logical_and(goes_on > 0, goes_on == before)
+
+
+def _next_break_is_common(gold_linked, linked):
+    """Whether the first token after each at which either sequence breaks is one at which both do, bool `[B, n]`."""
+    # 1: both break; 0: one breaks; -1: neither, look further to the right.
+    both = ops.logical_and(ops.logical_not(gold_linked), ops.logical_not(linked))
+    events = ops.where(gold_linked != linked, 0, ops.where(both, 1, -1))
+
+    def step(after, event):
+        return ops.where(event < 0, after, event), after
+
+    end = ops.ones_like(events[:, 0])
+    events = ops.transpose(events)
+    _, after = ops.scan(step, end, events, length=events.shape[0], reverse=True)
+    return ops.transpose(after) > 0
+
+
+def _count(flags):
+    return ops.sum(ops.cast(flags, "float32"))

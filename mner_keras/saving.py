@@ -1,0 +1,76 @@
+"""Open any model file of the package."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import zipfile
+from typing import TYPE_CHECKING
+
+from mner_keras.errors import InputError
+
+if TYPE_CHECKING:
+    from mner_keras.tagger import Tagger
+
+# The modules whose import registers the classes of a file, by the package that the file names.
+_MODULES = {
+    "hsn_keras": ("hsn_keras",),
+    "agban_keras": ("agban_keras",),
+    "mner_keras": ("mner_keras.crf_model", "mner_keras.registry"),
+}
+
+
+def load(path: str | os.PathLike) -> Tagger:
+    """Open a model that this package saved: the file alone tags new posts.
+
+    Args:
+        path: the `.keras` file.
+
+    Raises:
+        InputError: no such file, no model, a truncated file, a model of another version or of another package.
+
+    Example:
+
+    >>> model = load("run/model.keras")
+    >>> model.tag(["Benz in Los Angeles"])
+    """
+    config = read_model_config(path)
+    package = config.get("registered_name", "").partition(">")[0]
+    if package not in _MODULES:
+        raise InputError(f"expected a model of this package, found {config.get('registered_name')!r}", path)
+    from mner_keras.registry import import_models
+    from mner_keras.tagger import FORMAT
+
+    saved = config.get("config", {}).get("format", FORMAT)
+    if saved != FORMAT:
+        raise InputError(f"expected a model of file format {FORMAT}, found {saved}: it is of another version", path)
+    for module in _MODULES[package]:
+        importlib.import_module(module)
+    import_models(package)
+    import keras
+
+    try:
+        return keras.saving.load_model(path)
+    except (OSError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise InputError(f"expected a model of this version, found one that does not load ({reason})", path) from error
+
+
+def read_model_config(path: str | os.PathLike) -> dict:
+    """The configuration inside a `.keras` file, without loading the model.
+
+    Raises:
+        InputError: no such file, no `.keras` file, or a truncated one.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if archive.testzip() is not None:
+                raise InputError("expected a .keras model, found a damaged one", path)
+            return json.loads(archive.read("config.json"))
+    except OSError as error:
+        raise InputError(f"expected a .keras model; {error.strerror or error}", path) from None
+    except zipfile.BadZipFile:
+        raise InputError("expected a .keras model, found another kind of file or a truncated one", path) from None
+    except (KeyError, ValueError):
+        raise InputError("expected a .keras model, found an archive without a model in it", path) from None

@@ -1,0 +1,291 @@
+"""`Tagger`: a model that trains on posts and tags posts."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from mner_keras.crf_model import CRFModel
+from mner_keras.data.batches import PostBatches
+from mner_keras.data.encoder import PostEncoder
+from mner_keras.data.entities import Entity, entity_spans
+from mner_keras.data.post import Post
+from mner_keras.layers.crf import CRF
+from mner_keras.metrics.entity_f1 import EntityF1
+from mner_keras.vision.feature_store import FeatureStore
+
+if TYPE_CHECKING:
+    from mner_keras.text.vectors import WordVectors
+
+FORMAT = 1
+"""The number of the file format; a file with another number is from another version."""
+
+
+@dataclasses.dataclass(frozen=True)
+class TaggedPost:
+    """What a model says of a post.
+
+    Args:
+        post: the post.
+        tags: one tag a token.
+        entities: the names in it.
+    """
+
+    post: Post
+    tags: tuple[str, ...]
+    entities: tuple[Entity, ...]
+
+
+@keras.saving.register_keras_serializable(package="mner_keras")
+class _Decode(keras.layers.Layer):
+    """The best tags and their marginal probabilities: what tagging needs of the potentials."""
+
+    def __init__(self, crf: CRF, **kwargs) -> None:
+        super().__init__(dtype="float32", **kwargs)
+        self.crf = crf
+
+    def call(self, potentials, mask):
+        tags, _ = self.crf.decode(potentials, mask)
+        marginals = self.crf.marginals(potentials, mask)
+        return tags, ops.take_along_axis(marginals, tags[..., None], axis=-1)[..., 0]
+
+    def compute_output_shape(self, potentials_shape, mask_shape):
+        return potentials_shape[:-1], potentials_shape[:-1]
+
+
+class Tagger(CRFModel):
+    """Base of the models: CRF loss, entity F1 in `fit`, decoding, `tag`, one file that does it all.
+
+    A subclass builds a functional graph over the batch keys of `PostEncoder` and passes it on; it names its arguments
+    in `get_config`. `predict` gives potentials, `tag` gives tags.
+
+    Args:
+        inputs: `keras.Input` by batch key; further keys of a batch are not read.
+        outputs: a dict with `potentials` `[B, n, K]` and `mask` `[B, n]`, and what else the subclass reads.
+        encoder: turns posts into batches, and is saved with the model.
+        loss_reduction: `"mean"` or `"sum"` over the posts of a batch.
+    """
+
+    encoder_defaults: dict[str, Any] = {"use_pos": False}
+    """The arguments of `PostEncoder.fit` that the paper's setting asks for."""
+
+    def __init__(
+        self, inputs: dict, outputs: dict, encoder: PostEncoder | None = None, loss_reduction: str = "mean", **kwargs
+    ) -> None:
+        if loss_reduction not in ("mean", "sum"):
+            raise ValueError(f"`loss_reduction` must be 'mean' or 'sum'. Received: loss_reduction={loss_reduction!r}")
+        super().__init__(inputs, outputs, **kwargs)
+        self.encoder = encoder
+        self.loss_reduction = loss_reduction
+        self.f1 = EntityF1(encoder.tags) if encoder is not None else None
+        self._tracks_f1 = False
+        self._decoder = None
+        self._scorer = None
+
+    @classmethod
+    def fit_encoder(
+        cls,
+        posts: Iterable[Post],
+        vectors: WordVectors | None = None,
+        features: FeatureStore | str | os.PathLike | None = None,
+        **options: Any,
+    ) -> PostEncoder:
+        """A `PostEncoder` with the settings of the model's paper.
+
+        Args:
+            posts: the training posts.
+            vectors: pretrained word vectors.
+            features: the store of the pictures' features; without it the model sees no pictures.
+            options: arguments of `PostEncoder.fit` to set otherwise.
+        """
+        options = {**cls.encoder_defaults, **options}
+        if features is None and isinstance(options.get("visual"), str):
+            options["visual"] = cls.no_pictures(options.pop("visual_count", None))
+        return PostEncoder.fit(posts, vectors, features, **options)
+
+    @classmethod
+    def from_encoder(cls, encoder: PostEncoder, **arguments: Any) -> Tagger:
+        """Build the model for an encoder, and take over the encoder's word vectors.
+
+        Args:
+            encoder: gives the sizes of the vocabularies, of the tag set and of the visual features.
+            arguments: the model's other arguments.
+        """
+        sizes = {
+            "num_tags": encoder.num_tags,
+            "vocabulary_size": encoder.vocabulary_size,
+            "frozen_vocabulary_size": encoder.frozen_vocabulary_size,
+            "char_vocabulary_size": encoder.char_vocabulary_size,
+            "max_characters": encoder.max_characters,
+        }
+        if encoder.vectors is not None:
+            arguments.setdefault("word_dim", encoder.vectors.dim)
+        if encoder.visual is not None and "visual" in cls.encoder_defaults:
+            sizes["visual_dim"] = encoder.visual.dim
+        model = cls(**sizes, encoder=encoder, **arguments)
+        if encoder.vectors is not None:
+            model.get_layer("word_embedding").load_vectors(*encoder.word_vectors())
+        return model
+
+    def call(self, inputs, training=None, mask=None):
+        # A batch may hold keys that this model does not read.
+        return super().call({name: inputs[name] for name in self._input_names()}, training=training)
+
+    def fit(self, x=None, y=None, **kwargs):
+        if y is None:
+            # Data sets of posts come in their own order.
+            kwargs.setdefault("shuffle", False)
+        return super().fit(x, y, **kwargs)
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        self._tracks_f1 = self.f1 is not None and not training
+        if self._tracks_f1:
+            tags, _ = self.crf.decode(y_pred["potentials"], y_pred["mask"])
+            self.f1.update_state(y, tags, y_pred["mask"])
+        return super().compute_loss(x, y, y_pred, sample_weight, training)
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        results = super().compute_metrics(x, y, y_pred, sample_weight)
+        if self.f1 is not None and not self._tracks_f1:
+            results.pop(self.f1.name, None)
+        return results
+
+    def reduce_rows(self, values, outputs):
+        if self.loss_reduction == "mean":
+            return super().reduce_rows(values, outputs)
+        return ops.sum(ops.where(ops.any(outputs["mask"], axis=1), values, 0.0))
+
+    def predict(self, x, batch_size: int | None = None, **kwargs) -> np.ndarray:
+        """Potentials, float32 `[N, n, K]`, n the longest post's length; what stands beyond a post's end means nothing.
+
+        Args:
+            x: a data set of `encoder.dataset`, or a dict of arrays.
+            batch_size: for arrays.
+        """
+        if self._scorer is None:
+            self._scorer = self._submodel(self.output["potentials"])
+        if isinstance(x, dict):
+            return self._scorer.predict(self._select(x), batch_size=batch_size, **{"verbose": 0, **kwargs})
+        batches = [
+            np.asarray(self._scorer.predict_on_batch(self._select(inputs)), "float32") for inputs in _inputs_of(x)
+        ]
+        length = max(batch.shape[1] for batch in batches)
+        return np.concatenate([np.pad(b, ((0, 0), (0, length - b.shape[1]), (0, 0))) for b in batches])
+
+    def tag(
+        self,
+        posts: Iterable[Post | str | Sequence[str]],
+        features: FeatureStore | str | os.PathLike | None = None,
+        batch_size: int = 64,
+    ) -> list[TaggedPost]:
+        """Find the names in posts.
+
+        Args:
+            posts: posts, plain texts, or lists of tokens.
+            features: the store of the posts' pictures; without it, or for a picture that it does not hold, a post
+                counts as one without a picture.
+            batch_size: posts computed at once.
+
+        Returns:
+            a `TaggedPost` for each post, in order. An entity's score is the smallest marginal probability of its tags.
+
+        Raises:
+            ValueError: the model was built without an encoder.
+            InputError: the store's features have another width than the model's.
+        """
+        if self.encoder is None:
+            raise ValueError("`tag` needs a model with an encoder: build it with `from_encoder`, or load a saved one")
+        posts = [_as_post(post) for post in posts]
+        if not posts:
+            return []
+        batches = PostBatches(self.encoder, posts, features, batch_size)
+        tagged: list[TaggedPost | None] = [None] * len(posts)
+        # Posts of similar length share a batch; the result is in the posts' own order.
+        order = np.argsort(batches.lengths, kind="stable")
+        for rows in (order[i : i + batch_size] for i in range(0, len(order), batch_size)):
+            inputs, _ = batches.batch(rows)
+            tags, scores = self._decode_batch(inputs)
+            for row, row_tags, row_scores in zip(rows, tags, scores, strict=False):
+                tagged[row] = self._tagged(posts[row], row_tags, row_scores)
+        return tagged
+
+    def get_config(self) -> dict:
+        """The constructor's arguments, the encoder among them as plain JSON values."""
+        return {
+            "format": FORMAT,
+            "name": self.name,
+            "loss_reduction": self.loss_reduction,
+            "encoder": None if self.encoder is None else self.encoder.get_config(),
+        }
+
+    @classmethod
+    def from_config(cls, config: dict, custom_objects=None) -> Tagger:
+        config = dict(config)
+        config.pop("format", None)
+        if isinstance(config.get("encoder"), dict):
+            config["encoder"] = PostEncoder.from_config(config["encoder"])
+        return cls(**config)
+
+    def _input_names(self) -> list[str]:
+        return list(self.input)
+
+    def _select(self, inputs: dict) -> dict:
+        return {name: inputs[name] for name in self._input_names()}
+
+    def _submodel(self, outputs) -> keras.Model:
+        """A functional model that shares this one's layers and gives something else of it."""
+        return keras.Model(self.input, outputs)
+
+    def _decode_batch(self, inputs: dict) -> tuple[np.ndarray, np.ndarray]:
+        if self._decoder is None:
+            decode = _Decode(self.crf, name="decode")
+            self._decoder = self._submodel(decode(self.output["potentials"], self.output["mask"]))
+        rows = len(inputs["token_mask"])
+        # Few distinct shapes: a compiler makes a program for each.
+        filled = 1 << (rows - 1).bit_length()
+        length = inputs["token_mask"].shape[1]
+        longer = _next_length(length)
+        padded = {}
+        for name, array in self._select(inputs).items():
+            by_token = array.ndim > 1 and not name.startswith("visual_")
+            widths = [(0, filled - rows), (0, longer - length if by_token else 0)] + [(0, 0)] * (array.ndim - 2)
+            padded[name] = np.pad(array, widths)
+        tags, scores = self._decoder.predict_on_batch(padded)
+        return np.asarray(tags)[:rows, :length], np.asarray(scores)[:rows, :length]
+
+    def _tagged(self, post: Post, tag_ids: np.ndarray, scores: np.ndarray) -> TaggedPost:
+        tags = tuple(self.encoder.tags[i] for i in tag_ids[: len(post)])
+        entities = []
+        for kind, start, end in entity_spans(tags):
+            text, first, last = " ".join(post.tokens[start:end]), None, None
+            if post.offsets is not None:
+                first, last = post.offsets[start][0], post.offsets[end - 1][1]
+                text = post.text[first:last]
+            entities.append(Entity(text, kind, start, end, float(scores[start:end].min()), first, last))
+        return TaggedPost(post, tags, tuple(entities))
+
+
+def _as_post(post: Post | str | Sequence[str]) -> Post:
+    if isinstance(post, Post):
+        return post
+    return Post.from_text(post) if isinstance(post, str) else Post(tuple(post))
+
+
+def _inputs_of(dataset: Any) -> Iterable[dict[str, np.ndarray]]:
+    """The inputs of each batch of a data set, as NumPy arrays."""
+    batches = (dataset[i] for i in range(len(dataset))) if isinstance(dataset, keras.utils.PyDataset) else dataset
+    for batch in batches:
+        inputs = batch[0] if isinstance(batch, tuple) else batch
+        yield {name: np.asarray(value) for name, value in inputs.items()}
+
+
+def _next_length(length: int) -> int:
+    """The length to pad to: a multiple of 8 up to 64, of 64 beyond."""
+    step = 8 if length <= 64 else 64
+    return -(-length // step) * step

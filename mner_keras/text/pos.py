@@ -1,0 +1,180 @@
+"""Parts of speech in HSN's ten categories, and the tokens of plain text, both by NLTK."""
+
+import functools
+import html
+import html.entities
+import re
+import unicodedata
+from collections.abc import Sequence
+
+POS_CATEGORIES: tuple[str, ...] = (
+    "Adjective",
+    "Verb",
+    "Noun",
+    "Preposition or subordinating conjunction",
+    "Coordinating conjunction",
+    "Symbol",
+    "Wh-pronoun",
+    "Adverb",
+    "Determiner",
+    "Other",
+)
+"""The categories of Tian et al. (2021), section 4.3, in the paper's order."""
+
+_CATEGORY_OF_TAG = {
+    "MD": "Verb",
+    "IN": "Preposition or subordinating conjunction",
+    "TO": "Preposition or subordinating conjunction",
+    "CC": "Coordinating conjunction",
+    "SYM": "Symbol",
+    "#": "Symbol",
+    "$": "Symbol",
+    "WP": "Wh-pronoun",
+    "WP$": "Wh-pronoun",
+    "DT": "Determiner",
+    "PDT": "Determiner",
+    "WDT": "Determiner",
+}
+_CATEGORY_OF_PREFIX = {"JJ": "Adjective", "VB": "Verb", "NN": "Noun", "RB": "Adverb"}
+
+_ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]*);")
+
+
+class TaggerDataMissing(RuntimeError):
+    """NLTK is installed, but the data of its part-of-speech tagger is not."""
+
+
+def pos_category(penn_tag: str) -> str:
+    """Return the category, one of `POS_CATEGORIES`, of a Penn Treebank tag.
+
+    The paper names the categories and not their tags; the map is ours and total: a tag it does not know is `Other`,
+    as are pronouns, numbers, particles, wh-adverbs and punctuation.
+    """
+    return _CATEGORY_OF_TAG.get(penn_tag) or _CATEGORY_OF_PREFIX.get(penn_tag[:2], "Other")
+
+
+def tag_pos(sentences: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
+    """Tag tokenised sentences with Penn Treebank tags, by NLTK's averaged perceptron.
+
+    Args:
+        sentences: Sentences of tokens; any string is a token, the empty one included.
+
+    Returns:
+        A tuple of tags for each sentence, one tag a token.
+
+    Raises:
+        TaggerDataMissing: NLTK does not find the tagger's data.
+        TypeError: A sentence is a string instead of a sequence of tokens.
+    """
+    tagger = _load_tagger()
+    tags = []
+    for sentence in sentences:
+        if isinstance(sentence, str):
+            raise TypeError(f"sentences: expected sequences of tokens, received the string {sentence[:40]!r}")
+        tags.append(tuple(tag for _, tag in tagger.tag(list(sentence))))
+    return tags
+
+
+@functools.cache
+def _load_tagger():
+    from nltk.tag import PerceptronTagger
+
+    try:
+        return PerceptronTagger(lang="eng")
+    except (LookupError, OSError):
+        raise TaggerDataMissing(
+            "The data of NLTK's tagger is missing: run `python -m nltk.downloader averaged_perceptron_tagger_eng`,\n"
+            "or set NLTK_DATA to a folder that holds taggers/averaged_perceptron_tagger_eng."
+        ) from None
+
+
+def tokenize(text: str) -> list[str]:
+    """Split plain text into tokens; `tokenize_with_offsets` without the offsets."""
+    return [token for token, _, _ in tokenize_with_offsets(text)]
+
+
+def tokenize_with_offsets(text: str) -> list[tuple[str, int, int]]:
+    """Split plain text into tokens, each with its place in the text.
+
+    The tokens are those of NLTK's `TweetTokenizer(match_phone_numbers=False)`, with two differences: a token never
+    holds white space (". . ." is three tokens), and what looks like an HTML entity and is none (`&bogus;`, `&#0;`)
+    stays as it is written instead of being dropped. What it changes, it changes here too: `&amp;` gives the token "&"
+    (the offsets span the five characters), and a run of four or more of the same character that is neither letter nor
+    digit is cut to three (the third one's offsets span the rest of the run).
+
+    Args:
+        text: Any string. Characters without a glyph, such as U+200B, are tokens unless they are white space.
+
+    Returns:
+        `(token, start, end)` in the order of the text, `end` exclusive. The spans do not overlap, and what stands
+        between them is white space (also written as an entity, `&nbsp;`).
+
+    Raises:
+        TypeError: `text` is not a string.
+    """
+    if not isinstance(text, str):
+        raise TypeError(f"text: expected a string, received {type(text).__name__}")
+    from nltk.tokenize.casual import HANG_RE
+
+    decoded, spans = _decode_entities(text)
+    characters: list[str] = []
+    places: list[tuple[int, int]] = []
+    position = 0
+    for run in HANG_RE.finditer(decoded):
+        kept = run.start() + 3
+        characters.append(decoded[position:kept])
+        places.extend(spans[position:kept])
+        places[-1] = (places[-1][0], spans[run.end() - 1][1])
+        position = run.end()
+    prepared = "".join(characters) + decoded[position:]
+    places.extend(spans[position:])
+
+    tokens = []
+    position = 0
+    # TweetTokenizer decodes entities once more; with each "&" escaped it sees `prepared`, so its tokens stand there.
+    for match in _tweet_tokenizer().tokenize(prepared.replace("&", "&amp;")):
+        for token in match.split():
+            position = prepared.index(token, position)
+            end = position + len(token)
+            tokens.append((token, places[position][0], places[end - 1][1]))
+            position = end
+    return tokens
+
+
+@functools.cache
+def _tweet_tokenizer():
+    from nltk.tokenize import TweetTokenizer
+
+    # The pattern for phone numbers joins unrelated numbers ("100 2015") and breaks those of nine digits.
+    return TweetTokenizer(match_phone_numbers=False)
+
+
+def _decode_entities(text: str) -> tuple[str, list[tuple[int, int]]]:
+    """Replace HTML entities; also return, for each character of the result, its span in `text`."""
+    characters: list[str] = []
+    spans: list[tuple[int, int]] = []
+    position = 0
+    for entity in _ENTITY.finditer(text):
+        start, end = entity.span()
+        character = _entity_character(entity[0])
+        if not character:
+            continue
+        characters += [text[position:start], character]
+        spans += [(i, i + 1) for i in range(position, start)]
+        spans.append((start, end))
+        position = end
+    characters.append(text[position:])
+    spans += [(i, i + 1) for i in range(position, len(text))]
+    return "".join(characters), spans
+
+
+def _entity_character(entity: str) -> str:
+    """Return the character that an entity such as `&amp;` stands for, "" where there is none."""
+    if entity.startswith("&#"):
+        character = html.unescape(entity)
+    else:
+        character = html.entities.html5.get(entity[1:], "")
+    if len(character) != 1 or character == "\ufffd":
+        return ""
+    is_control = unicodedata.category(character) == "Cc" and not character.isspace()
+    return "" if is_control else character

@@ -1,0 +1,365 @@
+"""Word vectors: a streaming reader of the text formats, with a cache."""
+
+import dataclasses
+import functools
+import gzip
+import hashlib
+import io
+import itertools
+import json
+import os
+import re
+import tempfile
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from mner_keras.errors import InputError
+
+_CACHE_VERSION = 1
+_BUFFER_BYTES = 1 << 20
+_LONGEST_LINE = 1 << 20
+_LINES_FOR_DIMENSION = 100
+_REPORTED_LINES = 10
+_PICKLE = "a Python pickle, which is never read; save it again with KeyedVectors.save_word2vec_format"
+_FOREIGN_FORMATS = {
+    b"PK\x03\x04": "a zip archive; unpack it first",
+    b"\xba\x16\x4f\x2f": "fastText's own model format; take its .vec file",
+    **{b"\x80" + bytes([protocol]): _PICKLE for protocol in range(2, 6)},
+}
+
+
+@dataclasses.dataclass(eq=False)
+class WordVectors:
+    """Words and their vectors, in the order of the file they come from.
+
+    Attributes:
+        words: The words kept.
+        matrix: float32 [len(words), dim]; row i belongs to `words[i]`.
+        source: Name of the file, without its folder.
+        sha256: Hash of the file's bytes as they lie on the disk (compressed, where the file is).
+        broken_lines: The first ten broken lines: number, counted from 1, and what is wrong (in the binary format the
+            number is that of the word).
+        num_broken: How many lines were broken.
+    """
+
+    words: tuple[str, ...] = dataclasses.field(repr=False)
+    matrix: np.ndarray = dataclasses.field(repr=False)
+    source: str
+    sha256: str
+    broken_lines: list[tuple[int, str]]
+    num_broken: int
+
+    @property
+    def dim(self) -> int:
+        """The length of a vector."""
+        return self.matrix.shape[1]
+
+    def lookup(self, word: str) -> int:
+        """Return the row of `word` as written, else of its lower-cased form, else -1."""
+        row = self._rows.get(word)
+        return self._rows.get(word.lower(), -1) if row is None else row
+
+    @functools.cached_property
+    def _rows(self) -> dict[str, int]:
+        return {word: row for row, word in enumerate(self.words)}
+
+
+def read_vectors(
+    path: str | os.PathLike[str],
+    needed: Iterable[str] = (),
+    max_vectors: int = 200_000,
+    cache_dir: str | os.PathLike[str] | None = None,
+) -> WordVectors:
+    """Read word vectors from a file, in one pass and without holding more than what is kept.
+
+    The format is recognised from the content: GloVe's text (no header), word2vec's text and fastText's `.vec` (a line
+    "count dimension" first; the count is not checked), each also gzipped, and word2vec's binary format by gensim
+    (`pip install "mner-keras[word2vec]"`), which does load the whole file when `needed` is given. The last `dim` fields
+    of a line are the vector and all before them is the word, so that a word may hold spaces. Without a header, `dim` is
+    the commonest length in the first 100 lines. Where a word stands twice the first vector counts. Broken lines are
+    left out and reported in the result; of lines that are not kept only the number of values and the word are checked.
+
+    Args:
+        path: The file.
+        needed: Words that are kept wherever they stand in the file, as written or lower-cased.
+        max_vectors: How many words are kept from the top of the file, where the frequent ones stand.
+        cache_dir: Folder where the result is kept for the next call with the same file and arguments; by default that
+            of the environment variable MNER_CACHE, else `~/.cache/mner-keras`. One that cannot be used is ignored.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        IsADirectoryError: `path` is a folder.
+        ImportError: The file is in word2vec's binary format and gensim is not installed.
+        ValueError: The file is empty, damaged, in a format that is not read, or has no valid line.
+    """
+    if isinstance(max_vectors, bool) or not isinstance(max_vectors, int) or max_vectors < 0:
+        raise ValueError(f"max_vectors: expected an integer of at least 0, received {max_vectors!r}")
+    if isinstance(needed, str):
+        raise TypeError(f"needed: expected a collection of words, received the string {needed!r}")
+    path = Path(os.path.abspath(os.path.expanduser(path)))
+    if path.is_dir():
+        raise IsADirectoryError(f"path: expected a file of word vectors, received the folder {path}")
+    if not path.exists():
+        raise FileNotFoundError(f"path: expected a file of word vectors, but there is no {path}")
+    needed = set(needed)
+
+    cache_file = _cache_file(path, needed, max_vectors, cache_dir)
+    vectors = _load_cached(cache_file, path.name)
+    if vectors is None:
+        vectors = _read_file(path, needed, max_vectors)
+        _save_cached(cache_file, vectors)
+    return vectors
+
+
+class _Broken(Exception):
+    """What is wrong with a line."""
+
+
+class _HashingReader(io.RawIOBase):
+    """A raw file that hashes what is read from it."""
+
+    def __init__(self, file: io.RawIOBase):
+        self._file = file
+        self.sha256 = hashlib.sha256()
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer) -> int:
+        size = self._file.readinto(buffer)
+        self.sha256.update(memoryview(buffer)[:size])
+        return size
+
+
+def _read_file(path: Path, needed: set[str], max_vectors: int) -> WordVectors:
+    with open(path, "rb", buffering=0) as file:
+        hashing = _HashingReader(file)
+        stored = io.BufferedReader(hashing, _BUFFER_BYTES)
+        magic = stored.peek(4)[:4]
+        for start, description in _FOREIGN_FORMATS.items():
+            if magic.startswith(start):
+                raise InputError(f"expected word vectors, found {description}", path)
+        is_gzipped = magic.startswith(b"\x1f\x8b")
+        stream = stored
+        if is_gzipped:
+            stream = io.BufferedReader(gzip.GzipFile(fileobj=stored), _BUFFER_BYTES)
+        try:
+            lines = iter(functools.partial(stream.readline, _LONGEST_LINE), b"")
+            table = _read_lines(path, lines, needed, max_vectors, is_gzipped)
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise InputError(f"expected a whole gzip file, but it is damaged or cut off ({error})", path) from error
+        while stored.read(_BUFFER_BYTES):
+            pass
+    words, matrix, broken_lines, num_broken = table
+    return WordVectors(words, matrix, path.name, hashing.sha256.hexdigest(), broken_lines, num_broken)
+
+
+def _read_lines(path: Path, lines: Iterator[bytes], needed: set[str], max_vectors: int, is_gzipped: bool):
+    """Return words, matrix, the first broken lines and how many there are."""
+    head = list(itertools.islice(lines, _LINES_FOR_DIMENSION + 1))
+    if not head:
+        raise InputError("expected word vectors, found an empty file", path)
+    first_number, dim = 1, None
+    header = re.fullmatch(rb"([0-9]{1,12}) ([0-9]{1,6})", _strip(head[0]))
+    if header:
+        dim = int(header[2])
+        del head[0]
+        first_number = 2
+        if dim and _is_binary(head, dim):
+            return _read_binary(path, needed, max_vectors, is_gzipped)
+    else:
+        counts = Counter(_strip(line).count(b" ") for line in head[:_LINES_FOR_DIMENSION])
+        del counts[0]
+        dim = counts.most_common(1)[0][0] if counts else 0
+    if not dim:
+        raise InputError(
+            "expected a word and numbers with one space between, found a header of dimension 0"
+            if header
+            else f"expected a word and numbers with one space between, found {head[0][:40]!r}",
+            path,
+            line=1,
+        )
+
+    wanted = {form.encode("utf-8", "surrogatepass") for word in needed for form in (word, word.lower())}
+    rows: dict[bytes, int] = {}
+    matrix = np.empty((min(max_vectors, 1024), dim), np.float32)
+    valid = num_broken = 0
+    broken_lines: list[tuple[int, str]] = []
+    for number, line in enumerate(_whole_lines(itertools.chain(head, lines)), first_number):
+        try:
+            token, values = _split(line, dim)
+            if token not in rows and (len(rows) < max_vectors or token in wanted):
+                vector = _parse(values)
+                if len(rows) == len(matrix):
+                    # In place: a copy would need the memory twice.
+                    matrix.resize((2 * len(matrix) + 1, dim), refcheck=False)
+                matrix[len(rows)] = vector
+                rows[token] = len(rows)
+            valid += 1
+        except _Broken as reason:
+            num_broken += 1
+            if len(broken_lines) < _REPORTED_LINES:
+                broken_lines.append((number, str(reason)))
+    if not valid:
+        found = f"; line {broken_lines[0][0]}: {broken_lines[0][1]}" if broken_lines else ""
+        raise InputError(f"expected words with {dim} values each, found no valid line{found}", path)
+    matrix.resize((len(rows), dim), refcheck=False)
+    return tuple(token.decode("utf-8") for token in rows), matrix, broken_lines, num_broken
+
+
+def _whole_lines(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """Drop what comes after the first piece of a line that was too long to be read at once."""
+    in_long_line = False
+    for line in lines:
+        if not in_long_line:
+            yield line
+        in_long_line = len(line) == _LONGEST_LINE and not line.endswith(b"\n")
+
+
+def _strip(line: bytes) -> bytes:
+    # fastText and word2vec end each line with a space.
+    return line.removesuffix(b"\n").removesuffix(b"\r").removesuffix(b" ")
+
+
+def _split(line: bytes, dim: int) -> tuple[bytes, bytes]:
+    """Return the word of a line and its values, not yet parsed."""
+    if len(line) == _LONGEST_LINE:
+        raise _Broken(f"longer than {_LONGEST_LINE} bytes")
+    line = _strip(line)
+    if not line:
+        raise _Broken("empty line")
+    found = line.count(b" ")
+    if found < dim:
+        raise _Broken(f"expected {dim} values, found {found}")
+    end = line.index(b" ") if found == dim else len(line.rsplit(b" ", dim)[0])
+    token = line[:end]
+    if not token:
+        raise _Broken("empty word")
+    # A word may hold spaces, but one that ends in a space or a number is a line with too many values.
+    if found > dim and _is_number_or_empty(token.rpartition(b" ")[2]):
+        raise _Broken(f"expected {dim} values, found {found}")
+    if not token.isascii():
+        try:
+            token.decode("utf-8")
+        except UnicodeDecodeError:
+            raise _Broken(f"the word {token!r} is not UTF-8") from None
+    return token, line[end + 1 :]
+
+
+def _is_number_or_empty(field: bytes) -> bool:
+    try:
+        float(field or 0)
+    except ValueError:
+        return False
+    return True
+
+
+def _parse(values: bytes) -> np.ndarray:
+    try:
+        with np.errstate(over="ignore"):
+            vector = np.array(list(map(float, values.split(b" "))), np.float32)
+    except ValueError as error:
+        raise _Broken(str(error)) from None
+    if not np.isfinite(vector).all():
+        raise _Broken("a value is not finite")
+    return vector
+
+
+def _is_binary(head: list[bytes], dim: int) -> bool:
+    """Tell whether no line after the header is text, and some bytes cannot be."""
+    for line in head:
+        try:
+            _parse(_split(line, dim)[1])
+        except _Broken:
+            continue
+        return False
+    sample = b"".join(head)[:_BUFFER_BYTES]
+    try:
+        sample[:-4].decode("utf-8")  # The cut may fall within a character.
+    except UnicodeDecodeError:
+        return True
+    return b"\0" in sample
+
+
+def _read_binary(path: Path, needed: set[str], max_vectors: int, is_gzipped: bool):
+    """Return what `_read_lines` does, of a file in word2vec's binary format."""
+    try:
+        from gensim.models import KeyedVectors
+    except ImportError:
+        raise ImportError(
+            f'{path} is in word2vec\'s binary format, which gensim reads: pip install "mner-keras[word2vec]"'
+        ) from None
+    with tempfile.TemporaryDirectory() as folder:
+        name = path
+        if is_gzipped != (path.suffix == ".gz"):
+            # gensim goes by the file's ending.
+            name = Path(folder, "vectors.bin.gz" if is_gzipped else "vectors.bin")
+            name.symlink_to(path)
+        try:
+            loaded = KeyedVectors.load_word2vec_format(
+                str(name), binary=True, limit=None if needed else max_vectors or 1, unicode_errors="replace"
+            )
+        except (EOFError, ValueError) as error:
+            raise InputError(
+                f"expected word2vec's binary format, but it is damaged or cut off ({error})", path
+            ) from error
+    is_finite = np.isfinite(loaded.vectors).all(axis=1)
+    broken = [(row + 1, "a value is not finite") for row in np.flatnonzero(~is_finite).tolist()]
+    wanted = needed | {word.lower() for word in needed}
+    top = set(np.flatnonzero(is_finite)[:max_vectors].tolist())
+    rows = [row for row, word in enumerate(loaded.index_to_key) if is_finite[row] and (row in top or word in wanted)]
+    words = tuple(loaded.index_to_key[row] for row in rows)
+    return words, loaded.vectors[rows].astype(np.float32, copy=False), broken[:_REPORTED_LINES], len(broken)
+
+
+def _cache_file(path: Path, needed: set[str], max_vectors: int, cache_dir: str | os.PathLike[str] | None) -> Path:
+    status = path.stat()
+    key = [_CACHE_VERSION, str(path), status.st_size, status.st_mtime_ns, max_vectors, sorted(needed)]
+    digest = hashlib.sha256(json.dumps(key).encode("ascii")).hexdigest()
+    folder = cache_dir or os.environ.get("MNER_CACHE") or "~/.cache/mner-keras"
+    return Path(os.path.expanduser(folder), f"vectors-{digest}.npz")
+
+
+def _load_cached(cache_file: Path, source: str) -> WordVectors | None:
+    try:
+        with open(cache_file, "rb") as file, np.load(file, allow_pickle=False) as arrays:
+            text = arrays["words"].tobytes().decode("utf-8")
+            words = tuple(text.split("\n")) if text else ()
+            about = json.loads(arrays["about"].tobytes())
+            matrix = arrays["matrix"]
+        if matrix.dtype != np.float32 or matrix.ndim != 2 or len(matrix) != len(words):
+            return None
+        broken_lines = [(number, reason) for number, reason in about["broken_lines"]]
+        return WordVectors(words, matrix, source, about["sha256"], broken_lines, about["num_broken"])
+    except Exception:  # A damaged cache can fail in any way, and the vectors' own file is still there.
+        return None
+
+
+def _save_cached(cache_file: Path, vectors: WordVectors) -> None:
+    about = {
+        "sha256": vectors.sha256,
+        "broken_lines": vectors.broken_lines,
+        "num_broken": vectors.num_broken,
+    }
+    try:
+        cache_file.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, unfinished = tempfile.mkstemp(dir=cache_file.parent, suffix=".tmp")
+    except OSError:
+        return
+    try:
+        with open(descriptor, "wb") as file:
+            np.savez(
+                file,
+                words=np.frombuffer("\n".join(vectors.words).encode("utf-8"), np.uint8),
+                about=np.frombuffer(json.dumps(about).encode("utf-8"), np.uint8),
+                matrix=vectors.matrix,
+            )
+        os.replace(unfinished, cache_file)
+    except OSError:
+        pass
+    finally:
+        Path(unfinished).unlink(missing_ok=True)

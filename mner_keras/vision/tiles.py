@@ -1,0 +1,212 @@
+"""`tiles`: regions and objects of small drawn pictures, described without a network and without weights."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from scipy import ndimage
+
+EXTRACTOR = "tiles"
+
+GRID = 3
+CELL = 5  # a region's colours: CELL x CELL x RGB
+CROP = 8  # an object's colours: CROP x CROP x RGB
+COLOUR_BINS = 16  # 12 hues, then 4 greys from black to white
+EDGE_BINS = 8  # directions of an edge, over half a turn
+F_R = CELL * CELL * 3 + COLOUR_BINS + EDGE_BINS + 1
+F_O = CROP * CROP * 3 + COLOUR_BINS + EDGE_BINS + 4
+
+_REGION_SIDE = 96  # pixels: every picture is brought to this square before it is cut into cells
+_OBJECT_SIDE = 128  # pixels: objects are sought at no more than this side
+_STANDS_OUT = 0.12  # difference from the ground, in any colour channel, on a scale of 0 to 1
+_SMALLEST = 0.002  # share of the picture that a component needs to count as an object
+_HUES = (
+    *("red", "orange", "yellow", "green", "green", "turquoise"),
+    *("turquoise", "blue", "blue", "purple", "pink", "pink"),
+)
+_GREYS = ("black", "grey", "grey", "white")
+
+
+def tiles_regions(picture: Image.Image | str | os.PathLike) -> np.ndarray:
+    """Describe the nine cells of a 3x3 grid, row by row from the top left: float32 [9, F_R].
+
+    A cell's description is its colours where it differs from the picture's ground (5x5 RGB, the ground itself is 0),
+    the shares of 16 colours and of 8 edge directions, and the share of the cell that is ground.
+
+    Raises:
+        TypeError: `picture` is neither a PIL image nor a path.
+        OSError: the file is missing, or no picture.
+    """
+    rgb = _pixels(_open(picture).resize((_REGION_SIDE, _REGION_SIDE), Image.Resampling.BILINEAR))
+    mask = _difference(rgb) > _STANDS_OUT
+    side = _REGION_SIDE // GRID
+    regions = []
+    for row in range(GRID):
+        for column in range(GRID):
+            cell = np.s_[row * side : (row + 1) * side, column * side : (column + 1) * side]
+            ground_share = 1.0 - mask[cell].mean()
+            regions.append(np.concatenate([_describe(rgb[cell], mask[cell], CELL), [ground_share]]))
+    return np.asarray(regions, dtype="float32")
+
+
+def tiles_objects(
+    picture: Image.Image | str | os.PathLike, max_objects: int = 5
+) -> tuple[np.ndarray, list[str], np.ndarray, np.ndarray]:
+    """Find the things that stand out from the picture's ground, the most striking first.
+
+    A thing is a connected set of pixels whose colour differs from the ground, which is estimated from the picture's
+    border. Its description is its colours (8x8 RGB, everything that is not the thing is 0), the shares of 16 colours
+    and of 8 edge directions, and its shape.
+
+    Args:
+        picture: a PIL image, or the path of one.
+        max_objects: how many things to give at most, at least 1.
+
+    Returns:
+        Features float32 [k, F_O]; names, each the thing's commonest colour; boxes int64 [k, 4] (top, left, bottom,
+        right in pixels, the last two exclusive); scores float32 [k] in [0, 1], descending: the square root of the
+        thing's share of the picture times its mean contrast. k is 0 for a picture where nothing stands out.
+
+    Raises:
+        TypeError: `picture` is neither a PIL image nor a path.
+        ValueError: `max_objects` is less than 1.
+        OSError: the file is missing, or no picture.
+    """
+    if max_objects < 1:
+        raise ValueError(f"`max_objects` must be at least 1. Received: max_objects={max_objects}")
+    image = _open(picture)
+    width, height = image.size
+    scale = min(1.0, _OBJECT_SIDE / max(width, height))
+    if scale < 1.0:
+        small = (max(1, round(width * scale)), max(1, round(height * scale)))
+        image = image.resize(small, Image.Resampling.BILINEAR)
+    rgb = _pixels(image)
+    difference = _difference(rgb)
+    found = []
+    for mask in _components(difference > _STANDS_OUT):
+        contrast = float(difference[mask].mean())
+        found.append((min(1.0, float(np.sqrt(mask.mean() * contrast))), mask))
+    found.sort(key=lambda pair: -pair[0])  # stable: of equal scores, the upper left one comes first
+
+    features, names, boxes, scores = [], [], [], []
+    to_pixels = np.array([height, width, height, width]) / np.array([*rgb.shape[:2]] * 2)
+    for score, mask in found[:max_objects]:
+        rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+        box = np.array([rows[0], columns[0], rows[-1] + 1, columns[-1] + 1])
+        cut = np.s_[box[0] : box[2], box[1] : box[3]]
+        features.append(np.concatenate([_describe(*_squared(rgb[cut], mask[cut]), CROP), _shape(mask, box)]))
+        names.append(_colour_name(rgb[mask]))
+        boxes.append(np.rint(box * to_pixels))
+        scores.append(score)
+    return (
+        np.asarray(features, dtype="float32").reshape(-1, F_O),
+        names,
+        np.asarray(boxes, dtype="int64").reshape(-1, 4),
+        np.asarray(scores, dtype="float32"),
+    )
+
+
+def _open(picture: Image.Image | str | os.PathLike) -> Image.Image:
+    """`picture` in RGB; what is transparent becomes white."""
+    if isinstance(picture, (str, os.PathLike)):
+        with Image.open(Path(picture)) as image:
+            image.load()
+            picture = image
+    if not isinstance(picture, Image.Image):
+        raise TypeError(f"`picture` must be a PIL image or a path. Received: {type(picture).__name__}")
+    rgba = picture.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
+
+
+def _pixels(image: Image.Image) -> np.ndarray:
+    """The colours of an RGB image on a scale of 0 to 1: [h, w, 3]."""
+    return np.asarray(image, dtype="float64") / 255.0
+
+
+def _difference(rgb: np.ndarray) -> np.ndarray:
+    """How far each pixel is from the ground, the largest of its three channels: [h, w] in [0, 1].
+
+    The ground is a plane in each channel, fitted to a frame of two pixels; what lies far from the plane is left out
+    and the plane fitted again, so that a thing at the edge does not count as ground.
+    """
+    height, width = rgb.shape[:2]
+    y, x = np.mgrid[0:height, 0:width]
+    design = np.stack([np.ones(height * width), y.ravel() / height - 0.5, x.ravel() / width - 0.5], axis=1)
+    colours = rgb.reshape(-1, 3)
+    frame = ((y < 2) | (x < 2) | (y >= height - 2) | (x >= width - 2)).ravel()
+    where, border = design[frame], colours[frame]
+    away = np.abs(border - np.median(border, axis=0)).max(1)
+    for _ in range(4):
+        kept = away <= max(0.05, 1.5 * np.median(away))
+        plane, *_ = np.linalg.lstsq(where[kept], border[kept], rcond=None)
+        away = np.abs(border - where @ plane).max(1)
+    return np.abs(colours - np.clip(design @ plane, 0.0, 1.0)).max(1).reshape(height, width)
+
+
+def _components(mask: np.ndarray) -> list[np.ndarray]:
+    """The connected things in `mask`, holes filled, specks left out, in reading order: a list of bool [h, w]."""
+    near = ndimage.binary_dilation(mask)  # parts with a gap of up to two pixels are one thing
+    labels, count = ndimage.label(near, structure=np.ones((3, 3)))
+    things = (ndimage.binary_fill_holes(mask & (labels == label)) for label in range(1, count + 1))
+    return [thing for thing in things if thing.sum() >= max(4, _SMALLEST * mask.size)]
+
+
+def _squared(rgb: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """`rgb` and `mask` with a margin of ground that makes them square, the thing in the middle."""
+    height, width = mask.shape
+    side = max(height, width)
+    above, before = (side - height) // 2, (side - width) // 2
+    margin = ((above, side - height - above), (before, side - width - before))
+    return np.pad(rgb, (*margin, (0, 0))), np.pad(mask, margin)
+
+
+def _describe(rgb: np.ndarray, mask: np.ndarray, side: int) -> np.ndarray:
+    """Colours [side * side * 3], colour shares [16] and edge shares [8] of the pixels in `mask`, about unit scale."""
+    shown = np.where(mask[..., None], (rgb - 0.5) / 0.3, 0.0).astype("float32")
+    channels = [Image.fromarray(np.ascontiguousarray(shown[..., c])) for c in range(3)]
+    colours = np.stack([np.asarray(c.resize((side, side), Image.Resampling.BOX)) for c in channels], axis=-1)
+    bins = _colour_bins(rgb[mask])
+    colour_shares = np.bincount(bins, minlength=COLOUR_BINS) / max(1, bins.size)
+    return np.concatenate([colours.ravel(), 2.0 * np.sqrt(colour_shares), _edges(shown.mean(-1))])
+
+
+def _colour_bins(rgb: np.ndarray) -> np.ndarray:
+    """The colour bin of each pixel of [n, 3]: 0 to 11 a hue, 12 to 15 a grey from black to white."""
+    high, low = rgb.max(-1, initial=0.0), rgb.min(-1, initial=1.0)
+    chroma = high - low
+    red, green, blue = np.moveaxis(rgb, -1, 0)
+    span = np.where(chroma > 0, chroma, 1.0)
+    sixth = np.where(
+        high == red,
+        ((green - blue) / span) % 6.0,
+        np.where(high == green, (blue - red) / span + 2.0, (red - green) / span + 4.0),
+    )
+    hue = np.rint(sixth * 2.0).astype(int) % 12  # bin 0 is centred on red
+    grey = 12 + np.minimum(3, (high * 4.0).astype(int))
+    return np.where((chroma > 0.2 * high) & (high > 0.2), hue, grey)
+
+
+def _edges(light: np.ndarray) -> np.ndarray:
+    """The mean steepness of `light` [h, w] in each of 8 directions, square root taken: [8]."""
+    down, across = np.gradient(light) if min(light.shape) > 1 else np.zeros((2, *light.shape))
+    steepness = np.hypot(down, across)
+    direction = np.rint(np.arctan2(down, across) / np.pi * EDGE_BINS).astype(int) % EDGE_BINS
+    sums = np.bincount(direction.ravel(), weights=steepness.ravel(), minlength=EDGE_BINS)
+    return 4.0 * np.sqrt(sums / light.size)
+
+
+def _shape(mask: np.ndarray, box: np.ndarray) -> np.ndarray:
+    """Log of height over width, share of the box that is filled, height and width as shares of the picture: [4]."""
+    height, width = box[2] - box[0], box[3] - box[1]
+    return np.array(
+        [np.log(height / width), mask.sum() / (height * width), height / mask.shape[0], width / mask.shape[1]]
+    )
+
+
+def _colour_name(rgb: np.ndarray) -> str:
+    """The English name of the commonest colour among pixels [n, 3]."""
+    common = int(np.bincount(_colour_bins(rgb), minlength=COLOUR_BINS).argmax())
+    return (_HUES + _GREYS)[common]

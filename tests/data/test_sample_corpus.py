@@ -1,0 +1,219 @@
+"""The sample corpus in the package: sound, small, and what its script makes."""
+
+import importlib.util
+import json
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parents[2]
+SAMPLE = ROOT / "mner_keras" / "data" / "sample"
+SCRIPT = ROOT / "scripts" / "make_sample_corpus.py"
+SIZES = {"train": 600, "dev": 200, "test": 200}
+TYPES = ("PER", "LOC", "ORG", "OTHER")
+
+
+def read(path):
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+@pytest.fixture(scope="module")
+def splits():
+    return {name: read(SAMPLE / f"{name}.jsonl") for name in SIZES}
+
+
+@pytest.fixture(scope="module")
+def posts(splits):
+    return [post for split in splits.values() for post in split]
+
+
+@pytest.fixture(scope="module")
+def script():
+    spec = importlib.util.spec_from_file_location("make_sample_corpus", SCRIPT)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    yield module
+    del sys.modules[spec.name]
+
+
+def run(*arguments):
+    return subprocess.run([sys.executable, str(SCRIPT), *map(str, arguments)], capture_output=True, text=True)
+
+
+def test_sizes_and_keys(splits, posts):
+    assert {name: len(split) for name, split in splits.items()} == SIZES
+    assert all(set(post) == {"id", "tokens", "tags", "pos", "image"} for post in posts)
+    assert len({post["id"] for post in posts}) == len(posts)
+
+
+def test_one_sound_tag_and_one_part_of_speech_a_token(posts):
+    for post in posts:
+        assert len(post["tokens"]) == len(post["tags"]) == len(post["pos"]) > 0
+        assert all(token and not any(c.isspace() for c in token) for token in post["tokens"])
+        previous = "O"
+        for tag in post["tags"]:
+            assert tag == "O" or (tag[:2] in ("B-", "I-") and tag[2:] in TYPES)
+            assert tag[:2] != "I-" or previous[2:] == tag[2:]
+            previous = tag
+
+
+def test_no_text_occurs_twice(posts):
+    def text(post):
+        return " ".join(t for t in post["tokens"] if not t.startswith(("@", "#", "http"))).lower()
+
+    assert Counter(map(text, posts)).most_common(1)[0][1] == 1
+
+
+def test_every_picture_is_there_and_in_both_stores(posts):
+    images = [post["image"] for post in posts if post["image"] is not None]
+    assert len(set(images)) == len(images)
+    assert {path.stem for path in (SAMPLE / "images").iterdir()} == set(images)
+    with h5py.File(SAMPLE / "regions.h5") as regions, h5py.File(SAMPLE / "objects.h5") as objects:
+        assert set(regions) == set(objects) == {*images, "_blank"}
+        for store, kind in ((regions, "regions"), (objects, "objects")):
+            assert {key: store.attrs[key] for key in ("extractor", "kind", "weights", "weights_hash")} == {
+                "extractor": "tiles",
+                "kind": kind,
+                "weights": "",
+                "weights_hash": "",
+            }
+            assert all(
+                data.dtype == np.float16 and data.shape[1] == store.attrs["feature_dim"] for data in store.values()
+            )
+        assert all(len(data) == 9 for data in regions.values())
+        assert len(objects["_blank"]) == 0
+        for data in objects.values():
+            assert len(data.attrs["names"]) == len(data.attrs["boxes"]) == len(data.attrs["scores"]) == len(data)
+            assert (np.diff(data.attrs["scores"]) <= 0).all()
+        found = Counter(len(objects[image]) > 0 for image in images)
+        assert found[True] > 0.98 * len(images)
+
+
+def test_stores_hold_what_the_extractor_says(posts):
+    from mner_keras.vision.tiles import tiles_objects, tiles_regions
+
+    with h5py.File(SAMPLE / "regions.h5") as regions, h5py.File(SAMPLE / "objects.h5") as objects:
+        for image in [post["image"] for post in posts if post["image"] is not None][::50]:
+            path = SAMPLE / "images" / f"{image}.png"
+            np.testing.assert_allclose(regions[image], tiles_regions(path), atol=2e-3)
+            features, names, boxes, _ = tiles_objects(path)
+            np.testing.assert_allclose(objects[image], features, atol=2e-3)
+            assert list(objects[image].attrs["names"]) == names
+            np.testing.assert_array_equal(objects[image].attrs["boxes"], boxes)
+
+
+def test_types_and_pictures_are_spread_evenly(splits):
+    for split in splits.values():
+        firsts = Counter(tag[2:] for post in split for tag in post["tags"] if tag.startswith("B-"))
+        assert set(firsts) == set(TYPES)
+        assert all(0.2 < count / firsts.total() < 0.32 for count in firsts.values())
+        assert 0.15 <= np.mean([post["image"] is None for post in split]) <= 0.20
+        assert 0.05 <= np.mean([set(post["tags"]) == {"O"} for post in split]) <= 0.12
+
+
+def test_names_take_several_types(script, posts):
+    assert len(script.NAME_TYPES) >= 80
+    assert all(2 <= len(set(types)) == len(types) for types in script.NAME_TYPES.values())
+    assert sum(len(name.split()) == 2 for name in script.NAME_TYPES) >= 10
+    seen = {}
+    for post in posts:
+        for token, tag in zip(post["tokens"], post["tags"], strict=True):
+            if tag.startswith("B-"):
+                seen.setdefault(token.lower(), set()).add(tag)
+    assert np.mean([len(types) >= 2 for types in seen.values()]) > 0.9
+
+
+def test_more_than_half_of_the_posts_with_names_need_their_picture(script):
+    drafts = script.make_drafts(200, script.random.Random(1), set())
+    named = [post for post in drafts if set(post.tags) != {"O"}]
+    assert 0.5 <= np.mean([post.kind == script.AMBIGUOUS for post in named]) <= 0.6
+    for post in named:
+        types = {tag[2:] for tag in post.tags if tag != "O"}
+        if post.kind == script.AMBIGUOUS:
+            assert set(post.things) <= types
+        if post.kind == script.MISMATCHED:
+            assert not set(post.things) & types
+
+
+def test_two_names_and_two_things_go_together_in_one_way_only(script):
+    rng = script.random.Random(3)
+    for _ in range(200):
+        (first, first_type), (second, second_type) = script.draw_pair(rng)
+        swaps = second_type in script.NAME_TYPES[first] and first_type in script.NAME_TYPES[second]
+        assert first_type == second_type or not swaps
+
+
+def test_small_enough_to_ship():
+    assert sum(path.stat().st_size for path in SAMPLE.rglob("*") if path.is_file()) < 8_000_000
+
+
+def test_readme_states_origin_licence_and_purpose():
+    text = (SAMPLE / "README.md").read_text(encoding="utf-8")
+    assert "SIL Open Font License, Version 1.1" in text
+    assert "No result on this\ncorpus is a research result" in text
+    assert "scripts/make_sample_corpus.py" in text
+
+
+def test_default_seed_writes_the_same_posts(script, tmp_path):
+    rng, seen, first = script.random.Random(script.DEFAULT_SEED), set(), 0
+    for name, size in SIZES.items():
+        drafts = script.make_drafts(size, rng, seen)
+        script.write_posts(drafts, tmp_path / f"{name}.jsonl", first, pictures=True)
+        first += size
+        assert (tmp_path / f"{name}.jsonl").read_bytes() == (SAMPLE / f"{name}.jsonl").read_bytes()
+
+
+@pytest.mark.slow
+def test_the_script_remakes_the_folder(script, tmp_path):
+    if not script.DEFAULT_FONT.is_file():
+        pytest.skip("the font Noto Color Emoji is not installed")
+    done = run(tmp_path)
+    assert done.returncode == 0, done.stderr
+    for name in (*(f"{split}.jsonl" for split in SIZES), "README.md"):
+        assert (tmp_path / name).read_bytes() == (SAMPLE / name).read_bytes()
+    made = sorted(path.name for path in (tmp_path / "images").iterdir())
+    assert made == sorted(path.name for path in (SAMPLE / "images").iterdir())
+    for name in made[::40]:  # another version of the font or of Pillow may draw a little differently
+        with Image.open(tmp_path / "images" / name) as new, Image.open(SAMPLE / "images" / name) as old:
+            difference = np.abs(np.asarray(new.convert("RGB"), float) - np.asarray(old.convert("RGB"), float))
+        assert difference.mean() < 8
+    with h5py.File(tmp_path / "regions.h5") as new, h5py.File(SAMPLE / "regions.h5") as old:
+        assert set(new) == set(old)
+
+
+def test_posts_only_need_no_font_and_empty_splits_no_file(tmp_path):
+    done = run(tmp_path / "out", "--sizes", 0, 0, 2000, "--no-pictures", "--font", tmp_path / "missing.ttf")
+    assert done.returncode == 0, done.stderr
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["README.md", "test.jsonl"]
+    posts = read(tmp_path / "out" / "test.jsonl")
+    assert len(posts) == 2000
+    assert all(post["image"] is None for post in posts)
+
+
+def test_another_seed_gives_other_posts(tmp_path):
+    for seed in (1, 2):
+        assert run(tmp_path / str(seed), "--sizes", 0, 0, 20, "--no-pictures", "--seed", seed).returncode == 0
+    assert read(tmp_path / "1" / "test.jsonl") != read(tmp_path / "2" / "test.jsonl")
+
+
+def test_missing_font_is_a_clear_error(tmp_path):
+    done = run(tmp_path / "out", "--font", tmp_path / "missing.ttf")
+    assert done.returncode == 2
+    assert "--font" in done.stderr
+    assert "fonts-noto-color-emoji" in done.stderr
+    assert "missing.ttf" in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("sizes", [(0, 0, 0), (-1, 5, 5)])
+def test_bad_sizes_are_a_clear_error(tmp_path, sizes):
+    done = run(tmp_path / "out", "--no-pictures", "--sizes", *sizes)
+    assert done.returncode == 2
+    assert "--sizes" in done.stderr

@@ -1,0 +1,116 @@
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mner_keras.text import POS_CATEGORIES, TaggerDataMissing, pos, pos_category, tag_pos
+
+TAGS_OF = {
+    "Adjective": ["JJ", "JJR", "JJS"],
+    "Verb": ["VB", "VBD", "VBG", "VBN", "VBP", "VBZ", "MD"],
+    "Noun": ["NN", "NNS", "NNP", "NNPS"],
+    "Preposition or subordinating conjunction": ["IN", "TO"],
+    "Coordinating conjunction": ["CC"],
+    "Symbol": ["SYM", "#", "$"],
+    "Wh-pronoun": ["WP", "WP$"],
+    "Adverb": ["RB", "RBR", "RBS"],
+    "Determiner": ["DT", "PDT", "WDT"],
+    "Other": ["PRP", "PRP$", "CD", "RP", "WRB", "UH", "EX", "FW", "LS", "POS", ".", ",", ":", "''", "", "nonsense"],
+}
+
+
+@pytest.fixture
+def tagger_data(monkeypatch):
+    root = os.environ.get("MNER_DATA")
+    if not root:
+        pytest.skip("MNER_DATA is not set: no tagger data")
+    import nltk.data
+
+    folder = str(Path(root, "nltk_data"))
+    if folder not in nltk.data.path:
+        monkeypatch.setattr(nltk.data, "path", [folder, *nltk.data.path])
+
+
+@pytest.fixture
+def no_tagger_data(monkeypatch):
+    import nltk.data
+
+    monkeypatch.setattr(nltk.data, "path", [])
+    pos._load_tagger.cache_clear()
+    yield
+    pos._load_tagger.cache_clear()
+
+
+def test_categories_in_the_papers_order():
+    assert POS_CATEGORIES == tuple(TAGS_OF)
+
+
+@pytest.mark.parametrize(("category", "tag"), [(category, tag) for category in TAGS_OF for tag in TAGS_OF[category]])
+def test_category_of_tag(category, tag):
+    assert pos_category(tag) == category
+
+
+def test_tags_of_a_sentence(tagger_data):
+    assert tag_pos([["The", "cat", "sat", "on", "the", "mat", "."], [], ["She", "sings"]]) == [
+        ("DT", "NN", "VBD", "IN", "DT", "NN", "."),
+        (),
+        ("PRP", "VBZ"),
+    ]
+
+
+def test_one_tag_for_each_odd_token(tagger_data):
+    odd = [
+        "\u00a0",
+        "",
+        "   ",
+        "\U0001f600",
+        "\u200b",
+        "\ud83d",
+        "\n",
+        "-",
+        "²",
+        "٣",
+        "a" * 5000,
+        "-" * 5000,
+        "1" * 5000,
+    ]
+    (tags,) = tag_pos([odd])
+    assert len(tags) == len(odd)
+    assert all(tags)
+    assert all(len(tag_pos([[token]])[0]) == 1 for token in odd)
+
+
+def test_every_tag_of_the_model_has_a_category(tagger_data):
+    assert {pos_category(tag) for tag in pos._load_tagger().classes} == set(POS_CATEGORIES)
+
+
+def test_tagger_is_loaded_once(tagger_data):
+    tag_pos([["one"]])
+    first = pos._load_tagger()
+    tag_pos([["two"]])
+    assert pos._load_tagger() is first
+
+
+def test_missing_data_says_how_to_get_it(no_tagger_data):
+    with pytest.raises(TaggerDataMissing) as caught:
+        tag_pos([["word"]])
+    message = str(caught.value)
+    assert "python -m nltk.downloader averaged_perceptron_tagger_eng" in message
+    assert "NLTK_DATA" in message
+    assert message.count("\n") <= 1
+    assert "***" not in message
+    assert caught.value.__suppress_context__
+
+
+def test_a_sentence_must_not_be_a_string(tagger_data):
+    with pytest.raises(TypeError, match=re.escape("expected sequences of tokens, received the string 'a whole tweet'")):
+        tag_pos(["a whole tweet"])
+
+
+def test_import_is_light():
+    code = "import sys, mner_keras.text; print([m for m in ('keras', 'nltk', 'gensim') if m in sys.modules])"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert shown.stdout.strip() == "[]"

@@ -1,0 +1,101 @@
+import random
+
+import pytest
+
+from mner_keras.text import tokenize, tokenize_with_offsets
+
+FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
+THUMB = "\U0001f44d\U0001f3fd"
+FLAG = "\U0001f1ec\U0001f1e7"
+
+TEXTS = [
+    "",
+    "   \n\t ",
+    "RT @user: Barack Obama in #Chicago :-) http://t.co/a1B2?x=1&amp;y=2 ...",
+    f"hi {FAMILY}{THUMB} {FLAG}\U0001f1eb\U0001f1f7 \u2764\ufe0f",
+    "\U0001f600" * 12 + " end",
+    "\u05e9\u05dc\u05d5\u05dd \u05e2\u05d5\u05dc\u05dd, \u0645\u0631\u062d\u0628\u0627 \u200fabc",
+    "a\u200db \u200b\u200bx \ufeff\u2060",
+    "AT&amp;T &lt;3 &amp;amp; &#x1F600; &#128; &nbsp; &bogus; R&D; &#0; &#xD800; &#99999999; &xi; & && &&&&&&&",
+    "sooooooooooo gooood!!!!!!!!!! ______ ------",
+    "a\u0301\u0301\u0301\u0301\u0301\u0301\u0301b",
+    ". . . and 100 2015 123456789 555-1234",
+    "line\u2028break\u0085here\u00a0there",
+    "\ud83d lone",
+    "x" * 5000,
+    "1" * 5000,
+    "-" * 5000,
+]
+
+
+def assert_offsets_are_right(text):
+    end_before = 0
+    for token, start, end in tokenize_with_offsets(text):
+        assert token and not any(character.isspace() for character in token)
+        assert end_before <= start < end <= len(text)
+        assert not text[end_before:start].replace("&nbsp;", "").strip()
+        if "&" not in text[start:end] and token != text[start:end]:
+            assert len(token) < end - start
+            assert set(token) == set(text[start:end])
+        end_before = end
+    assert not text[end_before:].strip()
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_offsets_leave_only_white_space_out(text):
+    assert_offsets_are_right(text)
+    assert tokenize(text) == [token for token, _, _ in tokenize_with_offsets(text)]
+
+
+def test_offsets_of_random_texts():
+    pieces = ["a", "B1", " ", "\u00a0", "!", "!!!!", "&amp;", "&lt;", "&", ";", "#", "@x", FAMILY, THUMB, "\u200b", "."]
+    source = random.Random(0)
+    for _ in range(300):
+        assert_offsets_are_right("".join(source.choices(pieces, k=source.randrange(30))))
+
+
+def test_plain_tweet_is_tokenized_as_nltk_does():
+    from nltk.tokenize import TweetTokenizer
+
+    text = "RT @user: Barack Obama in #Chicago :-) it's &lt;3 http://t.co/a1B2 !!!!!"
+    assert tokenize(text) == TweetTokenizer().tokenize(text)
+
+
+def test_entity_is_one_character_and_spans_what_is_written():
+    assert tokenize_with_offsets("a &amp; b") == [("a", 0, 1), ("&", 2, 7), ("b", 8, 9)]
+    assert tokenize_with_offsets("x &lt;3") == [("x", 0, 1), ("<3", 2, 7)]
+
+
+def test_entities_are_decoded_once():
+    assert tokenize("&amp;lt;") == ["&", "lt", ";"]
+
+
+def test_what_is_no_entity_stays():
+    assert tokenize("R&Dx; &bogus;") == ["R", "&", "Dx", ";", "&", "bogus", ";"]
+    assert "".join(tokenize("&#0; &#xD800; &#99999999;")) == "&#0;&#xD800;&#99999999;"
+
+
+def test_run_is_cut_to_three_and_the_last_spans_the_rest():
+    assert tokenize_with_offsets("no!!!!!!") == [("no", 0, 2), ("!", 2, 3), ("!", 3, 4), ("!", 4, 8)]
+
+
+def test_letters_are_never_cut():
+    assert tokenize_with_offsets("soooooo") == [("soooooo", 0, 7)]
+
+
+def test_emoji_sequences_are_one_token():
+    text = f"{FAMILY} {THUMB} {FLAG}"
+    assert [text[start:end] for _, start, end in tokenize_with_offsets(text)] == [FAMILY, THUMB, FLAG]
+
+
+def test_tokens_hold_no_space():
+    assert tokenize("wait . . . in 100 2015") == ["wait", ".", ".", ".", "in", "100", "2015"]
+
+
+def test_long_numbers_are_whole():
+    assert tokenize("123456789") == ["123456789"]
+
+
+def test_text_must_be_a_string():
+    with pytest.raises(TypeError, match="text: expected a string, received bytes"):
+        tokenize(b"abc")
