@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _MODULES = {
     "hsn_keras": ("hsn_keras",),
     "agban_keras": ("agban_keras",),
-    "mner_keras": ("mner_keras.crf_model", "mner_keras.registry"),
+    "mner_keras": ("mner_keras.crf_model",),
 }
 
 

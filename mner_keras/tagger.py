@@ -48,6 +48,7 @@ class _Decode(keras.layers.Layer):
 
     def __init__(self, crf: CRF, **kwargs) -> None:
         super().__init__(dtype="float32", **kwargs)
+        self.supports_masking = True
         self.crf = crf
 
     def call(self, potentials, mask):
@@ -55,7 +56,7 @@ class _Decode(keras.layers.Layer):
         marginals = self.crf.marginals(potentials, mask)
         return tags, ops.take_along_axis(marginals, tags[..., None], axis=-1)[..., 0]
 
-    def compute_output_shape(self, potentials_shape, mask_shape):
+    def compute_output_shape(self, potentials_shape, mask_shape=None):
         return potentials_shape[:-1], potentials_shape[:-1]
 
 

@@ -58,6 +58,7 @@ class GatedBilinearAttention(keras.layers.Layer):
         if softmax not in ("objects", "pairs"):
             raise ValueError(f"`softmax` must be 'objects' or 'pairs'. Received: softmax={softmax!r}")
         super().__init__(**kwargs)
+        self.supports_masking = True
         self.rank = rank
         self.gate_units = gate_units
         self.gate = gate
@@ -99,14 +100,15 @@ class GatedBilinearAttention(keras.layers.Layer):
         output = attended + text
         return (output, scores) if return_attention_scores else output
 
-    def compute_mask(self, text, objects, text_mask=None, object_mask=None, return_attention_scores=False):
+    def compute_mask(self, inputs, previous_mask=None):
         return None
 
-    def compute_output_shape(
-        self, text_shape, objects_shape, text_mask_shape=None, object_mask_shape=None, return_attention_scores=False
+    def compute_output_spec(
+        self, text, objects, text_mask=None, object_mask=None, return_attention_scores=False
     ):
-        scores_shape = (*text_shape[:-1], objects_shape[-2])
-        return (text_shape, scores_shape) if return_attention_scores else text_shape
+        output = keras.KerasTensor(text.shape, dtype=self.compute_dtype)
+        scores = keras.KerasTensor((*text.shape[:-1], objects.shape[-2]), dtype=self.compute_dtype)
+        return (output, scores) if return_attention_scores else output
 
     def get_config(self) -> dict:
         return {

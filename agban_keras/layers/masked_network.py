@@ -16,6 +16,7 @@ class MaskedNetwork(keras.layers.Layer):
 
     def __init__(self, hidden: tuple[int, ...], units: int, **kwargs) -> None:
         super().__init__(**kwargs)
+        self.supports_masking = True
         self.hidden = tuple(hidden)
         self.units = units
         policy = self.dtype_policy
@@ -36,6 +37,9 @@ class MaskedNetwork(keras.layers.Layer):
         for dense, norm in zip(self.inner, self.norms, strict=True):
             inputs = keras.ops.relu(norm(dense(inputs), mask=mask, training=training))
         return self.outer(inputs)
+
+    def compute_mask(self, inputs, previous_mask=None):
+        return None
 
     def compute_output_shape(self, input_shape):
         return (*input_shape[:-1], self.units)

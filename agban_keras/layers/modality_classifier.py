@@ -37,6 +37,7 @@ class ModalityClassifier(keras.layers.Layer):
 
     def __init__(self, hidden: tuple[int, ...] = (100, 50), **kwargs) -> None:
         super().__init__(**kwargs)
+        self.supports_masking = True
         self.hidden = tuple(hidden)
         self.network = MaskedNetwork(self.hidden, 2, dtype=self.dtype_policy)
 
@@ -45,6 +46,9 @@ class ModalityClassifier(keras.layers.Layer):
 
     def call(self, features, mask=None, training=None):
         return self.network(features, mask=mask, training=training)
+
+    def compute_mask(self, inputs, previous_mask=None):
+        return None
 
     def compute_output_shape(self, features_shape):
         return (*features_shape[:-1], 2)

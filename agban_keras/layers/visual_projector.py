@@ -33,6 +33,7 @@ class VisualProjector(keras.layers.Layer):
 
     def __init__(self, units: int, hidden: tuple[int, ...] = (512, 256), **kwargs) -> None:
         super().__init__(**kwargs)
+        self.supports_masking = True
         self.units = units
         self.hidden = tuple(hidden)
         self.network = MaskedNetwork(self.hidden, units, dtype=self.dtype_policy)
@@ -42,6 +43,9 @@ class VisualProjector(keras.layers.Layer):
 
     def call(self, objects, mask=None, training=None):
         return self.network(objects, mask=mask, training=training)
+
+    def compute_mask(self, inputs, previous_mask=None):
+        return None
 
     def compute_output_shape(self, objects_shape):
         return (*objects_shape[:-1], self.units)

@@ -63,6 +63,7 @@ class MultiHeadHierarchicalAttention(keras.layers.Layer):
         if head_dim is not None and head_dim < 1:
             raise ValueError(f"`head_dim` must be at least 1. Received: head_dim={head_dim}")
         super().__init__(**kwargs)
+        self.supports_masking = True
         self.num_heads = num_heads
         self.head_dim = head_dim
         self.head_softmax = head_softmax
@@ -104,13 +105,13 @@ class MultiHeadHierarchicalAttention(keras.layers.Layer):
         output = scores[..., None] * value
         return (output, scores) if return_attention_scores else output
 
-    def compute_mask(self, query, value, query_mask=None, value_mask=None, return_attention_scores=False):
+    def compute_mask(self, inputs, previous_mask=None):
         return None
 
-    def compute_output_shape(
-        self, query_shape, value_shape, query_mask_shape=None, value_mask_shape=None, return_attention_scores=False
-    ):
-        return (value_shape, value_shape[:-1]) if return_attention_scores else value_shape
+    def compute_output_spec(self, query, value, query_mask=None, value_mask=None, return_attention_scores=False):
+        output = keras.KerasTensor(value.shape, dtype=self.compute_dtype)
+        scores = keras.KerasTensor(value.shape[:-1], dtype=self.compute_dtype)
+        return (output, scores) if return_attention_scores else output
 
     def get_config(self) -> dict:
         return {

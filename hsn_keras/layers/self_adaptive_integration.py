@@ -38,6 +38,7 @@ class SelfAdaptiveIntegration(keras.layers.Layer):
         if gate not in ("token", "feature"):
             raise ValueError(f"`gate` must be 'token' or 'feature'. Received: gate={gate!r}")
         super().__init__(**kwargs)
+        self.supports_masking = True
         self.gate = gate
 
     def build(self, text_shape, fusion_shape) -> None:
@@ -57,9 +58,11 @@ class SelfAdaptiveIntegration(keras.layers.Layer):
         output = gamma * text + (1 - gamma) * fusion
         return (output, gamma) if return_gate else output
 
-    def compute_output_shape(self, text_shape, fusion_shape, return_gate=False):
-        gate_shape = (*text_shape[:-1], 1 if self.gate == "token" else text_shape[-1])
-        return (text_shape, gate_shape) if return_gate else text_shape
+    def compute_output_spec(self, text, fusion, return_gate=False):
+        output = keras.KerasTensor(text.shape, dtype=self.compute_dtype)
+        width = 1 if self.gate == "token" else text.shape[-1]
+        gamma = keras.KerasTensor((*text.shape[:-1], width), dtype=self.compute_dtype)
+        return (output, gamma) if return_gate else output
 
     def get_config(self) -> dict:
         return {**super().get_config(), "gate": self.gate}

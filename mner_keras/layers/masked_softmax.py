@@ -15,5 +15,8 @@ def masked_softmax(scores, mask, axis: int | tuple[int, ...] = -1):
         axis: the axis or axes that sum to one.
     """
     lowest = -6e4 if keras.backend.standardize_dtype(scores.dtype) == "float16" else -1e9
-    probabilities = ops.softmax(ops.where(mask, scores, ops.cast(lowest, scores.dtype)), axis=axis)
-    return ops.where(mask, probabilities, ops.zeros_like(probabilities))
+    scores = ops.where(mask, scores, ops.cast(lowest, scores.dtype))
+    weights = ops.exp(scores - ops.stop_gradient(ops.max(scores, axis=axis, keepdims=True)))
+    weights = ops.where(mask, weights, ops.zeros_like(weights))
+    total = ops.sum(weights, axis=axis, keepdims=True)
+    return weights / ops.where(total > 0, total, ops.ones_like(total))

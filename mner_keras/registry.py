@@ -1,0 +1,93 @@
+"""The models by name: what a name on the command line stands for."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from mner_keras.errors import InputError, did_you_mean
+
+if TYPE_CHECKING:
+    from mner_keras.tagger import Tagger
+
+
+@dataclasses.dataclass(frozen=True)
+class Training:
+    """How a paper trains its model.
+
+    Args:
+        optimizer: the name of a Keras optimiser.
+        learning_rate: its learning rate.
+        batch_size: posts a batch.
+        epochs: epochs at most.
+        patience: epochs without a better dev F1 after which training stops; 0 for never.
+        learning_rate_decay: r in `learning_rate / (1 + r * epoch)`, epochs counted from 0.
+        weight_decay: the L2 coefficient, as a decay of every weight.
+    """
+
+    optimizer: str
+    learning_rate: float
+    batch_size: int
+    epochs: int
+    patience: int
+    learning_rate_decay: float = 0.0
+    weight_decay: float = 0.0
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelEntry:
+    """One name.
+
+    Args:
+        module: the module to import.
+        class_name: the model's class in it.
+        summary: a line for people.
+        training: the paper's settings.
+        arguments: arguments of the class that the name stands for.
+    """
+
+    module: str
+    class_name: str
+    summary: str
+    training: Training
+    arguments: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    def load_class(self) -> type[Tagger]:
+        """Import the class."""
+        return getattr(importlib.import_module(self.module), self.class_name)
+
+
+# HSN section 4.3; the maximum of epochs is unstated.
+_HSN_TRAINING = Training("adam", 0.003, batch_size=16, epochs=100, patience=20)
+# AGBAN table II; 200 epochs by its figure 7.
+_AGBAN_TRAINING = Training(
+    "sgd", 0.005, batch_size=10, epochs=200, patience=0, learning_rate_decay=0.05, weight_decay=1e-8
+)
+
+MODELS: dict[str, ModelEntry] = {
+    "hsn": ModelEntry("hsn_keras", "HSN", "HSN as printed (Tian et al. 2021)", _HSN_TRAINING),
+    "agban": ModelEntry("agban_keras", "AGBAN", "AGBAN as printed (Zheng et al. 2020)", _AGBAN_TRAINING),
+    "text": ModelEntry(
+        "mner_keras.baselines.text_tagger", "TextTagger", "HSN's text encoder and the CRF, no picture", _HSN_TRAINING
+    ),
+}
+
+
+def find_model(name: str) -> ModelEntry:
+    """The entry of a name.
+
+    Raises:
+        InputError: an unknown name; the nearest known one is suggested.
+    """
+    if name not in MODELS:
+        known = ", ".join(sorted(MODELS))
+        raise InputError(f"expected a model ({known}), found {name!r}.{did_you_mean(name, MODELS)}")
+    return MODELS[name]
+
+
+def import_models(package: str) -> None:
+    """Import the modules of a top-level package that hold models, so that their classes are registered."""
+    for module in {entry.module for entry in MODELS.values() if entry.module.partition(".")[0] == package}:
+        importlib.import_module(module)
