@@ -96,9 +96,7 @@ class AGBAN(Tagger):
             vocabulary_size, word_dim, frozen_vocabulary_size, unknown="uniform", name="word_embedding"
         )
         char_bilstm = CharBiLSTM(char_vocabulary_size, char_dim, char_hidden_dim, dropout, name="char_bilstm")
-        bilstm = keras.layers.Bidirectional(
-            keras.layers.LSTM(hidden_dim // 2, return_sequences=True), name="bilstm"
-        )
+        bilstm = keras.layers.Bidirectional(keras.layers.LSTM(hidden_dim // 2, return_sequences=True), name="bilstm")
         projector = VisualProjector(hidden_dim, name="visual_projector")
         attention = GatedBilinearAttention(rank, gate_units, gate, softmax, name="attention")
         crf = CRF(num_tags, boundary=False, name="crf")

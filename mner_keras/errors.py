@@ -24,6 +24,6 @@ class InputError(ValueError):
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """" Did you mean ...?" with the nearest of the known names, or an empty string."""
+    """ " Did you mean ...?" with the nearest of the known names, or an empty string."""
     nearest = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
     return f" Did you mean {nearest[0]!r}?" if nearest else ""

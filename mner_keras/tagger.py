@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -22,6 +22,9 @@ from mner_keras.vision.feature_store import FeatureStore
 
 if TYPE_CHECKING:
     from mner_keras.text.vectors import WordVectors
+
+MAX_TOKENS = 32_768
+"""Tokens, padding included, that `tag` computes at once."""
 
 FORMAT = 1
 """The number of the file format; a file with another number is from another version."""
@@ -209,7 +212,7 @@ class Tagger(CRFModel):
         tagged: list[TaggedPost | None] = [None] * len(posts)
         # Posts of similar length share a batch; the result is in the posts' own order.
         order = np.argsort(batches.lengths, kind="stable")
-        for rows in (order[i : i + batch_size] for i in range(0, len(order), batch_size)):
+        for rows in _cut(order, batches.lengths, batch_size):
             inputs, _ = batches.batch(rows)
             tags, scores = self._decode_batch(inputs)
             for row, row_tags, row_scores in zip(rows, tags, scores, strict=False):
@@ -284,6 +287,17 @@ def _inputs_of(dataset: Any) -> Iterable[dict[str, np.ndarray]]:
     for batch in batches:
         inputs = batch[0] if isinstance(batch, tuple) else batch
         yield {name: np.asarray(value) for name, value in inputs.items()}
+
+
+def _cut(order: np.ndarray, lengths: np.ndarray, batch_size: int) -> Iterator[np.ndarray]:
+    """Runs of at most `batch_size` posts, fewer where they are long, so that a batch's memory is bounded."""
+    start = 0
+    while start < len(order):
+        end = min(start + batch_size, len(order))
+        while end - start > 1 and (end - start) * lengths[order[end - 1]] > MAX_TOKENS:
+            end = start + (end - start) // 2
+        yield order[start:end]
+        start = end
 
 
 def _next_length(length: int) -> int:

@@ -103,9 +103,7 @@ class GatedBilinearAttention(keras.layers.Layer):
     def compute_mask(self, inputs, previous_mask=None):
         return None
 
-    def compute_output_spec(
-        self, text, objects, text_mask=None, object_mask=None, return_attention_scores=False
-    ):
+    def compute_output_spec(self, text, objects, text_mask=None, object_mask=None, return_attention_scores=False):
         output = keras.KerasTensor(text.shape, dtype=self.compute_dtype)
         scores = keras.KerasTensor((*text.shape[:-1], objects.shape[-2]), dtype=self.compute_dtype)
         return (output, scores) if return_attention_scores else output

@@ -34,7 +34,9 @@ class GradientReversal(keras.layers.Layer):
 
     def __init__(self, strength: float | str = 1.0, **kwargs) -> None:
         if strength != "schedule" and (isinstance(strength, str) or strength < 0):
-            raise ValueError(f"`strength` must be a number of at least 0 or 'schedule'. Received: strength={strength!r}")
+            raise ValueError(
+                f"`strength` must be a number of at least 0 or 'schedule'. Received: strength={strength!r}"
+            )
         super().__init__(**kwargs)
         self.supports_masking = True
         self.strength = strength

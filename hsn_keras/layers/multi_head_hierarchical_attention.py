@@ -55,9 +55,7 @@ class MultiHeadHierarchicalAttention(keras.layers.Layer):
         Neurocomputing 2021, eq. 8-16.
     """
 
-    def __init__(
-        self, num_heads: int = 8, head_dim: int | None = None, head_softmax: bool = True, **kwargs
-    ) -> None:
+    def __init__(self, num_heads: int = 8, head_dim: int | None = None, head_softmax: bool = True, **kwargs) -> None:
         if num_heads < 1:
             raise ValueError(f"`num_heads` must be at least 1. Received: num_heads={num_heads}")
         if head_dim is not None and head_dim < 1:

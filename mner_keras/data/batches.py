@@ -56,9 +56,7 @@ class PostBatches:
         self.epoch = 0
         self.labelled = all(post.tags is not None for post in self.posts)
         self.store = self._open(features)
-        self.missing_pictures = 0
-        if self.store is not None:
-            self.missing_pictures = sum(p.image_id is not None and p.image_id not in self.store for p in self.posts)
+        self.missing_pictures = count_missing(self.posts, self.store)
         self.lengths = np.array([len(post) for post in self.posts])
         self._index_tokens()
         self._boundaries = _boundaries(self.lengths)
@@ -154,6 +152,14 @@ class PostBatches:
         if store.dim != self.encoder.visual.dim:
             raise InputError(f"expected features of width {self.encoder.visual.dim}, found {store.dim}", store.path)
         return store
+
+
+def count_missing(posts: Iterable[Post], features: FeatureStore | str | os.PathLike | None) -> int:
+    """Posts that name a picture which the store does not hold; 0 without a store."""
+    if features is None:
+        return 0
+    store = open_store(features)
+    return sum(post.image_id is not None and post.image_id not in store for post in posts)
 
 
 def _boundaries(lengths: np.ndarray) -> np.ndarray:

@@ -304,5 +304,10 @@ def open_store(features: FeatureStore | str | os.PathLike) -> FeatureStore:
     return features if isinstance(features, FeatureStore) else FeatureStore(features)
 
 
+def needed_words(posts: Iterable[Post], fold_digits: bool = False) -> set[str]:
+    """The words of posts as an encoder looks them up in a vector file."""
+    return {_fold_digits(token) if fold_digits else token for post in posts for token in post.tokens}
+
+
 def _fold_digits(word: str) -> str:
     return _DIGIT.sub("0", word)

@@ -1,0 +1,117 @@
+"""`RunCheckpoint`: keeps a run's best model and what is needed to go on with it."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from mner_keras.errors import InputError
+from mner_keras.run.files import write_json, write_whole
+
+STATE = "state.json"
+MONITOR = "val_f1"
+
+
+class RunCheckpoint(keras.callbacks.Callback):
+    """After each epoch keep the best model by dev F1, the history, and a checkpoint to resume from.
+
+    In the run's folder: `model.keras`, the best model without the optimiser's state; `history.csv`, a row an epoch;
+    `checkpoint/`, the last epoch's weights with the optimiser's state, and `state.json`, which names them. Each file is
+    written beside its place and then moved, so that a killed process leaves the last complete ones.
+
+    Args:
+        folder: the run's folder.
+        patience: epochs without a better dev F1 after which training stops; 0 for never.
+
+    Attributes:
+        history: one dict an epoch.
+
+    Raises:
+        InputError: a file cannot be written (a full disk, say).
+    """
+
+    def __init__(self, folder: str | os.PathLike, patience: int = 0) -> None:
+        super().__init__()
+        self.folder = Path(folder)
+        self.patience = patience
+        self.history: list[dict[str, float]] = []
+        self._best_model: keras.Model | None = None
+
+    @property
+    def checkpoint_folder(self) -> Path:
+        return self.folder / "checkpoint"
+
+    @property
+    def best_epoch(self) -> int:
+        """The first epoch with the highest dev F1, counted from 1; 0 before the first."""
+        scores = [row[MONITOR] for row in self.history]
+        return 1 + scores.index(max(scores)) if scores else 0
+
+    @property
+    def finished(self) -> bool:
+        """Whether patience has run out."""
+        return bool(self.patience) and len(self.history) - self.best_epoch >= self.patience
+
+    def restore(self, model: keras.Model) -> int:
+        """Load the last checkpoint into a compiled model; returns the number of finished epochs, 0 without one.
+
+        Raises:
+            InputError: the checkpoint does not load.
+        """
+        state_path = self.checkpoint_folder / STATE
+        if not state_path.exists():
+            return 0
+        try:
+            state = json.loads(state_path.read_text(encoding="utf-8"))
+            model.optimizer.build(model.trainable_variables)
+            model.load_weights(self.checkpoint_folder / state["weights"])
+            self.history = state["history"]
+        except (OSError, ValueError, KeyError) as error:
+            reason = str(error).partition("\n")[0]
+            raise InputError(
+                f"expected a checkpoint of this run, found one that does not load ({reason})", state_path
+            ) from error
+        return len(self.history)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        row = {"epoch": epoch + 1, **{name: float(value) for name, value in sorted((logs or {}).items())}}
+        self.history.append(row)
+        try:
+            self._save(epoch)
+        except (OSError, RuntimeError, ValueError) as error:
+            reason = str(error).partition("\n")[0]
+            raise InputError(
+                f"epoch {epoch + 1} could not be saved ({reason}); the checkpoint before it is kept", self.folder
+            ) from error
+        if self.finished:
+            self.model.stop_training = True
+
+    def _save(self, epoch: int) -> None:
+        self.checkpoint_folder.mkdir(parents=True, exist_ok=True)
+        if self.best_epoch == len(self.history):
+            write_whole(self.folder / "model.keras", self._save_best)
+        weights = self.checkpoint_folder / f"epoch-{epoch + 1:04d}.weights.h5"
+        write_whole(weights, self.model.save_weights)
+        write_json(self.checkpoint_folder / STATE, {"weights": weights.name, "history": self.history})
+        for old in self.checkpoint_folder.glob("epoch-*.weights.h5"):
+            if old != weights:
+                old.unlink()
+        write_whole(self.folder / "history.csv", self._save_history)
+
+    def _save_best(self, path: Path) -> None:
+        # A twin that was never compiled: its file holds neither the optimiser's state nor its settings.
+        if self._best_model is None:
+            self._best_model = type(self.model).from_config(self.model.get_config())
+        self._best_model.set_weights(self.model.get_weights())
+        self._best_model.save(path)
+
+    def _save_history(self, path: Path) -> None:
+        with open(path, "w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, fieldnames=list(self.history[-1]))
+            writer.writeheader()
+            writer.writerows(self.history)

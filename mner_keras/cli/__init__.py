@@ -1,0 +1,52 @@
+"""The `mner` command, one subcommand a file."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import typer
+
+from mner_keras.cli import data, evaluate, tag, train
+
+app = typer.Typer(
+    name="mner",
+    help="Multimodal named entity recognition: find the people, places, organisations and other names in a post, with "
+    "the help of its picture.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command("train")(train.train)
+app.command("evaluate")(evaluate.evaluate)
+app.command("tag")(tag.tag)
+app.add_typer(data.app, name="data")
+
+
+def main() -> None:
+    """Run the command line: bad input ends with a message and exit code 2, an interrupt with 130."""
+    from mner_keras.errors import InputError
+
+    # TensorFlow's start-up notes are no answer to anything that a user asked.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    try:
+        app()
+    except InputError as error:
+        _fail(str(error), 2)
+    except BrokenPipeError:
+        # The reader of our output has gone (`mner tag ... | head`).
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except KeyboardInterrupt:
+        _fail("interrupted", 130)
+    except (RuntimeError, OSError, ImportError) as error:
+        from mner_keras.text import TaggerDataMissing
+
+        if not isinstance(error, (TaggerDataMissing, OSError, ImportError)):
+            raise
+        _fail(str(error), 2)
+
+
+def _fail(message: str, code: int) -> None:
+    print(f"error: {message}", file=sys.stderr)
+    sys.exit(code)

@@ -1,0 +1,32 @@
+"""Tables on the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+
+def print_scores(title: str, scores: dict[str, Any]) -> None:
+    """Print precision, recall, F1 and support of all entities and by type."""
+    rows = [("all", scores["micro"]), *scores["types"].items()]
+    print_table(
+        title,
+        ["", "precision", "recall", "F1", "entities"],
+        [
+            [name, *(f"{row[key]:.2f}" for key in ("precision", "recall", "f1")), f"{row['support']:,}"]
+            for name, row in rows
+        ],
+    )
+
+
+def print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table, numbers to the right."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left")
+    for i, name in enumerate(header):
+        table.add_column(name, justify="left" if i == 0 else "right")
+    for row in rows:
+        table.add_row(*row)
+    Console().print(table)

@@ -1,0 +1,168 @@
+"""`mner tag`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from mner_keras.data.post import Post
+    from mner_keras.tagger import TaggedPost
+
+FORMATS = ("jsonl", "conll", "text")
+CHUNK = 1024
+"""Posts tagged and written at once: what bounds the memory."""
+
+
+def tag(
+    model: Annotated[Path, typer.Argument(help="A .keras file or a run's folder.", show_default=False)],
+    file: Annotated[str, typer.Argument(help="The posts, or - for standard input.")] = "-",
+    features: Annotated[
+        str, typer.Option(help="Store of the posts' pictures. (default: no pictures)", show_default=False)
+    ] = "",
+    format_: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            metavar="|".join(FORMATS),
+            help="What to write: JSON lines with entities and scores, CoNLL columns, or the text with its names in "
+            "brackets.",
+        ),
+    ] = "jsonl",
+) -> None:
+    """Tag posts, one after the other: a million need no more memory than a thousand.
+
+    Reads JSON lines, CoNLL columns or plain text (one post a line), and tells them apart by the file's ending or its
+    first line. A bad line ends the command; what was tagged before it has been written.
+    """
+    from mner_keras.errors import InputError, did_you_mean
+
+    if format_ not in FORMATS:
+        raise InputError(
+            f"expected a format ({', '.join(FORMATS)}), found {format_!r}.{did_you_mean(format_, FORMATS)}"
+        )
+    stream, name = _open(file)
+    from mner_keras.cli.keras_start import start_keras
+
+    start_keras()
+    from mner_keras.data.batches import count_missing
+    from mner_keras.saving import load
+    from mner_keras.vision.feature_store import FeatureStore
+
+    tagger = load(model / "model.keras" if model.is_dir() else model)
+    store = FeatureStore(features) if features else None
+    missing = 0
+    # One line feed ends a line on every system.
+    sys.stdout.reconfigure(encoding="utf-8", newline="\n")
+    for posts in _chunks(_posts(stream, name)):
+        missing += count_missing(posts, store)
+        for tagged in tagger.tag(posts, store):
+            sys.stdout.write(WRITERS[format_](tagged))
+        sys.stdout.flush()
+    if missing:
+        print(f"{missing:,} posts name a picture that the store lacks: taken as none", file=sys.stderr)
+
+
+def _open(file: str) -> tuple[IO[bytes], str]:
+    from mner_keras.errors import InputError
+
+    if file == "-":
+        return sys.stdin.buffer, "<stdin>"
+    try:
+        stream = open(file, "rb")  # noqa: SIM115 (read to the command's end)
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror}", file) from None
+    if not stream.peek(1):
+        raise InputError("expected posts, found an empty file", file)
+    return stream, file
+
+
+def _posts(stream: IO[bytes], name: str) -> Iterator[Post]:
+    """The posts of a stream, whose format the name's ending or the first line that is not blank tells."""
+    import itertools
+
+    from mner_keras.data.files import iter_conll, iter_jsonl, iter_text
+
+    ending = Path(name).suffix.lower()
+    head = []
+    for line in stream:
+        head.append(line)
+        if line.strip():
+            break
+    first = head[-1].lstrip(b"\xef\xbb\xbf") if head else b""
+    if ending == ".jsonl" or (ending != ".conll" and first.lstrip().startswith(b"{")):
+        read = iter_jsonl
+    elif ending == ".conll" or first.startswith(b"IMGID:") or b"\t" in first:
+        read = iter_conll
+    else:
+        read = iter_text
+    return read(itertools.chain(head, stream), name)
+
+
+def _chunks(posts: Iterator[Post]) -> Iterator[list[Post]]:
+    """What has arrived so far, at most `CHUNK` posts at a time: a slow stream is answered without waiting for more."""
+    import queue
+    import threading
+
+    arrived: queue.Queue[Any] = queue.Queue(maxsize=2 * CHUNK)
+    end = object()
+
+    def read() -> None:
+        try:
+            for post in posts:
+                arrived.put(post)
+            arrived.put(end)
+        except Exception as error:  # noqa: BLE001 (handed on to the main thread)
+            arrived.put(error)
+
+    threading.Thread(target=read, daemon=True).start()
+    while True:
+        chunk, last = [arrived.get()], None
+        while len(chunk) < CHUNK and not arrived.empty():
+            chunk.append(arrived.get())
+        if chunk[-1] is end or isinstance(chunk[-1], Exception):
+            last = chunk.pop()
+        if chunk:
+            yield chunk
+        if isinstance(last, Exception):
+            raise last
+        if last is end:
+            return
+
+
+def _jsonl(tagged: TaggedPost) -> str:
+    import dataclasses
+
+    from mner_keras.data.files import post_record
+
+    record = post_record(dataclasses.replace(tagged.post, tags=tagged.tags))
+    record["entities"] = [
+        {key: value for key, value in dataclasses.asdict(entity).items() if value is not None}
+        for entity in tagged.entities
+    ]
+    return json.dumps(record, ensure_ascii=False) + "\n"
+
+
+def _conll(tagged: TaggedPost) -> str:
+    import dataclasses
+
+    from mner_keras.data.files import conll_block
+
+    return conll_block(dataclasses.replace(tagged.post, tags=tagged.tags))
+
+
+def _text(tagged: TaggedPost) -> str:
+    """The post's tokens with its names in brackets: `Beautiful [OTHER Benz] in [LOC Los Angeles]`."""
+    pieces = list(tagged.post.tokens)
+    for entity in tagged.entities:
+        pieces[entity.start] = f"[{entity.type} {pieces[entity.start]}"
+        pieces[entity.end - 1] += "]"
+    return " ".join(pieces) + "\n"
+
+
+WRITERS = {"jsonl": _jsonl, "conll": _conll, "text": _text}

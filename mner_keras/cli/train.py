@@ -1,0 +1,161 @@
+"""`mner train`."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mner_keras.cli.tables import print_scores
+
+if TYPE_CHECKING:
+    from mner_keras.run.config import RunConfig
+
+
+def train(
+    context: typer.Context,
+    model: Annotated[
+        str, typer.Argument(help="hsn, agban, text, or the config.toml of a run, to repeat it.", show_default=False)
+    ],
+    data: Annotated[str, typer.Option(help="`sample`, or a folder with train.txt, dev.txt, test.txt.")] = "sample",
+    features: Annotated[
+        str, typer.Option(help="Store of the pictures' features (HDF5). (default: the data's own)", show_default=False)
+    ] = "",
+    no_pictures: Annotated[bool, typer.Option("--no-pictures", help="Train as if no post had a picture.")] = False,
+    vectors: Annotated[
+        str, typer.Option(help="Word vectors: GloVe, word2vec or fastText. (default: none)", show_default=False)
+    ] = "",
+    max_vectors: Annotated[int, typer.Option(help="Vectors kept beside the training posts' words.")] = 200_000,
+    transductive: Annotated[
+        bool, typer.Option("--transductive", help="Build the vocabulary over all splits, as the papers did.")
+    ] = False,
+    epochs: Annotated[int | None, typer.Option(help="Epochs at most. (default: the paper's)")] = None,
+    patience: Annotated[
+        int | None, typer.Option(help="Stop after so many epochs without a better dev F1; 0: never.")
+    ] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Posts a batch. (default: the paper's)")] = None,
+    optimizer: Annotated[str | None, typer.Option(help="adam, sgd, ... (default: the paper's)")] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(help="(default: the paper's; 0.001 with another optimiser)")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of weights, order and dropout.")] = 1,
+    precision: Annotated[str, typer.Option(help="float32, mixed_float16 or mixed_bfloat16.")] = "float32",
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="Any argument of the model; may be repeated."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The run's folder. [default: runs/MODEL-DATA-SEED]", show_default=False)
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Empty the run's folder if it is not empty.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on after the last finished epoch.")] = False,
+) -> None:
+    """Train a model, keep the best one by dev F1, and score it on dev and test.
+
+    The defaults are the paper's. The run's folder holds model.keras (which alone tags new posts), config.toml,
+    metrics.json, history.csv and provenance.json. With another optimiser than the paper's, the learning rate is 0.001
+    and nothing decays, unless said otherwise.
+    """
+    from mner_keras.errors import InputError
+
+    if overwrite and resume:
+        raise InputError("`--overwrite` and `--resume` exclude each other")
+    given = {
+        name: value
+        for name, value in context.params.items()
+        if context.get_parameter_source(name).name == "COMMANDLINE"
+        and name not in ("model", "set_", "out", "overwrite", "resume")
+    }
+    if set_:
+        given["arguments"] = _arguments(set_)
+    config = _config(model, given)
+    folder = out or Path("runs") / f"{config.model}-{Path(config.data).name}-{config.seed}"
+    if resume:
+        config = _resumed(folder, model, given)
+    _prepare(folder, overwrite, resume)
+
+    from mner_keras.cli.keras_start import start_keras
+
+    start_keras(deterministic=True)
+    from mner_keras.cli.progress import EpochProgress
+    from mner_keras.run.train import train as train_run
+
+    progress = EpochProgress()
+    try:
+        metrics = train_run(config, folder, resume, callbacks=[progress], report=_note)
+    except KeyboardInterrupt:
+        print(f"interrupted; the same command with --resume goes on after the last finished epoch ({folder})")
+        sys.exit(130)
+    finally:
+        progress.close()
+    print(f"best dev F1 at epoch {metrics['best_epoch']}; scores over entities, {metrics['scheme']}")
+    for split in ("dev", "test"):
+        print_scores(split, metrics[split])
+    print(f"run: {folder}")
+
+
+def _note(line: str) -> None:
+    print(line, file=sys.stderr)
+
+
+def _config(model: str, given: dict[str, Any]) -> RunConfig:
+    from mner_keras.run.config import RunConfig
+
+    if model.endswith(".toml"):
+        config = dataclasses.replace(RunConfig.load(model), **given)
+        config.check()
+        return config
+    return RunConfig.for_model(model, **given)
+
+
+def _resumed(folder: Path, model: str, given: dict[str, Any]) -> RunConfig:
+    """The configuration of the run in the folder, which the options given must not contradict."""
+    from mner_keras.errors import InputError
+    from mner_keras.run.config import RunConfig
+
+    path = folder / "config.toml"
+    if not path.exists():
+        raise InputError("expected a run to resume, found no config.toml", folder)
+    config = RunConfig.load(path)
+    asked = given if model.endswith(".toml") else {"model": model, **given}
+    for name, value in asked.items():
+        if getattr(config, name) != value:
+            raise InputError(f"expected `{name}` = {getattr(config, name)!r} as the run has it, found {value!r}", path)
+    return config
+
+
+def _prepare(folder: Path, overwrite: bool, resume: bool) -> None:
+    """Refuse a folder that holds something, or make room in it."""
+    import shutil
+
+    from mner_keras.errors import InputError
+
+    if folder.exists() and not folder.is_dir():
+        raise InputError("expected a folder for the run, found a file", folder)
+    if resume or not folder.exists() or not any(folder.iterdir()):
+        return
+    if not overwrite:
+        raise InputError("the run's folder is not empty: --overwrite empties it, --resume goes on with it", folder)
+    if not (folder / "config.toml").exists():
+        raise InputError("--overwrite empties the folder of a run, and this one holds no config.toml", folder)
+    shutil.rmtree(folder)
+
+
+def _arguments(pairs: list[str]) -> dict[str, Any]:
+    """`name=value` pairs; a value is read as TOML, and as a string where it is none."""
+    from mner_keras.errors import InputError
+
+    arguments = {}
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        if not equals or not name:
+            raise InputError(f"expected --set NAME=VALUE, found {pair!r}")
+        try:
+            arguments[name] = tomllib.loads(f"value = {text}")["value"]
+        except tomllib.TOMLDecodeError:
+            arguments[name] = text
+    return arguments

@@ -1,0 +1,52 @@
+"""What is in a data set."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from typing import Any
+
+from mner_keras.data.datasets import SPLITS, Dataset
+from mner_keras.data.entities import entity_spans, orphan_positions
+from mner_keras.data.post import Post
+
+
+def check_dataset(data: Dataset) -> dict[str, Any]:
+    """Count posts, pictures, entities by type (strict IOB2), orphan I- tags, and what splits share; hash the files.
+
+    Raises:
+        InputError: a file that is missing or malformed.
+    """
+    posts = {split: data[split] for split in SPLITS}
+    return {
+        "name": data.name,
+        "splits": {split: _count(posts[split]) for split in SPLITS},
+        "total": _count([post for split in SPLITS for post in posts[split]]),
+        "shared": {
+            f"{a} and {b}": {
+                "posts": len({p.tokens for p in posts[a]} & {p.tokens for p in posts[b]}),
+                "pictures": len(_pictures(posts[a]) & _pictures(posts[b])),
+            }
+            for a, b in itertools.combinations(SPLITS, 2)
+        },
+        "sha256": data.hashes(),
+    }
+
+
+def _count(posts: list[Post]) -> dict[str, Any]:
+    spans = [entity_spans(post.tags or ()) for post in posts]
+    types = Counter(kind for found in spans for kind, _, _ in found)
+    return {
+        "posts": len(posts),
+        "tokens": sum(len(post) for post in posts),
+        "pictures": len(_pictures(posts)),
+        "without_picture": sum(post.image_id is None for post in posts),
+        "without_entity": sum(not found for found in spans),
+        "entities": sum(types.values()),
+        "types": dict(sorted(types.items())),
+        "orphans": sum(len(orphan_positions(post.tags or ())) for post in posts),
+    }
+
+
+def _pictures(posts: list[Post]) -> set[str]:
+    return {post.image_id for post in posts if post.image_id is not None}

@@ -1,0 +1,120 @@
+"""`RunConfig`: everything that a run depends on, as TOML."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from mner_keras.errors import InputError, did_you_mean
+from mner_keras.registry import find_model
+
+PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
+
+
+@dataclasses.dataclass(frozen=True)
+class RunConfig:
+    """The complete description of a training run; training it again repeats the run.
+
+    Args:
+        model: a name of the registry.
+        data: a data set's name or folder.
+        features: the store of the pictures' features; empty for the data set's own.
+        no_pictures: whether to train as if no post had a picture.
+        vectors: the file of word vectors; empty for none.
+        max_vectors: vectors kept of the file, beside those of the training posts' words.
+        transductive: whether the vocabulary is built over train, dev and test, as the papers did.
+        epochs: epochs at most.
+        patience: epochs without a better dev F1 after which training stops; 0 for never.
+        batch_size: posts a batch.
+        optimizer: the name of a Keras optimiser.
+        learning_rate: its learning rate.
+        learning_rate_decay: r in `learning_rate / (1 + r * epoch)`.
+        weight_decay: decay of every weight.
+        seed: of the weights, the order of the posts and the dropout.
+        precision: a Keras dtype policy.
+        arguments: further arguments of the model.
+    """
+
+    model: str
+    data: str = "sample"
+    features: str = ""
+    no_pictures: bool = False
+    vectors: str = ""
+    max_vectors: int = 200_000
+    transductive: bool = False
+    epochs: int = 100
+    patience: int = 20
+    batch_size: int = 16
+    optimizer: str = "adam"
+    learning_rate: float = 0.003
+    learning_rate_decay: float = 0.0
+    weight_decay: float = 0.0
+    seed: int = 1
+    precision: str = "float32"
+    arguments: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+    @classmethod
+    def for_model(cls, model: str, **settings: Any) -> RunConfig:
+        """The paper's settings for a model, and over them the settings given.
+
+        A learning rate, its decay and the weight decay belong to an optimiser: with another one than the paper's they
+        become 0.001, 0 and 0 where they are not given.
+
+        Raises:
+            InputError: an unknown model, optimiser, precision or argument, or a number out of range.
+        """
+        paper = dataclasses.asdict(find_model(model).training)
+        if settings.get("optimizer", paper["optimizer"]) != paper["optimizer"]:
+            paper.update(learning_rate=0.001, learning_rate_decay=0.0, weight_decay=0.0)
+        config = cls(model=model, **{**paper, **settings})
+        config.check()
+        return config
+
+    def check(self) -> None:
+        """Raise `InputError` for a value that cannot be trained with."""
+        for name, least in (("epochs", 1), ("batch_size", 1), ("patience", 0), ("max_vectors", 0), ("seed", 0)):
+            if getattr(self, name) < least:
+                raise InputError(f"`{name}` must be at least {least}, found {getattr(self, name)}")
+        if self.learning_rate <= 0:
+            raise InputError(f"`learning_rate` must be above 0, found {self.learning_rate}")
+        if self.precision not in PRECISIONS:
+            raise InputError(
+                f"`precision` must be one of {', '.join(PRECISIONS)}, found {self.precision!r}."
+                + did_you_mean(self.precision, PRECISIONS)
+            )
+        find_model(self.model)
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Write the configuration as TOML."""
+        Path(path).write_text(tomli_w.dumps(dataclasses.asdict(self)), encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: str | os.PathLike) -> RunConfig:
+        """Read the configuration of a run.
+
+        Raises:
+            InputError: no such file, no TOML, an unknown key, a value of another kind.
+        """
+        try:
+            values = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        except OSError as error:
+            raise InputError(f"expected a run's configuration; {error.strerror}", path) from None
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise InputError(f"expected TOML, found a file that does not parse ({error})", path) from None
+        known = {field.name: field for field in dataclasses.fields(cls)}
+        for key, value in values.items():
+            if key not in known:
+                raise InputError(f"expected a setting of a run, found {key!r}.{did_you_mean(key, known)}", path)
+            kinds = {"str": (str,), "bool": (bool,), "int": (int,), "float": (int, float)}.get(known[key].type, (dict,))
+            if not isinstance(value, kinds) or (isinstance(value, bool) and kinds != (bool,)):
+                raise InputError(f"expected `{key}` to be of type {known[key].type}, found {value!r}", path)
+        if "model" not in values:
+            raise InputError("expected the setting `model`, found none", path)
+        config = cls(**values)
+        config.check()
+        return config

@@ -1,0 +1,53 @@
+"""Precision, recall and F1 of a model on posts, by seqeval."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+SCHEME = "strict IOB2"
+
+
+def entity_scores(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]) -> dict[str, Any]:
+    """Scores over whole entities, strict IOB2, in percent.
+
+    Args:
+        gold: the tags of each post.
+        predicted: the same of a model.
+
+    Returns:
+        `micro` and, by type, `types`, each with `precision`, `recall`, `f1` (0 to 100) and `support`, the number of
+        gold entities.
+    """
+    from seqeval.metrics import classification_report
+    from seqeval.scheme import IOB2
+
+    if not any(tag.startswith("B-") for tags in (*gold, *predicted) for tag in tags):
+        # seqeval takes no sequences without any entity.
+        return {"micro": _percent({}), "types": {}}
+    with warnings.catch_warnings():
+        # seqeval warns of types that are never predicted, which a score of 0 says too.
+        warnings.simplefilter("ignore")
+        report = classification_report(
+            [list(tags) for tags in gold],
+            [list(tags) for tags in predicted],
+            mode="strict",
+            scheme=IOB2,
+            output_dict=True,
+            zero_division=0,
+        )
+    averages = ("micro avg", "macro avg", "weighted avg")
+    return {
+        "micro": _percent(report["micro avg"]),
+        "types": {kind: _percent(row) for kind, row in sorted(report.items()) if kind not in averages},
+    }
+
+
+def _percent(row: dict[str, float]) -> dict[str, float]:
+    return {
+        "precision": 100 * float(row.get("precision", 0)),
+        "recall": 100 * float(row.get("recall", 0)),
+        "f1": 100 * float(row.get("f1-score", 0)),
+        "support": int(row.get("support", 0)),
+    }

@@ -1,0 +1,19 @@
+"""What all tests share: the layer harness on the path, the `slow` mark, the same random numbers in every test."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent / "layers"))
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "slow: takes more than 20 seconds")
+
+
+@pytest.fixture(autouse=True)
+def _seeded():
+    # Tests that do not use Keras must not pay for its import.
+    if "keras" in sys.modules:
+        sys.modules["keras"].utils.set_random_seed(0)

@@ -1,0 +1,128 @@
+import math
+
+import keras
+import numpy as np
+import pytest
+from layer_harness import randomize, to_numpy
+
+from mner_keras.layers import CharBiLSTM, CharCNN
+
+# Words of 5, 1, 2, 3 and 0 characters; row 0 pads.
+CHAR_IDS = np.array(
+    [
+        [[2, 3, 4, 5, 6], [7, 0, 0, 0, 0], [2, 2, 0, 0, 0]],
+        [[3, 4, 5, 0, 0], [0, 0, 0, 0, 0], [0, 0, 0, 0, 0]],
+    ],
+    "int32",
+)
+
+
+def sigmoid(x):
+    return 1 / (1 + math.exp(-x))
+
+
+def convolution_oracle(layer, word):
+    """Filters over a word's characters alone, zeros on both sides, and the largest answer of each filter."""
+    table = to_numpy(layer.embedding.embeddings).astype("float64")
+    kernel, bias = (to_numpy(weight).astype("float64") for weight in layer.convolution.weights)  # [width, dim, filters]
+    width = kernel.shape[0]
+    left = (width - 1) // 2
+    best = np.full(layer.filters, -np.inf)
+    for place in range(len(word)):
+        for f in range(layer.filters):
+            total = bias[f]
+            for offset in range(width):
+                position = place + offset - left
+                if 0 <= position < len(word):
+                    total += sum(table[word[position], i] * kernel[offset, i, f] for i in range(table.shape[1]))
+            best[f] = max(best[f], total)
+    return best if word else np.zeros(layer.filters)
+
+
+def lstm_oracle(cell, vectors):
+    """The last state of an LSTM (Keras' gate order: input, forget, candidate, output)."""
+    kernel, recurrent, bias = (to_numpy(weight).astype("float64") for weight in cell.weights)
+    units = recurrent.shape[0]
+    h, c = np.zeros(units), np.zeros(units)
+    for x in vectors:
+        z = x @ kernel + h @ recurrent + bias
+        for j in range(units):
+            i, f, candidate, o = (z[gate * units + j] for gate in range(4))
+            c[j] = sigmoid(f) * c[j] + sigmoid(i) * math.tanh(candidate)
+        h = np.array([sigmoid(z[3 * units + j]) * math.tanh(c[j]) for j in range(units)])
+    return h
+
+
+@pytest.mark.parametrize("kernel_size", [1, 2, 3])
+def test_char_cnn_equals_the_convolution_of_each_word_alone(kernel_size):
+    layer = CharCNN(9, embedding_dim=4, filters=6, kernel_size=kernel_size)
+    layer(CHAR_IDS)
+    randomize(layer)
+    output = to_numpy(layer(CHAR_IDS))
+    for place in np.ndindex(CHAR_IDS.shape[:2]):
+        word = [i for i in CHAR_IDS[place] if i]
+        np.testing.assert_allclose(output[place], convolution_oracle(layer, word), atol=1e-5)
+
+
+def test_char_bilstm_is_the_last_states_of_both_directions():
+    layer = CharBiLSTM(9, embedding_dim=4, units=6)
+    layer(CHAR_IDS)
+    randomize(layer)
+    table = to_numpy(layer.embedding.embeddings).astype("float64")
+    output = to_numpy(layer(CHAR_IDS))
+    for place in np.ndindex(CHAR_IDS.shape[:2]):
+        vectors = [table[i] for i in CHAR_IDS[place] if i]
+        forward = lstm_oracle(layer.lstm.forward_layer, vectors)
+        backward = lstm_oracle(layer.lstm.backward_layer, vectors[::-1])
+        np.testing.assert_allclose(output[place], np.concatenate([forward, backward]), atol=1e-5)
+
+
+@pytest.mark.parametrize("layer", [CharCNN(9, 4, 6), CharBiLSTM(9, 4, 6)], ids=["cnn", "bilstm"])
+def test_further_padding_of_characters_changes_nothing(layer):
+    layer(CHAR_IDS)
+    randomize(layer)
+    padded = np.pad(CHAR_IDS, ((0, 0), (0, 2), (0, 4)))
+    # A layer's width in characters is fixed once it is built; another layer with the same weights takes the wider one.
+    wider = type(layer).from_config(layer.get_config())
+    wider(padded)
+    wider.set_weights(layer.get_weights())
+    output = to_numpy(wider(padded))
+    np.testing.assert_allclose(output[:, :3], to_numpy(layer(CHAR_IDS)), atol=1e-6)
+    np.testing.assert_array_equal(output[:, 3:], 0.0)
+
+
+@pytest.mark.parametrize("layer", [CharCNN(9, 4, 6), CharBiLSTM(9, 4, 6)], ids=["cnn", "bilstm"])
+def test_a_token_without_characters_is_zero_whatever_the_weights(layer):
+    layer(CHAR_IDS)
+    randomize(layer, scale=3.0)
+    np.testing.assert_array_equal(to_numpy(layer(np.zeros((1, 2, 5), "int32"))), np.zeros((1, 2, 6)))
+
+
+@pytest.mark.parametrize("make", [CharCNN, CharBiLSTM])
+def test_characters_begin_uniform_within_sqrt_3_over_their_width(make):
+    layer = make(2000, embedding_dim=12)
+    layer(CHAR_IDS)
+    table = to_numpy(layer.embedding.embeddings)
+    limit = math.sqrt(3 / 12)
+    assert np.abs(table).max() <= limit
+    assert np.abs(table).max() > 0.99 * limit
+    assert abs(table.std() - limit / math.sqrt(3)) < 0.01 * limit
+
+
+def test_char_bilstm_drops_characters_in_training_only():
+    layer = CharBiLSTM(9, embedding_dim=4, units=6, dropout=0.5)
+    still = to_numpy(layer(CHAR_IDS, training=False))
+    np.testing.assert_array_equal(still, to_numpy(layer(CHAR_IDS, training=False)))
+    assert np.abs(to_numpy(layer(CHAR_IDS, training=True)) - still).max() > 1e-4
+
+
+def test_char_bilstm_refuses_an_odd_width():
+    with pytest.raises(ValueError, match=r"`units` must be even, half a direction\. Received: units=5"):
+        CharBiLSTM(9, units=5)
+
+
+def test_characters_of_an_unknown_number_of_tokens_and_rows():
+    inputs = keras.Input((None, 5), dtype="int32")
+    model = keras.Model(inputs, CharCNN(9, 4, 6)(inputs))
+    assert to_numpy(model(CHAR_IDS)).shape == (2, 3, 6)
+    assert to_numpy(model(CHAR_IDS[:1, :1])).shape == (1, 1, 6)

@@ -1,0 +1,160 @@
+"""The harness, over every public layer."""
+
+import inspect
+
+import keras
+import numpy as np
+import pytest
+from layer_harness import check_layer
+
+import agban_keras.layers
+import hsn_keras.layers
+import mner_keras.layers
+
+TEXT = np.random.default_rng(0).normal(size=(2, 4, 6)).astype("float32")
+OBJECTS = np.random.default_rng(1).normal(size=(2, 3, 6)).astype("float32")
+TEXT_MASK = np.array([[True] * 4, [True, True, False, False]])
+OBJECT_MASK = np.array([[True, True, False], [True, False, False]])
+WORD_IDS = np.array([[2, 3, 11, 1], [4, 12, 0, 0]], "int32")
+CHAR_IDS = np.array([[[2, 3, 4, 5, 6], [7, 0, 0, 0, 0], [2, 2, 0, 0, 0]], [[3, 4, 5, 0, 0], [1, 0, 0, 0, 0], [0] * 5]])
+CHAR_IDS = CHAR_IDS.astype("int32")
+
+CASES = {
+    "CRF": dict(
+        layer=mner_keras.layers.CRF,
+        arguments={"num_tags": 6},
+        inputs=[TEXT],
+        masks={"mask": TEXT_MASK},
+        expected_shapes=[(2, 4, 6)],
+        policies=(),
+        garbage=[(0, "mask", ["mask"])],
+    ),
+    "CharBiLSTM": dict(
+        layer=mner_keras.layers.CharBiLSTM,
+        arguments={"vocabulary_size": 9, "embedding_dim": 4, "units": 6, "dropout": 0.1},
+        inputs=[CHAR_IDS],
+        expected_shapes=[(2, 3, 6)],
+    ),
+    "CharCNN": dict(
+        layer=mner_keras.layers.CharCNN,
+        arguments={"vocabulary_size": 9, "embedding_dim": 4, "filters": 7, "kernel_size": 2},
+        inputs=[CHAR_IDS],
+        expected_shapes=[(2, 3, 7)],
+    ),
+    "Highway": dict(layer=mner_keras.layers.Highway, inputs=[TEXT], expected_shapes=[(2, 4, 6)]),
+    "WordEmbedding": dict(
+        layer=mner_keras.layers.WordEmbedding,
+        arguments={"vocabulary_size": 10, "dim": 5, "frozen_vocabulary_size": 3, "unknown": "uniform"},
+        inputs=[WORD_IDS],
+        expected_shapes=[(2, 4, 5)],
+    ),
+    "MultiHeadHierarchicalAttention": dict(
+        layer=hsn_keras.layers.MultiHeadHierarchicalAttention,
+        arguments={"num_heads": 2, "head_dim": 4, "head_softmax": False},
+        inputs=[TEXT, OBJECTS],
+        masks={"query_mask": TEXT_MASK, "value_mask": OBJECT_MASK},
+        call_arguments={"return_attention_scores": True},
+        expected_shapes=[(2, 3, 6), (2, 3)],
+        garbage=[(0, "query_mask", [None, None]), (1, "value_mask", ["value_mask", None])],
+    ),
+    "SelfAdaptiveIntegration": dict(
+        layer=hsn_keras.layers.SelfAdaptiveIntegration,
+        arguments={"gate": "feature"},
+        inputs=[TEXT, TEXT[::-1].copy()],
+        call_arguments={"return_gate": True},
+        expected_shapes=[(2, 4, 6), (2, 4, 6)],
+    ),
+    "GatedBilinearAttention": dict(
+        layer=agban_keras.layers.GatedBilinearAttention,
+        arguments={"rank": 5, "gate_units": 4, "gate": True, "softmax": "pairs"},
+        inputs=[TEXT, OBJECTS],
+        masks={"text_mask": TEXT_MASK, "object_mask": OBJECT_MASK},
+        call_arguments={"return_attention_scores": True},
+        expected_shapes=[(2, 4, 6), (2, 4, 3)],
+        garbage=[(0, "text_mask", ["text_mask", None]), (1, "object_mask", [None, None])],
+    ),
+    "GradientReversal": dict(
+        layer=agban_keras.layers.GradientReversal,
+        arguments={"strength": "schedule"},
+        inputs=[TEXT],
+        expected_shapes=[(2, 4, 6)],
+    ),
+    "VisualProjector": dict(
+        layer=agban_keras.layers.VisualProjector,
+        arguments={"units": 4, "hidden": (7, 5)},
+        inputs=[OBJECTS],
+        masks={"mask": OBJECT_MASK},
+        call_arguments={"training": True},
+        expected_shapes=[(2, 3, 4)],
+        garbage=[(0, "mask", ["mask"])],
+    ),
+    "ModalityClassifier": dict(
+        layer=agban_keras.layers.ModalityClassifier,
+        arguments={"hidden": (7, 5)},
+        inputs=[TEXT],
+        masks={"mask": TEXT_MASK},
+        call_arguments={"training": True},
+        expected_shapes=[(2, 4, 2)],
+        garbage=[(0, "mask", ["mask"])],
+    ),
+    "MaskedNetwork": dict(
+        layer=agban_keras.layers.MaskedNetwork,
+        arguments={"hidden": (7,), "units": 3},
+        inputs=[OBJECTS],
+        masks={"mask": OBJECT_MASK},
+        expected_shapes=[(2, 3, 3)],
+        garbage=[(0, "mask", ["mask"])],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_layer_behaves_as_keras_users_expect(name, tmp_path):
+    case = dict(CASES[name])
+    layer, arguments = case.pop("layer"), case.pop("arguments", {})
+    check_layer(lambda **more: layer(**arguments, **more), tmp_path=tmp_path, **case)
+
+
+def test_every_public_layer_is_in_the_list():
+    public = {
+        name
+        for package in (mner_keras.layers, hsn_keras.layers, agban_keras.layers)
+        for name in package.__all__
+        if inspect.isclass(getattr(package, name))
+    }
+    assert public == set(CASES)
+
+
+@pytest.mark.parametrize("name", sorted(set(CASES) - {"GradientReversal", "SelfAdaptiveIntegration", "Highway"}))
+def test_arguments_are_not_at_their_defaults_in_the_round_trip(name):
+    """A constructor argument that `get_config` writes and `from_config` drops shows only off its default."""
+    case = CASES[name]
+    signature = inspect.signature(case["layer"].__init__).parameters
+    given = case.get("arguments", {})
+    for argument, value in given.items():
+        if argument not in ("gate",):
+            assert signature[argument].default != value
+    layer = case["layer"](**given)
+    again = type(layer).from_config(layer.get_config())
+    for argument, value in given.items():
+        config = again.get_config()[argument]
+        assert (tuple(config) if isinstance(config, list) else config) == value
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+def test_crf_stays_in_float32_under_a_global_half_precision_policy(policy):
+    previous = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        inputs = keras.Input((None, 4))
+        crf = mner_keras.layers.CRF(5)
+        scores = keras.layers.Dense(5)(inputs)
+        outputs = crf(scores)
+    finally:
+        keras.config.set_dtype_policy(previous)
+    assert keras.backend.standardize_dtype(scores.dtype) == policy.removeprefix("mixed_")
+    assert keras.backend.standardize_dtype(outputs.dtype) == "float32"
+    assert {keras.backend.standardize_dtype(weight.dtype) for weight in crf.weights} == {"float32"}
+    potentials = keras.Model(inputs, outputs)(np.ones((2, 3, 4), "float32"))
+    for value in (crf.log_likelihood(potentials, np.zeros((2, 3), "int32")), *crf.decode(potentials)):
+        assert np.isfinite(keras.ops.convert_to_numpy(value)).all()
