@@ -345,8 +345,12 @@ def test_the_loss_is_the_mean_over_the_rows_that_hold_a_token():
     model.compile("sgd")
     ids, tags, valid = make_data(rows=4)
     potentials = to_numpy(model(ids)["potentials"])
-    expected = np.mean([-float(to_numpy(model.crf.log_likelihood(potentials[i : i + 1], tags[i : i + 1],
-                                                                 valid[i : i + 1]))[0]) for i in range(4)])
+    expected = np.mean(
+        [
+            -float(to_numpy(model.crf.log_likelihood(potentials[i : i + 1], tags[i : i + 1], valid[i : i + 1]))[0])
+            for i in range(4)
+        ]
+    )
     assert model.evaluate(ids, tags, verbose=0) == pytest.approx(expected, rel=1e-5)
     empty = np.zeros((3, ids.shape[1]), "int32")
     found = model.evaluate(np.concatenate([ids, empty]), np.concatenate([tags, empty]), verbose=0)

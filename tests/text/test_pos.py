@@ -45,7 +45,7 @@ def no_tagger_data(monkeypatch):
 
 
 def test_categories_in_the_papers_order():
-    assert POS_CATEGORIES == tuple(TAGS_OF)
+    assert tuple(TAGS_OF) == POS_CATEGORIES
 
 
 @pytest.mark.parametrize(("category", "tag"), [(category, tag) for category in TAGS_OF for tag in TAGS_OF[category]])
