@@ -22,7 +22,7 @@ _IMAGE_LINE = "IMGID:"
 
 
 def read_conll(path: str | os.PathLike) -> list[Post]:
-    """Read posts in two columns, `token<TAB>tag`, a blank line after each post, `IMGID:<id>` before it if it has a picture.
+    """Read posts in CoNLL columns: `token<TAB>tag` lines and a blank line, before them `IMGID:<id>` for a picture.
 
     Raises:
         InputError: a missing or empty file, bytes that are not UTF-8, a line of one column or three, a tag that is not
@@ -99,7 +99,7 @@ def iter_jsonl(stream: IO[bytes], name: str | os.PathLike = "<stdin>") -> Iterat
 
 
 def iter_text(stream: IO[bytes], name: str | os.PathLike = "<stdin>") -> Iterator[Post]:
-    """Posts of a binary stream of plain text, one a line, cut by NLTK's `TweetTokenizer`; blank lines are passed over."""
+    """Posts of a binary stream of plain text, one a line, cut by NLTK's `TweetTokenizer`; blank lines are no posts."""
     for _, line in _lines(stream, name):
         if line.strip():
             yield Post.from_text(line)

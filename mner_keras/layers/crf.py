@@ -235,7 +235,7 @@ def _preceded(mask):
 
 
 def _neighbours(tags, mask):
-    """For each position whether a valid one precedes it and that one's tag `[B, n]`; for each row its last tag `[B]`."""
+    """Whether a valid position precedes each, that one's tag, both `[B, n]`, and each row's last tag `[B]`."""
     valid = ops.cast(mask, "int32")
     rank = ops.cumsum(valid, axis=1)  # 1 for the first valid position
     length = ops.shape(tags)[1]

@@ -170,10 +170,7 @@ def _decode_entities(text: str) -> tuple[str, list[tuple[int, int]]]:
 
 def _entity_character(entity: str) -> str:
     """Return the character that an entity such as `&amp;` stands for, "" where there is none."""
-    if entity.startswith("&#"):
-        character = html.unescape(entity)
-    else:
-        character = html.entities.html5.get(entity[1:], "")
+    character = html.unescape(entity) if entity.startswith("&#") else html.entities.html5.get(entity[1:], "")
     if len(character) != 1 or character == "\ufffd":
         return ""
     is_control = unicodedata.category(character) == "Cc" and not character.isspace()
