@@ -23,14 +23,17 @@ MASKS = {
 }
 
 
-def path_score(crf, potentials, path):
+def weights_of(crf):
+    return {weight.path.split("/")[-1]: to_numpy(weight.value).astype("float64") for weight in crf.weights}
+
+
+def path_score(weights, potentials, path):
     """The score of a path through the valid positions, from the definition; the empty path scores 0."""
-    weights = {weight.path.split("/")[-1]: to_numpy(weight.value).astype("float64") for weight in crf.weights}
     if not path:
         return 0.0
     score = sum(potentials[t, tag] for t, tag in enumerate(path))
     score += sum(weights["transitions"][path[t], path[t + 1]] for t in range(len(path) - 1))
-    if crf.boundary:
+    if "start" in weights:
         score += weights["start"][path[0]] + weights["end"][path[-1]]
     return score
 
@@ -38,8 +41,8 @@ def path_score(crf, potentials, path):
 def enumerate_row(crf, potentials):
     """Every path of a row that holds valid positions only, with its score: `[(path, score)]`."""
     tags = range(potentials.shape[1])
-    potentials = potentials.astype("float64")
-    return [(path, path_score(crf, potentials, path)) for path in itertools.product(tags, repeat=len(potentials))]
+    potentials, weights = potentials.astype("float64"), weights_of(crf)
+    return [(path, path_score(weights, potentials, path)) for path in itertools.product(tags, repeat=len(potentials))]
 
 
 def log_sum_exp(values):
@@ -49,7 +52,7 @@ def log_sum_exp(values):
 
 def log_z(crf, potentials):
     """The forward algorithm in float64, for rows too long to enumerate."""
-    weights = {weight.path.split("/")[-1]: to_numpy(weight.value).astype("float64") for weight in crf.weights}
+    weights = weights_of(crf)
     potentials = potentials.astype("float64")
     alpha = potentials[0] + weights.get("start", 0)
     for t in range(1, len(potentials)):
@@ -76,6 +79,17 @@ def example(mask_name, seed=0):
     tags = rng.integers(0, K, size=(3, n)).astype("int32")
     valid = np.ones((3, n), bool) if mask is None else mask
     return potentials, tags, mask, valid
+
+
+class Decode(keras.layers.Layer):
+    """A CRF's tags, scores and marginals as outputs of a functional model."""
+
+    def __init__(self, crf):
+        super().__init__()
+        self.crf = crf
+
+    def call(self, potentials):
+        return (*self.crf.decode(potentials), self.crf.marginals(potentials))
 
 
 each_mask = pytest.mark.parametrize("mask_name", MASKS)
@@ -183,7 +197,7 @@ def test_long_rows_of_large_potentials_stay_exact_in_float32(boundary):
     potentials[0, 500, second] = potentials[0, 500, best[0, 500]] - np.float32(1.2)
     tags = np.stack([best[0], rng.integers(0, 5, size=1000)]).astype("int32")
     expected = [
-        path_score(crf, potentials[row].astype("float64"), tags[row].tolist()) - log_z(crf, potentials[row])
+        path_score(weights_of(crf), potentials[row].astype("float64"), tags[row].tolist()) - log_z(crf, potentials[row])
         for row in range(2)
     ]
     found = to_numpy(crf.log_likelihood(potentials, tags))
@@ -194,12 +208,24 @@ def test_long_rows_of_large_potentials_stay_exact_in_float32(boundary):
     assert found[0] == pytest.approx(expected[0], abs=1e-3)
     assert found[1] == pytest.approx(expected[1], rel=1e-5)
 
-    decoded, score = (to_numpy(value) for value in crf.decode(potentials))
+
+@pytest.mark.skipif(keras.backend.backend() == "torch", reason="an eager loop of a thousand steps is slow")
+def test_long_rows_of_large_potentials_decode_and_have_marginals():
+    rng = np.random.default_rng(0)
+    crf = make_crf(num_tags=5)
+    potentials = (1e4 * rng.normal(size=(2, 1000, 5))).astype("float32")
+    best = potentials.argmax(axis=-1)
+    second = (best[0, 500] + 1) % 5
+    potentials[0, 500, second] = potentials[0, 500, best[0, 500]] - np.float32(1.2)
+    inputs = keras.Input((None, 5))
+    # A compiled loop: eager steps would take seconds.
+    model = keras.Model(inputs, [*Decode(crf)(inputs)])
+    decoded, score, marginals = model.predict(potentials, verbose=0)
     np.testing.assert_array_equal(decoded[1], best[1])
-    assert score[1] == pytest.approx(path_score(crf, potentials[1].astype("float64"), best[1].tolist()), rel=1e-5)
-    marginals = to_numpy(crf.marginals(potentials))
+    assert score[1] == pytest.approx(path_score(weights_of(crf), potentials[1].astype("float64"), best[1].tolist()))
     np.testing.assert_allclose(marginals.sum(axis=-1), 1.0, atol=1e-5)
-    assert marginals[0, 500, best[0, 500]] == pytest.approx(math.exp(expected[0]), abs=1e-2)
+    score = path_score(weights_of(crf), potentials[0].astype("float64"), best[0].tolist())
+    assert marginals[0, 500, best[0, 500]] == pytest.approx(math.exp(score - log_z(crf, potentials[0])), abs=1e-2)
 
 
 @pytest.mark.parametrize("garbage", [1e6, -1e30, np.nan])
