@@ -11,7 +11,7 @@ from agban_keras.classifier_every import update_every
 from agban_keras.layers import GatedBilinearAttention, GradientReversal, ModalityClassifier, VisualProjector
 from agban_keras.reversal_schedule import ReversalSchedule
 from mner_keras.data.encoder import PostEncoder, VisualInput
-from mner_keras.layers import CRF, CharBiLSTM, WordEmbedding
+from mner_keras.layers import CRF, BiLSTM, CharBiLSTM, WordEmbedding
 from mner_keras.tagger import Tagger
 
 
@@ -96,7 +96,7 @@ class AGBAN(Tagger):
             vocabulary_size, word_dim, frozen_vocabulary_size, unknown="uniform", name="word_embedding"
         )
         char_bilstm = CharBiLSTM(char_vocabulary_size, char_dim, char_hidden_dim, dropout, name="char_bilstm")
-        bilstm = keras.layers.Bidirectional(keras.layers.LSTM(hidden_dim // 2, return_sequences=True), name="bilstm")
+        bilstm = BiLSTM(hidden_dim, name="bilstm")
         projector = VisualProjector(hidden_dim, name="visual_projector")
         attention = GatedBilinearAttention(rank, gate_units, gate, softmax, name="attention")
         crf = CRF(num_tags, boundary=False, name="crf")

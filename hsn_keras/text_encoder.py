@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import keras
 
-from mner_keras.layers import CharCNN, Highway, WordEmbedding
+from mner_keras.layers import BiLSTM, CharCNN, Highway, WordEmbedding
 
 
 def text_inputs(max_characters: int) -> dict[str, keras.KerasTensor]:
@@ -39,6 +39,5 @@ def text_features(
     tokens = keras.layers.Concatenate(name="token_representation")([words, characters, pos])
     tokens = keras.layers.Dropout(dropout, name="token_dropout")(tokens)
     tokens = keras.layers.Activation("tanh", name="token_tanh")(Highway(name="highway")(tokens))
-    lstm = keras.layers.LSTM(hidden_dim // 2, return_sequences=True)
-    hidden = keras.layers.Bidirectional(lstm, name="bilstm")(tokens, mask=inputs["token_mask"])
+    hidden = BiLSTM(hidden_dim, name="bilstm")(tokens, mask=inputs["token_mask"])
     return keras.layers.Dropout(dropout, name="text_dropout")(hidden)

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent / "layers"))
+for _folder in ("layers", "models"):  # `layer_harness` and `tiny`
+    sys.path.insert(0, str(Path(__file__).parent / _folder))
 
 
 def pytest_configure(config):

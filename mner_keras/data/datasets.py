@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping
 from importlib import resources
 from pathlib import Path
 
-from mner_keras.data.files import file_sha256, read_posts
+from mner_keras.data.files import read_posts
 from mner_keras.data.post import Post
 from mner_keras.errors import InputError, did_you_mean
+from mner_keras.hashing import file_sha256
 
 SPLITS = ("train", "dev", "test")
 _FILES = {

@@ -6,7 +6,6 @@ split at the tab and never stripped: U+00A0 and zero-width characters are tokens
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator
@@ -15,8 +14,8 @@ from typing import IO, Any
 
 from mner_keras.data.post import Post, is_bio_tag
 from mner_keras.errors import InputError
+from mner_keras.vision.feature_store import PICTURE_ENDINGS
 
-PICTURE_ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp")
 _JSON_KEYS = ("id", "tokens", "text", "tags", "pos", "image")
 _IMAGE_LINE = "IMGID:"
 
@@ -147,12 +146,6 @@ def post_record(post: Post) -> dict[str, Any]:
         record["pos"] = list(post.pos)
     record["image"] = post.image_id
     return record
-
-
-def file_sha256(path: str | os.PathLike) -> str:
-    """The SHA-256 of a file, in hexadecimal."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _post_from_record(record: dict[str, Any]) -> Post:

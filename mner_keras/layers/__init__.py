@@ -1,5 +1,6 @@
 """Layers that both papers' models, and any Keras model of one's own, stand on."""
 
+from mner_keras.layers.bilstm import BiLSTM
 from mner_keras.layers.char_bilstm import CharBiLSTM
 from mner_keras.layers.char_cnn import CharCNN
 from mner_keras.layers.crf import CRF
@@ -7,4 +8,4 @@ from mner_keras.layers.highway import Highway
 from mner_keras.layers.masked_softmax import masked_softmax
 from mner_keras.layers.word_embedding import WordEmbedding
 
-__all__ = ["CRF", "CharBiLSTM", "CharCNN", "Highway", "WordEmbedding", "masked_softmax"]
+__all__ = ["CRF", "BiLSTM", "CharBiLSTM", "CharCNN", "Highway", "WordEmbedding", "masked_softmax"]

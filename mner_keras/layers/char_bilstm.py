@@ -5,6 +5,8 @@ from __future__ import annotations
 import keras
 from keras import ops
 
+from mner_keras.layers.bilstm import BiLSTM
+
 
 @keras.saving.register_keras_serializable(package="mner_keras")
 class CharBiLSTM(keras.layers.Layer):
@@ -36,8 +38,6 @@ class CharBiLSTM(keras.layers.Layer):
     def __init__(
         self, vocabulary_size: int, embedding_dim: int = 30, units: int = 50, dropout: float = 0.0, **kwargs
     ) -> None:
-        if units % 2:
-            raise ValueError(f"`units` must be even, half a direction. Received: units={units}")
         super().__init__(**kwargs)
         self.vocabulary_size = vocabulary_size
         self.embedding_dim = embedding_dim
@@ -51,9 +51,7 @@ class CharBiLSTM(keras.layers.Layer):
             dtype=self.dtype_policy,
         )
         self.dropout = keras.layers.Dropout(dropout, dtype=self.dtype_policy)
-        self.lstm = keras.layers.Bidirectional(
-            keras.layers.LSTM(units // 2, dtype=self.dtype_policy), dtype=self.dtype_policy
-        )
+        self.lstm = BiLSTM(units, return_sequences=False, dtype=self.dtype_policy)
 
     def build(self, input_shape) -> None:
         self.embedding.build((None, input_shape[-1]))

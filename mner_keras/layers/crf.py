@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numbers
+
 import keras
 from keras import ops
 
@@ -44,12 +46,12 @@ class CRF(keras.layers.Layer):
     """
 
     def __init__(self, num_tags: int, boundary: bool = True, dtype="float32", **kwargs) -> None:
-        if not isinstance(num_tags, int) or num_tags < 1:
+        if isinstance(num_tags, bool) or not isinstance(num_tags, numbers.Integral) or num_tags < 1:
             raise ValueError(f"`num_tags` must be a positive integer. Received: num_tags={num_tags!r}")
         super().__init__(dtype=dtype, **kwargs)
         if self.compute_dtype != "float32":
             raise ValueError(f"`dtype` must be 'float32': a CRF needs its range. Received: dtype={dtype!r}")
-        self.num_tags = num_tags
+        self.num_tags = int(num_tags)
         self.boundary = boundary
         self.supports_masking = True
         if keras.backend.backend() == "tensorflow":
@@ -92,11 +94,11 @@ class CRF(keras.layers.Layer):
         preceded, previous, last = _neighbours(tags, mask)
         one_hot = ops.one_hot(tags, self.num_tags, dtype="float32")  # [B, n, K]
         start, end, transitions = self._scores()
-        # The given path's score at each step: the way into the tag, then the tag's potential.
+        # What each step adds to the given path's score: the way into the tag, and the tag's potential.
         way = ops.take(ops.reshape(transitions, (-1,)), previous * self.num_tags + tags)
         way = ops.where(preceded, way, ops.take(start, tags))
-        step = way + ops.sum(one_hot * potentials, axis=-1)
-        relative = potentials - step[..., None]
+        # One after the other: a sum of the two would lose the way's digits beside a large potential.
+        relative = potentials - ops.sum(one_hot * potentials, axis=-1, keepdims=True) - way[..., None]
 
         def advance(alpha, relative, mask, preceded):
             ways = ops.logsumexp(alpha[:, :, None] + transitions[None], axis=1)  # [B, K]
@@ -217,6 +219,14 @@ class CRF(keras.layers.Layer):
         return _scan(step, state, _time_major(potentials, mask, preceded))[0]
 
 
+def pack(values, mask):
+    """Values `[B, n]` with those of valid positions first, each group in its own order."""
+    length = ops.shape(values)[1]
+    place = ops.arange(length, dtype="int32")[None]
+    order = ops.argsort(ops.where(mask, place, place + length), axis=1)
+    return ops.take_along_axis(values, ops.cast(order, "int32"), axis=1)
+
+
 def _scan(step, initial, xs, reverse=False):
     """`ops.scan`, for an unknown length too."""
     return ops.scan(step, initial, xs, length=xs.shape[0], reverse=reverse)
@@ -238,11 +248,7 @@ def _neighbours(tags, mask):
     """Whether a valid position precedes each, that one's tag, both `[B, n]`, and each row's last tag `[B]`."""
     valid = ops.cast(mask, "int32")
     rank = ops.cumsum(valid, axis=1)  # 1 for the first valid position
-    length = ops.shape(tags)[1]
-    place = ops.arange(length, dtype="int32")[None]
-    # Valid positions first, each group in its order.
-    order = ops.argsort(ops.where(mask, place, place + length), axis=1)
-    packed = ops.take_along_axis(tags, ops.cast(order, "int32"), axis=1)
+    packed = pack(tags, mask)
     previous = ops.take_along_axis(packed, ops.maximum(rank - valid - 1, 0), axis=1)
     last = ops.take_along_axis(packed, ops.maximum(rank[:, -1:] - 1, 0), axis=1)[:, 0]
     return rank - valid > 0, previous, last

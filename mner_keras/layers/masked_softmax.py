@@ -16,7 +16,9 @@ def masked_softmax(scores, mask, axis: int | tuple[int, ...] = -1):
     """
     lowest = -6e4 if keras.backend.standardize_dtype(scores.dtype) == "float16" else -1e9
     scores = ops.where(mask, scores, ops.cast(lowest, scores.dtype))
-    weights = ops.exp(scores - ops.stop_gradient(ops.max(scores, axis=axis, keepdims=True)))
+    # `initial`: the axis may be empty.
+    highest = ops.stop_gradient(ops.max(scores, axis=axis, keepdims=True, initial=lowest))
+    weights = ops.exp(scores - highest)
     weights = ops.where(mask, weights, ops.zeros_like(weights))
     total = ops.sum(weights, axis=axis, keepdims=True)
     return weights / ops.where(total > 0, total, ops.ones_like(total))

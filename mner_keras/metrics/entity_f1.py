@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import keras
 from keras import ops
 
+from mner_keras.layers.crf import pack
+
 
 @keras.saving.register_keras_serializable(package="mner_keras")
 class EntityF1(keras.metrics.Metric):
@@ -42,7 +44,8 @@ class EntityF1(keras.metrics.Metric):
         Args:
             y_true: gold tags, int `[B, n]`.
             y_pred: predicted tags, int `[B, n]`.
-            mask: bool `[B, n]`, true where a token stands.
+            mask: bool `[B, n]`, true where a token stands; what stands elsewhere is not read, and valid positions
+                count as adjacent.
         """
         gold_opens, gold_linked = self._read(y_true, mask)
         opens, linked = self._read(y_pred, mask)
@@ -61,11 +64,12 @@ class EntityF1(keras.metrics.Metric):
     def _read(self, tags, mask):
         """For each token the type that opens there (0: none), and whether it goes on with the token before it."""
         tags = ops.cast(tags, "int32")
-        opens = ops.take(ops.convert_to_tensor(self._opens, "int32"), tags)
-        goes_on = ops.take(ops.convert_to_tensor(self._goes_on, "int32"), tags)
         if mask is not None:
-            there = ops.cast(mask, "int32")
-            opens, goes_on = opens * there, goes_on * there
+            mask = ops.cast(mask, "bool")
+            # Padding reads the last entry of the tables, which opens nothing and goes on with nothing.
+            tags = pack(ops.where(mask, tags, len(self.tags)), mask)
+        opens = ops.take(ops.convert_to_tensor([*self._opens, 0], "int32"), tags)
+        goes_on = ops.take(ops.convert_to_tensor([*self._goes_on, 0], "int32"), tags)
         before = ops.pad((opens + goes_on)[:, :-1], ((0, 0), (1, 0)))
         return opens, ops.logical_and(goes_on > 0, goes_on == before)
 

@@ -16,7 +16,6 @@ from mner_keras.callbacks import EpochState, RunCheckpoint
 from mner_keras.data.batches import PostBatches
 from mner_keras.data.datasets import Dataset, load_dataset
 from mner_keras.data.encoder import PostEncoder, needed_words
-from mner_keras.data.files import file_sha256
 from mner_keras.data.pipeline import as_dataset
 from mner_keras.data.post import Post
 from mner_keras.errors import InputError, did_you_mean
@@ -242,4 +241,4 @@ def _report_missing(report: Callable[[str], None], splits: dict[str, PostBatches
 def _vectors_record(config: RunConfig, vectors: WordVectors | None) -> dict[str, Any] | None:
     if vectors is None:
         return None
-    return {"file": vectors.source, "sha256": vectors.sha256 or file_sha256(config.vectors), "kept": len(vectors.words)}
+    return {"file": vectors.source, "sha256": vectors.sha256, "kept": len(vectors.words)}

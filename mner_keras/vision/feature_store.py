@@ -8,9 +8,10 @@ from collections.abc import Sequence
 import h5py
 import numpy as np
 
-from mner_keras.data.files import PICTURE_ENDINGS, file_sha256
 from mner_keras.errors import InputError
+from mner_keras.hashing import file_sha256
 
+PICTURE_ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp")
 BLANK = "_blank"
 
 

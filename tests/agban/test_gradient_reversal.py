@@ -14,7 +14,7 @@ X = np.random.default_rng(0).normal(size=(3, 4)).astype("float32")
 def slope(layer, **arguments):
     """What the gradient of sum(R(x) * w) by x is of w, for some w: the same factor everywhere."""
     w = np.random.default_rng(1).normal(size=X.shape).astype("float32")
-    found = gradient(lambda x: ops.sum(layer(x, **arguments) * w), X)
+    found = gradient(lambda x: ops.sum(layer(x, **arguments) * ops.convert_to_tensor(w)), X)
     factors = found / w
     np.testing.assert_allclose(factors, factors[0, 0], rtol=1e-5)
     return float(factors[0, 0])

@@ -34,7 +34,8 @@ def answers(path, inputs, tags, copy):
     found["potentials_after_a_step"] = trained
     model.save(copy)
     again = mner_keras.load(copy)
-    np.testing.assert_allclose(as_array(again(inputs)["potentials"]) * inputs["token_mask"][..., None], trained, atol=1e-6)
+    restored = as_array(again(inputs)["potentials"]) * inputs["token_mask"][..., None]
+    np.testing.assert_allclose(restored, trained, atol=1e-6)
     return found
 
 

@@ -21,6 +21,7 @@ from mner_keras import Post
 from mner_keras.text.vectors import WordVectors
 
 ROOT = Path(mner_keras.__file__).parents[1]
+EPOCHS = 30
 
 each_kind = pytest.mark.parametrize("kind", KINDS)
 
@@ -49,7 +50,7 @@ def trained(worlds):
             history = model.fit(
                 world.encoder.dataset(world.posts, world.store, batch_size=10, shuffle=True, seed=1),
                 validation_data=world.encoder.dataset(dev, world.store, batch_size=8),
-                epochs=30,
+                epochs=EPOCHS,
                 verbose=0,
             ).history
             made[kind] = model, history, dev
@@ -89,7 +90,7 @@ def test_twenty_posts_are_learnt_by_heart(worlds, trained, kind):
 def test_fit_tells_f1_of_the_validation_and_none_of_the_training(worlds, trained, kind):
     model, history, dev = trained(kind)
     assert "f1" not in history
-    assert len(history["val_f1"]) == len(history["loss"]) == 30
+    assert len(history["val_f1"]) == len(history["loss"]) == EPOCHS
     predicted = [t.tags for t in model.tag(dev, worlds[kind].store)]
     expected = seqeval_f1([p.tags for p in dev], predicted)
     assert 0.3 < expected < 1.0
@@ -442,6 +443,17 @@ def test_the_file_alone_tags_a_post_in_a_fresh_process(trained, tmp_path):
         assert answer["entities"] == [[e.text, e.type, e.start, e.end] for e in expected.entities]
 
 
+@pytest.mark.parametrize("name", ["FeatureStore", "InputError", "Post", "PostEncoder", "load_dataset", "read_vectors"])
+def test_a_public_name_can_be_the_first_thing_imported(name):
+    done = subprocess.run(
+        [sys.executable, "-c", f"from mner_keras import {name}"],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr[-500:]
+
+
 @each_kind
 def test_every_argument_is_in_the_config(worlds, kind):
     import inspect
@@ -488,7 +500,7 @@ def test_from_encoder_takes_over_the_word_vectors(kind, tmp_path):
         # The deviation of the vectors loaded, not that of a fresh table.
         assert 0.6 * scale < unknown.std() < 1.5 * scale
 
-    assert embedding.frozen_table not in model.trainable_variables
+    assert all(variable is not embedding.frozen_table for variable in model.trainable_variables)
     model.compile(keras.optimizers.SGD(0.5))
     moved = [Post(["Ann", "Berlin", "Bonn"], ["B-PER", "B-LOC", "O"], None, ["NNP"] * 3)]
     model.train_on_batch(*world.batch(posts=moved))

@@ -6,9 +6,10 @@ import h5py
 import keras
 import numpy as np
 
-from mner_keras import FeatureStore, Post, PostEncoder
+from mner_keras.data import Post, PostEncoder
 from mner_keras.data.batches import PostBatches
 from mner_keras.registry import find_model
+from mner_keras.vision import FeatureStore
 
 KINDS = ("text", "hsn", "agban")
 DIM = 6

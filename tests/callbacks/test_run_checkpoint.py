@@ -1,0 +1,182 @@
+"""`RunCheckpoint`: the best model, the last state, and nothing half-written."""
+
+import csv
+import json
+import zipfile
+
+import numpy as np
+import pytest
+
+from mner_keras.callbacks import RunCheckpoint
+from mner_keras.errors import InputError
+
+
+def start(folder, model, patience=0):
+    checkpoint = RunCheckpoint(folder, patience)
+    checkpoint.set_model(model)
+    return checkpoint
+
+
+def train_epochs(checkpoint, *scores):
+    """One step and the end of an epoch for each dev F1."""
+    model = checkpoint.model
+    for score in scores:
+        model.fit(np.ones((8, 3)), np.ones((8, 2)), verbose=0)
+        checkpoint.on_epoch_end(len(checkpoint.history), {"val_f1": score, "loss": 1.5})
+
+
+def weights(model):
+    return [np.asarray(weight).copy() for weight in model.get_weights()]
+
+
+def same(a, b):
+    return all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
+
+
+def best(folder):
+    import keras
+
+    return weights(keras.saving.load_model(folder / "model.keras"))
+
+
+def test_the_folder_holds_the_best_model_the_history_and_one_checkpoint(model, tmp_path):
+    checkpoint = start(tmp_path, model)
+    train_epochs(checkpoint, 0.5, 0.7, 0.6)
+    assert sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()) == [
+        "checkpoint/epoch-0003.weights.h5",
+        "checkpoint/state.json",
+        "history.csv",
+        "model.keras",
+    ]
+    with open(tmp_path / "history.csv", newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["epoch"], row["val_f1"], row["loss"]) for row in rows] == [
+        ("1", "0.5", "1.5"),
+        ("2", "0.7", "1.5"),
+        ("3", "0.6", "1.5"),
+    ]
+    state = json.loads((tmp_path / "checkpoint" / "state.json").read_text(encoding="utf-8"))
+    assert state == {"weights": "epoch-0003.weights.h5", "history": checkpoint.history}
+
+
+def test_the_model_kept_is_that_of_the_first_best_epoch(model, tmp_path):
+    checkpoint = start(tmp_path, model)
+    train_epochs(checkpoint, 0.5)
+    train_epochs(checkpoint, 0.7)
+    of_best = weights(model)
+    assert checkpoint.best_epoch == 2
+    train_epochs(checkpoint, 0.7, 0.6)
+    assert checkpoint.best_epoch == 2
+    assert same(best(tmp_path), of_best)
+    assert not same(weights(model), of_best)
+
+
+def test_the_model_kept_knows_nothing_of_the_optimiser(model, tmp_path):
+    train_epochs(start(tmp_path, model), 0.5)
+    with zipfile.ZipFile(tmp_path / "model.keras") as archive:
+        assert not json.loads(archive.read("config.json")).get("compile_config")
+        assert b"optimizer" not in archive.read("model.weights.h5")
+
+
+def test_the_first_epoch_is_kept_whatever_its_score(model, tmp_path):
+    checkpoint = start(tmp_path, model)
+    assert checkpoint.best_epoch == 0
+    train_epochs(checkpoint, 0.0)
+    assert checkpoint.best_epoch == 1
+    assert (tmp_path / "model.keras").exists()
+
+
+def test_patience_counts_epochs_without_a_better_score(model, tmp_path):
+    checkpoint = start(tmp_path, model, patience=2)
+    model.stop_training = False
+    train_epochs(checkpoint, 0.5, 0.6, 0.6)
+    assert not model.stop_training
+    assert not checkpoint.finished
+    train_epochs(checkpoint, 0.1)
+    assert checkpoint.finished
+    assert model.stop_training
+
+
+def test_patience_0_never_ends(model, tmp_path):
+    checkpoint = start(tmp_path, model, patience=0)
+    model.stop_training = False
+    train_epochs(checkpoint, 0.5, *[0.1] * 4)
+    assert not checkpoint.finished
+    assert not model.stop_training
+
+
+def test_a_checkpoint_brings_back_weights_optimiser_and_history(model, tmp_path):
+    import keras
+
+    checkpoint = start(tmp_path, model)
+    train_epochs(checkpoint, 0.5, 0.4)
+    other = keras.models.clone_model(model)
+    other.compile("adam", "mse")
+    restored = start(tmp_path, other)
+    assert restored.restore(other) == 2
+    assert restored.history == checkpoint.history
+    assert restored.best_epoch == 1
+    assert same(weights(model), weights(other))
+    assert int(other.optimizer.iterations) == int(model.optimizer.iterations) == 2
+    assert same([np.asarray(v) for v in model.optimizer.variables], [np.asarray(v) for v in other.optimizer.variables])
+
+
+def test_without_a_checkpoint_training_begins_at_the_beginning(model, tmp_path):
+    before = weights(model)
+    assert start(tmp_path, model).restore(model) == 0
+    assert same(weights(model), before)
+
+
+@pytest.mark.parametrize("what", ["weights", "model", "state"])
+def test_a_write_that_fails_is_an_error_and_keeps_what_was_there(model, tmp_path, monkeypatch, what):
+    import keras
+
+    import mner_keras.callbacks.run_checkpoint as module
+
+    checkpoint = start(tmp_path, model)
+    train_epochs(checkpoint, 0.5)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+
+    def fail(*args, **kwargs):
+        raise OSError(28, "No space left on device")
+
+    if what == "weights":
+        monkeypatch.setattr(keras.Model, "save_weights", fail)
+    elif what == "model":
+        monkeypatch.setattr(keras.Model, "save", fail)
+    else:
+        monkeypatch.setattr(module, "write_json", fail)
+    with pytest.raises(InputError) as caught:
+        train_epochs(checkpoint, 0.6 if what == "model" else 0.4)
+    assert str(caught.value).startswith(f"{tmp_path}: epoch 2 could not be saved (")
+    assert str(caught.value).endswith("; the checkpoint before it is kept")
+    monkeypatch.undo()
+    assert all(path.read_bytes() == content for path, content in before.items())
+    restored = start(tmp_path, model)
+    assert restored.restore(model) == 1
+
+
+def _truncate(folder):
+    path = folder / "epoch-0001.weights.h5"
+    path.write_bytes(path.read_bytes()[:1000])
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        _truncate,
+        lambda folder: (folder / "epoch-0001.weights.h5").unlink(),
+        lambda folder: (folder / "state.json").write_text(""),
+        lambda folder: (folder / "state.json").write_text("{}"),
+        lambda folder: (folder / "state.json").write_text("[]"),
+    ],
+    ids=["truncated weights", "no weights", "empty state", "state without keys", "state that is a list"],
+)
+def test_a_checkpoint_that_does_not_load_is_an_error(model, tmp_path, damage):
+    train_epochs(start(tmp_path, model), 0.5)
+    damage(tmp_path / "checkpoint")
+    with pytest.raises(InputError) as caught:
+        start(tmp_path, model).restore(model)
+    path = tmp_path / "checkpoint" / "state.json"
+    assert str(caught.value).startswith(f"{path}: expected a checkpoint of this run, found one that does not load (")
+    assert "\n" not in str(caught.value)

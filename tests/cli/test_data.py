@@ -1,0 +1,57 @@
+"""`mner data check`."""
+
+import json
+
+import pytest
+
+
+def test_the_sample_is_counted(mner):
+    result = mner("data", "check", "sample")
+    assert result.code == 0
+    text = " ".join(result.out.split())
+    for part in ("posts │ 600 │ 200 │ 200 │ 1,000", "orphan I- tags", "strict IOB2", "train and dev: 0 posts", "PER"):
+        assert part in text
+    assert text.count("jsonl") == 3
+
+
+def test_the_counts_come_as_json(mner):
+    result = mner("data", "check", "sample", "--json")
+    report = json.loads(result.out)
+    assert report["name"] == "sample"
+    assert [report["splits"][split]["posts"] for split in ("train", "dev", "test")] == [600, 200, 200]
+    assert report["total"]["posts"] == 1000
+    assert sum(report["total"]["types"].values()) == report["total"]["entities"]
+    assert all(len(value) == 64 for value in report["sha256"].values())
+
+
+def test_an_unknown_data_set_suggests_the_nearest(mner, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    mner("data", "check", "sampel").refused("found no 'sampel'", "Did you mean 'sample'?")
+
+
+@pytest.mark.parametrize(
+    ("content", "line", "found"),
+    [
+        (b"", None, "found an empty file"),
+        (b"a\tO\nAnna\n", 2, "found 1 column"),
+        (b"a\tO\n\nAnna\tNNP\tB-PER\n", 3, "found 3 columns"),
+        (b"a\tS-PER\n", 1, "found 'S-PER'"),
+        (b"a\tO\n\xe9\tO\n", 2, "expected UTF-8, found the byte 0xe9"),
+        (b"IMGID:1\n\na\tO\n", 1, "found a post with no tokens"),
+        (None, None, "found none of them"),
+    ],
+)
+def test_a_malformed_file_is_named_with_its_line(mner, tmp_path, content, line, found):
+    for name in ("train.txt", "dev.txt"):
+        (tmp_path / name).write_text("a\tB-X\n", encoding="utf-8")
+    path = tmp_path / "test.txt"
+    if content is not None:
+        path.write_bytes(content)
+    place = tmp_path if content is None else path
+    mner("data", "check", tmp_path).refused(f"{place}:{line}: " if line else f"{place}: ", found)
+
+
+def test_tags_of_another_length_are_named_with_their_line(mner, tmp_path):
+    for name in ("train", "dev", "test"):
+        (tmp_path / f"{name}.jsonl").write_text('{"tokens": ["a"], "tags": ["B-X", "O"]}\n', encoding="utf-8")
+    mner("data", "check", tmp_path).refused(f"{tmp_path / 'train.jsonl'}:1: ", "`tags`", "1. Received: 2")

@@ -1,0 +1,157 @@
+"""What is no model of ours is refused, by `evaluate` and by `tag`."""
+
+import json
+import shutil
+import zipfile
+
+import pytest
+
+
+def rewrite(source, target, change):
+    """A copy of a model with another config.json."""
+    with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w") as new:
+        for name in old.namelist():
+            content = old.read(name)
+            if name == "config.json":
+                content = json.dumps(change(json.loads(content))).encode()
+            new.writestr(name, content)
+    return target
+
+
+def missing(model, path):
+    return "expected a .keras model; "
+
+
+def folder(model, path):
+    path.mkdir()
+    return "expected a run with a model.keras, found none"
+
+
+def no_model(model, path):
+    path.write_text("not a model\n", encoding="utf-8")
+    return "expected a .keras model, found another kind of file or a truncated one"
+
+
+def empty(model, path):
+    path.write_bytes(b"")
+    return "expected a .keras model, found another kind of file or a truncated one"
+
+
+def truncated(model, path):
+    content = model.read_bytes()
+    path.write_bytes(content[: len(content) * 2 // 3])
+    return "expected a .keras model, found another kind of file or a truncated one"
+
+
+def damaged(model, path):
+    content = bytearray(model.read_bytes())
+    with zipfile.ZipFile(model) as archive:
+        info = archive.getinfo("model.weights.h5")
+    for i in range(info.header_offset + 3000, info.header_offset + 3100):
+        content[i] ^= 0xFF
+    path.write_bytes(content)
+    return "expected a .keras model, found a damaged one"
+
+
+def other_archive(model, path):
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("letter.txt", "dear")
+    return "expected a .keras model, found an archive without a model in it"
+
+
+def configuration_of_another_kind(model, path):
+    rewrite(model, path, lambda config: [])
+    return "expected a "
+
+
+def of_another_version(model, path):
+    def change(config):
+        assert config["config"]["format"] == 1
+        config["config"]["format"] = 99
+        return config
+
+    rewrite(model, path, change)
+    return "expected a model of file format 1, found 99: it is of another version"
+
+
+def with_an_unknown_argument(model, path):
+    def change(config):
+        config["config"]["colour"] = "blue"
+        return config
+
+    rewrite(model, path, change)
+    return "expected a model of this version, found one that does not load ("
+
+
+def of_another_size(model, path):
+    def change(config):
+        config["config"]["hidden_dim"] = 18
+        return config
+
+    rewrite(model, path, change)
+    return "expected a model of this version, found one that does not load ("
+
+
+def of_another_package(model, path):
+    rewrite(model, path, lambda config: {**config, "registered_name": "other>Model"})
+    return "expected a model of this package, found 'other>Model'"
+
+
+def of_keras(model, path):
+    import keras
+
+    keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]).save(path)
+    return "expected a model of this package, found "
+
+
+def with_a_crf_alone(model, path):
+    import keras
+
+    from mner_keras import CRF, CRFModel
+
+    ids = keras.Input((None,), dtype="int32")
+    CRFModel(ids, {"potentials": CRF(3)(keras.layers.Embedding(9, 3)(ids))}).save(path)
+    return "expected a "
+
+
+def without_an_encoder(model, path):
+    rewrite(model, path, lambda config: {**config, "config": {**config["config"], "encoder": None}})
+    return "encoder"
+
+
+@pytest.mark.parametrize("command", ["evaluate", "tag"])
+@pytest.mark.parametrize(
+    "make",
+    [
+        missing,
+        folder,
+        no_model,
+        empty,
+        truncated,
+        damaged,
+        other_archive,
+        configuration_of_another_kind,
+        of_another_version,
+        with_an_unknown_argument,
+        of_another_size,
+        of_another_package,
+        of_keras,
+        with_a_crf_alone,
+        without_an_encoder,
+    ],
+    ids=lambda make: make.__name__,
+)
+def test_what_is_no_model_of_ours_is_refused(mner, text_run, tmp_path, corpus, command, make):
+    path = tmp_path / "model.keras"
+    message = make(text_run / "model.keras", path)
+    more = ["--data", corpus] if command == "evaluate" else [corpus / "test.jsonl"]
+    if command == "tag" and make is folder:
+        message = "expected a .keras model; "
+    result = mner(command, path, *more)
+    result.refused(str(path), message)
+    assert result.out == ""
+
+
+def test_a_model_file_may_have_any_name(mner, text_run, tmp_path, corpus):
+    path = shutil.copy(text_run / "model.keras", tmp_path / "my model.keras")
+    assert mner("tag", path, corpus / "test.jsonl").code == 0

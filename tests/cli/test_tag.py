@@ -1,0 +1,318 @@
+"""`mner tag`: formats in and out, order, bad lines, hostile tokens, streams."""
+
+import json
+import subprocess
+import sys
+import threading
+
+import pytest
+from small_corpus import MISSING, make_records
+
+from mner_keras.data import entity_spans, read_conll
+
+RUN = "import sys; sys.argv[0] = 'mner'; from mner_keras.cli import main; main()"
+POSTS = [["Anna", "saw", "Rome"], ["the", "a"], ["New", "York", "today", "so", "good"]]
+
+
+def lines(records):
+    return "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records).encode()
+
+
+def tagged(result):
+    assert result.code == 0, result
+    return [json.loads(line) for line in result.out.split("\n")[:-1]]
+
+
+def check(record):
+    """One tag a token, and the entities are those of the tags."""
+    assert len(record["tags"]) == len(record["tokens"])
+    spans = [(entity["type"], entity["start"], entity["end"]) for entity in record["entities"]]
+    assert spans == entity_spans(record["tags"])
+    assert all(0 <= entity["score"] <= 1 for entity in record["entities"])
+
+
+# === Formats ===
+
+
+def test_json_lines_come_back_in_order_with_what_they_held(mner, agban_run):
+    records = [{"lang": "en", "id": str(i), "tokens": tokens, "image": None} for i, tokens in enumerate(POSTS)]
+    found = tagged(mner("tag", agban_run, "-", stdin=lines(records)))
+    assert [record["tokens"] for record in found] == POSTS
+    for record, given in zip(found, records, strict=True):
+        check(record)
+        assert {key: record[key] for key in given} == given
+
+
+def test_the_model_finds_the_names_that_it_has_learned(mner, text_run, corpus):
+    found = tagged(mner("tag", text_run, corpus / "test.jsonl"))
+    gold = make_records("test")
+    assert [record["id"] for record in found] == [record["id"] for record in gold]
+    entities = [entity for record in found for entity in record["entities"]]
+    assert entities
+    for record in found:
+        check(record)
+        for entity in record["entities"]:
+            assert entity["text"] == " ".join(record["tokens"][entity["start"] : entity["end"]])
+            assert "start_char" not in entity
+
+
+def test_a_file_is_told_by_its_ending_or_its_first_line(mner, agban_run, tmp_path):
+    as_json = lines({"tokens": tokens} for tokens in POSTS)
+    columns = "".join("".join(f"{token}\tO\n" for token in tokens) + "\n" for tokens in POSTS).encode()
+    with_image = b"IMGID:7\n" + columns
+    for name, content in (
+        ("a.jsonl", as_json),
+        ("a", as_json),
+        ("b.conll", columns),
+        ("b.txt", columns),
+        ("b", b"\n\n" + columns),
+        ("c", with_image),
+        ("d.jsonl", b"\xef\xbb\xbf" + as_json),
+        ("e", b"\xef\xbb\xbf" + as_json),
+    ):
+        path = tmp_path / name
+        path.write_bytes(content)
+        assert [record["tokens"] for record in tagged(mner("tag", agban_run, path))] == POSTS, name
+    for content in (as_json, columns, with_image):
+        assert [record["tokens"] for record in tagged(mner("tag", agban_run, stdin=content))] == POSTS
+
+
+def test_plain_text_is_told_by_having_no_tab(mner, agban_run, tmp_path):
+    path = tmp_path / "posts.txt"
+    path.write_text("Anna saw Rome\nso good today\n", encoding="utf-8")
+    found = tagged(mner("tag", agban_run, path))
+    assert [record["text"] for record in found] == ["Anna saw Rome", "so good today"]
+    assert found[0]["tokens"] == ["Anna", "saw", "Rome"]
+
+
+def test_all_formats_say_the_same(mner, text_run, corpus, tmp_path):
+    path = corpus / "test.jsonl"
+    records = tagged(mner("tag", text_run, path))
+    columns = mner("tag", text_run, path, "--format", "conll")
+    out = tmp_path / "out.conll"
+    out.write_text(columns.out, encoding="utf-8", newline="")
+    posts = read_conll(out)
+    assert [list(post.tokens) for post in posts] == [record["tokens"] for record in records]
+    assert [list(post.tags) for post in posts] == [record["tags"] for record in records]
+    assert [post.image_id for post in posts] == [record["image"] for record in records]
+    text = mner("tag", text_run, path, "--format", "text").out.split("\n")[:-1]
+    for line, record in zip(text, records, strict=True):
+        assert line.count("[") == len(record["entities"])
+        for entity in record["entities"]:
+            assert f"[{entity['type']} {entity['text']}]" in line
+        plain = line.replace("[PER ", "").replace("[LOC ", "").replace("]", "")
+        assert plain.split(" ") == record["tokens"]
+
+
+def test_columns_go_round(mner, agban_run, tmp_path):
+    content = "IMGID:3\nAnna\tO\n\u00a0\tO\n\nRome\tO\n\n"
+    first = mner("tag", agban_run, "--format", "conll", stdin=content.encode()).out
+    again = mner("tag", agban_run, "--format", "conll", stdin=first.encode()).out
+    assert again == first
+    assert [line.split("\t")[0] for line in first.split("\n")] == ["IMGID:3", "Anna", "\u00a0", "", "Rome", "", ""]
+
+
+def test_plain_text_knows_where_its_names_stand(mner, text_run):
+    records = [{"text": f"\u00e9 &amp;  {name}  today", "pos": None} for name in ("Anna", "Rome", "New  York")]
+    for record in records:
+        record["pos"] = ["DT", "CC", *["NNP"] * len(record["text"].split()[2:-1]), "VB"]
+    found = tagged(mner("tag", text_run, stdin=lines(records)))
+    entities = [(record["text"], entity) for record in found for entity in record["entities"]]
+    assert entities
+    for text, entity in entities:
+        assert text[entity["start_char"] : entity["end_char"]] == entity["text"]
+
+
+def test_the_tags_that_posts_came_with_are_not_read(mner, agban_run):
+    plain = [{"tokens": tokens} for tokens in POSTS]
+    with_tags = [{"tokens": tokens, "tags": ["B-EVENT"] * len(tokens)} for tokens in POSTS]
+    expected = [record["tags"] for record in tagged(mner("tag", agban_run, stdin=lines(plain)))]
+    assert [record["tags"] for record in tagged(mner("tag", agban_run, stdin=lines(with_tags)))] == expected
+
+
+# === Pictures ===
+
+
+def test_pictures_that_the_store_lacks_are_counted(mner, agban_run, corpus):
+    result = mner("tag", agban_run, corpus / "test.jsonl", "--features", corpus / "objects.h5")
+    assert result.code == 0
+    assert result.err == f"{MISSING['test']} posts name a picture that the store lacks: taken as none\n"
+    assert mner("tag", agban_run, corpus / "test.jsonl").err == ""
+
+
+@pytest.mark.parametrize("image", ["/", ".", "\x00", "a/", "\ud800"], ids=ascii)
+def test_a_picture_of_an_odd_name_is_a_missing_one(mner, agban_run, corpus, image):
+    record = json.dumps({"tokens": ["Rome"], "image": image}).encode()
+    result = mner("tag", agban_run, "--features", corpus / "objects.h5", "--format", "text", stdin=record)
+    assert result.code == 0
+    assert "Rome" in result.out
+
+
+# === What is refused ===
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "line", "found"),
+    [
+        ("a.txt", None, None, "cannot be read"),
+        ("a.txt", b"", None, "found an empty file"),
+        ("a.conll", b"Anna\n", 1, "found 1 column"),
+        ("a.txt", b"a\tO\nAnna\tNNP\tB-PER\n", 2, "found 3 columns"),
+        ("a.txt", b"a\tS-PER\n", 1, "found 'S-PER'"),
+        ("a.txt", b"caf\xe9\n", 1, "expected UTF-8, found the byte 0xe9"),
+        ("a.txt", b"IMGID:1\n\na\tO\n", 1, "found a post with no tokens"),
+        ("a.jsonl", b'{"tokens": []}\n', 1, "no tokens"),
+        ("a.jsonl", b'{"tokens": ["a"], "tags": ["O", "O"]}\n', 1, "Received: 2"),
+        ("a.jsonl", b'\n{"tokens": ["a"], "pos": []}\n', 2, "Received: 0"),
+        ("a.jsonl", b"[1]\n", 1, "expected a JSON object"),
+        ("a.jsonl", b'{"tokens": ' + b"[" * 100_000, 1, "expected a JSON object"),
+    ],
+)
+def test_a_malformed_file_is_refused_with_its_line(mner, agban_run, tmp_path, name, content, line, found):
+    path = tmp_path / name
+    if content is not None:
+        path.write_bytes(content)
+    result = mner("tag", agban_run, path)
+    result.refused(f"{path}:{line}: " if line else f"{path}: ", found)
+    assert result.out == ""
+
+
+def test_an_unknown_format_is_refused(mner, agban_run):
+    mner("tag", agban_run, "--format", "json").refused("found 'json'", "Did you mean 'jsonl'?")
+
+
+def test_features_that_do_not_fit_are_refused(mner, agban_run, corpus, tmp_path):
+    posts = corpus / "test.jsonl"
+    path = corpus / "regions.h5"
+    mner("tag", agban_run, posts, "--features", path).refused(f"{path}: expected features of width 6, found 8")
+    path = tmp_path / "none.h5"
+    mner("tag", agban_run, posts, "--features", path).refused(f"{path}: expected a feature store, found no such file")
+
+
+def test_a_bad_line_in_the_middle_keeps_what_was_tagged_before_it(mner, agban_run, tmp_path):
+    path = tmp_path / "posts.jsonl"
+    path.write_bytes(lines({"tokens": tokens} for tokens in POSTS) + b'{"tokens": []}\n' + lines([{"tokens": ["z"]}]))
+    result = mner("tag", agban_run, path)
+    result.refused(f"{path}:4: ", "no tokens")
+    assert [json.loads(line)["tokens"] for line in result.out.split("\n")[:-1]] == POSTS
+
+
+def test_missing_tagger_data_is_told_in_two_lines(mner, text_run, monkeypatch):
+    import nltk
+
+    from mner_keras.text import pos
+
+    monkeypatch.setattr(nltk.data, "path", [])
+    pos._load_tagger.cache_clear()
+    result = mner("tag", text_run, stdin=b'{"tokens": ["Rome"]}\n')
+    pos._load_tagger.cache_clear()
+    result.refused("python -m nltk.downloader averaged_perceptron_tagger_eng", "NLTK_DATA")
+
+
+# === Hostile tokens ===
+
+HOSTILE = [
+    ["word"] * 2000,
+    ["x" * 5000],
+    ["\u00a0"],
+    ["\u00a0", "Rome", "\u2003"],
+    ["\U0001f468\u200d\U0001f469\u200d\U0001f467", "\U0001f1eb\U0001f1f7", "\u2764\ufe0f"],
+    ["\u05e9\u05dc\u05d5\u05dd", "\u202eabc\u202c", "\u0645\u0631\u062d\u0628\u0627"],
+    ["\u200b", "\u200e", "\ufeff", "a\u0301\u0301\u0301", "\u2028", "\x85", "\x0b"],
+    ["\x00", "\t", "\n", "\r\n", "\\", '"', "{", "IMGID:1", "<b>"],
+    ["O", "B-PER", "-", "["],
+]
+
+
+def test_hostile_tokens_come_out_one_tag_a_token_in_order(mner, agban_run):
+    found = tagged(mner("tag", agban_run, stdin=lines({"tokens": tokens} for tokens in HOSTILE)))
+    assert [record["tokens"] for record in found] == HOSTILE
+    for record in found:
+        check(record)
+
+
+def test_hostile_tokens_do_not_change_the_tags_of_their_neighbours(mner, agban_run):
+    alone = tagged(mner("tag", agban_run, stdin=lines([{"tokens": POSTS[0]}])))
+    among = tagged(mner("tag", agban_run, stdin=lines({"tokens": t} for t in [*HOSTILE[:3], POSTS[0], *HOSTILE[3:]])))
+    assert among[3]["tags"] == alone[0]["tags"]
+    for a, b in zip(among[3]["entities"], alone[0]["entities"], strict=True):
+        assert a["score"] == pytest.approx(b["score"], abs=1e-4)
+
+
+def test_hostile_columns_come_out_one_tag_a_token_in_order(mner, agban_run):
+    posts = [[t for t in tokens if not set(t) & set("\t\n\r")] for tokens in HOSTILE]
+    content = "".join("".join(f"{token}\tO\n" for token in tokens) + "\n" for tokens in posts)
+    out = mner("tag", agban_run, "--format", "conll", stdin=content.encode()).out
+    blocks = [block.split("\n") for block in out.removesuffix("\n\n").split("\n\n")]
+    assert [[line.split("\t")[0] for line in block] for block in blocks] == posts
+
+
+@pytest.mark.parametrize("output", ["jsonl", "conll", "text"])
+def test_half_of_a_surrogate_pair_is_tagged_or_refused(mner, agban_run, output):
+    result = mner("tag", agban_run, "--format", output, stdin=b'{"tokens": ["good"]}\n{"tokens": ["\\ud83d"]}\n')
+    assert "good" in result.out
+    if result.code:
+        result.refused(":2: ")
+
+
+def test_a_line_of_text_that_shows_nothing_does_not_end_in_a_traceback(mner, agban_run):
+    result = mner("tag", agban_run, stdin=b"so good\n&nbsp;\nRome\n")
+    assert "so good" in result.out
+    if result.code:
+        result.refused(":2: ")
+
+
+# === Streams ===
+
+
+@pytest.mark.slow
+def test_the_first_results_come_before_the_input_ends(agban_run):
+    process = subprocess.Popen(
+        [sys.executable, "-c", RUN, "tag", str(agban_run)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    try:
+        for tokens in POSTS:
+            process.stdin.write(lines([{"tokens": tokens}]))
+            process.stdin.flush()
+            answer = []
+            reader = threading.Thread(
+                target=lambda answer=answer: answer.append(process.stdout.readline()), daemon=True
+            )
+            reader.start()
+            reader.join(timeout=180)
+            assert answer, "no answer while the input was open"
+            assert json.loads(answer[0])["tokens"] == tokens
+        process.stdin.close()
+        assert process.wait(timeout=60) == 0
+        assert process.stdout.read() == b""
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.slow
+def test_a_reader_that_leaves_ends_the_command_quietly(agban_run):
+    content = lines({"tokens": ["word"] * 50} for _ in range(5000))
+    process = subprocess.Popen(
+        [sys.executable, "-c", RUN, "tag", str(agban_run)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+
+    def feed():
+        try:
+            process.stdin.write(content)
+            process.stdin.close()
+        except BrokenPipeError:
+            pass
+
+    threading.Thread(target=feed, daemon=True).start()
+    process.stdout.readline()
+    process.stdout.close()
+    errors = process.stderr.read().decode()
+    assert process.wait(timeout=300) == 0, errors
+    assert "Traceback" not in errors

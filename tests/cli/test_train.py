@@ -1,0 +1,255 @@
+"""`mner train`: a run's folder, and running it again."""
+
+import csv
+import json
+import tomllib
+import zipfile
+
+import pytest
+from small_corpus import MISSING, SIZES
+
+
+def files(folder):
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+
+def contents(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("model", ["text", "agban"])
+def test_the_runs_folder_holds_model_configuration_scores_history_and_provenance(runs, model):
+    folder, result = runs(model)
+    assert files(folder) == {
+        "model.keras",
+        "config.toml",
+        "metrics.json",
+        "history.csv",
+        "provenance.json",
+        "checkpoint/epoch-0002.weights.h5",
+        "checkpoint/state.json",
+    }
+    metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    assert (metrics["model"], metrics["scheme"]) == (model, "strict IOB2")
+    assert metrics["best_epoch"] in (1, 2)
+    for split in ("dev", "test"):
+        assert metrics[split]["micro"]["support"] == SIZES[split]
+        assert set(metrics[split]["types"]) == {"PER", "LOC"}
+        for row in (metrics[split]["micro"], *metrics[split]["types"].values()):
+            assert set(row) == {"precision", "recall", "f1", "support"}
+            assert all(0 <= row[key] <= 100 for key in ("precision", "recall", "f1"))
+    with open(folder / "history.csv", newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["epoch"] for row in rows] == ["1", "2"]
+    assert {"loss", "val_loss", "val_f1"} <= set(rows[0])
+    scores = [float(row["val_f1"]) for row in rows]
+    assert metrics["best_epoch"] == 1 + scores.index(max(scores))
+    assert metrics["dev"]["micro"]["f1"] == pytest.approx(100 * max(scores), abs=1e-3)
+
+
+def test_the_provenance_says_where_the_numbers_come_from(agban_run, corpus):
+    import keras
+
+    from mner_keras.data.files import file_sha256
+
+    record = json.loads((agban_run / "provenance.json").read_text(encoding="utf-8"))
+    assert record["versions"]["keras"] == keras.__version__
+    assert record["backend"] == keras.backend.backend()
+    assert record["devices"]
+    assert (record["precision"], record["seed"]) == ("float32", 1)
+    assert record["data"]["name"] == "small"
+    assert record["data"]["sha256"]["dev.jsonl"] == file_sha256(corpus / "dev.jsonl")
+    assert record["features"] == {"extractor": "made up", "sha256": file_sha256(corpus / "objects.h5")}
+    assert record["vectors"] is None
+    assert record["steps_per_epoch"] == SIZES["train"] // 5
+    assert record["seconds"] > 0
+    assert "git_commit" in record
+
+
+def test_the_configuration_is_complete(agban_run, corpus):
+    import dataclasses
+
+    from mner_keras.run.config import RunConfig
+
+    config = tomllib.loads((agban_run / "config.toml").read_text(encoding="utf-8"))
+    assert set(config) == {field.name for field in dataclasses.fields(RunConfig)}
+    assert (config["model"], config["data"], config["epochs"], config["seed"]) == ("agban", str(corpus), 2, 1)
+    assert config["arguments"]["hidden_dim"] == 16
+    assert config["arguments"]["dropout"] == 0.2
+
+
+@pytest.mark.parametrize("model", ["text", pytest.param("agban", marks=pytest.mark.slow)])
+def test_the_configuration_repeats_the_run(mner, runs, model, tmp_path):
+    folder, _ = runs(model)
+    out = tmp_path / "again"
+    assert mner("train", folder / "config.toml", "--out", out).code == 0
+    for name in ("metrics.json", "config.toml", "history.csv"):
+        assert (out / name).read_bytes() == (folder / name).read_bytes(), name
+
+
+def test_the_model_file_holds_no_optimiser_and_no_pickle(agban_run):
+    with zipfile.ZipFile(agban_run / "model.keras") as archive:
+        assert set(archive.namelist()) == {"metadata.json", "config.json", "model.weights.h5"}
+        assert not json.loads(archive.read("config.json")).get("compile_config")
+        weights = archive.read("model.weights.h5")
+    assert weights.startswith(b"\x89HDF")
+    assert b"optimizer" not in weights
+
+
+def test_training_says_what_it_read_and_what_is_missing(runs, corpus):
+    _, result = runs("agban")
+    for split in ("train", "dev"):
+        assert f"{split}: {MISSING[split]} posts name a picture that the store lacks: taken as none" in result.err
+    assert f"in {corpus / 'objects.h5'}" in result.err
+    assert "lacks" not in runs("text")[1].err
+
+
+def test_training_prints_a_line_an_epoch_and_the_scores(runs):
+    folder, result = runs("text")
+    assert "epoch 1/2  loss " in result.out
+    assert "epoch 2/2  loss " in result.out
+    assert "best dev F1 at epoch " in result.out
+    assert f"run: {folder}" in result.out
+    assert "strict IOB2" in result.out
+
+
+# === What is refused, and that nothing is written over ===
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        (["txt"], ["expected a model (", "found 'txt'", "Did you mean 'text'?"]),
+        (["none.toml"], ["none.toml: ", "expected a run's configuration"]),
+        (["text", "--epochs", "0"], ["`epochs` must be at least 1, found 0"]),
+        (["text", "--batch-size", "0"], ["`batch_size` must be at least 1, found 0"]),
+        (["text", "--learning-rate", "0"], ["`learning_rate` must be above 0, found 0"]),
+        (["text", "--precision", "mixed_float"], ["`precision`", "'mixed_float'", "Did you mean 'mixed_float16'?"]),
+        (["text", "--optimizer", "adm"], ["an optimiser of Keras", "found 'adm'", "Did you mean 'adam'?"]),
+        (["text", "--set", "hiden_dim=3"], ["TextTagger", "found 'hiden_dim'", "Did you mean 'hidden_dim'?"]),
+        (["text", "--set", "num_tags=3"], ["an argument of TextTagger", "found 'num_tags'"]),
+        (["text", "--set", "hidden_dim"], ["expected --set NAME=VALUE, found 'hidden_dim'"]),
+        (["text", "--set", "hidden_dim=many"], ["the model cannot be built"]),
+        (["text", "--set", "hidden_dim=-4"], ["the model cannot be built"]),
+        (["text", "--set", "dropout=2"], ["the model cannot be built"]),
+        (["text", "--set", "loss_reduction=max"], ["the model cannot be built", "`loss_reduction`", "'max'"]),
+        (["hsn", "--set", "num_heads=7"], ["the model cannot be built", "7"]),
+        (["agban", "--set", "num_objects=0"], ["num_objects"]),
+        (["text", "--data", "nowhere"], ["found no 'nowhere'"]),
+        (["agban", "--features", "nowhere.h5"], ["nowhere.h5: expected a feature store, found no such file"]),
+        (["text", "--vectors", "nowhere.txt"], ["nowhere.txt", "expected a file of word vectors"]),
+        (["text", "--overwrite", "--resume"], ["`--overwrite` and `--resume` exclude each other"]),
+        (["text", "--resume"], ["expected a run to resume, found no config.toml"]),
+    ],
+    ids=lambda value: " ".join(value) if value[0].islower() else "",
+)
+def test_bad_input_is_refused_and_leaves_no_folder(mner, corpus, tmp_path, monkeypatch, arguments, parts):
+    monkeypatch.chdir(tmp_path)
+    data = [] if "--data" in arguments else ["--data", corpus]
+    mner("train", *arguments, *data, "--out", "new").refused(*parts)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("content", "part"),
+    [
+        (b"", "empty"),
+        (b"one word\nand another\n", "vectors"),
+        (b"\x80\x04pickle", "pickle"),
+        (b"PK\x03\x04zip", "zip"),
+        (b"\x1f\x8bcut", "damaged"),
+    ],
+)
+def test_broken_word_vectors_are_refused(mner, corpus, tmp_path, monkeypatch, content, part):
+    monkeypatch.setenv("MNER_CACHE", str(tmp_path / "cache"))
+    path = tmp_path / "vectors.txt"
+    path.write_bytes(content)
+    out = tmp_path / "new"
+    mner("train", "text", "--data", corpus, "--vectors", path, "--out", out).refused(path, part)
+    assert not out.exists()
+
+
+def test_a_feature_file_that_is_no_hdf5_is_refused(mner, corpus, tmp_path):
+    path = tmp_path / "features.h5"
+    path.write_text("no HDF5", encoding="utf-8")
+    mner("train", "agban", "--data", corpus, "--features", path, "--out", tmp_path / "new").refused(
+        f"{path}: expected an HDF5 file of features"
+    )
+
+
+def test_a_malformed_training_file_is_refused(mner, tmp_path):
+    for name in ("train", "dev", "test"):
+        (tmp_path / f"{name}.txt").write_text("a\tB-X\nb\n", encoding="utf-8")
+    mner("train", "text", "--data", tmp_path, "--out", tmp_path / "new").refused(f"{tmp_path / 'train.txt'}:2: ")
+
+
+def test_a_folder_that_is_not_empty_is_refused(mner, run_copy, corpus):
+    before = contents(run_copy)
+    mner("train", "text", "--data", corpus, "--out", run_copy).refused(
+        f"{run_copy}: the run's folder is not empty", "--overwrite", "--resume"
+    )
+    assert contents(run_copy) == before
+
+
+def test_a_folder_that_is_no_run_is_never_emptied(mner, tmp_path, corpus):
+    kept = tmp_path / "letters"
+    kept.mkdir()
+    (kept / "letter.txt").write_text("dear", encoding="utf-8")
+    mner("train", "text", "--data", corpus, "--out", kept, "--overwrite").refused(f"{kept}: ", "no config.toml")
+    assert (kept / "letter.txt").read_text(encoding="utf-8") == "dear"
+
+
+def test_a_file_is_no_folder_for_a_run(mner, tmp_path, corpus):
+    path = tmp_path / "file"
+    path.write_text("here", encoding="utf-8")
+    mner("train", "text", "--data", corpus, "--out", path, "--overwrite").refused(
+        f"{path}: expected a folder for the run, found a file"
+    )
+    assert path.read_text(encoding="utf-8") == "here"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["text", "--data", "nowhere"],
+        ["text", "--vectors", "nowhere.txt"],
+        ["text", "--set", "hiden_dim=3"],
+        ["text", "--optimizer", "adm"],
+        ["agban", "--features", "nowhere.h5"],
+    ],
+    ids=" ".join,
+)
+def test_overwriting_with_bad_input_keeps_the_old_run(mner, run_copy, corpus, arguments):
+    before = contents(run_copy)
+    data = [] if "--data" in arguments else ["--data", corpus]
+    mner("train", *arguments, *data, "--out", run_copy, "--overwrite").refused()
+    assert contents(run_copy) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        (["text", "--seed", "2"], ["expected `seed` = 1 as the run has it, found 2"]),
+        (["text", "--epochs", "9"], ["expected `epochs` = 2 as the run has it, found 9"]),
+        (["hsn"], ["expected `model` = 'text' as the run has it, found 'hsn'"]),
+        (["text", "--set", "hidden_dim=5"], ["expected `arguments` = "]),
+    ],
+    ids=["seed", "epochs", "model", "argument"],
+)
+def test_resuming_another_run_is_refused(mner, run_copy, arguments, parts):
+    before = contents(run_copy)
+    mner("train", *arguments, "--out", run_copy, "--resume").refused(run_copy / "config.toml", *parts)
+    assert contents(run_copy) == before
+
+
+def test_resuming_a_folder_that_is_no_run_is_refused(mner, tmp_path):
+    mner("train", "text", "--out", tmp_path, "--resume").refused(f"{tmp_path}: expected a run to resume")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_resuming_a_finished_run_leaves_its_scores(mner, run_copy, text_run):
+    result = mner("train", "text", "--out", run_copy, "--resume")
+    assert result.code == 0
+    assert "resuming after epoch 2" in result.err
+    for name in ("metrics.json", "model.keras", "history.csv", "config.toml"):
+        assert (run_copy / name).read_bytes() == (text_run / name).read_bytes(), name

@@ -1,0 +1,71 @@
+"""Entities of tag sequences, strict IOB2, and the counts of a data set."""
+
+import json
+
+import pytest
+
+from mner_keras.data import entity_spans, load_dataset
+from mner_keras.data.check import check_dataset
+from mner_keras.data.entities import orphan_positions
+
+
+@pytest.mark.parametrize(
+    ("tags", "spans", "orphans"),
+    [
+        ("", [], []),
+        ("O O", [], []),
+        ("B-PER", [("PER", 0, 1)], []),
+        ("B-PER I-PER I-PER O", [("PER", 0, 3)], []),
+        ("O B-PER I-PER", [("PER", 1, 3)], []),
+        ("B-PER B-PER", [("PER", 0, 1), ("PER", 1, 2)], []),
+        ("B-PER I-PER B-LOC I-LOC", [("PER", 0, 2), ("LOC", 2, 4)], []),
+        ("B-PER I-LOC", [("PER", 0, 1)], [1]),
+        ("B-PER I-LOC I-PER", [("PER", 0, 1)], [1, 2]),
+        ("B-PER I-LOC I-LOC", [("PER", 0, 1)], [1]),
+        ("I-PER", [], [0]),
+        ("I-PER I-PER", [], [0]),
+        ("I-PER B-PER I-PER", [("PER", 1, 3)], [0]),
+        ("O I-ORG O B-ORG", [("ORG", 3, 4)], [1]),
+        ("B-PER O I-PER", [("PER", 0, 1)], [2]),
+        ("B-A-B I-A-B", [("A-B", 0, 2)], []),
+    ],
+)
+def test_an_entity_opens_at_b_only(tags, spans, orphans):
+    assert entity_spans(tags.split()) == spans
+    assert orphan_positions(tags.split()) == orphans
+
+
+def test_a_data_set_is_counted(tmp_path):
+    (tmp_path / "train.txt").write_text(
+        "\nIMGID:1\nAnna\tB-PER\nCole\tI-PER\n\nIMGID:2\nRome\tI-LOC\nis\tO\n\nno\tO\n", encoding="utf-8"
+    )
+    (tmp_path / "valid.txt").write_text("IMGID:1\nAnna\tB-PER\nCole\tO\n\nNASA\tB-ORG\n", encoding="utf-8")
+    (tmp_path / "test.jsonl").write_text(
+        json.dumps({"tokens": ["no"], "tags": ["O"]}) + "\n" + json.dumps({"tokens": ["new"], "image": "9"}) + "\n",
+        encoding="utf-8",
+    )
+    report = check_dataset(load_dataset(tmp_path))
+    assert report["name"] == tmp_path.name
+    assert report["splits"]["train"] == {
+        "posts": 3,
+        "tokens": 5,
+        "pictures": 2,
+        "without_picture": 1,
+        "without_entity": 2,
+        "entities": 1,
+        "types": {"PER": 1},
+        "orphans": 1,
+    }
+    assert report["splits"]["dev"]["types"] == {"ORG": 1, "PER": 1}
+    assert report["splits"]["test"]["entities"] == 0
+    total = report["total"]
+    assert (total["posts"], total["tokens"], total["entities"], total["orphans"]) == (7, 10, 3, 1)
+    assert total["types"] == {"ORG": 1, "PER": 2}
+    assert total["pictures"] == 3
+    assert report["shared"] == {
+        "train and dev": {"posts": 1, "pictures": 1},
+        "train and test": {"posts": 1, "pictures": 0},
+        "dev and test": {"posts": 0, "pictures": 0},
+    }
+    assert list(report["sha256"]) == ["train.txt", "valid.txt", "test.jsonl"]
+    json.dumps(report)

@@ -1,0 +1,356 @@
+"""Readers and writers: what goes in comes out, and what is malformed is named by file and line."""
+
+import hashlib
+import io
+import json
+
+import pytest
+
+from mner_keras.data import Post, read_conll, read_jsonl, write_conll, write_jsonl
+from mner_keras.data.files import file_sha256, iter_conll, iter_jsonl, iter_text, picture_id, read_posts
+from mner_keras.errors import InputError
+
+HOSTILE = (
+    "\u00a0",
+    "\u200e",
+    "\u2028",
+    "\u2029",
+    "\u0085",
+    "\u200b",
+    "\u2060",
+    " ",
+    "\x0b",
+    "\x1c",
+    "\u202eabc\u202c",
+    "\u05e9\u05dc\u05d5\u05dd",
+    "\U0001f468\u200d\U0001f469\u200d\U0001f467",
+    "e\u0301",
+    "IMGID:1",
+    "{",
+    '"',
+    "\\",
+    "x" * 5000,
+)
+
+
+def shown(text):
+    return ascii(text[:20])
+
+
+def write(folder, content, name="posts.txt"):
+    path = folder / name
+    path.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
+    return path
+
+
+def conll_error(folder, content):
+    path = write(folder, content)
+    with pytest.raises(InputError) as caught:
+        read_conll(path)
+    return caught.value, str(caught.value).removeprefix(str(path))
+
+
+def jsonl_error(folder, content):
+    path = write(folder, content, "posts.jsonl")
+    with pytest.raises(InputError) as caught:
+        read_jsonl(path)
+    return caught.value, str(caught.value).removeprefix(str(path))
+
+
+# === CoNLL columns ===
+
+
+def test_conll_holds_pictures_tokens_and_tags(tmp_path):
+    path = write(tmp_path, "IMGID:12\nAnna\tB-PER\nsings\tO\n\nin\tO\nRome\tB-LOC\n\n")
+    assert read_conll(path) == [
+        Post(("Anna", "sings"), ("B-PER", "O"), image_id="12"),
+        Post(("in", "Rome"), ("O", "B-LOC")),
+    ]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "\nIMGID:1\na\tO\n\nIMGID:2\nb\tO\n\n",
+        "IMGID:1\na\tO\n\nIMGID:2\nb\tO\n",
+        "IMGID:1\na\tO\n\nIMGID:2\nb\tO",
+        "\n\n\nIMGID:1\na\tO\n\n\n\nIMGID:2\nb\tO\n\n\n",
+        "IMGID:1\r\na\tO\r\n\r\nIMGID:2\r\nb\tO\r\n",
+        "\ufeffIMGID:1\na\tO\n\nIMGID:2\nb\tO\n\n",
+    ],
+    ids=["blank at the start", "no blank at the end", "no line feed at the end", "many blanks", "CRLF", "BOM"],
+)
+def test_conll_is_read_however_it_begins_and_ends(tmp_path, content):
+    expected = [Post(("a",), ("O",), image_id="1"), Post(("b",), ("O",), image_id="2")]
+    assert read_conll(write(tmp_path, content)) == expected
+
+
+def test_conll_strips_nothing(tmp_path):
+    path = write(tmp_path, "\u00a0\tO\n a \tO\n\u200e\tO\nb\u2028c\tO\n")
+    assert read_conll(path)[0].tokens == ("\u00a0", " a ", "\u200e", "b\u2028c")
+
+
+@pytest.mark.parametrize("token", HOSTILE, ids=shown)
+def test_conll_carries_any_token_without_tab_or_line_break(tmp_path, token):
+    posts = [Post((token,), ("B-PER",)), Post(("a", token), ("O", "I-LOC"), image_id="x")]
+    path = tmp_path / "posts.txt"
+    write_conll(path, posts)
+    assert read_conll(path) == posts
+
+
+def test_conll_keeps_a_byte_order_mark_that_is_a_token(tmp_path):
+    posts = [Post(("\ufeff", "a"), ("O", "O"))]
+    path = tmp_path / "posts.txt"
+    write_conll(path, posts)
+    assert read_conll(path) == posts
+
+
+def test_conll_of_a_post_without_tags_holds_o(tmp_path):
+    path = tmp_path / "posts.txt"
+    write_conll(path, [Post(("a", "b"))])
+    assert path.read_bytes() == b"a\tO\nb\tO\n\n"
+
+
+@pytest.mark.parametrize("token", ["a\tb", "a\nb", "a\r", "\t"], ids=ascii)
+def test_conll_cannot_hold_a_tab_or_a_line_break(tmp_path, token):
+    with pytest.raises(InputError, match="CoNLL columns cannot hold a tab or a line break, found the token"):
+        write_conll(tmp_path / "posts.txt", [Post((token,))])
+
+
+@pytest.mark.parametrize("image_id", ["a\tb", "a\nb", ""], ids=ascii)
+def test_conll_does_not_write_a_picture_that_it_cannot_read_back(tmp_path, image_id):
+    with pytest.raises(InputError, match="CoNLL"):
+        write_conll(tmp_path / "posts.txt", [Post(("a",), image_id=image_id)])
+
+
+@pytest.mark.parametrize(
+    ("content", "line", "message"),
+    [
+        ("Anna\n", 1, ":1: expected token<TAB>tag, found 1 column: 'Anna'"),
+        ("a\tO\nAnna B-PER\n", 2, ":2: expected token<TAB>tag, found 1 column: 'Anna B-PER'"),
+        ("a\tO\n\nAnna\tNNP\tB-PER\n", 3, ":3: expected token<TAB>tag, found 3 columns: 'Anna\\tNNP\\tB-PER'"),
+        ("a\tO\n  \n", 2, ":2: expected token<TAB>tag, found 1 column: '  '"),
+        ("\tO\n", 1, ":1: expected a token before the tab, found none"),
+        ("a\tO\nAnna\tS-PER\n", 2, ":2: expected a BIO tag (O, B-TYPE, I-TYPE), found 'S-PER'"),
+        ("Anna\tPER\n", 1, ":1: expected a BIO tag (O, B-TYPE, I-TYPE), found 'PER'"),
+        ("Anna\tO \n", 1, ":1: expected a BIO tag (O, B-TYPE, I-TYPE), found 'O '"),
+        ("Anna\t\n", 1, ":1: expected a BIO tag (O, B-TYPE, I-TYPE), found ''"),
+        (b"a\tO\n\xe9t\xe9\tO\n", 2, ":2: expected UTF-8, found the byte 0xe9"),
+        (b"\xff\xfea\x00", 1, ":1: expected UTF-8, found the byte 0xff"),
+        ("a\tO\n\nIMGID:1\n\nb\tO\n", 3, ":3: expected tokens after the IMGID line, found a post with no tokens"),
+        ("a\tO\n\nIMGID:1\n", 3, ":3: expected tokens after the IMGID line, found a post with no tokens"),
+        ("IMGID:\na\tO\n", 1, ":1: expected an id after IMGID:, found none"),
+        ("IMGID:1\nIMGID:2\na\tO\n", 2, ":2: expected a blank line before IMGID:, found the line of a post"),
+        ("a\tO\nIMGID:2\nb\tO\n", 2, ":2: expected a blank line before IMGID:, found the line of a post"),
+    ],
+)
+def test_malformed_conll_names_file_line_expected_and_found(tmp_path, content, line, message):
+    error, text = conll_error(tmp_path, content)
+    assert text == message
+    assert error.line == line
+
+
+def test_a_long_line_is_quoted_in_part(tmp_path):
+    _, text = conll_error(tmp_path, "x" * 10_000 + "\n")
+    assert len(text) < 200
+
+
+@pytest.mark.parametrize("read", [read_conll, read_jsonl, read_posts])
+@pytest.mark.parametrize("content", ["", "\n\n"], ids=["empty", "blank lines"])
+def test_a_file_without_posts_is_an_error(tmp_path, read, content):
+    path = write(tmp_path, content)
+    with pytest.raises(InputError) as caught:
+        read(path)
+    assert str(caught.value) == f"{path}: expected posts, found an empty file"
+
+
+@pytest.mark.parametrize("read", [read_conll, read_jsonl])
+def test_a_missing_file_and_a_folder_are_errors(tmp_path, read):
+    for path in (tmp_path / "none.txt", tmp_path):
+        with pytest.raises(InputError) as caught:
+            read(path)
+        assert str(caught.value).startswith(f"{path}: cannot be read: ")
+
+
+# === JSON lines ===
+
+
+def test_jsonl_gives_back_every_field(tmp_path):
+    posts = [
+        Post(("Anna", "sings"), ("B-PER", "O"), image_id="12", pos=("NNP", "VBZ"), id="a"),
+        Post(("b",)),
+        Post.from_text("Los Angeles &amp; more", id="t"),
+    ]
+    path = tmp_path / "posts.jsonl"
+    write_jsonl(path, posts)
+    again = read_jsonl(path)
+    assert again == posts
+    assert (again[2].text, again[2].offsets[:2]) == (posts[2].text, posts[2].offsets[:2])
+
+
+@pytest.mark.parametrize("token", ["\ufeff", *HOSTILE, "\t", "\n", "\r\n", "\x00"], ids=shown)
+def test_jsonl_carries_any_token(tmp_path, token):
+    posts = [Post((token,), ("B-PER",)), Post(("a", token), ("O", "I-LOC"))]
+    path = tmp_path / "posts.jsonl"
+    write_jsonl(path, posts)
+    assert read_jsonl(path) == posts
+
+
+def test_jsonl_passes_unknown_keys_through(tmp_path):
+    record = {"lang": "en", "deep": {"a": [1, None, "\u00e9"]}, "id": "1", "tokens": ["a"], "image": None}
+    path = write(tmp_path, json.dumps(record) + "\n", "in.jsonl")
+    posts = read_jsonl(path)
+    assert posts[0].extra == {"lang": "en", "deep": {"a": [1, None, "\u00e9"]}}
+    write_jsonl(tmp_path / "out.jsonl", posts)
+    assert json.loads((tmp_path / "out.jsonl").read_text(encoding="utf-8")) == record
+
+
+def test_jsonl_takes_text_in_the_place_of_tokens(tmp_path):
+    path = write(tmp_path, '{"text": "Benz in Los Angeles"}\n', "in.jsonl")
+    (post,) = read_jsonl(path)
+    assert post.tokens == ("Benz", "in", "Los", "Angeles")
+    assert post.offsets == ((0, 4), (5, 7), (8, 11), (12, 19))
+
+
+def test_jsonl_finds_given_tokens_in_the_text(tmp_path):
+    lines = ['{"text": "a banana, a", "tokens": ["a", "banana", ",", "a"]}', '{"text": "ab", "tokens": ["x"]}']
+    found, lost = read_jsonl(write(tmp_path, "\n".join(lines), "in.jsonl"))
+    assert found.offsets == ((0, 1), (2, 8), (8, 9), (10, 11))
+    assert lost.offsets is None
+
+
+def test_jsonl_may_have_blank_lines_crlf_and_a_byte_order_mark(tmp_path):
+    path = write(tmp_path, '\ufeff{"tokens": ["a"]}\r\n\r\n{"tokens": ["b"]}', "in.jsonl")
+    assert [post.tokens for post in read_jsonl(path)] == [("a",), ("b",)]
+
+
+def test_jsonl_reads_numbers_as_ids(tmp_path):
+    assert read_jsonl(write(tmp_path, '{"id": 7, "tokens": ["a"]}', "in.jsonl"))[0].id == "7"
+
+
+@pytest.mark.parametrize(
+    ("image", "image_id"),
+    [
+        ("123", "123"),
+        ("123.jpg", "123"),
+        ("123.JPG", "123"),
+        ("a.b.png", "a.b"),
+        ("folder/123.jpeg", "123"),
+        ("folder\\123.webp", "123"),
+        ("16_05_01_3.5", "16_05_01_3.5"),
+        ("a.txt", "a.txt"),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_a_picture_is_known_by_its_name_without_folder_and_ending(tmp_path, image, image_id):
+    path = write(tmp_path, json.dumps({"tokens": ["a"], "image": image}), "in.jsonl")
+    assert read_jsonl(path)[0].image_id == image_id
+    assert not image or picture_id(image) == image_id
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ('{"tokens": ["a"], "tags": ["O", "O"]}', ": `tags` must have one entry a token, 1. Received: 2"),
+        ('{"tokens": ["a", "b"], "pos": ["DT"]}', ": `pos` must have one entry a token, 2. Received: 1"),
+        ('{"tokens": "a b"}', ": `tokens` must be a sequence of strings. Received: tokens='a b'"),
+        ('{"tokens": null}', ": `tokens` must be a sequence of strings. Received: tokens=None"),
+        ('{"tokens": ["a", 1]}', ": `tokens` must be a sequence of strings. Received: tokens=['a', 1]"),
+        ('{"tokens": []}', ": `tokens` must hold at least one token. Received: no tokens"),
+        ('{"tokens": [""]}', ": `tokens` must not be empty strings. Received: '' as token 1"),
+        ('{"text": "  "}', ": `tokens` must hold at least one token. Received: no tokens"),
+        ('{"tokens": ["a"], "tags": ["S-PER"]}', ": `tags` must be BIO tags (O, B-TYPE, I-TYPE). Received: 'S-PER'"),
+        ('{"words": ["a"]}', ": expected the key `tokens` (a list of strings) or `text` (a string), found neither"),
+        ('{"text": 5}', ": expected the key `tokens` (a list of strings) or `text` (a string), found neither"),
+        ('{"tokens": ["a"], "image": 5}', ": expected `image` to be a string or null, found 5"),
+        ('["a", "b"]', ': expected a JSON object, found \'["a", "b"]\''),
+        ("null", ": expected a JSON object, found 'null'"),
+    ],
+)
+def test_malformed_jsonl_names_file_line_expected_and_found(tmp_path, line, expected):
+    error, text = jsonl_error(tmp_path, '{"tokens": ["good"]}\n\n' + line + "\n")
+    assert text == ":3" + expected
+    assert error.line == 3
+
+
+def test_a_line_that_is_no_json_is_quoted(tmp_path):
+    _, text = jsonl_error(tmp_path, '{"tokens": ["a"]}\nnot json\n')
+    assert text.startswith(":2: expected a JSON object, found 'not json' (")
+    _, text = jsonl_error(tmp_path, '{"tokens": ["a"]\n')
+    assert text.startswith(":1: expected a JSON object, found ")
+
+
+def test_jsonl_that_is_not_utf8_is_an_error(tmp_path):
+    _, text = jsonl_error(tmp_path, b'{"tokens": ["\xe9"]}\n')
+    assert text == ":1: expected UTF-8, found the byte 0xe9"
+
+
+def test_jsonl_nested_without_end_is_an_error(tmp_path):
+    _, text = jsonl_error(tmp_path, '{"tokens": ' + "[" * 100_000 + "\n")
+    assert text.startswith(":1: expected a JSON object")
+
+
+def test_an_error_quotes_a_long_field_in_part(tmp_path):
+    _, text = jsonl_error(tmp_path, json.dumps({"tokens": ["word"] * 5000 + [1]}))
+    assert len(text) < 400
+    assert "\n" not in text
+
+
+# === Streams ===
+
+
+def test_streams_are_read_post_by_post():
+    class Endless(io.RawIOBase):
+        """Gives line after line and must never be read to its end."""
+
+        def __init__(self, line):
+            self.line, self.given = line, 0
+
+        def __iter__(self):
+            return self
+
+        def __next__(self):
+            self.given += 1
+            assert self.given < 50
+            return self.line
+
+    for reader, line in ((iter_jsonl, b'{"tokens": ["a"]}\n'), (iter_text, b"Anna sings\n")):
+        posts = reader(Endless(line))
+        assert len([next(posts) for _ in range(10)]) == 10
+    lines = io.BytesIO(b"a\tO\n\nb\tO\n\nbroken\n")
+    posts = iter_conll(lines, "here")
+    assert [next(posts).tokens, next(posts).tokens] == [("a",), ("b",)]
+    with pytest.raises(InputError, match=r"^here:5: "):
+        next(posts)
+
+
+def test_plain_text_is_one_post_a_line_and_blank_lines_are_none():
+    posts = list(iter_text(io.BytesIO(b"\xef\xbb\xbfAnna sings\r\n\n   \nin Rome")))
+    assert [post.tokens for post in posts] == [("Anna", "sings"), ("in", "Rome")]
+    assert posts[0].text == "Anna sings"
+
+
+def test_plain_text_without_a_token_names_its_line():
+    posts = iter_text(io.BytesIO(b"Anna\n&nbsp;\n"), "posts.txt")
+    next(posts)
+    # A line that shows nothing is either passed over like a blank one or named.
+    try:
+        assert next(posts, None) is None
+    except InputError as error:
+        assert str(error).startswith("posts.txt:2: ")
+
+
+def test_the_ending_tells_the_format(tmp_path):
+    expected = [Post(("a",), ("O",))]
+    for name, content in (
+        ("p.jsonl", '{"tokens": ["a"], "tags": ["O"]}'),
+        ("p.txt", "a\tO"),
+        ("p.conll", "a\tO"),
+        ("p", "a\tO"),
+    ):
+        assert read_posts(write(tmp_path, content, name)) == expected
+
+
+def test_the_hash_is_that_of_the_bytes(tmp_path):
+    assert file_sha256(write(tmp_path, b"abc\r\n")) == hashlib.sha256(b"abc\r\n").hexdigest()

@@ -1,0 +1,150 @@
+"""A run that was interrupted and resumed ends as the run that never was."""
+
+import csv
+import json
+import shutil
+
+import pytest
+from small_corpus import SETTINGS, SMALL
+
+from mner_keras.data import Post
+from mner_keras.errors import InputError
+from mner_keras.run.config import RunConfig
+
+EPOCHS = 3
+
+
+def make_config(model, corpus, **settings):
+    settings = {"epochs": EPOCHS, **SETTINGS[model], **settings}
+    return RunConfig.for_model(model, data=str(corpus), arguments=SMALL[model], **settings)
+
+
+def interrupt(epoch, batch, error=KeyboardInterrupt):
+    import keras
+
+    class Interrupt(keras.callbacks.Callback):
+        def on_epoch_begin(self, number, logs=None):
+            self.number = number
+
+        def on_train_batch_end(self, step, logs=None):
+            if (self.number, step) == (epoch, batch):
+                raise error
+
+    return Interrupt()
+
+
+def history(folder):
+    with open(folder / "history.csv", newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture(scope="module")
+def finished(corpus, deterministic, tmp_path_factory):
+    """The folder of a run that was never interrupted, by model."""
+    from mner_keras.run.train import train
+
+    folders = {}
+
+    def get(model):
+        if model not in folders:
+            folders[model] = tmp_path_factory.mktemp("finished") / model
+            train(make_config(model, corpus), folders[model])
+        return folders[model]
+
+    return get
+
+
+# AGBAN brings what the text model has not: lambda's steps, a schedule of the rate, a classifier updated now and then.
+@pytest.mark.parametrize("model", ["text", pytest.param("agban", marks=pytest.mark.slow)])
+def test_an_interrupted_run_ends_as_the_run_that_never_was(model, finished, corpus, tmp_path):
+    from mner_keras.run.train import train
+
+    config, lines = make_config(model, corpus), []
+    with pytest.raises(KeyboardInterrupt):
+        train(config, tmp_path, callbacks=[interrupt(epoch=1, batch=4)])
+    assert len(history(tmp_path)) == 1
+    assert not (tmp_path / "metrics.json").exists()
+    train(config, tmp_path, resume=True, report=lines.append)
+    assert "resuming after epoch 1" in lines
+    for name in ("history.csv", "metrics.json", "config.toml", "checkpoint/state.json"):
+        assert (tmp_path / name).read_bytes() == (finished(model) / name).read_bytes(), name
+
+
+def test_the_losses_of_the_epochs_differ_and_the_model_learns(finished):
+    # What the comparison above compares must not be constant.
+    rows = history(finished("text"))
+    assert [row["epoch"] for row in rows] == ["1", "2", "3"]
+    losses = [float(row["loss"]) for row in rows]
+    assert losses[0] > losses[1] > losses[2]
+    assert json.loads((finished("text") / "metrics.json").read_text())["dev"]["micro"]["f1"] > 50
+
+
+def test_a_finished_run_that_is_resumed_stays_as_it_is(finished, corpus, tmp_path):
+    from mner_keras.run.train import train
+
+    folder = tmp_path / "copy"
+    shutil.copytree(finished("text"), folder)
+    before = (folder / "model.keras").read_bytes()
+    # As if the process had been killed right after the last checkpoint.
+    (folder / "metrics.json").unlink()
+    (folder / "history.csv").unlink()
+    train(make_config("text", corpus), folder, resume=True)
+    assert (folder / "model.keras").read_bytes() == before
+    for name in ("metrics.json", "history.csv"):
+        assert (folder / name).read_bytes() == (finished("text") / name).read_bytes(), name
+
+
+def test_a_run_whose_patience_has_run_out_trains_no_further(finished, corpus, tmp_path):
+    from mner_keras.run.train import train
+
+    folder = tmp_path / "copy"
+    shutil.copytree(finished("text"), folder)
+    state_path = folder / "checkpoint" / "state.json"
+    state = json.loads(state_path.read_text(encoding="utf-8"))
+    state["history"][0]["val_f1"] = 2.0
+    state_path.write_text(json.dumps(state), encoding="utf-8")
+    metrics = train(make_config("text", corpus, patience=2, epochs=9), folder, resume=True)
+    assert metrics["best_epoch"] == 1
+    assert len(json.loads(state_path.read_text(encoding="utf-8"))["history"]) == 3
+
+
+def test_a_write_that_fails_keeps_the_checkpoint_before_it(corpus, deterministic, tmp_path, monkeypatch, finished):
+    import keras
+
+    from mner_keras.run.train import train
+    from mner_keras.saving import load
+
+    save_weights, saved = keras.Model.save_weights, []
+
+    def fail(self, path, *args, **kwargs):
+        if saved:
+            path.write_bytes(b"cut off")
+            raise OSError(28, "No space left on device")
+        saved.append(path)
+        return save_weights(self, path, *args, **kwargs)
+
+    monkeypatch.setattr(keras.Model, "save_weights", fail)
+    with pytest.raises(InputError) as caught:
+        train(make_config("text", corpus), tmp_path)
+    assert str(caught.value).startswith(f"{tmp_path}: epoch 2 could not be saved (")
+    assert "No space left on device" in str(caught.value)
+    monkeypatch.undo()
+    names = sorted(path.name for path in (tmp_path / "checkpoint").iterdir())
+    assert names == ["epoch-0001.weights.h5", "state.json"]
+    assert load(tmp_path / "model.keras").tag([Post(("Rome",), pos=("NNP",))])[0].tags
+    train(make_config("text", corpus), tmp_path, resume=True)
+    for name in ("history.csv", "metrics.json"):
+        assert (tmp_path / name).read_bytes() == (finished("text") / name).read_bytes(), name
+
+
+def test_a_checkpoint_of_another_model_is_an_error(finished, corpus, tmp_path):
+    from mner_keras.run.train import train
+
+    folder = tmp_path / "copy"
+    shutil.copytree(finished("text"), folder)
+    config = make_config("text", corpus)
+    wider = RunConfig.for_model(
+        "text", data=config.data, epochs=5, arguments={**config.arguments, "hidden_dim": 20}, **SETTINGS["text"]
+    )
+    with pytest.raises(InputError, match="expected a checkpoint of this run, found one that does not load"):
+        train(wider, folder, resume=True)

@@ -1,0 +1,117 @@
+"""What the packages import, what they ship, and that every module says what it is."""
+
+import ast
+import json
+import subprocess
+import sys
+from importlib import resources
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = ("mner_keras", "hsn_keras", "agban_keras")
+FILES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+COMMON_GROUND = ("layers", "metrics", "data", "text", "vision", "tagger.py")
+
+
+def module_name(path):
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imports(path):
+    """Names of modules that a file imports, wherever in it."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return names
+
+
+def top(name):
+    return name.partition(".")[0]
+
+
+def common_ground():
+    for part in COMMON_GROUND:
+        place = ROOT / "mner_keras" / part
+        assert place.exists()
+        yield from [place] if place.is_file() else sorted(place.rglob("*.py"))
+
+
+def test_importing_the_package_imports_nothing_heavy():
+    code = (
+        "import json, sys, mner_keras\n"
+        "heavy = ('keras', 'tensorflow', 'jax', 'torch', 'numpy', 'h5py', 'nltk')\n"
+        "print(json.dumps([name for name in heavy if name in sys.modules]))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout) == []
+
+
+def test_every_name_of_the_package_is_there():
+    import mner_keras
+
+    assert set(dir(mner_keras)) == set(mner_keras.__all__)
+    for name in mner_keras.__all__:
+        assert getattr(mner_keras, name) is not None
+    with pytest.raises(AttributeError, match="module 'mner_keras' has no attribute 'nothing'"):
+        mner_keras.nothing  # noqa: B018
+
+
+@pytest.mark.parametrize("path", list(common_ground()), ids=module_name)
+def test_the_common_ground_imports_neither_paper(path):
+    assert not {"hsn_keras", "agban_keras"} & {top(name) for name in imports(path)}
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "mner_keras" / "layers").glob("*.py")), ids=module_name)
+def test_the_layers_import_keras_numpy_and_themselves(path):
+    for name in imports(path):
+        known = top(name) in ("keras", "numpy") or top(name) in sys.stdlib_module_names
+        assert known or name.startswith("mner_keras.layers"), name
+
+
+@pytest.mark.parametrize(("package", "other"), [("hsn_keras", "agban_keras"), ("agban_keras", "hsn_keras")])
+def test_a_papers_package_does_not_import_the_others(package, other):
+    for path in (ROOT / package).rglob("*.py"):
+        assert other not in {top(name) for name in imports(path)}, path
+
+
+@pytest.mark.parametrize("path", FILES, ids=module_name)
+def test_a_module_says_what_it_is_and_keeps_to_the_public_api_of_keras(path):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    assert ast.get_docstring(tree), "no docstring"
+    assert not any(name.startswith("keras.src") for name in imports(path))
+    assert not any(
+        isinstance(node, ast.Attribute) and node.attr == "src" and getattr(node.value, "id", "") == "keras"
+        for node in ast.walk(tree)
+    )
+    assert not {"pickle", "cPickle", "dill", "joblib"} & {top(name) for name in imports(path)}
+
+
+def test_models_make_no_calls_of_a_backend():
+    for path in FILES:
+        name = module_name(path)
+        if name.startswith(("mner_keras.data.", "mner_keras.cli.")):
+            continue
+        assert not {"tensorflow", "jax", "torch"} & {top(n) for n in imports(path)}, name
+
+
+def test_the_sample_corpus_is_shipped():
+    sample = resources.files("mner_keras") / "data" / "sample"
+    for name in ("train.jsonl", "dev.jsonl", "test.jsonl", "regions.h5", "objects.h5", "README.md"):
+        assert (sample / name).is_file(), name
+    assert any((sample / "images").iterdir())
+
+
+def test_the_models_of_the_registry_are_there():
+    from mner_keras.registry import MODELS
+    from mner_keras.tagger import Tagger
+
+    for name, entry in MODELS.items():
+        assert issubclass(entry.load_class(), Tagger), name
+        assert entry.summary

@@ -1,0 +1,204 @@
+"""`FeatureStore`: the pictures' vectors out of HDF5 files, ours and Zhang et al.'s."""
+
+import os
+import pickle
+import re
+
+import h5py
+import numpy as np
+import pytest
+
+from mner_keras.errors import InputError
+from mner_keras.vision import FeatureStore
+
+
+@pytest.fixture
+def path(tmp_path):
+    """Pictures `a` of three vectors and `b` of one, both of width 2, and a blank picture."""
+    path = tmp_path / "store.h5"
+    with h5py.File(path, "w") as file:
+        file["a"] = np.array([[1, 2], [3, 4], [5, 6]], "float16")
+        file["b"] = np.array([[7.5, 8.5]], "float32")
+        file["_blank"] = np.array([[9, 9], [8, 8]], "float16")
+        file.attrs.update({"extractor": "vgg16", "weights_hash": "abc"})
+    return path
+
+
+def make(folder, **datasets):
+    path = folder / "made.h5"
+    with h5py.File(path, "w") as file:
+        for name, value in datasets.items():
+            file[name] = value
+    return path
+
+
+def test_pictures_are_read_by_id_in_any_order(path):
+    store = FeatureStore(path)
+    assert (store.count, store.dim, len(store)) == (3, 2, 2)
+    features, mask = store.read(["b", "a", "b"], 3)
+    assert (features.dtype, mask.dtype) == (np.float32, bool)
+    assert features.tolist() == [
+        [[7.5, 8.5], [0, 0], [0, 0]],
+        [[1, 2], [3, 4], [5, 6]],
+        [[7.5, 8.5], [0, 0], [0, 0]],
+    ]
+    assert mask.tolist() == [[True, False, False], [True] * 3, [True, False, False]]
+
+
+def test_no_more_vectors_are_read_than_asked_for(path):
+    features, mask = FeatureStore(path).read(["a"], 2)
+    assert features.tolist() == [[[1, 2], [3, 4]]]
+    assert mask.tolist() == [[True, True]]
+
+
+def test_an_id_that_is_not_held_gives_zeros_and_an_empty_mask(path):
+    features, mask = FeatureStore(path).read([None, "nowhere", "a"], 1)
+    assert features[:2].tolist() == [[[0, 0]], [[0, 0]]]
+    assert mask.tolist() == [[False], [False], [True]]
+
+
+def test_no_ids_give_no_rows(path):
+    features, mask = FeatureStore(path).read([], 3)
+    assert features.shape == (0, 3, 2)
+    assert mask.shape == (0, 3)
+
+
+@pytest.mark.parametrize("odd", [".", "/", "", "..", "a/b", "\x00", "\ud800", "\u00a0", "x" * 5000], ids=ascii)
+def test_an_id_that_no_picture_can_have_is_not_held(path, odd):
+    store = FeatureStore(path)
+    assert odd not in store
+    features, mask = store.read([odd], 2)
+    assert not features.any()
+    assert not mask.any()
+
+
+def test_ids_are_held_but_the_blank_picture_is_none_of_them(path):
+    store = FeatureStore(path)
+    assert "a" in store
+    assert "nowhere" not in store
+    assert "_blank" not in store
+    assert None not in store
+    assert 5 not in store
+
+
+def test_the_blank_picture_is_the_stores_own_else_zeros(path, tmp_path):
+    assert FeatureStore(path).blank(3).tolist() == [[9, 9], [8, 8], [0, 0]]
+    assert FeatureStore(path).blank(1).tolist() == [[9, 9]]
+    without = FeatureStore(make(tmp_path, a=np.ones((2, 2))))
+    assert without.blank(3).tolist() == [[0, 0]] * 3
+    assert without.blank(3).dtype == np.float32
+
+
+def test_a_store_may_hold_the_blank_picture_alone(tmp_path):
+    store = FeatureStore(make(tmp_path, _blank=np.ones((4, 5))))
+    assert (store.count, store.dim, len(store)) == (4, 5, 0)
+
+
+def test_attributes_say_what_made_the_file(path):
+    assert FeatureStore(path).attributes == {"extractor": "vgg16", "weights_hash": "abc"}
+
+
+def test_vgg16_features_of_zhang_are_read_as_49_regions_row_by_row(tmp_path):
+    maps = np.random.default_rng(0).normal(size=(1, 512, 7, 7)).astype("float32")
+    path = tmp_path / "img_vgg_features.h5"
+    with h5py.File(path, "w") as file:
+        file["16_05_01_123.jpg"] = maps
+        file["16_05_01_456.jpg"] = 2 * maps
+    store = FeatureStore(path)
+    assert (store.count, store.dim) == (49, 512)
+    assert "16_05_01_123" in store
+    features, mask = store.read(["16_05_01_123", "16_05_01_456.jpg"], 49)
+    assert mask.all()
+    for row in range(7):
+        for column in range(7):
+            np.testing.assert_array_equal(features[0, 7 * row + column], maps[0, :, row, column])
+    np.testing.assert_array_equal(features[1], 2 * features[0])
+    np.testing.assert_array_equal(store.read(["16_05_01_123"], 5)[0][0], features[0, :5])
+
+
+def test_a_store_travels_to_another_process_and_opens_again(path):
+    store = FeatureStore(path)
+    again = pickle.loads(pickle.dumps(store))
+    assert again.read(["a"], 1)[0].tolist() == [[[1, 2]]]
+    store.close()
+    assert store.read(["b"], 1)[0].tolist() == [[[7.5, 8.5]]]
+    store.close()
+    store.close()
+
+
+def test_the_hash_is_that_of_the_file(path):
+    import hashlib
+
+    assert FeatureStore(path).sha256() == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_a_missing_file_is_an_error(tmp_path):
+    path = tmp_path / "none.h5"
+    with pytest.raises(InputError) as caught:
+        FeatureStore(path)
+    assert str(caught.value) == f"{path}: expected a feature store, found no such file"
+
+
+def test_a_file_that_is_no_hdf5_a_truncated_one_and_a_folder_are_errors(path, tmp_path):
+    text, empty, cut = tmp_path / "text.h5", tmp_path / "empty.h5", tmp_path / "cut.h5"
+    text.write_text("no HDF5 at all", encoding="utf-8")
+    empty.write_bytes(b"")
+    cut.write_bytes(path.read_bytes()[: os.path.getsize(path) // 2])
+    for wrong in (text, empty, cut, tmp_path):
+        with pytest.raises(InputError, match=f"^{re.escape(str(wrong))}: expected an HDF5 file of features") as caught:
+            FeatureStore(wrong)
+        assert "\n" not in str(caught.value)
+
+
+def test_a_store_without_pictures_is_an_error(tmp_path):
+    path = make(tmp_path)
+    with pytest.raises(InputError) as caught:
+        FeatureStore(path)
+    assert str(caught.value) == f"{path}: expected a dataset for each image id, found none"
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        (np.ones(5), "(5,)"),
+        (np.ones((2, 3, 4)), "(2, 3, 4)"),
+        (np.ones((2, 512, 7, 7)), "(2, 512, 7, 7)"),
+        (np.float32(1), "()"),
+    ],
+)
+def test_vectors_of_another_rank_are_an_error(tmp_path, value, found):
+    path = make(tmp_path, a=value)
+    with pytest.raises(InputError) as caught:
+        FeatureStore(path)
+    assert str(caught.value) == f"{path}: expected vectors of shape [k, f] at 'a', found {found}"
+
+
+def test_a_group_is_an_error(tmp_path):
+    path = tmp_path / "groups.h5"
+    with h5py.File(path, "w") as file:
+        file.create_group("a")["features"] = np.ones((2, 2))
+    with pytest.raises(InputError) as caught:
+        FeatureStore(path)
+    assert str(caught.value) == f"{path}: expected vectors of shape [k, f] at 'a', found a group"
+
+
+def test_what_holds_no_numbers_is_an_error(tmp_path):
+    path = make(tmp_path, a=np.array([[b"x", b"y"]]))
+    with pytest.raises(InputError, match=re.escape(str(path))):
+        FeatureStore(path).read(["a"], 1)
+
+
+def test_a_picture_of_another_width_is_an_error_when_it_is_read(tmp_path):
+    store = FeatureStore(make(tmp_path, a=np.ones((2, 3)), b=np.ones((2, 4))))
+    assert store.read(["a"], 2)[1].all()
+    with pytest.raises(InputError) as caught:
+        store.read(["a", "b"], 2)
+    assert str(caught.value) == f"{store.path}: expected vectors of 3 at 'b', found 4"
+
+
+def test_a_picture_without_an_object_has_an_empty_mask(tmp_path):
+    store = FeatureStore(make(tmp_path, a=np.ones((2, 3)), b=np.ones((0, 3))))
+    features, mask = store.read(["b"], 2)
+    assert "b" in store
+    assert not features.any()
+    assert not mask.any()
