@@ -134,7 +134,7 @@ def test_training_prints_a_line_an_epoch_and_the_scores(runs):
         (["text", "--set", "dropout=2"], ["the model cannot be built"]),
         (["text", "--set", "loss_reduction=max"], ["the model cannot be built", "`loss_reduction`", "'max'"]),
         (["hsn", "--set", "num_heads=7"], ["the model cannot be built", "7"]),
-        (["agban", "--set", "num_objects=0"], ["num_objects"]),
+        (["agban", "--epochs", "1", "--set", "num_objects=0"], ["num_objects"]),
         (["text", "--data", "nowhere"], ["found no 'nowhere'"]),
         (["agban", "--features", "nowhere.h5"], ["nowhere.h5: expected a feature store, found no such file"]),
         (["text", "--vectors", "nowhere.txt"], ["nowhere.txt", "expected a file of word vectors"]),

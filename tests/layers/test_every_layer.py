@@ -29,6 +29,14 @@ CASES = {
         policies=(),
         garbage=[(0, "mask", ["mask"])],
     ),
+    "BiLSTM": dict(
+        layer=mner_keras.layers.BiLSTM,
+        arguments={"units": 4},
+        inputs=[TEXT],
+        masks={"mask": TEXT_MASK},
+        expected_shapes=[(2, 4, 4)],
+        garbage=[(0, "mask", ["mask"])],
+    ),
     "CharBiLSTM": dict(
         layer=mner_keras.layers.CharBiLSTM,
         arguments={"vocabulary_size": 9, "embedding_dim": 4, "units": 6, "dropout": 0.1},

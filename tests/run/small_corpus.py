@@ -32,13 +32,11 @@ SMALL = {
         "num_objects": OBJECTS,
         "dropout": 0.2,
     },
-    "hsn": {"word_dim": 12, "char_dim": 6, "pos_dim": 4, "hidden_dim": 16, "num_heads": 4, "dropout": 0.2},
 }
 # Settings with which two epochs of the small corpus teach something.
 SETTINGS = {
     "text": {"batch_size": 5, "learning_rate": 0.03},
     "agban": {"batch_size": 5, "optimizer": "adam", "learning_rate": 0.02, "learning_rate_decay": 0.05},
-    "hsn": {"batch_size": 5, "learning_rate": 0.03},
 }
 
 
