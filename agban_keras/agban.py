@@ -91,6 +91,8 @@ class AGBAN(Tagger):
     ) -> None:
         if classifier_every < 1:
             raise ValueError(f"`classifier_every` must be at least 1. Received: classifier_every={classifier_every}")
+        if num_objects < 1:
+            raise ValueError(f"`num_objects` must be at least 1. Received: num_objects={num_objects}")
         # === Layers ===
         word_embedding = WordEmbedding(
             vocabulary_size, word_dim, frozen_vocabulary_size, unknown="uniform", name="word_embedding"

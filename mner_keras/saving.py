@@ -6,6 +6,7 @@ import importlib
 import json
 import os
 import zipfile
+import zlib
 from typing import TYPE_CHECKING
 
 from mner_keras.errors import InputError
@@ -36,9 +37,10 @@ def load(path: str | os.PathLike) -> Tagger:
     >>> model.tag(["Benz in Los Angeles"])
     """
     config = read_model_config(path)
-    package = config.get("registered_name", "").partition(">")[0]
+    name = config.get("registered_name") or config.get("class_name")
+    package = str(name).partition(">")[0]
     if package not in _MODULES:
-        raise InputError(f"expected a model of this package, found {config.get('registered_name')!r}", path)
+        raise InputError(f"expected a model of this package, found {name!r}", path)
     from mner_keras.registry import import_models
     from mner_keras.tagger import FORMAT
 
@@ -65,12 +67,31 @@ def read_model_config(path: str | os.PathLike) -> dict:
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            if archive.testzip() is not None:
-                raise InputError("expected a .keras model, found a damaged one", path)
-            return json.loads(archive.read("config.json"))
+            damaged = archive.testzip()
+            config = json.loads(archive.read("config.json"))
     except OSError as error:
         raise InputError(f"expected a .keras model; {error.strerror or error}", path) from None
-    except zipfile.BadZipFile:
+    except (zipfile.BadZipFile, zlib.error):
         raise InputError("expected a .keras model, found another kind of file or a truncated one", path) from None
     except (KeyError, ValueError):
         raise InputError("expected a .keras model, found an archive without a model in it", path) from None
+    if damaged is not None:
+        raise InputError(f"expected a .keras model, found a damaged one ({damaged} does not match its checksum)", path)
+    if not isinstance(config, dict):
+        raise InputError("expected a .keras model, found an archive without a model in it", path)
+    return config
+
+
+def load_tagger(path: str | os.PathLike) -> Tagger:
+    """Open a model that can tag posts, given its file or its run's folder.
+
+    Raises:
+        InputError: what `load` raises, and for a model that was built without an encoder.
+    """
+    from mner_keras.tagger import Tagger
+
+    path = os.path.join(path, "model.keras") if os.path.isdir(path) else path
+    model = load(path)
+    if not isinstance(model, Tagger) or model.encoder is None:
+        raise InputError(f"expected a model that tags posts, found a {type(model).__name__} without an encoder", path)
+    return model

@@ -208,7 +208,7 @@ class Tagger(CRFModel):
         posts = [_as_post(post) for post in posts]
         if not posts:
             return []
-        batches = PostBatches(self.encoder, posts, features, batch_size)
+        batches = PostBatches(self.encoder, posts, features, batch_size, labelled=False)
         tagged: list[TaggedPost | None] = [None] * len(posts)
         # Posts of similar length share a batch; the result is in the posts' own order.
         order = np.argsort(batches.lengths, kind="stable")

@@ -71,11 +71,12 @@ class RunCheckpoint(keras.callbacks.Callback):
             model.optimizer.build(model.trainable_variables)
             model.load_weights(self.checkpoint_folder / state["weights"])
             self.history = state["history"]
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, TypeError) as error:
             reason = str(error).partition("\n")[0]
             raise InputError(
                 f"expected a checkpoint of this run, found one that does not load ({reason})", state_path
             ) from error
+        write_whole(self.folder / "history.csv", self._save_history)
         return len(self.history)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:

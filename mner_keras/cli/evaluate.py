@@ -48,9 +48,9 @@ def evaluate(
     from mner_keras.run.scores import SCHEME
     from mner_keras.run.train import evaluate as evaluate_model
     from mner_keras.run.train import find_features
-    from mner_keras.saving import load
+    from mner_keras.saving import load_tagger
 
-    model = load(path)
+    model = load_tagger(path)
     visual = model.encoder.visual
     if config is not None and data == config.data:
         features = features or config.features

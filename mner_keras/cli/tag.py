@@ -51,10 +51,10 @@ def tag(
 
     start_keras()
     from mner_keras.data.batches import count_missing
-    from mner_keras.saving import load
+    from mner_keras.saving import load_tagger
     from mner_keras.vision.feature_store import FeatureStore
 
-    tagger = load(model / "model.keras" if model.is_dir() else model)
+    tagger = load_tagger(model)
     store = FeatureStore(features) if features else None
     missing = 0
     # One line feed ends a line on every system.
@@ -95,7 +95,8 @@ def _posts(stream: IO[bytes], name: str) -> Iterator[Post]:
         if line.strip():
             break
     first = head[-1].lstrip(b"\xef\xbb\xbf") if head else b""
-    if ending == ".jsonl" or (ending != ".conll" and first.lstrip().startswith(b"{")):
+    looks_like_json = first.lstrip().startswith(b"{") and first.rstrip().endswith(b"}")
+    if ending == ".jsonl" or (ending != ".conll" and looks_like_json):
         read = iter_jsonl
     elif ending == ".conll" or first.startswith(b"IMGID:") or b"\t" in first:
         read = iter_conll

@@ -76,7 +76,7 @@ def train(
     folder = out or Path("runs") / f"{config.model}-{Path(config.data).name}-{config.seed}"
     if resume:
         config = _resumed(folder, model, given)
-    _prepare(folder, overwrite, resume)
+    _check_folder(folder, overwrite, resume)
 
     from mner_keras.cli.keras_start import start_keras
 
@@ -86,7 +86,7 @@ def train(
 
     progress = EpochProgress()
     try:
-        metrics = train_run(config, folder, resume, callbacks=[progress], report=_note)
+        metrics = train_run(config, folder, resume, overwrite, callbacks=[progress], report=_note)
     except KeyboardInterrupt:
         print(f"interrupted; the same command with --resume goes on after the last finished epoch ({folder})")
         sys.exit(130)
@@ -128,10 +128,8 @@ def _resumed(folder: Path, model: str, given: dict[str, Any]) -> RunConfig:
     return config
 
 
-def _prepare(folder: Path, overwrite: bool, resume: bool) -> None:
-    """Refuse a folder that holds something, or make room in it."""
-    import shutil
-
+def _check_folder(folder: Path, overwrite: bool, resume: bool) -> None:
+    """Refuse a folder that holds something."""
     from mner_keras.errors import InputError
 
     if folder.exists() and not folder.is_dir():
@@ -142,7 +140,6 @@ def _prepare(folder: Path, overwrite: bool, resume: bool) -> None:
         raise InputError("the run's folder is not empty: --overwrite empties it, --resume goes on with it", folder)
     if not (folder / "config.toml").exists():
         raise InputError("--overwrite empties the folder of a run, and this one holds no config.toml", folder)
-    shutil.rmtree(folder)
 
 
 def _arguments(pairs: list[str]) -> dict[str, Any]:

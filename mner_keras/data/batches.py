@@ -29,6 +29,7 @@ class PostBatches:
         shuffle: a new order in each epoch, batched by length, the last batch filled up with empty rows; else the posts'
             own order, the last batch as short as it comes.
         seed: the order is made from (seed, epoch); without it, from fresh entropy.
+        labelled: whether the posts' tags are read, where all of them have some.
 
     Attributes:
         epoch: the epoch that the next pass is made for; a finished pass adds one.
@@ -43,6 +44,7 @@ class PostBatches:
         batch_size: int = 16,
         shuffle: bool = False,
         seed: int | None = None,
+        labelled: bool = True,
     ) -> None:
         if batch_size < 1:
             raise ValueError(f"`batch_size` must be at least 1. Received: batch_size={batch_size}")
@@ -54,7 +56,7 @@ class PostBatches:
         self.shuffle = shuffle
         self.seed = int(np.random.SeedSequence().entropy % 2**32) if seed is None else seed
         self.epoch = 0
-        self.labelled = all(post.tags is not None for post in self.posts)
+        self.labelled = labelled and all(post.tags is not None for post in self.posts)
         self.store = self._open(features)
         self.missing_pictures = count_missing(self.posts, self.store)
         self.lengths = np.array([len(post) for post in self.posts])
@@ -106,10 +108,12 @@ class PostBatches:
         return inputs, tags if self.labelled else None
 
     def __iter__(self) -> Iterator[tuple[Batch, np.ndarray] | Batch]:
-        for rows in self.rows(self.epoch):
+        epoch = self.epoch
+        for rows in self.rows(epoch):
             inputs, tags = self.batch(rows)
             yield (inputs, tags) if self.labelled else inputs
-        self.epoch += 1
+        # Not `+= 1`: a prefetching reader may get here after somebody else has set the next epoch.
+        self.epoch = epoch + 1
 
     def _index_tokens(self) -> None:
         """Encode each distinct token once; a post is then a run of positions in that table."""

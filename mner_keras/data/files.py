@@ -87,7 +87,7 @@ def iter_jsonl(stream: IO[bytes], name: str | os.PathLike = "<stdin>") -> Iterat
             continue
         try:
             record = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise InputError(f"expected a JSON object, found {_short(line)} ({error})", name, number) from None
         if not isinstance(record, dict):
             raise InputError(f"expected a JSON object, found {_short(line)}", name, number)
@@ -99,9 +99,13 @@ def iter_jsonl(stream: IO[bytes], name: str | os.PathLike = "<stdin>") -> Iterat
 
 def iter_text(stream: IO[bytes], name: str | os.PathLike = "<stdin>") -> Iterator[Post]:
     """Posts of a binary stream of plain text, one a line, cut by NLTK's `TweetTokenizer`; blank lines are no posts."""
-    for _, line in _lines(stream, name):
-        if line.strip():
+    for number, line in _lines(stream, name):
+        if not line.strip():
+            continue
+        try:
             yield Post.from_text(line)
+        except ValueError as error:
+            raise InputError(str(error), name, number) from None
 
 
 def write_conll(path: str | os.PathLike, posts: Iterable[Post]) -> None:
@@ -111,12 +115,16 @@ def write_conll(path: str | os.PathLike, posts: Iterable[Post]) -> None:
         InputError: a token holds a tab or a line break, which the format cannot carry.
     """
     with open(path, "w", encoding="utf-8", newline="\n") as file:
-        for post in posts:
-            file.write(conll_block(post))
+        for number, post in enumerate(posts):
+            block = conll_block(post)
+            # Readers take one byte order mark off a file's start: a token that is one needs another before it.
+            file.write("\ufeff" + block if number == 0 and block.startswith("\ufeff") else block)
 
 
 def conll_block(post: Post) -> str:
     """The CoNLL lines of one post, with the blank line that ends it."""
+    if post.image_id is not None and any(c in post.image_id for c in "\t\n\r"):
+        raise InputError(f"CoNLL columns cannot hold a tab or a line break, found the image {_short(post.image_id)}")
     lines = [] if post.image_id is None else [_IMAGE_LINE + post.image_id]
     for token, tag in zip(post.tokens, post.tags or ("O",) * len(post), strict=True):
         if any(c in token for c in "\t\n\r"):
@@ -157,7 +165,7 @@ def _post_from_record(record: dict[str, Any]) -> Post:
     fields: dict[str, Any] = {
         "tags": record.get("tags"),
         "pos": record.get("pos"),
-        "image_id": picture_id(image) if image else None,
+        "image_id": None if image is None else picture_id(image),
         "id": None if record.get("id") is None else str(record["id"]),
         "extra": {key: value for key, value in record.items() if key not in _JSON_KEYS},
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import reprlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -44,7 +45,7 @@ class Post:
             if value is None and name != "tokens":
                 continue
             if not isinstance(value, (list, tuple)) or not all(isinstance(item, str) for item in value):
-                raise ValueError(f"`{name}` must be a sequence of strings. Received: {name}={value!r}")
+                raise ValueError(f"`{name}` must be a sequence of strings. Received: {name}={reprlib.repr(value)}")
             object.__setattr__(self, name, tuple(value))
         if not self.tokens:
             raise ValueError("`tokens` must hold at least one token. Received: no tokens")
@@ -56,7 +57,14 @@ class Post:
                 raise ValueError(f"`{name}` must have one entry a token, {len(self.tokens)}. Received: {len(value)}")
         for tag in self.tags or ():
             if not is_bio_tag(tag):
-                raise ValueError(f"`tags` must be BIO tags (O, B-TYPE, I-TYPE). Received: {tag!r}")
+                raise ValueError(f"`tags` must be BIO tags (O, B-TYPE, I-TYPE). Received: {reprlib.repr(tag)}")
+        if self.image_id == "":
+            raise ValueError("`image_id` must be a name, or None for a post without a picture. Received: ''")
+        try:
+            "".join(self.tokens).encode()
+        except UnicodeEncodeError as error:
+            found = error.object[error.start]
+            raise ValueError(f"`tokens` must be Unicode text. Received: the lone surrogate {found!r}") from None
 
     @classmethod
     def from_text(cls, text: str, **fields: Any) -> Post:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
 import tomllib
 from pathlib import Path
@@ -80,8 +81,11 @@ class RunConfig:
         for name, least in (("epochs", 1), ("batch_size", 1), ("patience", 0), ("max_vectors", 0), ("seed", 0)):
             if getattr(self, name) < least:
                 raise InputError(f"`{name}` must be at least {least}, found {getattr(self, name)}")
-        if self.learning_rate <= 0:
-            raise InputError(f"`learning_rate` must be above 0, found {self.learning_rate}")
+        if not 0 < self.learning_rate < math.inf:
+            raise InputError(f"`learning_rate` must be a number above 0, found {self.learning_rate}")
+        for name in ("learning_rate_decay", "weight_decay"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise InputError(f"`{name}` must be a number of at least 0, found {getattr(self, name)}")
         if self.precision not in PRECISIONS:
             raise InputError(
                 f"`precision` must be one of {', '.join(PRECISIONS)}, found {self.precision!r}."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import os
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -47,6 +48,7 @@ def train(
     config: RunConfig,
     folder: str | os.PathLike,
     resume: bool = False,
+    overwrite: bool = False,
     callbacks: list[keras.callbacks.Callback] | None = None,
     report: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Any]:
@@ -57,6 +59,7 @@ def train(
         folder: the run's folder; holds `config.toml`, `model.keras`, `metrics.json`, `history.csv`,
             `provenance.json` and `checkpoint/` afterwards.
         resume: whether to go on after the last checkpoint in the folder.
+        overwrite: whether to empty the folder, once all that the run needs has been read.
         callbacks: further Keras callbacks.
         report: takes lines for a person: what was read, what is missing.
 
@@ -84,6 +87,8 @@ def train(
     # Posts of like length share a batch; F1 does not ask for their order.
     dev = PostBatches(encoder, sorted(data["dev"], key=len), store, max(config.batch_size, 32))
     _report_missing(report, {"train": batches, "dev": dev}, store)
+    if overwrite:
+        shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)
     config.save(folder / "config.toml")
     checkpoint = RunCheckpoint(folder, config.patience)

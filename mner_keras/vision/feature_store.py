@@ -33,8 +33,8 @@ class FeatureStore:
     def __init__(self, path: str | os.PathLike) -> None:
         self.path = os.fspath(path)
         self._file: h5py.File | None = None
-        first = next((name for name in self.file if name != BLANK and not name.startswith(".")), None)
-        first = first or (BLANK if BLANK in self.file else None)
+        self._names: frozenset[str] = frozenset(self.file)
+        first = next((name for name in self.file if name != BLANK), BLANK if self._names else None)
         if first is None:
             raise InputError("expected a dataset for each image id, found none", self.path)
         shape = self._vectors(first).shape
@@ -50,8 +50,7 @@ class FeatureStore:
             except FileNotFoundError:
                 raise InputError("expected a feature store, found no such file", self.path) from None
             except OSError as error:
-                reason = str(error).split("(")[-1].rstrip(")")
-                raise InputError(f"expected an HDF5 file of features, found none ({reason})", self.path) from None
+                raise InputError("expected an HDF5 file of features, found another kind of file", self.path) from error
         return self._file
 
     @property
@@ -64,10 +63,10 @@ class FeatureStore:
         return file_sha256(self.path)
 
     def __contains__(self, image_id: object) -> bool:
-        return isinstance(image_id, str) and image_id != BLANK and self._key(image_id) is not None
+        return isinstance(image_id, str) and self._key(image_id) is not None
 
     def __len__(self) -> int:
-        return len(self.file) - (BLANK in self.file)
+        return len(self._names - {BLANK})
 
     def read(self, image_ids: Sequence[str | None], count: int) -> tuple[np.ndarray, np.ndarray]:
         """The first `count` vectors of each picture.
@@ -98,7 +97,7 @@ class FeatureStore:
     def blank(self, count: int) -> np.ndarray:
         """The blank picture's vectors, float32 `[count, f]`: the store's own, else zeros."""
         vectors = np.zeros((count, self.dim), "float32")
-        if BLANK in self.file:
+        if BLANK in self._names:
             stored = self._vectors(BLANK, count)
             vectors[: len(stored)] = stored
         return vectors
@@ -113,10 +112,12 @@ class FeatureStore:
         return {**self.__dict__, "_file": None}
 
     def _key(self, image_id: str) -> str | None:
-        if image_id in self.file:
+        if image_id == BLANK:
+            return None
+        if image_id in self._names:
             return image_id
         # Zhang et al. key their file by the picture's file name.
-        return next((image_id + ending for ending in PICTURE_ENDINGS if image_id + ending in self.file), None)
+        return next((image_id + ending for ending in PICTURE_ENDINGS if image_id + ending in self._names), None)
 
     def _vectors(self, key: str, count: int | None = None) -> np.ndarray:
         dataset = self.file[key]
@@ -124,6 +125,7 @@ class FeatureStore:
         if shape is not None and len(shape) == 4 and shape[0] == 1:
             channels = shape[1]
             return dataset[0].reshape(channels, -1).T[:count]
-        if shape is None or len(shape) != 2:
-            raise InputError(f"expected vectors of shape [k, f] at {key!r}, found {shape or 'a group'}", self.path)
+        if shape is None or len(shape) != 2 or dataset.dtype.kind != "f":
+            found = "a group" if shape is None else f"{dataset.dtype} {list(shape)}"
+            raise InputError(f"expected floats of shape [k, f] at {key!r}, found {found}", self.path)
         return dataset[:count]
