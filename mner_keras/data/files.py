@@ -165,7 +165,7 @@ def _post_from_record(record: dict[str, Any]) -> Post:
     fields: dict[str, Any] = {
         "tags": record.get("tags"),
         "pos": record.get("pos"),
-        "image_id": None if image is None else picture_id(image),
+        "image_id": picture_id(image) if image else None,
         "id": None if record.get("id") is None else str(record["id"]),
         "extra": {key: value for key, value in record.items() if key not in _JSON_KEYS},
     }

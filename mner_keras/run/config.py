@@ -82,7 +82,7 @@ class RunConfig:
             if getattr(self, name) < least:
                 raise InputError(f"`{name}` must be at least {least}, found {getattr(self, name)}")
         if not 0 < self.learning_rate < math.inf:
-            raise InputError(f"`learning_rate` must be a number above 0, found {self.learning_rate}")
+            raise InputError(f"`learning_rate` must be above 0, found {self.learning_rate}")
         for name in ("learning_rate_decay", "weight_decay"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise InputError(f"`{name}` must be a number of at least 0, found {getattr(self, name)}")

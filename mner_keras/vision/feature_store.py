@@ -126,6 +126,6 @@ class FeatureStore:
             channels = shape[1]
             return dataset[0].reshape(channels, -1).T[:count]
         if shape is None or len(shape) != 2 or dataset.dtype.kind != "f":
-            found = "a group" if shape is None else f"{dataset.dtype} {list(shape)}"
+            found = "a group" if shape is None else f"{dataset.dtype} of shape {shape}"
             raise InputError(f"expected floats of shape [k, f] at {key!r}, found {found}", self.path)
         return dataset[:count]

@@ -50,7 +50,7 @@ def test_the_runs_folder_holds_model_configuration_scores_history_and_provenance
 def test_the_provenance_says_where_the_numbers_come_from(agban_run, corpus):
     import keras
 
-    from mner_keras.data.files import file_sha256
+    from mner_keras.hashing import file_sha256
 
     record = json.loads((agban_run / "provenance.json").read_text(encoding="utf-8"))
     assert record["versions"]["keras"] == keras.__version__

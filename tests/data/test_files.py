@@ -1,13 +1,12 @@
 """Readers and writers: what goes in comes out, and what is malformed is named by file and line."""
 
-import hashlib
 import io
 import json
 
 import pytest
 
 from mner_keras.data import Post, read_conll, read_jsonl, write_conll, write_jsonl
-from mner_keras.data.files import file_sha256, iter_conll, iter_jsonl, iter_text, picture_id, read_posts
+from mner_keras.data.files import iter_conll, iter_jsonl, iter_text, picture_id, read_posts
 from mner_keras.errors import InputError
 
 HOSTILE = (
@@ -117,7 +116,7 @@ def test_conll_cannot_hold_a_tab_or_a_line_break(tmp_path, token):
         write_conll(tmp_path / "posts.txt", [Post((token,))])
 
 
-@pytest.mark.parametrize("image_id", ["a\tb", "a\nb", ""], ids=ascii)
+@pytest.mark.parametrize("image_id", ["a\tb", "a\nb"], ids=ascii)
 def test_conll_does_not_write_a_picture_that_it_cannot_read_back(tmp_path, image_id):
     with pytest.raises(InputError, match="CoNLL"):
         write_conll(tmp_path / "posts.txt", [Post(("a",), image_id=image_id)])
@@ -350,7 +349,3 @@ def test_the_ending_tells_the_format(tmp_path):
         ("p", "a\tO"),
     ):
         assert read_posts(write(tmp_path, content, name)) == expected
-
-
-def test_the_hash_is_that_of_the_bytes(tmp_path):
-    assert file_sha256(write(tmp_path, b"abc\r\n")) == hashlib.sha256(b"abc\r\n").hexdigest()

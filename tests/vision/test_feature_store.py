@@ -160,17 +160,17 @@ def test_a_store_without_pictures_is_an_error(tmp_path):
 @pytest.mark.parametrize(
     ("value", "found"),
     [
-        (np.ones(5), "(5,)"),
-        (np.ones((2, 3, 4)), "(2, 3, 4)"),
-        (np.ones((2, 512, 7, 7)), "(2, 512, 7, 7)"),
-        (np.float32(1), "()"),
+        (np.ones(5), "float64 of shape (5,)"),
+        (np.ones((2, 3, 4)), "float64 of shape (2, 3, 4)"),
+        (np.ones((2, 512, 7, 7)), "float64 of shape (2, 512, 7, 7)"),
+        (np.float32(1), "float32 of shape ()"),
     ],
 )
 def test_vectors_of_another_rank_are_an_error(tmp_path, value, found):
     path = make(tmp_path, a=value)
     with pytest.raises(InputError) as caught:
         FeatureStore(path)
-    assert str(caught.value) == f"{path}: expected vectors of shape [k, f] at 'a', found {found}"
+    assert str(caught.value) == f"{path}: expected floats of shape [k, f] at 'a', found {found}"
 
 
 def test_a_group_is_an_error(tmp_path):
@@ -179,7 +179,7 @@ def test_a_group_is_an_error(tmp_path):
         file.create_group("a")["features"] = np.ones((2, 2))
     with pytest.raises(InputError) as caught:
         FeatureStore(path)
-    assert str(caught.value) == f"{path}: expected vectors of shape [k, f] at 'a', found a group"
+    assert str(caught.value) == f"{path}: expected floats of shape [k, f] at 'a', found a group"
 
 
 def test_what_holds_no_numbers_is_an_error(tmp_path):
