@@ -195,7 +195,8 @@ def picture_id(name: str) -> str:
     """A picture's id: its file's name without folder and ending."""
     base = name.replace("\\", "/").rsplit("/", 1)[-1]
     stem, dot, ending = base.rpartition(".")
-    return stem if dot and f".{ending.lower()}" in PICTURE_ENDINGS else base
+    # A name that is nothing but a folder or an ending stays whole.
+    return (stem if dot and f".{ending.lower()}" in PICTURE_ENDINGS else base) or name
 
 
 def _read_file(path: str | os.PathLike, read: Any) -> list[Post]:
