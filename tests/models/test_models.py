@@ -232,7 +232,7 @@ def test_agban_sees_no_object_in_a_post_without_a_picture(worlds, trained):
     expected = potentials_of(model, inputs)[inputs["token_mask"]]
     np.testing.assert_allclose(potentials_of(model, without)[without["token_mask"]], expected, atol=1e-6)
     empty = {**inputs, "visual_features": np.zeros((3, 0, DIM), "float32"), "visual_mask": np.zeros((3, 0), bool)}
-    np.testing.assert_allclose(potentials_of(model, empty)[mask], expected, atol=1e-6)
+    np.testing.assert_allclose(potentials_of(model, empty)[inputs["token_mask"]], expected, atol=1e-6)
 
 
 def test_hsn_sees_the_blank_pictures_regions_in_a_post_without_a_picture(worlds, trained):
