@@ -198,27 +198,3 @@ class AGBAN(Tagger):
         is_text = ops.arange(ops.shape(logits)[1])[None] < tokens
         classifier = self.get_layer("modality_classifier")
         return self.reduce_rows(classifier.loss(logits, is_text, mask), outputs)
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "num_tags": self.num_tags,
-            "vocabulary_size": self.vocabulary_size,
-            "char_vocabulary_size": self.char_vocabulary_size,
-            "frozen_vocabulary_size": self.frozen_vocabulary_size,
-            "max_characters": self.max_characters,
-            "word_dim": self.word_dim,
-            "char_dim": self.char_dim,
-            "char_hidden_dim": self.char_hidden_dim,
-            "hidden_dim": self.hidden_dim,
-            "visual_dim": self.visual_dim,
-            "num_objects": self.num_objects,
-            "rank": self.rank,
-            "gate_units": self.gate_units,
-            "gate": self.gate,
-            "softmax": self.softmax,
-            "adversarial": self.adversarial,
-            "reversal": self.reversal,
-            "classifier_every": self.classifier_every,
-            "dropout": self.dropout,
-        }

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import keras
 
 from hsn_keras.layers import MultiHeadHierarchicalAttention, SelfAdaptiveIntegration
@@ -138,23 +136,3 @@ class HSN(Tagger):
     def no_pictures(cls, count: int | None = None) -> VisualInput:
         """What an encoder without a feature store gives: VGG16's 49 regions of 512, all zero."""
         return VGG16_REGIONS
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "num_tags": self.num_tags,
-            "vocabulary_size": self.vocabulary_size,
-            "char_vocabulary_size": self.char_vocabulary_size,
-            "frozen_vocabulary_size": self.frozen_vocabulary_size,
-            "pos_vocabulary_size": self.pos_vocabulary_size,
-            "max_characters": self.max_characters,
-            "word_dim": self.word_dim,
-            "char_dim": self.char_dim,
-            "pos_dim": self.pos_dim,
-            "hidden_dim": self.hidden_dim,
-            "visual_dim": self.visual_dim,
-            "num_heads": self.num_heads,
-            "dropout": self.dropout,
-            "head_softmax": self.head_softmax,
-            "gate": self.gate,
-        }

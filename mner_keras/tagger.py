@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -66,8 +67,9 @@ class _Decode(keras.layers.Layer):
 class Tagger(CRFModel):
     """Base of the models: CRF loss, entity F1 in `fit`, decoding, `tag`, one file that does it all.
 
-    A subclass builds a functional graph over the batch keys of `PostEncoder` and passes it on; it names its arguments
-    in `get_config`. `predict` gives potentials, `tag` gives tags.
+    A subclass builds a functional graph over the batch keys of `PostEncoder` and passes it on; it keeps each argument
+    of its constructor as an attribute of that name, from which `get_config` reads them. `predict` gives potentials,
+    `tag` gives tags.
 
     Args:
         inputs: `keras.Input` by batch key; further keys of a batch are not read.
@@ -220,13 +222,12 @@ class Tagger(CRFModel):
         return tagged
 
     def get_config(self) -> dict:
-        """The constructor's arguments, the encoder among them as plain JSON values."""
-        return {
-            "format": FORMAT,
-            "name": self.name,
-            "loss_reduction": self.loss_reduction,
-            "encoder": None if self.encoder is None else self.encoder.get_config(),
-        }
+        """The constructor's arguments, each of which is an attribute; the encoder as plain JSON values."""
+        names = [name for name in inspect.signature(type(self).__init__).parameters if name != "self"]
+        config = {name: getattr(self, name) for name in names}
+        if self.encoder is not None:
+            config["encoder"] = self.encoder.get_config()
+        return {"format": FORMAT, **config}
 
     @classmethod
     def from_config(cls, config: dict, custom_objects=None) -> Tagger:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import keras
 
 from hsn_keras.text_encoder import text_features, text_inputs
@@ -91,19 +89,3 @@ class TextTagger(Tagger):
         self.pos_dim = pos_dim
         self.hidden_dim = hidden_dim
         self.dropout = dropout
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "num_tags": self.num_tags,
-            "vocabulary_size": self.vocabulary_size,
-            "char_vocabulary_size": self.char_vocabulary_size,
-            "frozen_vocabulary_size": self.frozen_vocabulary_size,
-            "pos_vocabulary_size": self.pos_vocabulary_size,
-            "max_characters": self.max_characters,
-            "word_dim": self.word_dim,
-            "char_dim": self.char_dim,
-            "pos_dim": self.pos_dim,
-            "hidden_dim": self.hidden_dim,
-            "dropout": self.dropout,
-        }
