@@ -12,8 +12,9 @@ from mner_keras.data.post import Post
 from mner_keras.errors import InputError
 from mner_keras.vision.feature_store import FeatureStore
 
-MAX_LENGTHS = 6
-"""Distinct lengths that the batches of one data set are padded to: a compiler makes a program for each."""
+LENGTH_QUANTILES = (0.2, 0.4, 0.6, 0.8, 0.95, 1.0)
+"""The batches of a data set are padded to at most six lengths, since a compiler makes a program for each. They lie closer
+together at the long end, where a wide step would pad most."""
 
 Batch = dict[str, np.ndarray]
 
@@ -167,6 +168,5 @@ def count_missing(posts: Iterable[Post], features: FeatureStore | str | os.PathL
 
 
 def _boundaries(lengths: np.ndarray) -> np.ndarray:
-    """At most six lengths to pad to, so that about as many posts fall below each as below the next."""
-    cuts = np.quantile(lengths, np.arange(1, MAX_LENGTHS + 1) / MAX_LENGTHS, method="higher")
-    return np.unique(cuts)
+    """The lengths to pad to, at most six, in ascending order."""
+    return np.unique(np.quantile(lengths, LENGTH_QUANTILES, method="higher"))

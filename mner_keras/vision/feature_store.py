@@ -120,12 +120,19 @@ class FeatureStore:
         return next((image_id + ending for ending in PICTURE_ENDINGS if image_id + ending in self._names), None)
 
     def _vectors(self, key: str, count: int | None = None) -> np.ndarray:
-        dataset = self.file[key]
-        shape = getattr(dataset, "shape", None)
-        if shape is not None and len(shape) == 4 and shape[0] == 1:
-            channels = shape[1]
-            return dataset[0].reshape(channels, -1).T[:count]
-        if shape is None or len(shape) != 2 or dataset.dtype.kind != "f":
-            found = "a group" if shape is None else f"{dataset.dtype} of shape {shape}"
+        # The low-level interface opens and reads a small dataset in less than half the time.
+        try:
+            dataset = h5py.h5d.open(self.file.id, key.encode())
+        except (KeyError, ValueError, RuntimeError):
+            raise InputError(f"expected floats of shape [k, f] at {key!r}, found a group", self.path) from None
+        shape, dtype = dataset.shape, dataset.dtype
+        zhang = len(shape) == 4 and shape[0] == 1
+        if dtype.kind != "f" or not (zhang or len(shape) == 2):
+            found = f"{dtype} of shape {shape}"
             raise InputError(f"expected floats of shape [k, f] at {key!r}, found {found}", self.path)
-        return dataset[:count]
+        vectors = np.empty(shape, dtype)
+        try:
+            dataset.read(h5py.h5s.ALL, h5py.h5s.ALL, vectors)
+        except OSError:
+            raise InputError(f"expected floats at {key!r}, found data that cannot be read", self.path) from None
+        return vectors[0].reshape(shape[1], -1).T[:count] if zhang else vectors[:count]

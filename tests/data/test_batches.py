@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mner_keras.data import Post, PostEncoder, VisualInput
-from mner_keras.data.batches import MAX_LENGTHS, PostBatches, count_missing
+from mner_keras.data.batches import PostBatches, count_missing
 from mner_keras.data.pipeline import _py_dataset, as_dataset
 from mner_keras.errors import InputError
 from mner_keras.vision import FeatureStore
@@ -136,7 +136,7 @@ def test_batches_have_six_lengths_at_most(shuffle):
     encoder = PostEncoder.fit(posts)
     batches = PostBatches(encoder, posts, batch_size=8, shuffle=shuffle, seed=0)
     lengths = {tags.shape[1] for _ in range(3) for _, tags in batches}
-    assert len(lengths) <= MAX_LENGTHS == 6
+    assert len(lengths) <= 6
     if shuffle:
         # Posts of like length share a batch: less than half of what is computed is padding.
         masks = [inputs["token_mask"] for inputs, _ in batches]

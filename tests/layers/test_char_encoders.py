@@ -72,8 +72,8 @@ def test_char_bilstm_is_the_last_states_of_both_directions():
     output = to_numpy(layer(CHAR_IDS))
     for place in np.ndindex(CHAR_IDS.shape[:2]):
         vectors = [table[i] for i in CHAR_IDS[place] if i]
-        forward = lstm_oracle(layer.lstm.lstm.forward_layer, vectors)
-        backward = lstm_oracle(layer.lstm.lstm.backward_layer, vectors[::-1])
+        forward = lstm_oracle(layer.lstm.forward_lstm, vectors)
+        backward = lstm_oracle(layer.lstm.backward_lstm, vectors[::-1])
         np.testing.assert_allclose(output[place], np.concatenate([forward, backward]), atol=1e-5)
 
 
