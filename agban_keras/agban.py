@@ -9,6 +9,7 @@ from keras import ops
 
 from agban_keras.classifier_every import update_every
 from agban_keras.layers import GatedBilinearAttention, GradientReversal, ModalityClassifier, VisualProjector
+from agban_keras.layers.initializers import linear_initializer
 from agban_keras.reversal_schedule import ReversalSchedule
 from mner_keras.data.encoder import PostEncoder, VisualInput
 from mner_keras.layers import CRF, BiLSTM, CharBiLSTM, WordEmbedding
@@ -121,7 +122,10 @@ class AGBAN(Tagger):
         text = keras.layers.Dropout(dropout, name="text_dropout")(text)  # G_T [B, n, d]
         objects = projector(inputs["visual_features"][:, :num_objects], mask=object_mask)  # G_V [B, k, d]
         fused = attention(text, objects, text_mask=token_mask, object_mask=object_mask)  # G_M [B, n, d]
-        potentials = crf(keras.layers.Dense(num_tags, use_bias=False, name="potentials")(fused), mask=token_mask)
+        scores = keras.layers.Dense(
+            num_tags, use_bias=False, kernel_initializer=linear_initializer(), name="potentials"
+        )(fused)
+        potentials = crf(scores, mask=token_mask)
         outputs = {"potentials": potentials, "mask": token_mask}
         if adversarial:
             both = keras.layers.Concatenate(axis=1, name="both_modalities")([text, objects])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import keras
 from keras import ops
 
+from agban_keras.layers.initializers import linear_initializer
 from mner_keras.layers.masked_softmax import masked_softmax
 
 
@@ -68,7 +69,7 @@ class GatedBilinearAttention(keras.layers.Layer):
         width = text_shape[-1]
 
         def matrix(name, rows, columns):
-            return self.add_weight(name=name, shape=(rows, columns), initializer="glorot_uniform")
+            return self.add_weight(name=name, shape=(rows, columns), initializer=linear_initializer())
 
         self.text_kernel = matrix("text_kernel", width, self.rank)  # W_t
         self.object_kernel = matrix("object_kernel", objects_shape[-1], self.rank)  # W_v

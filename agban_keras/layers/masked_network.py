@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import keras
 
+from agban_keras.layers.initializers import linear_initializer
+
 
 @keras.saving.register_keras_serializable(package="agban_keras")
 class MaskedNetwork(keras.layers.Layer):
@@ -20,10 +22,10 @@ class MaskedNetwork(keras.layers.Layer):
         self.hidden = tuple(hidden)
         self.units = units
         policy = self.dtype_policy
-        self.inner = [keras.layers.Dense(width, dtype=policy) for width in self.hidden]
+        self.inner = [self._dense(width) for width in self.hidden]
         # The released code's settings, in Keras' terms.
         self.norms = [keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5, dtype=policy) for _ in self.hidden]
-        self.outer = keras.layers.Dense(units, dtype=policy)
+        self.outer = self._dense(units)
 
     def build(self, input_shape) -> None:
         shape = tuple(input_shape)
@@ -46,3 +48,6 @@ class MaskedNetwork(keras.layers.Layer):
 
     def get_config(self) -> dict:
         return {**super().get_config(), "hidden": list(self.hidden), "units": self.units}
+
+    def _dense(self, units: int) -> keras.layers.Dense:
+        return keras.layers.Dense(units, kernel_initializer=linear_initializer(), dtype=self.dtype_policy)
