@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import os
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ class RunCheckpoint(keras.callbacks.Callback):
         history: one dict an epoch.
 
     Raises:
-        InputError: a file cannot be written (a full disk, say).
+        InputError: a file cannot be written (a full disk, say), or the loss is no number any more.
     """
 
     def __init__(self, folder: str | os.PathLike, patience: int = 0) -> None:
@@ -81,6 +82,12 @@ class RunCheckpoint(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         row = {"epoch": epoch + 1, **{name: float(value) for name, value in sorted((logs or {}).items())}}
+        if not math.isfinite(row["loss"]):
+            raise InputError(
+                f"the loss of epoch {epoch + 1} is {row['loss']}: training diverged. A lower learning rate may help; the "
+                "checkpoint before it is kept",
+                self.folder,
+            )
         self.history.append(row)
         try:
             self._save(epoch)

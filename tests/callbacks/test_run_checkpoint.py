@@ -180,3 +180,12 @@ def test_a_checkpoint_that_does_not_load_is_an_error(model, tmp_path, damage):
     path = tmp_path / "checkpoint" / "state.json"
     assert str(caught.value).startswith(f"{path}: expected a checkpoint of this run, found one that does not load (")
     assert "\n" not in str(caught.value)
+
+
+def test_a_loss_that_is_no_number_ends_the_run_and_keeps_the_checkpoint_before_it(model, tmp_path):
+    checkpoint = start(tmp_path, model)
+    train_epochs(checkpoint, 0.5)
+    with pytest.raises(InputError, match="the loss of epoch 2 is nan: training diverged"):
+        checkpoint.on_epoch_end(1, {"val_f1": 0.0, "loss": float("nan")})
+    assert (tmp_path / "checkpoint" / "epoch-0001.weights.h5").exists()
+    assert len(checkpoint.history) == 1
