@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 
 import typer
@@ -28,9 +27,6 @@ def main() -> None:
     """Run the command line: bad input ends with a message and exit code 2, an interrupt with 130."""
     from mner_keras.errors import InputError
 
-    if hasattr(signal, "SIGPIPE"):
-        # End as other commands do when the reader of the output has gone (`mner tag ... | head`).
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     # TensorFlow's start-up notes are no answer to anything that a user asked.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
