@@ -57,6 +57,7 @@ class PostBatches:
         self.shuffle = shuffle
         self.seed = int(np.random.SeedSequence().entropy % 2**32) if seed is None else seed
         self.epoch = 0
+        self._order: tuple[int, list[np.ndarray]] | None = None
         self.labelled = labelled and all(post.tags is not None for post in self.posts)
         self.store = self._open(features)
         self.missing_pictures = count_missing(self.posts, self.store)
@@ -107,6 +108,12 @@ class PostBatches:
         if self.encoder.visual is not None:
             inputs.update(self._pictures(rows, size))
         return inputs, tags if self.labelled else None
+
+    def numbered(self, number: int) -> tuple[Batch, np.ndarray | None]:
+        """The arrays of the `number`-th batch of the present epoch."""
+        if self._order is None or self._order[0] != self.epoch:
+            self._order = (self.epoch, self.rows(self.epoch))
+        return self.batch(self._order[1][number])
 
     def __iter__(self) -> Iterator[tuple[Batch, np.ndarray] | Batch]:
         epoch = self.epoch

@@ -26,20 +26,31 @@ def as_dataset(batches: PostBatches) -> Any:
         return _py_dataset(batches)
     import tensorflow as tf
 
-    def spec(array: np.ndarray) -> tf.TensorSpec:
-        # Rows and tokens vary from batch to batch; characters, objects and widths do not.
-        shape = (None, None, *array.shape[2:]) if array.ndim > 1 else (None,)
-        return tf.TensorSpec(shape, array.dtype)
+    def flat(inputs: dict[str, np.ndarray], tags: np.ndarray | None) -> list[np.ndarray]:
+        return [*inputs.values(), *([] if tags is None else [tags])]
 
     inputs, tags = batches.batch(np.array([0]))
-    signature = {
-        key: tf.TensorSpec((None, *array.shape[1:]), array.dtype) if key.startswith("visual_") else spec(array)
-        for key, array in inputs.items()
-    }
-    if tags is not None:
-        signature = (signature, spec(tags))
-    dataset = tf.data.Dataset.from_generator(lambda: iter(batches), output_signature=signature)
-    return dataset.apply(tf.data.experimental.assert_cardinality(len(batches))).prefetch(PREFETCH)
+    names = list(inputs)
+    arrays = flat(inputs, tags)
+
+    def load(number: np.ndarray) -> list[np.ndarray]:
+        epoch = batches.epoch
+        found = flat(*batches.numbered(int(number)))
+        if number == len(batches) - 1:
+            batches.epoch = epoch + 1
+        return found
+
+    def read(number: tf.Tensor) -> Any:
+        tensors = tf.numpy_function(load, [number], [array.dtype for array in arrays])
+        for name, tensor, array in zip([*names, "tags"], tensors, arrays, strict=False):
+            # Rows and tokens vary from batch to batch; characters, objects and widths do not.
+            fixed = 1 if name.startswith("visual_") else 2
+            tensor.set_shape([None] * min(fixed, array.ndim) + list(array.shape[fixed:]))
+        by_name = dict(zip(names, tensors, strict=False))
+        return by_name if tags is None else (by_name, tensors[-1])
+
+    # Numbers and not a generator: TensorFlow waits for seconds when it drops a generator's iterator.
+    return tf.data.Dataset.range(len(batches)).map(read).prefetch(PREFETCH)
 
 
 def _py_dataset(batches: PostBatches) -> Any:
@@ -52,15 +63,11 @@ def _py_dataset(batches: PostBatches) -> Any:
             return len(batches)
 
         def __getitem__(self, index: int) -> Any:
-            if self.order is None or self.order[0] != batches.epoch:
-                self.order = (batches.epoch, batches.rows(batches.epoch))
-            inputs, tags = batches.batch(self.order[1][index])
+            inputs, tags = batches.numbered(index)
             # PyDataset reads a tuple as (inputs, targets).
             return (inputs,) if tags is None else (inputs, tags)
 
         def on_epoch_end(self) -> None:
             batches.epoch += 1
 
-    dataset = PostDataset()
-    dataset.order = None
-    return dataset
+    return PostDataset()
