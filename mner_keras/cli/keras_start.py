@@ -16,6 +16,8 @@ def start_keras(deterministic: bool = False) -> None:
     Args:
         deterministic: whether TensorFlow's operations must give the same numbers on every run.
     """
+    # A tagger's operations are small: several at once, one thread each, train a fifth faster than each on all cores.
+    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
     # TensorFlow warns of every program that it compiles for a new shape.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module="keras")

@@ -106,8 +106,8 @@ def test_equals_the_equations(n, k, text_mask, object_mask, gate, softmax):
     text_mask = np.ones((3, n), bool) if text_mask is None else text_mask
     object_mask = np.ones((3, k), bool) if object_mask is None else object_mask
     expected_output, expected_attention = oracle(layer, text, objects, text_mask, object_mask)
-    np.testing.assert_allclose(to_numpy(attention), expected_attention, atol=1e-5)
-    np.testing.assert_allclose(to_numpy(output), expected_output, atol=1e-5)
+    np.testing.assert_allclose(to_numpy(attention), expected_attention, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(to_numpy(output), expected_output, rtol=1e-5, atol=1e-5)
     assert (to_numpy(attention) * ~object_mask[:, None] == 0).all()
 
 
@@ -138,7 +138,7 @@ def test_weights_sum_to_one_over_the_objects_or_over_the_pairs():
     for softmax, axes in (("objects", 2), ("pairs", (1, 2))):
         layer = make_layer(text, objects, softmax=softmax)
         attention = to_numpy(layer(text, objects, TEXT_MASK, OBJECT_MASK, return_attention_scores=True)[1])
-        np.testing.assert_allclose(attention.sum(axis=axes), 1.0, atol=1e-5)
+        np.testing.assert_allclose(attention.sum(axis=axes), 1.0, rtol=1e-5, atol=1e-5)
     assert (attention[~TEXT_MASK] == 0).all(), "over pairs, a padded token takes no share"
 
 
@@ -149,7 +149,7 @@ def test_the_order_of_the_objects_changes_nothing(softmax):
     order = [2, 0, 1]
     output = to_numpy(layer(text, objects, TEXT_MASK, OBJECT_MASK))
     moved = to_numpy(layer(text, objects[:, order], TEXT_MASK, OBJECT_MASK[:, order]))
-    np.testing.assert_allclose(moved, output, atol=1e-6)
+    np.testing.assert_allclose(moved, output, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("softmax", ["objects", "pairs"])
@@ -166,7 +166,7 @@ def test_padding_both_sides_further_changes_nothing(softmax):
             np.pad(OBJECT_MASK, ((0, 0), (0, 4))),
         )
     )
-    np.testing.assert_allclose(longer[:, :4][TEXT_MASK], output[TEXT_MASK], atol=1e-5)
+    np.testing.assert_allclose(longer[:, :4][TEXT_MASK], output[TEXT_MASK], rtol=1e-5, atol=1e-5)
 
 
 def test_the_pooling_vector_begins_at_one_and_nothing_has_a_bias():

@@ -57,7 +57,7 @@ def test_classifier_normalises_over_valid_positions_of_both_modalities_together(
     make_positive(layer.network)
     expected = network_oracle(layer.network, features, MASK, training)
     logits = to_numpy(layer(features, mask=MASK, training=training))
-    np.testing.assert_allclose(logits[MASK], expected[MASK], atol=1e-5)
+    np.testing.assert_allclose(logits[MASK], expected[MASK], rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("training", [True, False])
@@ -69,7 +69,7 @@ def test_projector_normalises_over_valid_objects(training):
     make_positive(layer.network)
     expected = network_oracle(layer.network, objects, mask, training)
     output = to_numpy(layer(objects, mask=mask, training=training))
-    np.testing.assert_allclose(output[mask], expected[mask], atol=1e-5)
+    np.testing.assert_allclose(output[mask], expected[mask], rtol=1e-5, atol=1e-5)
 
 
 def test_masked_positions_reach_neither_outputs_nor_moving_statistics():
@@ -84,7 +84,7 @@ def test_masked_positions_reach_neither_outputs_nor_moving_statistics():
         logits = to_numpy(layer(inputs, mask=MASK, training=True))
         results.append((logits[MASK], *layer.get_weights()))
     for one, other in zip(*results, strict=True):
-        np.testing.assert_allclose(one, other, atol=1e-6)
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
     assert any(np.abs(one - before).max() > 1e-4 for one, before in zip(results[0][1:], initial, strict=True))
 
 

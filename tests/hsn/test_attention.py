@@ -89,11 +89,11 @@ def test_equals_the_equations(n, k, query_mask, value_mask, head_softmax):
     query_mask = np.ones((3, n), bool) if query_mask is None else query_mask
     value_mask = np.ones((3, k), bool) if value_mask is None else value_mask
     expected_output, expected_scores = oracle(layer, query, value, query_mask, value_mask)
-    np.testing.assert_allclose(to_numpy(scores), expected_scores, atol=1e-5)
-    np.testing.assert_allclose(to_numpy(output), expected_output, atol=1e-5)
+    np.testing.assert_allclose(to_numpy(scores), expected_scores, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(to_numpy(output), expected_output, rtol=1e-5, atol=1e-5)
     np.testing.assert_array_equal(to_numpy(scores)[~value_mask], 0.0)
     some = value_mask.any(axis=1)
-    np.testing.assert_allclose(to_numpy(scores).sum(axis=1)[some], 1.0, atol=1e-5)
+    np.testing.assert_allclose(to_numpy(scores).sum(axis=1)[some], 1.0, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("num_heads, head_dim", [(1, None), (4, None), (3, 5)])
@@ -103,8 +103,8 @@ def test_heads_of_other_number_and_width_equal_the_equations(num_heads, head_dim
     assert layer.query_kernel.shape == (6, num_heads * (head_dim or 8 // num_heads))
     output, scores = layer(query, value, QUERY_MASK, VALUE_MASK, return_attention_scores=True)
     expected_output, expected_scores = oracle(layer, query, value, QUERY_MASK, VALUE_MASK)
-    np.testing.assert_allclose(to_numpy(scores), expected_scores, atol=1e-5)
-    np.testing.assert_allclose(to_numpy(output), expected_output, atol=1e-5)
+    np.testing.assert_allclose(to_numpy(scores), expected_scores, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(to_numpy(output), expected_output, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("head_softmax", [True, False])
@@ -128,7 +128,7 @@ def test_no_query_at_all_weighs_every_valid_value_alike(head_softmax):
     expected = value_mask / np.maximum(value_mask.sum(axis=1, keepdims=True), 1) if head_softmax else value_mask * 0.0
     for queries, query_mask in ((query, np.zeros((3, 4), bool)), (query[:, :0], None)):
         _, scores = layer(queries, value, query_mask=query_mask, value_mask=value_mask, return_attention_scores=True)
-        np.testing.assert_allclose(to_numpy(scores), expected, atol=1e-6)
+        np.testing.assert_allclose(to_numpy(scores), expected, rtol=1e-5, atol=1e-6)
 
 
 def test_gradient_is_finite_where_everything_is_masked():
@@ -153,9 +153,9 @@ def test_padding_both_sides_further_changes_nothing():
         np.pad(VALUE_MASK, ((0, 0), (0, 4))),
         return_attention_scores=True,
     )
-    np.testing.assert_allclose(to_numpy(more_scores)[:, :3], to_numpy(scores), atol=1e-6)
+    np.testing.assert_allclose(to_numpy(more_scores)[:, :3], to_numpy(scores), rtol=1e-5, atol=1e-6)
     np.testing.assert_array_equal(to_numpy(more_scores)[:, 3:], 0.0)
-    np.testing.assert_allclose(to_numpy(more_output)[:, :3], to_numpy(output), atol=1e-6)
+    np.testing.assert_allclose(to_numpy(more_output)[:, :3], to_numpy(output), rtol=1e-5, atol=1e-6)
 
 
 def test_the_order_of_the_values_is_kept_and_that_of_the_queries_does_not_matter():
@@ -166,7 +166,7 @@ def test_the_order_of_the_values_is_kept_and_that_of_the_queries_does_not_matter
     moved = layer(
         query[:, turn], value[:, order], QUERY_MASK[:, turn], VALUE_MASK[:, order], return_attention_scores=True
     )
-    np.testing.assert_allclose(to_numpy(moved[1]), scores[:, order], atol=1e-6)
+    np.testing.assert_allclose(to_numpy(moved[1]), scores[:, order], rtol=1e-5, atol=1e-6)
 
 
 def test_the_printed_softmax_keeps_weights_within_a_factor_of_e():

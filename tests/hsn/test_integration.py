@@ -41,9 +41,9 @@ def test_equals_the_equations(gate, n):
     output, gamma = layer(text, fusion, return_gate=True)
     expected_output, expected_gamma = oracle(layer, text, fusion)
     assert to_numpy(gamma).shape == (2, n, 1 if gate == "token" else 5)
-    np.testing.assert_allclose(to_numpy(gamma), expected_gamma, atol=1e-5)
-    np.testing.assert_allclose(to_numpy(output), expected_output, atol=1e-5)
-    np.testing.assert_allclose(to_numpy(layer(text, fusion)), expected_output, atol=1e-5)
+    np.testing.assert_allclose(to_numpy(gamma), expected_gamma, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(to_numpy(output), expected_output, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(to_numpy(layer(text, fusion)), expected_output, rtol=1e-5, atol=1e-5)
 
 
 def test_a_gate_of_one_trusts_the_text_and_of_zero_the_fusion():
@@ -53,9 +53,9 @@ def test_a_gate_of_one_trusts_the_text_and_of_zero_the_fusion():
     for weight in layer.weights:
         weight.assign(np.zeros(weight.shape))
     layer.text_gate.bias.assign([50.0])
-    np.testing.assert_allclose(to_numpy(layer(text, fusion)), text, atol=1e-6)
+    np.testing.assert_allclose(to_numpy(layer(text, fusion)), text, rtol=1e-5, atol=1e-6)
     layer.text_gate.bias.assign([-50.0])
-    np.testing.assert_allclose(to_numpy(layer(text, fusion)), fusion, atol=1e-6)
+    np.testing.assert_allclose(to_numpy(layer(text, fusion)), fusion, rtol=1e-5, atol=1e-6)
 
 
 def test_there_is_one_bias():
@@ -69,7 +69,7 @@ def test_tokens_do_not_see_each_other():
     text, fusion = example()
     layer = SelfAdaptiveIntegration("feature")
     whole = to_numpy(layer(text, fusion))
-    np.testing.assert_allclose(to_numpy(layer(text[:, 1:2], fusion[:, 1:2])), whole[:, 1:2], atol=1e-6)
+    np.testing.assert_allclose(to_numpy(layer(text[:, 1:2], fusion[:, 1:2])), whole[:, 1:2], rtol=1e-5, atol=1e-6)
 
 
 def test_wrong_arguments_are_refused():

@@ -61,7 +61,7 @@ def test_char_cnn_equals_the_convolution_of_each_word_alone(kernel_size):
     output = to_numpy(layer(CHAR_IDS))
     for place in np.ndindex(CHAR_IDS.shape[:2]):
         word = [i for i in CHAR_IDS[place] if i]
-        np.testing.assert_allclose(output[place], convolution_oracle(layer, word), atol=1e-5)
+        np.testing.assert_allclose(output[place], convolution_oracle(layer, word), rtol=1e-5, atol=1e-5)
 
 
 def test_char_bilstm_is_the_last_states_of_both_directions():
@@ -74,7 +74,7 @@ def test_char_bilstm_is_the_last_states_of_both_directions():
         vectors = [table[i] for i in CHAR_IDS[place] if i]
         forward = lstm_oracle(layer.lstm.forward_lstm, vectors)
         backward = lstm_oracle(layer.lstm.backward_lstm, vectors[::-1])
-        np.testing.assert_allclose(output[place], np.concatenate([forward, backward]), atol=1e-5)
+        np.testing.assert_allclose(output[place], np.concatenate([forward, backward]), rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("layer", [CharCNN(9, 4, 6), CharBiLSTM(9, 4, 6)], ids=["cnn", "bilstm"])
@@ -87,7 +87,7 @@ def test_further_padding_of_characters_changes_nothing(layer):
     wider(padded)
     wider.set_weights(layer.get_weights())
     output = to_numpy(wider(padded))
-    np.testing.assert_allclose(output[:, :3], to_numpy(layer(CHAR_IDS)), atol=1e-6)
+    np.testing.assert_allclose(output[:, :3], to_numpy(layer(CHAR_IDS)), rtol=1e-5, atol=1e-6)
     np.testing.assert_array_equal(output[:, 3:], 0.0)
 
 

@@ -138,7 +138,7 @@ def test_marginals_are_the_shares_of_the_paths_through_each_tag(mask_name, bound
         for path, score in paths:
             for t, tag in enumerate(path):
                 expected[t, tag] += math.exp(score - total)
-        np.testing.assert_allclose(result[row][valid[row]], expected, atol=1e-5)
+        np.testing.assert_allclose(result[row][valid[row]], expected, rtol=1e-5, atol=1e-5)
         np.testing.assert_array_equal(result[row][~valid[row]], 0.0)
 
 
@@ -223,7 +223,7 @@ def test_long_rows_of_large_potentials_decode_and_have_marginals():
     decoded, score, marginals = model.predict(potentials, verbose=0)
     np.testing.assert_array_equal(decoded[1], best[1])
     assert score[1] == pytest.approx(path_score(weights_of(crf), potentials[1].astype("float64"), best[1].tolist()))
-    np.testing.assert_allclose(marginals.sum(axis=-1), 1.0, atol=1e-5)
+    np.testing.assert_allclose(marginals.sum(axis=-1), 1.0, rtol=1e-5, atol=1e-5)
     score = path_score(weights_of(crf), potentials[0].astype("float64"), best[0].tolist())
     assert marginals[0, 500, best[0, 500]] == pytest.approx(math.exp(score - log_z(crf, potentials[0])), abs=1e-2)
 
@@ -245,7 +245,7 @@ def test_what_stands_in_masked_positions_changes_nothing(mask_name, garbage):
             np.testing.assert_array_equal(before, after)
         found = gradient(lambda x, t=other_tags: ops.sum(crf.log_likelihood(x, t, mask)), other_potentials)
         reference = gradient(lambda x: ops.sum(crf.log_likelihood(x, tags, mask)), potentials)
-        np.testing.assert_allclose(found[valid], reference[valid], atol=1e-6)
+        np.testing.assert_allclose(found[valid], reference[valid], rtol=1e-5, atol=1e-6)
 
 
 def test_holes_are_skipped_as_if_they_were_not_there():
@@ -268,8 +268,10 @@ def test_labels_may_come_as_other_integers_or_floats():
 def test_one_tag_is_certain():
     crf = make_crf(num_tags=1)
     potentials = np.full((2, 3, 1), 7, "float32")
-    np.testing.assert_allclose(to_numpy(crf.log_likelihood(potentials, np.zeros((2, 3), "int32"))), 0.0, atol=1e-6)
-    np.testing.assert_allclose(to_numpy(crf.marginals(potentials)), 1.0, atol=1e-6)
+    np.testing.assert_allclose(
+        to_numpy(crf.log_likelihood(potentials, np.zeros((2, 3), "int32"))), 0.0, rtol=1e-5, atol=1e-6
+    )
+    np.testing.assert_allclose(to_numpy(crf.marginals(potentials)), 1.0, rtol=1e-5, atol=1e-6)
 
 
 def test_ties_go_to_one_path_and_not_to_a_mixture():

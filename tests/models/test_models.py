@@ -128,7 +128,7 @@ def test_empty_rows_change_neither_the_loss_nor_the_step(worlds, kind, reduction
     assert np.isfinite(results[0][0])
     assert results[1][0] == pytest.approx(results[0][0], rel=1e-5)
     for one, other in zip(results[0][1], results[1][1], strict=True):
-        np.testing.assert_allclose(one, other, atol=1e-5)
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
 
 
 def test_the_sum_over_posts_is_the_mean_times_their_number(worlds):
@@ -157,7 +157,7 @@ def test_a_post_alone_has_the_potentials_that_it_has_in_a_batch(worlds, trained,
     for row in range(8):
         alone = potentials_of(model, world.batch([row])[0])
         assert alone.shape[1] < together.shape[1] or lengths[row] == max(lengths)
-        np.testing.assert_allclose(alone[0, : lengths[row]], together[row, : lengths[row]], atol=1e-5)
+        np.testing.assert_allclose(alone[0, : lengths[row]], together[row, : lengths[row]], rtol=1e-5, atol=1e-5)
 
 
 @each_kind
@@ -186,7 +186,7 @@ def test_garbage_under_the_masks_changes_nothing(worlds, trained, kind):
         garbage["visual_features"] = features
     for name, array in garbage.items():
         found = potentials_of(model, {**inputs, name: array})[mask]
-        np.testing.assert_allclose(found, expected, atol=1e-5, err_msg=name)
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5, err_msg=name)
 
 
 @each_kind
@@ -211,7 +211,9 @@ def test_the_order_of_the_objects_changes_nothing(worlds, trained):
         "visual_mask": inputs["visual_mask"][:, order],
     }
     mask = inputs["token_mask"]
-    np.testing.assert_allclose(potentials_of(model, moved)[mask], potentials_of(model, inputs)[mask], atol=1e-5)
+    np.testing.assert_allclose(
+        potentials_of(model, moved)[mask], potentials_of(model, inputs)[mask], rtol=1e-5, atol=1e-5
+    )
 
 
 def test_agban_reads_no_more_objects_than_it_was_told(worlds):
@@ -219,7 +221,7 @@ def test_agban_reads_no_more_objects_than_it_was_told(worlds):
     model = world.build(num_objects=1)
     inputs, _ = world.batch([0, 4, 6])
     fewer = {**inputs, "visual_features": inputs["visual_features"][:, :1], "visual_mask": inputs["visual_mask"][:, :1]}
-    np.testing.assert_allclose(potentials_of(model, inputs), potentials_of(model, fewer), atol=1e-6)
+    np.testing.assert_allclose(potentials_of(model, inputs), potentials_of(model, fewer), rtol=1e-5, atol=1e-6)
 
 
 def test_agban_sees_no_object_in_a_post_without_a_picture(worlds, trained):
@@ -230,9 +232,9 @@ def test_agban_sees_no_object_in_a_post_without_a_picture(worlds, trained):
     bare = [Post(world.posts[row].tokens, image_id=None) for row in rows]
     without = world.batch(posts=bare)[0]
     expected = potentials_of(model, inputs)[inputs["token_mask"]]
-    np.testing.assert_allclose(potentials_of(model, without)[without["token_mask"]], expected, atol=1e-6)
+    np.testing.assert_allclose(potentials_of(model, without)[without["token_mask"]], expected, rtol=1e-5, atol=1e-6)
     empty = {**inputs, "visual_features": np.zeros((3, 0, DIM), "float32"), "visual_mask": np.zeros((3, 0), bool)}
-    np.testing.assert_allclose(potentials_of(model, empty)[inputs["token_mask"]], expected, atol=1e-6)
+    np.testing.assert_allclose(potentials_of(model, empty)[inputs["token_mask"]], expected, rtol=1e-5, atol=1e-6)
 
 
 def test_hsn_sees_the_blank_pictures_regions_in_a_post_without_a_picture(worlds, trained):
@@ -349,8 +351,8 @@ def test_predict_gives_the_potentials_of_a_data_set_and_of_arrays(worlds, traine
     from_arrays = model.predict(inputs, batch_size=6)
     assert from_data.shape == expected.shape == from_arrays.shape
     mask = inputs["token_mask"]
-    np.testing.assert_allclose(from_data[mask], expected[mask], atol=1e-5)
-    np.testing.assert_allclose(from_arrays[mask], expected[mask], atol=1e-5)
+    np.testing.assert_allclose(from_data[mask], expected[mask], rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(from_arrays[mask], expected[mask], rtol=1e-5, atol=1e-5)
 
 
 def test_tag_without_an_encoder_says_what_to_do():
@@ -373,7 +375,7 @@ def test_a_loaded_model_is_the_model(worlds, trained, kind, tmp_path):
     assert type(loaded) is type(model)
     assert loaded.get_config() == model.get_config()
     inputs, tags = world.batch()
-    np.testing.assert_allclose(potentials_of(loaded, inputs), potentials_of(model, inputs), atol=1e-6)
+    np.testing.assert_allclose(potentials_of(loaded, inputs), potentials_of(model, inputs), rtol=1e-5, atol=1e-6)
     assert loaded.tag(world.posts, world.store) == model.tag(world.posts, world.store)
     assert len(loaded.optimizer.variables) == len(model.optimizer.variables)
     for before, after in zip(model.optimizer.variables, loaded.optimizer.variables, strict=True):
@@ -389,7 +391,7 @@ def test_a_loaded_model_is_the_model(worlds, trained, kind, tmp_path):
     for variable, value in zip(model.optimizer.variables, initial[1], strict=True):
         variable.assign(value)
     for one, other in zip(*copies, strict=True):
-        np.testing.assert_allclose(one, other, atol=1e-5)
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
 
 
 @each_kind
@@ -632,7 +634,7 @@ def test_the_reversed_gradient_reaches_the_projectors_with_minus_lambda(worlds):
         steps[strength] = to_numpy(kernel.value) - before
     half, whole = steps[0.5] - steps[0.0], steps[1.0] - steps[0.0]
     assert np.abs(whole).max() > 1e-6
-    np.testing.assert_allclose(2 * half, whole, atol=1e-6)
+    np.testing.assert_allclose(2 * half, whole, rtol=1e-5, atol=1e-6)
 
 
 def test_objects_are_at_most_as_many_as_the_encoder_reads(worlds):
