@@ -3,9 +3,21 @@
 from mner_keras.layers.bilstm import BiLSTM
 from mner_keras.layers.char_bilstm import CharBiLSTM
 from mner_keras.layers.char_cnn import CharCNN
+from mner_keras.layers.constraints import Constraints, bio_constraints, bioes_constraints
 from mner_keras.layers.crf import CRF
 from mner_keras.layers.highway import Highway
 from mner_keras.layers.masked_softmax import masked_softmax
 from mner_keras.layers.word_embedding import WordEmbedding
 
-__all__ = ["CRF", "BiLSTM", "CharBiLSTM", "CharCNN", "Highway", "WordEmbedding", "masked_softmax"]
+__all__ = [
+    "CRF",
+    "BiLSTM",
+    "CharBiLSTM",
+    "CharCNN",
+    "Constraints",
+    "Highway",
+    "WordEmbedding",
+    "bio_constraints",
+    "bioes_constraints",
+    "masked_softmax",
+]

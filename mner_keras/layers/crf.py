@@ -5,10 +5,17 @@ from __future__ import annotations
 import numbers
 
 import keras
+import numpy as np
 from keras import ops
 
-UNROLL_UP_TO = 64
-"""TensorFlow runs a loop of known length at most this long as a plain graph: it is faster, and XLA can take it."""
+from mner_keras.layers.constraints import Constraints
+from mner_keras.layers.crf_recursions import (
+    FORBIDDEN,
+    best_path,
+    best_paths,
+    expectations,
+    followed,
+)
 
 
 @keras.saving.register_keras_serializable(package="mner_keras")
@@ -25,6 +32,8 @@ class CRF(keras.layers.Layer):
     Args:
         num_tags: the number of tags, K.
         boundary: whether paths have start and end scores.
+        constraints: the moves that are possible, `bio_constraints(tags)` for instance. They act in `decode`, `top_k`
+            and `marginals`, never in the likelihood: gold data may break them.
         dtype: float32; the layer does not compute in less.
 
     Weights: `transitions` `[K, K]` (from, to); with `boundary` also `start` `[K]` and `end` `[K]`.
@@ -45,18 +54,35 @@ class CRF(keras.layers.Layer):
         Lafferty, McCallum & Pereira, "Conditional random fields", ICML 2001; HSN eq. 3-4 and AGBAN eq. 18-21.
     """
 
-    def __init__(self, num_tags: int, boundary: bool = True, dtype="float32", **kwargs) -> None:
+    def __init__(
+        self,
+        num_tags: int,
+        boundary: bool = True,
+        constraints: Constraints | None = None,
+        dtype="float32",
+        **kwargs,
+    ) -> None:
         if isinstance(num_tags, bool) or not isinstance(num_tags, numbers.Integral) or num_tags < 1:
             raise ValueError(f"`num_tags` must be a positive integer. Received: num_tags={num_tags!r}")
+        if isinstance(constraints, dict):
+            constraints = keras.saving.deserialize_keras_object(constraints)
+        if constraints is not None and not isinstance(constraints, Constraints):
+            raise ValueError(
+                "`constraints` must be a Constraints, `bio_constraints(tags)` for instance. "
+                f"Received: constraints={constraints!r}"
+            )
+        if constraints is not None and constraints.num_tags != num_tags:
+            raise ValueError(
+                f"`constraints` must be over `num_tags`={num_tags} tags. Received: constraints over "
+                f"{constraints.num_tags} tags"
+            )
         super().__init__(dtype=dtype, **kwargs)
         if self.compute_dtype != "float32":
             raise ValueError(f"`dtype` must be 'float32': a CRF needs its range. Received: dtype={dtype!r}")
         self.num_tags = int(num_tags)
         self.boundary = boundary
+        self.constraints = constraints
         self.supports_masking = True
-        if keras.backend.backend() == "tensorflow":
-            # The gradient of a loop of unknown length does not compile under TensorFlow's XLA.
-            self.supports_jit = False
 
     def build(self, potentials_shape) -> None:
         if potentials_shape[-1] != self.num_tags:
@@ -81,32 +107,52 @@ class CRF(keras.layers.Layer):
     def log_likelihood(self, potentials, tags, mask=None):
         """Log-likelihood of tag sequences, `[B]`.
 
-        Computed as minus the log-sum of all paths' scores relative to the given path's, step by step: the difference of
-        two large numbers is never taken, so that it stays exact for long rows and large potentials.
+        Computed as minus the log-sum of all paths' scores relative to the given path's: the difference of two large
+        numbers is never taken, so that it stays exact for long rows and large potentials. Its gradient is what is
+        observed less what is expected, from the forward and backward recursions: no loop is differentiated, and there
+        are no second derivatives (they come out as zero). Constraints do not act here.
 
         Args:
             potentials: `[B, n, K]`.
             tags: int `[B, n]` in 0..K-1; what stands in masked positions is not read.
             mask: bool `[B, n]`; holes are allowed.
+
+        Raises:
+            ValueError: a tag out of range in an array. In a compiled function, where values are not known, such a row
+                is NaN.
         """
+        self._check_tags(tags, mask)
         potentials, mask = self._prepare(potentials, mask)
         tags = ops.where(mask, ops.cast(tags, "int32"), 0)
+        known = (tags >= 0) & (tags < self.num_tags)
+        tags = ops.where(known, tags, 0)
+        weights = self._scores()
+        # The value, of constants: the gradient follows below.
+        constants = [ops.stop_gradient(weight) for weight in weights]
+        start, end, transitions = constants
+        scores = ops.stop_gradient(potentials)
         preceded, previous, last = _neighbours(tags, mask)
-        one_hot = ops.one_hot(tags, self.num_tags, dtype="float32")  # [B, n, K]
-        start, end, transitions = self._scores()
+        observed = ops.one_hot(tags, self.num_tags, dtype="float32") * ops.cast(mask, "float32")[..., None]
         # What each step adds to the given path's score: the way into the tag, and the tag's potential.
         way = ops.take(ops.reshape(transitions, (-1,)), previous * self.num_tags + tags)
         way = ops.where(preceded, way, ops.take(start, tags))
         # One after the other: a sum of the two would lose the way's digits beside a large potential.
-        relative = potentials - ops.sum(one_hot * potentials, axis=-1, keepdims=True) - way[..., None]
+        relative = scores - ops.sum(observed * scores, axis=-1, keepdims=True) - way[..., None]
+        log_z, expected, expected_moves = expectations(relative, mask, constants)
+        value = ops.where(ops.any(mask, axis=1), ops.take(end, last) - log_z, 0.0)
+        value = ops.where(ops.all(known, axis=1), value, float("nan"))
 
-        def advance(alpha, relative, mask, preceded):
-            ways = ops.logsumexp(alpha[:, :, None] + transitions[None], axis=1)  # [B, K]
-            return ops.where(mask, ops.where(preceded, ways, start) + relative, alpha)
-
-        alpha = self._run(advance, relative, mask, preceded)
-        others = ops.logsumexp(alpha + end, axis=-1) - ops.take(end, last)
-        return ops.where(ops.any(mask, axis=1), -others, 0.0)
+        # The gradient: terms that are zero, and whose derivatives are observed less expected counts.
+        excess = observed - ops.transpose(expected, (1, 0, 2))  # [B, n, K]
+        moved = ops.cast(mask & preceded, "float32")[..., None]
+        observed_before = ops.one_hot(previous, self.num_tags, dtype="float32") * moved
+        observed_moves = ops.matmul(ops.transpose(observed_before, (0, 2, 1)), observed)
+        excess_start = ops.sum(observed * (1 - moved), axis=1) - expected_moves[:, -1]
+        excess_end = ops.sum(excess * ops.cast(mask & ~followed(mask), "float32")[..., None], axis=1)
+        value += ops.sum(excess * (potentials - scores), axis=(1, 2))
+        value += ops.sum((observed_moves - expected_moves[:, :-1]) * (weights[2] - transitions), axis=(1, 2))
+        value += ops.sum(excess_start * (weights[0] - start) + excess_end * (weights[1] - end), axis=1)
+        return value
 
     def decode(self, potentials, mask=None):
         """The best path of each row (Viterbi).
@@ -116,69 +162,56 @@ class CRF(keras.layers.Layer):
             mask: bool `[B, n]`; holes are allowed.
 
         Returns:
-            tags int32 `[B, n]`, 0 in masked positions, and the path's score `[B]`.
+            tags int32 `[B, n]`, 0 in masked positions, and the path's score `[B]`; -inf where the constraints leave no
+            path, whose tags then break as few of them as can be.
         """
         potentials, mask = self._prepare(potentials, mask)
-        preceded = _preceded(mask)
-        start, end, transitions = self._scores()
-        stay = ops.broadcast_to(ops.arange(self.num_tags, dtype="float32"), ops.shape(potentials[:, 0]))
+        tags, score = best_path(potentials, mask, self._constrained_scores())
+        return ops.where(mask, tags, 0), ops.where(ops.any(mask, axis=1), _or_none(score), 0.0)
 
-        def advance(carry, x):
-            best, potential = carry[:, : self.num_tags], x[:, : self.num_tags]
-            mask, preceded = x[:, -2:-1] > 0, x[:, -1:] > 0
-            ways = best[:, :, None] + transitions[None]  # [B, from, to]
-            came_from = ops.cast(ops.argmax(ways, axis=1), "float32")
-            new = ops.where(preceded, ops.max(ways, axis=1), start) + potential
-            carry = ops.concatenate([ops.where(mask, new, best), ops.where(mask, came_from, stay)], axis=-1)
-            return carry, carry
+    def top_k(self, potentials, mask=None, k: int = 5):
+        """The `k` best paths of each row, best first.
 
-        initial = ops.zeros_like(ops.concatenate([potentials[:, 0], potentials[:, 0]], axis=-1))
-        carry, steps = _scan(advance, initial, _time_major(potentials, mask, preceded))
-        final = carry[:, : self.num_tags] + end
-        any_valid = ops.any(mask, axis=1)
-        came_from = ops.cast(steps[:, :, self.num_tags :], "int32")  # [n, B, K]
+        Args:
+            potentials: `[B, n, K]`.
+            mask: bool `[B, n]`; holes are allowed.
+            k: how many.
 
-        def back(tag, came_from):
-            return ops.take_along_axis(came_from, tag[:, None], axis=1)[:, 0], tag
-
-        _, tags = _scan(back, ops.cast(ops.argmax(final, axis=-1), "int32"), came_from, reverse=True)
-        tags = ops.where(mask, ops.transpose(tags), 0)
-        return tags, ops.where(any_valid, ops.max(final, axis=-1), 0.0)
+        Returns:
+            tags int32 `[B, k, n]`, 0 in masked positions, and the paths' scores `[B, k]`. A row with fewer than `k`
+            paths has the score -inf and the tags 0 for the rest; an empty row has one path, of score 0.
+        """
+        if isinstance(k, bool) or not isinstance(k, numbers.Integral) or k < 1:
+            raise ValueError(f"`k` must be a positive integer. Received: k={k!r}")
+        potentials, mask = self._prepare(potentials, mask)
+        tags, score = best_paths(potentials, mask, self._constrained_scores(), k)
+        score = _or_none(score)
+        empty = ops.where(ops.arange(k) == 0, 0.0, -float("inf"))
+        score = ops.where(ops.any(mask, axis=1, keepdims=True), score, empty)
+        return ops.where(mask[:, None, :] & (score > -float("inf"))[..., None], tags, 0), score
 
     def marginals(self, potentials, mask=None):
         """Probability of each tag at each token, `[B, n, K]`; zeros in masked positions (forward-backward).
+
+        Constraints act: an impossible tag has the probability 0. No gradient flows through.
 
         Args:
             potentials: `[B, n, K]`.
             mask: bool `[B, n]`; holes are allowed.
         """
         potentials, mask = self._prepare(potentials, mask)
-        start, end, transitions = self._scores()
-
-        def forward(carry, x):
-            potential, mask, preceded = x[:, : self.num_tags], x[:, -2:-1] > 0, x[:, -1:] > 0
-            ways = ops.logsumexp(carry[:, :, None] + transitions[None], axis=1)
-            alpha = ops.where(preceded, ways, start) + potential
-            carry = ops.where(mask, alpha - ops.max(alpha, axis=-1, keepdims=True), carry)
-            return carry, carry
-
-        def backward(carry, x):
-            # The carry is beta of the position to the right plus its potential; the output is beta of this position.
-            potential, mask, followed = x[:, : self.num_tags], x[:, -2:-1] > 0, x[:, -1:] > 0
-            ways = ops.logsumexp(transitions[None] + carry[:, None, :], axis=2)
-            beta = ops.where(followed, ways, end)
-            beta = beta - ops.max(beta, axis=-1, keepdims=True)
-            return ops.where(mask, beta + potential, carry), beta
-
-        zeros = ops.zeros_like(potentials[:, 0])
-        followed = ops.flip(_preceded(ops.flip(mask, axis=1)), axis=1)
-        _, alpha = _scan(forward, zeros, _time_major(potentials, mask, _preceded(mask)))
-        _, beta = _scan(backward, zeros, _time_major(potentials, mask, followed), reverse=True)
-        probabilities = ops.transpose(ops.softmax(alpha + beta, axis=-1), (1, 0, 2))
-        return ops.where(mask[..., None], probabilities, 0.0)
+        potentials = ops.stop_gradient(potentials - ops.max(potentials, axis=-1, keepdims=True))
+        scores = [ops.stop_gradient(score) for score in self._constrained_scores()]
+        _, tags, _ = expectations(potentials, mask, scores, narrow=None if self.constraints is None else False)
+        return ops.transpose(tags, (1, 0, 2))
 
     def get_config(self) -> dict:
-        return {**super().get_config(), "num_tags": self.num_tags, "boundary": self.boundary}
+        return {
+            **super().get_config(),
+            "num_tags": self.num_tags,
+            "boundary": self.boundary,
+            "constraints": keras.saving.serialize_keras_object(self.constraints),
+        }
 
     def _prepare(self, potentials, mask):
         potentials = ops.cast(ops.convert_to_tensor(potentials), "float32")
@@ -190,9 +223,25 @@ class CRF(keras.layers.Layer):
         if mask is None:
             return potentials, ops.ones_like(potentials[..., 0], dtype="bool")
         mask = ops.cast(mask, "bool")
-        if len(mask.shape) != 2:
-            raise ValueError(f"`mask` must have the shape [batch, tokens]. Received: mask.shape={tuple(mask.shape)}")
-        return potentials, mask
+        if not _fit(mask.shape, potentials.shape[:2]):
+            raise ValueError(
+                "`mask` must have the shape [batch, tokens] of the potentials. "
+                f"Received: mask.shape={tuple(mask.shape)}, potentials.shape={tuple(potentials.shape)}"
+            )
+        # What stands in masked positions may be anything, NaN too.
+        return ops.where(mask[..., None], potentials, 0.0), mask
+
+    def _check_tags(self, tags, mask):
+        """Arrays can be looked into before a backend takes them."""
+        if ops.is_tensor(tags) or ops.is_tensor(mask):
+            return
+        tags = np.asarray(tags)
+        read = tags if mask is None else tags[np.asarray(mask, bool)]
+        if read.size and (read.min() < 0 or read.max() >= self.num_tags):
+            raise ValueError(
+                f"`tags` must be from 0 to {self.num_tags - 1} wherever the mask is true. "
+                f"Received: tags from {read.min()} to {read.max()}"
+            )
 
     def _scores(self):
         if not self.built:
@@ -203,20 +252,28 @@ class CRF(keras.layers.Layer):
             return none, none, transitions
         return ops.cast(self.start, "float32"), ops.cast(self.end, "float32"), transitions
 
-    def _run(self, advance, potentials, mask, preceded):
-        """The last state of a recursion over the tokens."""
-        length = potentials.shape[1]
-        state = ops.zeros_like(potentials[:, 0])
-        if keras.backend.backend() == "tensorflow" and length is not None and length <= UNROLL_UP_TO:
-            for t in range(length):
-                state = advance(state, potentials[:, t], mask[:, t, None], preceded[:, t, None])
-            return state
+    def _constrained_scores(self):
+        start, end, transitions = self._scores()
+        if self.constraints is None:
+            return start, end, transitions
+        allowed = self.constraints
+        return (
+            ops.where(np.array(allowed.start), start, FORBIDDEN),
+            ops.where(np.array(allowed.end), end, FORBIDDEN),
+            ops.where(np.array(allowed.transitions), transitions, FORBIDDEN),
+        )
 
-        def step(carry, x):
-            carry = advance(carry, x[:, : self.num_tags], x[:, -2:-1] > 0, x[:, -1:] > 0)
-            return carry, carry
 
-        return _scan(step, state, _time_major(potentials, mask, preceded))[0]
+def _or_none(score):
+    """Scores of paths, -inf for those that break the constraints."""
+    return ops.where(score < FORBIDDEN / 2, -float("inf"), score)
+
+
+def _fit(shape, expected):
+    """Whether two shapes agree as far as they are known."""
+    return len(shape) == len(expected) and all(
+        one is None or other is None or one == other for one, other in zip(shape, expected, strict=True)
+    )
 
 
 def pack(values, mask):
@@ -225,23 +282,6 @@ def pack(values, mask):
     place = ops.arange(length, dtype="int32")[None]
     order = ops.argsort(ops.where(mask, place, place + length), axis=1)
     return ops.take_along_axis(values, ops.cast(order, "int32"), axis=1)
-
-
-def _scan(step, initial, xs, reverse=False):
-    """`ops.scan`, for an unknown length too."""
-    return ops.scan(step, initial, xs, length=xs.shape[0], reverse=reverse)
-
-
-def _time_major(potentials, mask, flag):
-    """Potentials, mask and a flag in one tensor `[n, B, K + 2]`: a scan over several fails for an unknown length."""
-    flags = ops.cast(ops.stack([mask, flag], axis=-1), "float32")
-    return ops.transpose(ops.concatenate([potentials, flags], axis=-1), (1, 0, 2))
-
-
-def _preceded(mask):
-    """Whether a valid position stands before each position, bool `[B, n]`."""
-    valid = ops.cast(mask, "int32")
-    return ops.cumsum(valid, axis=1) - valid > 0
 
 
 def _neighbours(tags, mask):
