@@ -349,6 +349,8 @@ class Moves(keras.callbacks.Callback):
         self.steps.append(moved)
 
     def values(self):
+        if keras.backend.backend() == "jax":
+            self.model.jax_state_sync()  # `fit` keeps the weights elsewhere.
         return [np.concatenate([to_numpy(weight).ravel() for weight in part]) for part in self.parts]
 
 
