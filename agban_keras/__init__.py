@@ -2,5 +2,13 @@
 
 from agban_keras.agban import AGBAN
 from agban_keras.layers import GatedBilinearAttention, GradientReversal, ModalityClassifier, VisualProjector
+from agban_keras.released import ReleasedAGBAN
 
-__all__ = ["AGBAN", "GatedBilinearAttention", "GradientReversal", "ModalityClassifier", "VisualProjector"]
+__all__ = [
+    "AGBAN",
+    "GatedBilinearAttention",
+    "GradientReversal",
+    "ModalityClassifier",
+    "ReleasedAGBAN",
+    "VisualProjector",
+]

@@ -1,4 +1,4 @@
-"""Algorithm 1's z-steps: the modality classifier is updated once for every so many updates of the rest."""
+"""On which training steps the modality classifier is updated: algorithm 1's z-steps, and the released code's."""
 
 from __future__ import annotations
 
@@ -17,10 +17,26 @@ def update_every(optimizer: keras.optimizers.Optimizer, layer: keras.layers.Laye
         layer: the layer.
         every: the period, in steps.
     """
+    _gate(optimizer, layer, lambda step: ops.equal(ops.mod(step, every), 0))
+
+
+def freeze_every(optimizer: keras.optimizers.Optimizer, layer: keras.layers.Layer, every: int) -> None:
+    """The reverse of `update_every`: the layer's weights stay on that one step of `every`, and move on the others.
+
+    Args:
+        optimizer: a compiled model's optimizer; changed in place.
+        layer: the layer; what is not trained by gradients, as the statistics of batches, moves on all steps.
+        every: the period, in steps.
+    """
+    _gate(optimizer, layer, lambda step: ops.not_equal(ops.mod(step, every), 0))
+
+
+def _gate(optimizer, layer, moves) -> None:
+    """Let a layer's weights move on the steps, counted from 1, for which `moves` is true."""
     apply = optimizer.apply
 
     def apply_gated(grads, trainable_variables=None):
-        on = ops.equal(ops.mod(ops.convert_to_tensor(optimizer.iterations) + 1, every), 0)
+        on = moves(ops.convert_to_tensor(optimizer.iterations) + 1)
         before = [ops.copy(ops.convert_to_tensor(weight)) for weight in layer.trainable_variables]
         result = apply(grads, trainable_variables)
         for weight, value in zip(layer.trainable_variables, before, strict=True):

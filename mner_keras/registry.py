@@ -69,6 +69,9 @@ _AGBAN_TRAINING = Training(
 MODELS: dict[str, ModelEntry] = {
     "hsn": ModelEntry("hsn_keras", "HSN", "HSN as printed (Tian et al. 2021)", _HSN_TRAINING),
     "agban": ModelEntry("agban_keras", "AGBAN", "AGBAN as printed (Zheng et al. 2020)", _AGBAN_TRAINING),
+    "agban-released": ModelEntry(
+        "agban_keras", "ReleasedAGBAN", "AGBAN as its authors' released code computes it", _AGBAN_TRAINING
+    ),
     "text": ModelEntry(
         "mner_keras.baselines.text_tagger", "TextTagger", "HSN's text encoder and the CRF, no picture", _HSN_TRAINING
     ),

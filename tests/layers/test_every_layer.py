@@ -113,6 +113,46 @@ CASES = {
         expected_shapes=[(2, 3, 3)],
         garbage=[(0, "mask", ["mask"])],
     ),
+    "WeightNormDense": dict(
+        layer=agban_keras.layers.WeightNormDense,
+        arguments={"units": 4, "activation": "relu", "dropout": 0.3},
+        inputs=[TEXT],
+        expected_shapes=[(2, 4, 4)],
+    ),
+    "ReleasedAttention": dict(
+        layer=agban_keras.layers.ReleasedAttention,
+        arguments={"rank": 5, "glimpses": 2, "dropout": 0.1, "attention_dropout": 0.3},
+        inputs=[TEXT, OBJECTS],
+        masks={"object_mask": OBJECT_MASK},
+        call_arguments={"return_attention_scores": True},
+        expected_shapes=[(2, 4, 6), (2, 2, 3, 4)],
+        garbage=[(1, "object_mask", [None, None])],
+    ),
+    "ReleasedCRF": dict(
+        layer=agban_keras.layers.ReleasedCRF,
+        arguments={"num_tags": 6, "labels": (2, 3, 1)},
+        inputs=[TEXT],
+        masks={"mask": TEXT_MASK},
+        expected_shapes=[(2, 4, 6)],
+        policies=(),
+        garbage=[(0, "mask", ["mask"])],
+    ),
+    "ReleasedModalityClassifier": dict(
+        layer=agban_keras.layers.ReleasedModalityClassifier,
+        arguments={"hidden": (7, 5)},
+        inputs=[np.concatenate([TEXT, OBJECTS], axis=1)],
+        masks={"text_mask": TEXT_MASK, "object_mask": OBJECT_MASK},
+        call_arguments={"training": True},
+        expected_shapes=[(2, 7, 2)],
+    ),
+    "ReleasedNetwork": dict(
+        layer=agban_keras.layers.ReleasedNetwork,
+        arguments={"hidden": (7,), "units": 3},
+        inputs=[OBJECTS],
+        masks={"mask": OBJECT_MASK},
+        expected_shapes=[(2, 3, 3)],
+        garbage=[(0, "mask", ["mask"])],
+    ),
 }
 
 

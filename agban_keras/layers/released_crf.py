@@ -1,0 +1,91 @@
+"""`ReleasedCRF`: the CRF of the released code, whose labels include a beginning and an end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+from keras import ops
+
+from mner_keras.layers import CRF
+
+FORBIDDEN = -10000.0
+"""What a forbidden move begins with; it is trained like every other."""
+
+
+@keras.saving.register_keras_serializable(package="agban_keras")
+class ReleasedCRF(CRF):
+    """A CRF over labels: one for padding (0), one for each tag, START and STOP (the last two).
+
+    The score of a path has the moves from START to its first label and from its last label to STOP. The sum over paths
+    runs over all labels, padding, START and STOP included, which only the transitions keep away: moves into START, out
+    of STOP and into or out of padding begin at -10000, all others at 0.
+
+    Potentials have a score for each label. Tags that come in or go out are tags: a label that stands for none reads as
+    tag 0.
+
+    Args:
+        num_tags: the number of labels: the tags' and three more.
+        labels: the label of each tag; each label from 1 to `num_tags - 3` once.
+        boundary: false; START and STOP stand for it.
+
+    Weights: `transitions` `[num_tags, num_tags]` (from, to).
+
+    Call arguments:
+        potentials: scores of the labels, `[B, n, num_tags]`.
+        mask: bool `[B, n]`, true where a token stands; by default everywhere.
+
+    Example:
+
+    >>> crf = ReleasedCRF(num_tags=6, labels=[1, 2, 3])
+    >>> potentials = crf(np.random.normal(size=(2, 5, 6)))
+    >>> crf.marginals(potentials).shape
+    TensorShape([2, 5, 3])
+
+    Reference:
+        Yang & Zhang, "NCRF++: an open-source neural sequence labeling toolkit", ACL 2018.
+    """
+
+    def __init__(self, num_tags: int, labels: Sequence[int], boundary: bool = False, **kwargs) -> None:
+        if sorted(labels) != list(range(1, num_tags - 2)):
+            raise ValueError(
+                f"`labels` must hold each number from 1 to {num_tags - 3} once. Received: labels={list(labels)}"
+            )
+        if boundary:
+            raise ValueError("`boundary` must be false: START and STOP are labels. Received: boundary=True")
+        super().__init__(num_tags, boundary=False, **kwargs)
+        self.labels = [int(label) for label in labels]
+        self._tags = np.zeros(num_tags, "int32")
+        self._tags[self.labels] = np.arange(len(self.labels))
+
+    def build(self, potentials_shape) -> None:
+        super().build(potentials_shape)
+        initial = np.zeros((self.num_tags, self.num_tags), "float32")
+        initial[:, -2] = initial[-1] = initial[:, 0] = initial[0] = FORBIDDEN
+        self.transitions.assign(initial)
+
+    def log_likelihood(self, potentials, tags, mask=None):
+        """Log-likelihood of tag sequences, `[B]`; see `CRF.log_likelihood`."""
+        tags = ops.cast(tags, "int32")
+        if mask is not None:
+            tags = ops.where(ops.cast(mask, "bool"), tags, 0)
+        labels = ops.take(ops.convert_to_tensor(self.labels, "int32"), tags)
+        return super().log_likelihood(potentials, labels, mask)
+
+    def decode(self, potentials, mask=None):
+        """The tags int32 `[B, n]` of the best path of labels, and its score `[B]`; see `CRF.decode`."""
+        labels, score = super().decode(potentials, mask)
+        return ops.take(ops.convert_to_tensor(self._tags), labels), score
+
+    def marginals(self, potentials, mask=None):
+        """Probability of each tag at each token, `[B, n, len(labels)]`; see `CRF.marginals`."""
+        reads_as = ops.one_hot(self._tags, len(self.labels), dtype="float32")
+        return ops.matmul(super().marginals(potentials, mask), reads_as)
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "labels": self.labels}
+
+    def _scores(self):
+        _, _, transitions = super()._scores()
+        return transitions[-2], transitions[:, -1], transitions

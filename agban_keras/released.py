@@ -1,0 +1,273 @@
+"""`ReleasedAGBAN`: the model that the code of AGBAN's authors computes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from agban_keras.classifier_every import freeze_every
+from agban_keras.layers import (
+    GradientReversal,
+    ReleasedAttention,
+    ReleasedCRF,
+    ReleasedModalityClassifier,
+    ReleasedNetwork,
+)
+from agban_keras.layers.initializers import begin_uniformly, linear_initializer, width_initializer
+from agban_keras.released_state import ReleasedState
+from agban_keras.reversal_schedule import ReversalSchedule
+from mner_keras.data.encoder import PostEncoder, VisualInput
+from mner_keras.layers import BiLSTM, CharBiLSTM, WordEmbedding
+from mner_keras.tagger import Tagger
+
+RELEASED_TAGS = ("O", "B-PER", "I-PER", "B-LOC", "I-LOC", "B-OTHER", "I-OTHER", "B-ORG", "I-ORG")
+"""The tags in the order of the released code's labels 1 to 9."""
+
+
+@keras.saving.register_keras_serializable(package="agban_keras")
+class ReleasedAGBAN(Tagger):
+    """AGBAN as its authors' released PyTorch code computes it, which is another model than the printed one (`AGBAN`).
+
+    What differs: one softmax over all pairs of objects and tokens (`ReleasedAttention`), weight-normalised linear
+    layers, batch normalisation of what the attention gives, a CRF with labels for padding, START and STOP
+    (`ReleasedCRF`), a classifier that reads each modality by itself (`ReleasedModalityClassifier`), with weighted
+    classes, and that rests on every eighth step instead of moving on it. The loss is the CRF's and the classifier's for
+    either modality, all summed. `load_released_state` takes over the arrays of a trained PyTorch module.
+
+    **What it says of a post depends on the batch's padding**: padded tokens take their share of the attention and of
+    the batch statistics, as they do in the released code. Compare on batches of the same length. Rows without any
+    token, which only our data sets make, count nowhere.
+
+    Potentials have `num_tags + 3` scores: padding, the tags in the order of `RELEASED_TAGS` (types that it lacks come
+    last), START, STOP. Targets and decoded tags are numbers of the encoder's tags; without an encoder, the potential's
+    minus 1 (O is 0). A decoded padding, START or STOP reads as O.
+
+    The released code shared its words and characters over train, dev and test: give `fit_encoder` the posts of all
+    splits (`mner train --transductive`). Trained here, it differs from there in that an LSTM's two biases are one
+    weight, moving variances are the biased ones, and words are cut at `max_characters`.
+
+    Args:
+        num_tags: the number of tags, K.
+        vocabulary_size: rows of the trainable word table.
+        char_vocabulary_size: rows of the character table.
+        frozen_vocabulary_size: rows of the frozen word table.
+        max_characters: characters of a token in a batch.
+        word_dim: width of the word vectors.
+        char_dim: width of the characters' vectors.
+        char_hidden_dim: width of the character BiLSTM; half of it a direction.
+        hidden_dim: width of the word BiLSTM, d; half of it a direction.
+        visual_dim: width of the objects' features.
+        num_objects: objects read of a picture, m.
+        rank: a third of the width of the bilinear form.
+        glimpses: distributions of the attention, and rounds of the gate.
+        num_training_tokens: the classes' weights are `posts m / (tokens + posts m)` for a token,
+        num_training_posts: and `tokens / (tokens + posts m)` for an object.
+        reversal: lambda: `"schedule"` (Ganin & Lempitsky) or a number.
+        classifier_rests_every: the classifier's weights stay on one training step of so many; 0 for never.
+        dropout: rate on the characters' vectors, on the token representation, on the BiLSTM's output and on the
+            objects in the bilinear form.
+        attention_dropout: rate before the attention's relu layers.
+        encoder: turns posts into batches, and is saved with the model.
+        loss_reduction: `"sum"` over the posts of a batch, or `"mean"`.
+
+    Example:
+
+    >>> posts = load_dataset("sample")["train"]
+    >>> encoder = ReleasedAGBAN.fit_encoder(posts)
+    >>> model = ReleasedAGBAN.from_encoder(encoder)
+    >>> model.compile(keras.optimizers.SGD(0.005))
+
+    Reference:
+        Zheng et al., "Object-aware multimodal named entity recognition in social media posts with adversarial
+        learning", IEEE Transactions on Multimedia 23, 2021, and the code that its authors published.
+    """
+
+    encoder_defaults = {"use_pos": False, "fold_digits": True, "visual": "objects", "visual_count": 3}
+
+    def __init__(
+        self,
+        num_tags: int,
+        vocabulary_size: int,
+        char_vocabulary_size: int,
+        frozen_vocabulary_size: int = 0,
+        max_characters: int = 24,
+        word_dim: int = 200,
+        char_dim: int = 30,
+        char_hidden_dim: int = 50,
+        hidden_dim: int = 200,
+        visual_dim: int = 1024,
+        num_objects: int = 3,
+        rank: int = 200,
+        glimpses: int = 1,
+        num_training_tokens: int = 64439,
+        num_training_posts: int = 4000,
+        reversal: float | str = "schedule",
+        classifier_rests_every: int = 8,
+        dropout: float = 0.5,
+        attention_dropout: float = 0.2,
+        encoder: PostEncoder | None = None,
+        loss_reduction: str = "sum",
+        name: str = "released_agban",
+    ) -> None:
+        for key, value, least in (
+            ("num_objects", num_objects, 1),
+            ("num_training_tokens", num_training_tokens, 1),
+            ("num_training_posts", num_training_posts, 1),
+            ("classifier_rests_every", classifier_rests_every, 0),
+        ):
+            if value < least:
+                raise ValueError(f"`{key}` must be at least {least}. Received: {key}={value}")
+        # === Layers ===
+        word_embedding = WordEmbedding(
+            vocabulary_size, word_dim, frozen_vocabulary_size, unknown="uniform", name="word_embedding"
+        )
+        char_bilstm = CharBiLSTM(char_vocabulary_size, char_dim, char_hidden_dim, dropout, name="char_bilstm")
+        bilstm = BiLSTM(hidden_dim, name="bilstm")
+        begin_uniformly(char_bilstm.lstm)
+        begin_uniformly(bilstm)
+        projector = ReleasedNetwork((512, 256), hidden_dim, name="visual_projector")
+        attention = ReleasedAttention(rank, glimpses, dropout, attention_dropout, name="attention")
+        norm = keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name="fusion_norm")
+        dense = keras.layers.Dense(
+            num_tags + 3,
+            kernel_initializer=linear_initializer(),
+            bias_initializer=width_initializer(hidden_dim),
+            name="potentials",
+        )
+        crf = ReleasedCRF(num_tags + 3, _labels(num_tags, encoder), name="crf")
+
+        # === Functional model ===
+        inputs = {
+            "word_ids": keras.Input((None,), dtype="int32", name="word_ids"),
+            "char_ids": keras.Input((None, max_characters), dtype="int32", name="char_ids"),
+            "token_mask": keras.Input((None,), dtype="bool", name="token_mask"),
+            "visual_features": keras.Input((None, visual_dim), name="visual_features"),
+            "visual_mask": keras.Input((None,), dtype="bool", name="visual_mask"),
+        }
+        token_mask = inputs["token_mask"]
+        object_mask = inputs["visual_mask"][:, :num_objects]
+        # What the batch statistics read: every place of a row, padded or not.
+        row = ops.any(token_mask, axis=1, keepdims=True)
+        token_places, object_places = ops.logical_or(token_mask, row), ops.logical_or(object_mask, row)
+        tokens = keras.layers.Concatenate(name="token_representation")(
+            [word_embedding(inputs["word_ids"]), char_bilstm(inputs["char_ids"])]
+        )
+        tokens = keras.layers.Dropout(dropout, name="token_dropout")(tokens)
+        text = bilstm(tokens, mask=token_mask)
+        text = keras.layers.Dropout(dropout, name="text_dropout")(text)  # [B, n, d]
+        features = inputs["visual_features"][:, :num_objects]
+        features = ops.where(object_mask[..., None], features, ops.zeros_like(features))
+        objects = projector(features, mask=object_places)  # [B, m, d]
+        fused, scores = attention(text, objects, object_mask=object_mask, return_attention_scores=True)
+        potentials = crf(dense(norm(fused, mask=token_places)), mask=token_mask)  # [B, n, K + 3]
+        both = keras.layers.Concatenate(axis=1, name="both_modalities")([text, objects])
+        both = GradientReversal(reversal, name="gradient_reversal")(both)
+        classifier = ReleasedModalityClassifier(name="modality_classifier")
+        logits = classifier(both, text_mask=token_places, object_mask=object_places)
+        outputs = {
+            "potentials": potentials,
+            "mask": token_mask,
+            "attention": scores,  # [B, glimpses, m, n]
+            "modality_logits": logits,  # [B, n + m, 2]
+            "object_mask": object_mask,
+        }
+        super().__init__(inputs, outputs, encoder=encoder, loss_reduction=loss_reduction, name=name)
+        self.crf_loss_tracker = keras.metrics.Mean(name="crf_loss")
+        self.textual_loss_tracker = keras.metrics.Mean(name="textual_loss")
+        self.visual_loss_tracker = keras.metrics.Mean(name="visual_loss")
+
+        # === Config ===
+        self.num_tags = num_tags
+        self.vocabulary_size = vocabulary_size
+        self.char_vocabulary_size = char_vocabulary_size
+        self.frozen_vocabulary_size = frozen_vocabulary_size
+        self.max_characters = max_characters
+        self.word_dim = word_dim
+        self.char_dim = char_dim
+        self.char_hidden_dim = char_hidden_dim
+        self.hidden_dim = hidden_dim
+        self.visual_dim = visual_dim
+        self.num_objects = num_objects
+        self.rank = rank
+        self.glimpses = glimpses
+        self.num_training_tokens = num_training_tokens
+        self.num_training_posts = num_training_posts
+        self.reversal = reversal
+        self.classifier_rests_every = classifier_rests_every
+        self.dropout = dropout
+        self.attention_dropout = attention_dropout
+
+    @classmethod
+    def no_pictures(cls, count: int | None = None) -> VisualInput:
+        """What an encoder without a feature store gives: masked objects of Mask R-CNN's width, 1024."""
+        return VisualInput("objects", count or 3, dim=1024)
+
+    @classmethod
+    def from_encoder(cls, encoder: PostEncoder, **arguments: Any) -> ReleasedAGBAN:
+        if encoder.visual is not None:
+            arguments.setdefault("num_objects", encoder.visual.count)
+        return super().from_encoder(encoder, **arguments)
+
+    def load_released_state(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Take over the weights of the released PyTorch module.
+
+        Args:
+            arrays: its `state_dict`, as NumPy arrays by name. The batch norms' `num_batches_tracked` and
+                `modal_clf_loss.weight` are not read, and may be left out.
+
+        Raises:
+            ValueError: an array is unknown, missing or of another shape; nothing is taken over then.
+        """
+        ReleasedState(self).load(arrays)
+
+    def decode(self, x, batch_size: int | None = None) -> np.ndarray:
+        """The best tags of a dict of arrays, int32 `[B, n]`, 0 in masked positions."""
+        return ops.convert_to_numpy(self.crf.decode(self.predict(x, batch_size=batch_size), x["token_mask"])[0])
+
+    def compile(self, optimizer="rmsprop", **kwargs) -> None:
+        super().compile(optimizer, **kwargs)
+        if self.classifier_rests_every:
+            freeze_every(self.optimizer, self.get_layer("modality_classifier"), self.classifier_rests_every)
+
+    def compile_from_config(self, config: dict) -> None:
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        self.optimizer.build(self.trainable_variables)
+
+    def fit(self, *args, callbacks=None, **kwargs):
+        callbacks = [ReversalSchedule(self.get_layer("gradient_reversal")), *(callbacks or ())]
+        return super().fit(*args, callbacks=callbacks, **kwargs)
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        crf_loss = super().compute_loss(x, y, y_pred, sample_weight, training)
+        textual_loss, visual_loss = self.modality_losses(y_pred)
+        self.crf_loss_tracker.update_state(crf_loss)
+        self.textual_loss_tracker.update_state(textual_loss)
+        self.visual_loss_tracker.update_state(visual_loss)
+        return crf_loss + textual_loss + visual_loss
+
+    def modality_losses(self, outputs):
+        """The classifier's weighted cross-entropies of the tokens and of the objects, two scalars.
+
+        Each is the sum over a post's valid places, reduced over the posts as the CRF's loss is.
+        """
+        log_probabilities = ops.log_softmax(ops.cast(outputs["modality_logits"], "float32"), axis=-1)
+        mask, object_mask = ops.cast(outputs["mask"], "float32"), ops.cast(outputs["object_mask"], "float32")
+        tokens = ops.shape(mask)[1]
+        seen = self.num_training_posts * self.num_objects
+        weight = seen / (self.num_training_tokens + seen)
+        textual = -weight * ops.sum(log_probabilities[:, :tokens, 1] * mask, axis=1)
+        visual = (weight - 1) * ops.sum(log_probabilities[:, tokens:, 0] * object_mask, axis=1)
+        return self.reduce_rows(textual, outputs), self.reduce_rows(visual, outputs)
+
+
+def _labels(num_tags: int, encoder: PostEncoder | None) -> list[int]:
+    """The label of each tag: 1 + its place in the released order, types unknown there behind it."""
+    if encoder is None:
+        return list(range(1, num_tags + 1))
+    place = {tag: number for number, tag in enumerate(RELEASED_TAGS)}
+    order = sorted(range(num_tags), key=lambda tag: place.get(encoder.tags[tag], len(place)))
+    return [1 + order.index(tag) for tag in range(num_tags)]
