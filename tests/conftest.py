@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-for _folder in ("layers", "models"):  # `layer_harness` and `tiny`
+for _folder in ("layers", "models", "equations"):  # `layer_harness`, `tiny`, `equation_harness` and `paper`
     sys.path.insert(0, str(Path(__file__).parent / _folder))
 
 
