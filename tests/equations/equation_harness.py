@@ -1,4 +1,4 @@
-"""Proof that a layer computes an equation: its output and its gradient against a NumPy form of the paper, in float64."""
+"""Proof that a layer computes an equation: output and gradient against a NumPy form of the paper, in float64."""
 
 import keras
 import numpy as np
