@@ -102,7 +102,7 @@ def test_the_adversarial_loss_and_its_gradient(shape):
     np.testing.assert_array_equal(found["logits"][~mask], 0.0)
 
 
-@pytest.mark.equation(*(f"AGBAN {number}" for number in range(9, 15)))
+@pytest.mark.equation("AGBAN 9-14")
 @pytest.mark.parametrize("softmax", ["objects", "pairs"])
 @each_shape
 def test_gated_bilinear_attention_and_its_gradient(shape, softmax):

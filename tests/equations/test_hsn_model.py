@@ -22,7 +22,7 @@ def arrays_of(model):
     return float64({name: to_numpy(weight.value) for name, weight in hsn_weights(model).items()}), frozen
 
 
-@pytest.mark.equation("HSN 1", "HSN 2", "HSN 5", "HSN 6", "HSN 7")
+@pytest.mark.equation("HSN 1-2", "HSN 5-7")
 @pytest.mark.parametrize("head_softmax", [True, False])
 @each_shape
 def test_each_step_of_the_model_is_the_papers(shape, head_softmax):
@@ -38,7 +38,7 @@ def test_each_step_of_the_model_is_the_papers(shape, head_softmax):
             np.testing.assert_allclose(found[name][row][there], value, rtol=1e-5, atol=1e-5, err_msg=name)
 
 
-@pytest.mark.equation("HSN 3", *(f"HSN {number}" for number in range(5, 19)))
+@pytest.mark.equation("HSN 1-3", "HSN 5-18")
 @each_shape
 def test_the_loss_is_the_mean_of_minus_log_p_and_so_is_its_gradient(shape):
     model = make_hsn()

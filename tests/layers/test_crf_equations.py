@@ -65,7 +65,7 @@ def test_the_most_probable_path_with_start_and_end_scores(mask):
     check_best_path(MASKS[mask], boundary=True)
 
 
-@pytest.mark.equation("AGBAN 17", "AGBAN 18", "AGBAN 19", "AGBAN 20")
+@pytest.mark.equation("AGBAN 17-20")
 @each_mask
 def test_the_probability_of_a_path_by_potentials_and_transitions_alone_and_its_gradient(mask):
     check_likelihood(MASKS[mask], boundary=False)
