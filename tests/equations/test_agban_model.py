@@ -45,7 +45,7 @@ def test_each_step_of_the_model_is_the_papers(shape, softmax):
             np.testing.assert_allclose(found, expected[name], rtol=1e-5, atol=2e-5, err_msg=name)
 
 
-@pytest.mark.equation("AGBAN 8", "AGBAN 15-25")
+@pytest.mark.equation("AGBAN 8", "AGBAN 15-20", "AGBAN 22-25")
 @each_shape
 def test_one_loss_behind_gradient_reversal_gives_each_player_its_gradient(shape):
     """Projectors descend L_crf - lambda L_adv, attention and CRF descend L_crf, the classifier descends L_adv."""
