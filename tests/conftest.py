@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-for _folder in ("agban", "layers", "models"):  # `released_oracle`, `layer_harness` and `tiny`
+for _folder in ("agban", "equations", "layers", "models"):  # `released_oracle`, `paper`, `layer_harness`, `tiny` ...
     sys.path.insert(0, str(Path(__file__).parent / _folder))
 
 

@@ -78,6 +78,11 @@ class ReleasedCRF(CRF):
         labels, score = super().decode(potentials, mask)
         return ops.take(ops.convert_to_tensor(self._tags), labels), score
 
+    def top_k(self, potentials, mask=None, k: int = 5):
+        """The tags int32 `[B, k, n]` of the best paths of labels, and their scores `[B, k]`; see `CRF.top_k`."""
+        labels, score = super().top_k(potentials, mask, k)
+        return ops.take(ops.convert_to_tensor(self._tags), labels), score
+
     def marginals(self, potentials, mask=None):
         """Probability of each tag at each token, `[B, n, len(labels)]`; see `CRF.marginals`."""
         reads_as = ops.one_hot(self._tags, len(self.labels), dtype="float32")

@@ -122,5 +122,6 @@ class MultiHeadHierarchicalAttention(keras.layers.Layer):
     def _heads(self, elements, kernel):
         shape = ops.shape(elements)
         projected = ops.matmul(elements, kernel)
-        split = ops.reshape(projected, (-1, shape[1], self.num_heads, kernel.shape[-1] // self.num_heads))
+        # No -1: there may be no element at all.
+        split = ops.reshape(projected, (shape[0], shape[1], self.num_heads, kernel.shape[-1] // self.num_heads))
         return ops.transpose(split, (0, 2, 1, 3))

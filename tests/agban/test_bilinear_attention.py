@@ -86,6 +86,7 @@ def make_layer(text, objects, **arguments):
     return layer
 
 
+@pytest.mark.equation("AGBAN 9-14")
 @pytest.mark.parametrize("softmax", ["objects", "pairs"])
 @pytest.mark.parametrize("gate", [True, False], ids=["gate", "no gate"])
 @pytest.mark.parametrize(

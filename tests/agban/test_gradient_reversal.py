@@ -20,12 +20,14 @@ def slope(layer, **arguments):
     return float(factors[0, 0])
 
 
+@pytest.mark.equation("AGBAN 24")
 @pytest.mark.parametrize("strength", [0.0, 0.25, 1.0, 3, "schedule"])
 def test_the_way_forward_is_the_identity(strength):
     np.testing.assert_array_equal(to_numpy(GradientReversal(strength)(X)), X)
     np.testing.assert_array_equal(to_numpy(GradientReversal(strength)(X, training=True)), X)
 
 
+@pytest.mark.equation("AGBAN 25")
 @pytest.mark.parametrize("strength", [0.0, 0.25, 1.0, 3])
 def test_the_gradient_is_minus_lambda_times(strength):
     assert slope(GradientReversal(strength)) == pytest.approx(-strength, rel=1e-6)
@@ -38,6 +40,7 @@ def test_without_total_steps_the_schedule_stands_at_one():
     assert slope(layer) == pytest.approx(-1.0)
 
 
+@pytest.mark.equation("AGBAN 25")
 def test_the_schedule_rises_with_the_steps():
     layer = GradientReversal("schedule")
     layer.build(X.shape)
@@ -66,6 +69,7 @@ def test_the_schedules_weights_are_not_trained():
     assert len(layer.non_trainable_weights) == 2
 
 
+@pytest.mark.equation("AGBAN 24", "AGBAN 25")
 def test_in_fit_what_stands_before_the_layer_climbs_and_what_stands_behind_descends():
     inputs = keras.Input((1,))
     before = keras.layers.Dense(1, use_bias=False, kernel_initializer="ones")

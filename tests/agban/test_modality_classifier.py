@@ -49,6 +49,7 @@ def make_positive(network):
         norm.moving_variance.assign(np.abs(to_numpy(norm.moving_variance)) + 0.5)
 
 
+@pytest.mark.equation("AGBAN 8")
 @pytest.mark.parametrize("training", [True, False])
 def test_classifier_normalises_over_valid_positions_of_both_modalities_together(training):
     features = make_features()
@@ -60,6 +61,7 @@ def test_classifier_normalises_over_valid_positions_of_both_modalities_together(
     np.testing.assert_allclose(logits[MASK], expected[MASK], rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.equation("AGBAN 7")
 @pytest.mark.parametrize("training", [True, False])
 def test_projector_normalises_over_valid_objects(training):
     objects = np.random.default_rng(0).normal(size=(3, 2, 6)).astype("float32")
@@ -108,6 +110,7 @@ def test_statistics_of_a_batch_without_any_object_are_finite():
     assert all(np.isfinite(weight).all() for weight in layer.get_weights())
 
 
+@pytest.mark.equation("AGBAN 8")
 @pytest.mark.parametrize("by_row", [False, True])
 def test_loss_is_equation_8_over_a_posts_valid_tokens_and_objects(by_row):
     logits = np.random.default_rng(0).normal(0, 3, size=(3, 6, 2)).astype("float32")

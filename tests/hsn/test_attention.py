@@ -69,6 +69,7 @@ def make_layer(query, value, **arguments):
     return layer
 
 
+@pytest.mark.equation("HSN 8-16")
 @pytest.mark.parametrize("head_softmax", [True, False])
 @pytest.mark.parametrize(
     ("n", "k", "query_mask", "value_mask"),
@@ -96,6 +97,7 @@ def test_equals_the_equations(n, k, query_mask, value_mask, head_softmax):
     np.testing.assert_allclose(to_numpy(scores).sum(axis=1)[some], 1.0, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.equation("HSN 14", "HSN 15")
 @pytest.mark.parametrize("num_heads, head_dim", [(1, None), (4, None), (3, 5)])
 def test_heads_of_other_number_and_width_equal_the_equations(num_heads, head_dim):
     query, value = example()
@@ -169,6 +171,7 @@ def test_the_order_of_the_values_is_kept_and_that_of_the_queries_does_not_matter
     np.testing.assert_allclose(to_numpy(moved[1]), scores[:, order], rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.equation("HSN 14")
 def test_the_printed_softmax_keeps_weights_within_a_factor_of_e():
     query, value = example()
     layer = make_layer(query, value)

@@ -31,6 +31,7 @@ def example(n=4, d=5):
     return rng.normal(size=(2, n, d)).astype("float32"), rng.normal(size=(2, n, d)).astype("float32")
 
 
+@pytest.mark.equation("HSN 17", "HSN 18")
 @pytest.mark.parametrize("n", [4, 1])
 @pytest.mark.parametrize("gate", ["token", "feature"])
 def test_equals_the_equations(gate, n):

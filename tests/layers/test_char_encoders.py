@@ -64,6 +64,7 @@ def test_char_cnn_equals_the_convolution_of_each_word_alone(kernel_size):
         np.testing.assert_allclose(output[place], convolution_oracle(layer, word), rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.equation("AGBAN 2")
 def test_char_bilstm_is_the_last_states_of_both_directions():
     layer = CharBiLSTM(9, embedding_dim=4, units=6)
     layer(CHAR_IDS)

@@ -22,6 +22,7 @@ def oracle(layer, x):
     return output
 
 
+@pytest.mark.equation("HSN 5")
 @pytest.mark.parametrize("shape", [(2, 5, 4), (1, 1, 3), (3, 6)])
 def test_equals_the_equation(shape):
     x = np.random.default_rng(0).normal(size=shape).astype("float32")

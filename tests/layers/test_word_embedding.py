@@ -8,6 +8,7 @@ from layer_harness import to_numpy
 from mner_keras.layers import WordEmbedding
 
 
+@pytest.mark.equation("AGBAN 1")
 def test_ids_below_the_vocabulary_read_the_trained_table_and_ids_behind_it_the_frozen_one():
     layer = WordEmbedding(4, 3, frozen_vocabulary_size=2)
     ids = np.array([[0, 3, 4], [5, 1, 2]], "int32")

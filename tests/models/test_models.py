@@ -526,6 +526,7 @@ def test_the_frozen_table_is_in_the_file(tmp_path):
 # --- AGBAN's game ---
 
 
+@pytest.mark.equation("AGBAN 22", "AGBAN 23")
 @pytest.mark.parametrize("optimizer", ["SGD", "Adam"])
 def test_the_classifier_moves_on_every_eighth_step_and_the_projectors_on_all(worlds, optimizer):
     world = worlds["agban"]
@@ -553,6 +554,7 @@ def test_the_classifier_moves_on_every_eighth_step_and_the_projectors_on_all(wor
     assert moved == [8, 16]
 
 
+@pytest.mark.equation("AGBAN 23")
 def test_classifier_every_one_moves_the_classifier_always(worlds):
     world = worlds["agban"]
     inputs, tags = world.batch(range(6))
@@ -584,6 +586,7 @@ def adversarial_loss_by_hand(model, inputs):
     return losses
 
 
+@pytest.mark.equation("AGBAN 8")
 @pytest.mark.parametrize("reduction", ["mean", "sum"])
 def test_the_loss_is_the_crfs_and_the_classifiers(worlds, reduction):
     world = worlds["agban"]
@@ -607,6 +610,7 @@ def test_without_the_adversary_there_is_no_classifier(worlds):
     assert "adversarial_loss" not in model.test_on_batch(inputs, tags, return_dict=True)
 
 
+@pytest.mark.equation("AGBAN 25")
 def test_the_schedule_counts_the_steps_of_fit(worlds):
     world = worlds["agban"]
     model = world.build()
@@ -619,6 +623,7 @@ def test_the_schedule_counts_the_steps_of_fit(worlds):
     assert float(to_numpy(reversal.current_strength())) == pytest.approx(2 / (1 + math.exp(-10)) - 1, abs=1e-6)
 
 
+@pytest.mark.equation("AGBAN 22")
 def test_the_reversed_gradient_reaches_the_projectors_with_minus_lambda(worlds):
     """Without any weight on the CRF's loss, one step of the projector is lambda times the step of a model without
     reversal, and the other way."""
