@@ -112,6 +112,7 @@ def test_likelihood_decoding_and_marginals_compile_under_xla():
             np.testing.assert_allclose(one.numpy(), other.numpy(), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.compiled
 @pytest.mark.skipif(keras.backend.backend() != "jax", reason="jax.jit")
 def test_likelihood_and_gradient_compile_under_jax_jit():
     import jax
@@ -124,6 +125,7 @@ def test_likelihood_and_gradient_compile_under_jax_jit():
         np.testing.assert_allclose(jax.jit(function)(potentials, tags, mask), one, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.compiled
 @pytest.mark.skipif(keras.backend.backend() == "torch", reason="torch has no such compiler here")
 def test_a_model_trains_with_jit_compile():
     losses = []
