@@ -4,6 +4,14 @@ from agban_keras.layers.gated_bilinear_attention import GatedBilinearAttention
 from agban_keras.layers.gradient_reversal import GradientReversal
 from agban_keras.layers.masked_network import MaskedNetwork
 from agban_keras.layers.modality_classifier import ModalityClassifier
+from agban_keras.layers.object_concatenation import ObjectConcatenation
 from agban_keras.layers.visual_projector import VisualProjector
 
-__all__ = ["GatedBilinearAttention", "GradientReversal", "MaskedNetwork", "ModalityClassifier", "VisualProjector"]
+__all__ = [
+    "GatedBilinearAttention",
+    "GradientReversal",
+    "MaskedNetwork",
+    "ModalityClassifier",
+    "ObjectConcatenation",
+    "VisualProjector",
+]
