@@ -103,11 +103,12 @@ MASKS = {
 def test_a_mask_of_another_shape_is_refused(name):
     make, argument, masked, length = MASKS[name]
     inputs = [TEXT] if argument == "mask" else [TEXT, OBJECTS]
+    layer = make()
+    assert layer(*inputs, **{argument: np.ones((2, length), bool)}) is not None
     for shape in ((2, length + 1), (1, length), (2,), (2, length, 1)):
         message = f"`{argument}` must have the first two axes of `{masked}`, (2, {length}). Received: {argument}.shape="
         with pytest.raises(ValueError, match=re.escape(message) + ".*" + re.escape(str(shape))):
-            make()(*inputs, **{argument: np.ones(shape, bool)})
-    assert make()(*inputs, **{argument: np.ones((2, length), bool)}) is not None
+            layer(*inputs, **{argument: np.ones(shape, bool)})
 
 
 def test_a_mask_is_checked_in_a_functional_model_as_far_as_its_shape_is_known():
