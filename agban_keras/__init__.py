@@ -1,7 +1,13 @@
 """AGBAN: the adversarial gated bilinear attention network (Zheng et al., IEEE TMM 2020) in Keras 3."""
 
 from agban_keras.agban import AGBAN
-from agban_keras.layers import GatedBilinearAttention, GradientReversal, ModalityClassifier, VisualProjector
+from agban_keras.layers import (
+    GatedBilinearAttention,
+    GradientReversal,
+    ModalityClassifier,
+    ObjectConcatenation,
+    VisualProjector,
+)
 from agban_keras.released import ReleasedAGBAN
 
 __all__ = [
@@ -9,6 +15,7 @@ __all__ = [
     "GatedBilinearAttention",
     "GradientReversal",
     "ModalityClassifier",
+    "ObjectConcatenation",
     "ReleasedAGBAN",
     "VisualProjector",
 ]

@@ -8,11 +8,18 @@ import keras
 from keras import ops
 
 from agban_keras.classifier_every import update_every
-from agban_keras.layers import GatedBilinearAttention, GradientReversal, ModalityClassifier, VisualProjector
+from agban_keras.layers import (
+    GatedBilinearAttention,
+    GradientReversal,
+    ModalityClassifier,
+    ObjectConcatenation,
+    VisualProjector,
+)
 from agban_keras.layers.initializers import linear_initializer
 from agban_keras.reversal_schedule import ReversalSchedule
 from mner_keras.data.encoder import PostEncoder, VisualInput
 from mner_keras.layers import CRF, BiLSTM, CharBiLSTM, WordEmbedding
+from mner_keras.layers.checks import check_choice, check_count
 from mner_keras.tagger import Tagger
 
 
@@ -27,6 +34,10 @@ class AGBAN(Tagger):
 
     The loss is `L_crf + L_adv`: the reversal layer makes the projectors descend `L_crf - lambda L_adv` while the
     classifier descends `L_adv`. A post without a picture has no objects.
+
+    The rows of the paper's table III are arguments: `fusion="concatenate", adversarial=False` (Object-Concat),
+    `gate=False, adversarial=False` (Object-BAN), `adversarial=False` (Object-GBAN). The order of the objects changes
+    nothing but for `fusion="concatenate"`, where each place has weights of its own.
 
     Args:
         num_tags: the number of tags, K.
@@ -44,6 +55,8 @@ class AGBAN(Tagger):
         gate_units: width of the gate, d_g.
         gate: whether the gate filters the objects.
         softmax: the axis of eq. 9, `"objects"` or `"pairs"`.
+        fusion: `"attention"` for gated bilinear attention; `"concatenate"` for one vector of all objects, added to each
+            token (`rank`, `gate_units`, `gate` and `softmax` play no part then).
         adversarial: whether the modality classifier takes part.
         reversal: lambda: `"schedule"` (Ganin & Lempitsky, the released code) or a number (1 is the printed game).
         classifier_every: the classifier is updated on one training step of so many (algorithm 1's z-steps).
@@ -82,6 +95,7 @@ class AGBAN(Tagger):
         gate_units: int = 200,
         gate: bool = True,
         softmax: str = "objects",
+        fusion: str = "attention",
         adversarial: bool = True,
         reversal: float | str = "schedule",
         classifier_every: int = 8,
@@ -90,10 +104,10 @@ class AGBAN(Tagger):
         loss_reduction: str = "sum",
         name: str = "agban",
     ) -> None:
-        if classifier_every < 1:
-            raise ValueError(f"`classifier_every` must be at least 1. Received: classifier_every={classifier_every}")
-        if num_objects < 1:
-            raise ValueError(f"`num_objects` must be at least 1. Received: num_objects={num_objects}")
+        check_count("classifier_every", classifier_every)
+        check_count("num_objects", num_objects)
+        check_choice("fusion", fusion, ("attention", "concatenate"))
+        check_choice("adversarial", adversarial, (True, False))
         # === Layers ===
         word_embedding = WordEmbedding(
             vocabulary_size, word_dim, frozen_vocabulary_size, unknown="uniform", name="word_embedding"
@@ -101,7 +115,6 @@ class AGBAN(Tagger):
         char_bilstm = CharBiLSTM(char_vocabulary_size, char_dim, char_hidden_dim, dropout, name="char_bilstm")
         bilstm = BiLSTM(hidden_dim, name="bilstm")
         projector = VisualProjector(hidden_dim, name="visual_projector")
-        attention = GatedBilinearAttention(rank, gate_units, gate, softmax, name="attention")
         crf = CRF(num_tags, boundary=False, name="crf")
 
         # === Functional model ===
@@ -121,7 +134,12 @@ class AGBAN(Tagger):
         text = bilstm(tokens, mask=token_mask)
         text = keras.layers.Dropout(dropout, name="text_dropout")(text)  # G_T [B, n, d]
         objects = projector(inputs["visual_features"][:, :num_objects], mask=object_mask)  # G_V [B, k, d]
-        fused = attention(text, objects, text_mask=token_mask, object_mask=object_mask)  # G_M [B, n, d]
+        if fusion == "attention":
+            attention = GatedBilinearAttention(rank, gate_units, gate, softmax, name="attention")
+            fused = attention(text, objects, text_mask=token_mask, object_mask=object_mask)  # G_M [B, n, d]
+        else:
+            concatenation = ObjectConcatenation(num_objects, name="concatenation")
+            fused = concatenation(text, objects, object_mask=object_mask)  # [B, n, d]
         scores = keras.layers.Dense(
             num_tags, use_bias=False, kernel_initializer=linear_initializer(), name="potentials"
         )(fused)
@@ -155,6 +173,7 @@ class AGBAN(Tagger):
         self.gate_units = gate_units
         self.gate = gate
         self.softmax = softmax
+        self.fusion = fusion
         self.adversarial = adversarial
         self.reversal = reversal
         self.classifier_every = classifier_every

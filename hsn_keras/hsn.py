@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import keras
 
-from hsn_keras.layers import MultiHeadHierarchicalAttention, SelfAdaptiveIntegration
+from hsn_keras.layers import (
+    BlankPicture,
+    HierarchicalAttention,
+    MultiHeadGeneralAttention,
+    MultiHeadHierarchicalAttention,
+    SelfAdaptiveIntegration,
+)
 from hsn_keras.text_encoder import text_features, text_inputs
 from mner_keras.data.encoder import PostEncoder, VisualInput
 from mner_keras.layers import CRF
+from mner_keras.layers.checks import check_choice
 from mner_keras.tagger import Tagger
 
 VGG16_REGIONS = VisualInput("regions", count=49, dim=512)
@@ -23,6 +30,9 @@ class HSN(Tagger):
     paper's table 2 and section 4.3.
 
     A post without a picture sees the blank picture's regions.
+
+    The rows of the paper's table 5 are arguments: `integration="concatenate"` (w/o MI), `attention="general"` (w/o HA),
+    `attention="single_head"` (w/o MP), `pictures=False` (w/o VF).
 
     Args:
         num_tags: the number of tags, K.
@@ -40,6 +50,11 @@ class HSN(Tagger):
         dropout: rate on the token representation and on H.
         head_softmax: whether each head passes a softmax before the mean, as eq. 14 prints it.
         gate: `"token"` for one gamma a token, as printed; `"feature"` for one a feature.
+        attention: `"multi_head"` for multi-head hierarchical attention, as printed; `"single_head"` for hierarchical
+            attention on H and V themselves (eq. 8-13; neither `num_heads` nor `head_softmax` plays a part);
+            `"general"` for Luong's general score in each head in the place of eq. 8-13.
+        integration: `"gate"` for eq. 17-18, as printed; `"concatenate"` for `O = [H; F]`, of width 2d.
+        pictures: whether the posts' pictures are seen; without them every post sees the encoder's blank picture.
         encoder: turns posts into batches, and is saved with the model.
         loss_reduction: `"mean"` or `"sum"` over the posts of a batch.
 
@@ -74,22 +89,32 @@ class HSN(Tagger):
         dropout: float = 0.5,
         head_softmax: bool = True,
         gate: str = "token",
+        attention: str = "multi_head",
+        integration: str = "gate",
+        pictures: bool = True,
         encoder: PostEncoder | None = None,
         loss_reduction: str = "mean",
         name: str = "hsn",
     ) -> None:
+        check_choice("attention", attention, ("multi_head", "single_head", "general"))
+        check_choice("integration", integration, ("gate", "concatenate"))
+        check_choice("pictures", pictures, (True, False))
         # === Layers ===
         regions_projection = keras.layers.Dense(hidden_dim, activation="relu", name="region_projection")
-        text_to_image = MultiHeadHierarchicalAttention(num_heads, head_softmax=head_softmax, name="text_to_image")
-        image_to_text = MultiHeadHierarchicalAttention(num_heads, head_softmax=head_softmax, name="image_to_text")
-        integration = SelfAdaptiveIntegration(gate, name="integration")
+        text_to_image, image_to_text = (
+            _attention_unit(attention, num_heads, head_softmax, unit) for unit in ("text_to_image", "image_to_text")
+        )
         crf = CRF(num_tags, name="crf")
 
         # === Functional model ===
         inputs = text_inputs(max_characters)
-        inputs["visual_features"] = keras.Input((None, visual_dim), name="visual_features")
-        inputs["visual_mask"] = keras.Input((None,), dtype="bool", name="visual_mask")
-        token_mask, region_mask = inputs["token_mask"], inputs["visual_mask"]
+        token_mask = inputs["token_mask"]
+        if pictures:
+            inputs["visual_features"] = keras.Input((None, visual_dim), name="visual_features")
+            inputs["visual_mask"] = keras.Input((None,), dtype="bool", name="visual_mask")
+            seen, region_mask = inputs["visual_features"], inputs["visual_mask"]
+        else:
+            seen, region_mask = _blank_picture(encoder, visual_dim)(token_mask), None
         text = text_features(
             inputs,
             vocabulary_size,
@@ -102,10 +127,13 @@ class HSN(Tagger):
             hidden_dim,
             dropout,
         )  # H [B, n, d]
-        regions = regions_projection(inputs["visual_features"])  # V [B, k, d]
+        regions = regions_projection(seen)  # V [B, k, d]
         guided = text_to_image(text, regions, query_mask=token_mask, value_mask=region_mask)  # G [B, k, d]
         fusion = image_to_text(guided, text, query_mask=region_mask, value_mask=token_mask)  # F [B, n, d]
-        features = integration(text, fusion)  # O [B, n, d]
+        if integration == "gate":
+            features = SelfAdaptiveIntegration(gate, name="integration")(text, fusion)  # O [B, n, d]
+        else:
+            features = keras.layers.Concatenate(name="integration")([text, fusion])  # O [B, n, 2d]
         potentials = crf(keras.layers.Dense(num_tags, name="potentials")(features), mask=token_mask)
         super().__init__(
             inputs,
@@ -131,8 +159,28 @@ class HSN(Tagger):
         self.dropout = dropout
         self.head_softmax = head_softmax
         self.gate = gate
+        self.attention = attention
+        self.integration = integration
+        self.pictures = pictures
 
     @classmethod
     def no_pictures(cls, count: int | None = None) -> VisualInput:
         """What an encoder without a feature store gives: VGG16's 49 regions of 512, all zero."""
         return VGG16_REGIONS
+
+
+def _attention_unit(attention: str, num_heads: int, head_softmax: bool, name: str) -> keras.layers.Layer:
+    if attention == "single_head":
+        return HierarchicalAttention(name=name)
+    layer = MultiHeadHierarchicalAttention if attention == "multi_head" else MultiHeadGeneralAttention
+    return layer(num_heads, head_softmax=head_softmax, name=name)
+
+
+def _blank_picture(encoder: PostEncoder | None, dim: int) -> BlankPicture:
+    """The encoder's blank picture; zeros where it has none."""
+    count = VGG16_REGIONS.count if encoder is None or encoder.visual is None else encoder.visual.count
+    layer = BlankPicture(count, dim, name="blank_picture")
+    layer.build()
+    if encoder is not None and encoder.blank is not None:
+        layer.load_features(encoder.blank)
+    return layer

@@ -68,7 +68,36 @@ _AGBAN_TRAINING = Training(
 
 MODELS: dict[str, ModelEntry] = {
     "hsn": ModelEntry("hsn_keras", "HSN", "HSN as printed (Tian et al. 2021)", _HSN_TRAINING),
+    "hsn-without-mi": ModelEntry(
+        "hsn_keras", "HSN", "text and fusion concatenated, no gate", _HSN_TRAINING, {"integration": "concatenate"}
+    ),
+    "hsn-without-ha": ModelEntry(
+        "hsn_keras", "HSN", "Luong's attention, not hierarchical", _HSN_TRAINING, {"attention": "general"}
+    ),
+    "hsn-without-mp": ModelEntry(
+        "hsn_keras", "HSN", "hierarchical attention without heads", _HSN_TRAINING, {"attention": "single_head"}
+    ),
+    "hsn-without-vf": ModelEntry(
+        "hsn_keras", "HSN", "the blank picture for every post", _HSN_TRAINING, {"pictures": False}
+    ),
     "agban": ModelEntry("agban_keras", "AGBAN", "AGBAN as printed (Zheng et al. 2020)", _AGBAN_TRAINING),
+    "agban-concat": ModelEntry(
+        "agban_keras",
+        "AGBAN",
+        "Object-Concat: one vector of all objects added to each token",
+        _AGBAN_TRAINING,
+        {"fusion": "concatenate", "adversarial": False},
+    ),
+    "agban-ban": ModelEntry(
+        "agban_keras",
+        "AGBAN",
+        "Object-BAN: neither gate nor adversary",
+        _AGBAN_TRAINING,
+        {"gate": False, "adversarial": False},
+    ),
+    "agban-gban": ModelEntry(
+        "agban_keras", "AGBAN", "Object-GBAN: no adversary", _AGBAN_TRAINING, {"adversarial": False}
+    ),
     "agban-released": ModelEntry(
         "agban_keras", "ReleasedAGBAN", "AGBAN as its authors' released code computes it", _AGBAN_TRAINING
     ),

@@ -4,6 +4,7 @@ from agban_keras.layers.gated_bilinear_attention import GatedBilinearAttention
 from agban_keras.layers.gradient_reversal import GradientReversal
 from agban_keras.layers.masked_network import MaskedNetwork
 from agban_keras.layers.modality_classifier import ModalityClassifier
+from agban_keras.layers.object_concatenation import ObjectConcatenation
 from agban_keras.layers.released_attention import ReleasedAttention
 from agban_keras.layers.released_crf import ReleasedCRF
 from agban_keras.layers.released_modality_classifier import ReleasedModalityClassifier
@@ -16,6 +17,7 @@ __all__ = [
     "GradientReversal",
     "MaskedNetwork",
     "ModalityClassifier",
+    "ObjectConcatenation",
     "ReleasedAttention",
     "ReleasedCRF",
     "ReleasedModalityClassifier",

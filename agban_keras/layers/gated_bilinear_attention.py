@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from agban_keras.layers.initializers import linear_initializer
+from mner_keras.layers.checks import check_choice, check_count, check_mask
 from mner_keras.layers.masked_softmax import masked_softmax
 
 
@@ -53,11 +54,10 @@ class GatedBilinearAttention(keras.layers.Layer):
     def __init__(
         self, rank: int = 200, gate_units: int = 200, gate: bool = True, softmax: str = "objects", **kwargs
     ) -> None:
-        for name, value in (("rank", rank), ("gate_units", gate_units)):
-            if value < 1:
-                raise ValueError(f"`{name}` must be at least 1. Received: {name}={value}")
-        if softmax not in ("objects", "pairs"):
-            raise ValueError(f"`softmax` must be 'objects' or 'pairs'. Received: softmax={softmax!r}")
+        check_count("rank", rank)
+        check_count("gate_units", gate_units)
+        check_choice("gate", gate, (True, False))
+        check_choice("softmax", softmax, ("objects", "pairs"))
         super().__init__(**kwargs)
         self.supports_masking = True
         self.rank = rank
@@ -81,6 +81,8 @@ class GatedBilinearAttention(keras.layers.Layer):
             self.gate_kernel = matrix("gate_kernel", 2 * self.gate_units, width)  # W_g
 
     def call(self, text, objects, text_mask=None, object_mask=None, return_attention_scores=False):
+        check_mask("text_mask", text_mask, "text", text)
+        check_mask("object_mask", object_mask, "objects", objects)
         if object_mask is None:
             object_mask = ops.ones_like(objects[..., 0], dtype="bool")
         there = ops.cast(object_mask, "bool")[:, None, :]  # [B, 1, k]
@@ -105,6 +107,8 @@ class GatedBilinearAttention(keras.layers.Layer):
         return None
 
     def compute_output_spec(self, text, objects, text_mask=None, object_mask=None, return_attention_scores=False):
+        check_mask("text_mask", text_mask, "text", text)
+        check_mask("object_mask", object_mask, "objects", objects)
         output = keras.KerasTensor(text.shape, dtype=self.compute_dtype)
         scores = keras.KerasTensor((*text.shape[:-1], objects.shape[-2]), dtype=self.compute_dtype)
         return (output, scores) if return_attention_scores else output

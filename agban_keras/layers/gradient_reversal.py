@@ -5,6 +5,8 @@ from __future__ import annotations
 import keras
 from keras import ops
 
+from mner_keras.layers.checks import check_strength
+
 
 @keras.saving.register_keras_serializable(package="agban_keras")
 class GradientReversal(keras.layers.Layer):
@@ -33,10 +35,7 @@ class GradientReversal(keras.layers.Layer):
     """
 
     def __init__(self, strength: float | str = 1.0, **kwargs) -> None:
-        if strength != "schedule" and (isinstance(strength, str) or strength < 0):
-            raise ValueError(
-                f"`strength` must be a number of at least 0 or 'schedule'. Received: strength={strength!r}"
-            )
+        check_strength("strength", strength, ("schedule",))
         super().__init__(**kwargs)
         self.supports_masking = True
         self.strength = strength

@@ -5,6 +5,7 @@ from __future__ import annotations
 import keras
 
 from agban_keras.layers.initializers import linear_initializer
+from mner_keras.layers.checks import check_count, check_mask
 
 
 @keras.saving.register_keras_serializable(package="agban_keras")
@@ -17,6 +18,9 @@ class MaskedNetwork(keras.layers.Layer):
     """
 
     def __init__(self, hidden: tuple[int, ...], units: int, **kwargs) -> None:
+        for width in hidden:
+            check_count("hidden", width)
+        check_count("units", units)
         super().__init__(**kwargs)
         self.supports_masking = True
         self.hidden = tuple(hidden)
@@ -36,6 +40,7 @@ class MaskedNetwork(keras.layers.Layer):
         self.outer.build(shape)
 
     def call(self, inputs, mask=None, training=None):
+        check_mask("mask", mask, "inputs", inputs)
         for dense, norm in zip(self.inner, self.norms, strict=True):
             inputs = keras.ops.relu(norm(dense(inputs), mask=mask, training=training))
         return self.outer(inputs)

@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from agban_keras.layers.masked_network import MaskedNetwork
+from mner_keras.layers.checks import check_mask
 
 
 @keras.saving.register_keras_serializable(package="agban_keras")
@@ -45,6 +46,7 @@ class ModalityClassifier(keras.layers.Layer):
         self.network.build(features_shape)
 
     def call(self, features, mask=None, training=None):
+        check_mask("mask", mask, "features", features)
         return self.network(features, mask=mask, training=training)
 
     def compute_mask(self, inputs, previous_mask=None):

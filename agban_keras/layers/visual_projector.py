@@ -5,6 +5,7 @@ from __future__ import annotations
 import keras
 
 from agban_keras.layers.masked_network import MaskedNetwork
+from mner_keras.layers.checks import check_mask
 
 
 @keras.saving.register_keras_serializable(package="agban_keras")
@@ -42,6 +43,7 @@ class VisualProjector(keras.layers.Layer):
         self.network.build(objects_shape)
 
     def call(self, objects, mask=None, training=None):
+        check_mask("mask", mask, "objects", objects)
         return self.network(objects, mask=mask, training=training)
 
     def compute_mask(self, inputs, previous_mask=None):

@@ -5,11 +5,14 @@ from __future__ import annotations
 import keras
 from keras import ops
 
+from hsn_keras.layers.hierarchical_attention import hierarchical_weights
+from hsn_keras.layers.reweighting import Reweighting
+from mner_keras.layers.checks import check_choice, check_count
 from mner_keras.layers.masked_softmax import masked_softmax
 
 
 @keras.saving.register_keras_serializable(package="hsn_keras")
-class MultiHeadHierarchicalAttention(keras.layers.Layer):
+class MultiHeadHierarchicalAttention(Reweighting):
     """Weigh the elements of `value` by what `query` says of them, and return `value` reweighted.
 
     In the text-to-image unit `query` is the text H `[B, n, d]` and `value` the regions V `[B, k, d]`; in the
@@ -56,12 +59,11 @@ class MultiHeadHierarchicalAttention(keras.layers.Layer):
     """
 
     def __init__(self, num_heads: int = 8, head_dim: int | None = None, head_softmax: bool = True, **kwargs) -> None:
-        if num_heads < 1:
-            raise ValueError(f"`num_heads` must be at least 1. Received: num_heads={num_heads}")
-        if head_dim is not None and head_dim < 1:
-            raise ValueError(f"`head_dim` must be at least 1. Received: head_dim={head_dim}")
+        check_count("num_heads", num_heads)
+        if head_dim is not None:
+            check_count("head_dim", head_dim)
+        check_choice("head_softmax", head_softmax, (True, False))
         super().__init__(**kwargs)
-        self.supports_masking = True
         self.num_heads = num_heads
         self.head_dim = head_dim
         self.head_softmax = head_softmax
@@ -81,35 +83,24 @@ class MultiHeadHierarchicalAttention(keras.layers.Layer):
             name="value_kernel", shape=(width, self.num_heads * head_dim), initializer="glorot_uniform"
         )
 
-    def call(self, query, value, query_mask=None, value_mask=None, return_attention_scores=False):
+    def weights_of(self, query, value, query_mask, value_mask):
         queries = self._heads(query, self.query_kernel)  # [B, e, n, head_dim]
         values = self._heads(value, self.value_kernel)  # [B, e, k, head_dim]
-        if query_mask is None:
-            query_mask = ops.ones_like(query[..., 0], dtype="bool")
-        if value_mask is None:
-            value_mask = ops.ones_like(value[..., 0], dtype="bool")
-        query_there = ops.cast(query_mask, "bool")[:, None, None, :]  # [B, 1, 1, n]
-        value_there = ops.cast(value_mask, "bool")[:, None, :, None]  # [B, 1, k, 1]
-        match = ops.matmul(values, ops.transpose(queries, (0, 1, 3, 2)))  # [B, e, k, n]
-        over_values = masked_softmax(match, value_there, axis=2)
-        over_queries = masked_softmax(match, query_there, axis=3)
-        over_queries = ops.where(value_there, over_queries, ops.zeros_like(over_queries))
-        valid = ops.sum(ops.cast(value_there, match.dtype), axis=2)  # [B, 1, 1]
-        beta = ops.sum(over_queries, axis=2) / ops.maximum(valid, 1)  # [B, e, n]
-        heads = ops.sum(over_values * beta[:, :, None, :], axis=3)  # [B, e, k]
+        heads = self.head(queries, values, query_mask[:, None, None, :], value_mask[:, None, :, None])  # [B, e, k]
         if self.head_softmax:
-            heads = masked_softmax(heads, value_there[..., 0])
-        scores = ops.mean(heads, axis=1)  # [B, k]
-        output = scores[..., None] * value
-        return (output, scores) if return_attention_scores else output
+            heads = masked_softmax(heads, value_mask[:, None, :])
+        return ops.mean(heads, axis=1)
 
-    def compute_mask(self, inputs, previous_mask=None):
-        return None
+    def head(self, queries, values, query_there, value_there):
+        """Each head's weights, `[B, e, k]` (eq. 8-13).
 
-    def compute_output_spec(self, query, value, query_mask=None, value_mask=None, return_attention_scores=False):
-        output = keras.KerasTensor(value.shape, dtype=self.compute_dtype)
-        scores = keras.KerasTensor(value.shape[:-1], dtype=self.compute_dtype)
-        return (output, scores) if return_attention_scores else output
+        Args:
+            queries: H', `[B, e, n, head_dim]`.
+            values: V', `[B, e, k, head_dim]`.
+            query_there: bool `[B, 1, 1, n]`.
+            value_there: bool `[B, 1, k, 1]`.
+        """
+        return hierarchical_weights(queries, values, query_there, value_there)
 
     def get_config(self) -> dict:
         return {

@@ -5,6 +5,8 @@ from __future__ import annotations
 import keras
 from keras import ops
 
+from mner_keras.layers.checks import check_choice
+
 
 @keras.saving.register_keras_serializable(package="hsn_keras")
 class SelfAdaptiveIntegration(keras.layers.Layer):
@@ -35,8 +37,7 @@ class SelfAdaptiveIntegration(keras.layers.Layer):
     """
 
     def __init__(self, gate: str = "token", **kwargs) -> None:
-        if gate not in ("token", "feature"):
-            raise ValueError(f"`gate` must be 'token' or 'feature'. Received: gate={gate!r}")
+        check_choice("gate", gate, ("token", "feature"))
         super().__init__(**kwargs)
         self.supports_masking = True
         self.gate = gate

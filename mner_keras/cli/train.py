@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mner_keras.cli.tables import print_scores
+from mner_keras.registry import MODELS
 
 if TYPE_CHECKING:
     from mner_keras.run.config import RunConfig
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 def train(
     context: typer.Context,
     model: Annotated[
-        str, typer.Argument(help="hsn, agban, text, or the config.toml of a run, to repeat it.", show_default=False)
+        str,
+        typer.Argument(help=f"{', '.join(MODELS)}; or the config.toml of a run, to repeat it.", show_default=False),
     ],
     data: Annotated[str, typer.Option(help="`sample`, or a folder with train.txt, dev.txt, test.txt.")] = "sample",
     features: Annotated[
@@ -59,6 +61,9 @@ def train(
     The defaults are the paper's. The run's folder holds model.keras (which alone tags new posts), config.toml,
     metrics.json, history.csv and provenance.json. With another optimiser than the paper's, the learning rate is 0.001
     and nothing decays, unless said otherwise.
+
+    The papers' other variants are arguments: --set dropout=0 trains without dropout, --set num_objects=5 lets AGBAN
+    read five objects of a picture.
     """
     from mner_keras.errors import InputError
 

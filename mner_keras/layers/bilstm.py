@@ -5,6 +5,8 @@ from __future__ import annotations
 import keras
 from keras import ops
 
+from mner_keras.layers.checks import check_count, check_mask
+
 
 @keras.saving.register_keras_serializable(package="mner_keras")
 class BiLSTM(keras.layers.Layer):
@@ -32,6 +34,7 @@ class BiLSTM(keras.layers.Layer):
     """
 
     def __init__(self, units: int, return_sequences: bool = True, **kwargs) -> None:
+        check_count("units", units, 2)
         if units % 2:
             raise ValueError(f"`units` must be even, half a direction. Received: units={units}")
         super().__init__(**kwargs)
@@ -47,6 +50,7 @@ class BiLSTM(keras.layers.Layer):
         self.backward_lstm.build(inputs_shape)
 
     def call(self, inputs, mask=None, training=None):
+        check_mask("mask", mask, "inputs", inputs)
         mask = ops.ones_like(inputs[..., 0], dtype="bool") if mask is None else ops.cast(mask, "bool")
         length = ops.sum(ops.cast(mask, "int32"), axis=1, keepdims=True)  # [B, 1]
         step = ops.arange(ops.shape(inputs)[1], dtype="int32")[None]

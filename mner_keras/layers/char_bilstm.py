@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from mner_keras.layers.bilstm import BiLSTM
+from mner_keras.layers.checks import check_count, check_rate
 
 
 @keras.saving.register_keras_serializable(package="mner_keras")
@@ -38,6 +39,9 @@ class CharBiLSTM(keras.layers.Layer):
     def __init__(
         self, vocabulary_size: int, embedding_dim: int = 30, units: int = 50, dropout: float = 0.0, **kwargs
     ) -> None:
+        check_count("vocabulary_size", vocabulary_size)
+        check_count("embedding_dim", embedding_dim)
+        check_rate("dropout", dropout)
         super().__init__(**kwargs)
         self.vocabulary_size = vocabulary_size
         self.embedding_dim = embedding_dim

@@ -5,6 +5,8 @@ from __future__ import annotations
 import keras
 from keras import ops
 
+from mner_keras.layers.checks import check_count
+
 
 @keras.saving.register_keras_serializable(package="mner_keras")
 class CharCNN(keras.layers.Layer):
@@ -34,6 +36,10 @@ class CharCNN(keras.layers.Layer):
     def __init__(
         self, vocabulary_size: int, embedding_dim: int = 50, filters: int = 50, kernel_size: int = 3, **kwargs
     ) -> None:
+        check_count("vocabulary_size", vocabulary_size)
+        check_count("embedding_dim", embedding_dim)
+        check_count("filters", filters)
+        check_count("kernel_size", kernel_size)
         super().__init__(**kwargs)
         self.vocabulary_size = vocabulary_size
         self.embedding_dim = embedding_dim

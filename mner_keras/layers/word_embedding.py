@@ -6,6 +6,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from mner_keras.layers.checks import check_choice, check_count
+
 
 @keras.saving.register_keras_serializable(package="mner_keras")
 class WordEmbedding(keras.layers.Layer):
@@ -37,8 +39,10 @@ class WordEmbedding(keras.layers.Layer):
     def __init__(
         self, vocabulary_size: int, dim: int, frozen_vocabulary_size: int = 0, unknown: str = "normal", **kwargs
     ) -> None:
-        if unknown not in ("normal", "uniform"):
-            raise ValueError(f"`unknown` must be 'normal' or 'uniform'. Received: unknown={unknown!r}")
+        check_count("vocabulary_size", vocabulary_size)
+        check_count("dim", dim)
+        check_count("frozen_vocabulary_size", frozen_vocabulary_size, 0)
+        check_choice("unknown", unknown, ("normal", "uniform"))
         super().__init__(**kwargs)
         self.vocabulary_size = vocabulary_size
         self.dim = dim

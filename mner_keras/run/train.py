@@ -220,7 +220,8 @@ def _encoder(
     store = None if path is None else FeatureStore(path)
     options = {"visual_count": arguments["num_objects"]} if "num_objects" in arguments else {}
     encoder = model_class.fit_encoder(posts, vectors, store, **options)
-    if config.no_pictures and encoder.visual is not None:
+    blind = config.no_pictures or not arguments.get("pictures", True)
+    if blind and encoder.visual is not None:
         encoder.visual = dataclasses.replace(encoder.visual, extractor=None, weights=None, weights_hash=None)
         store = None
     if encoder.visual is not None:

@@ -65,26 +65,11 @@ def corpus(tmp_path_factory):
     return write_corpus(tmp_path_factory.mktemp("corpus") / "small")
 
 
-def train_arguments(model, corpus, epochs=2):
-    """The arguments of `mner train` but `--out`."""
-    from small_corpus import SETTINGS, SMALL
-
-    settings = {key: value for key, value in SETTINGS[model].items() if key != "learning_rate_decay"}
-    return [
-        "train",
-        model,
-        "--data",
-        corpus,
-        "--epochs",
-        epochs,
-        *(part for key, value in settings.items() for part in (f"--{key.replace('_', '-')}", value)),
-        *(part for key, value in SMALL[model].items() for part in ("--set", f"{key}={value}")),
-    ]
-
-
 @pytest.fixture(scope="session")
 def runs(mner, corpus, tmp_path_factory):
     """The folder and the output of a run of two epochs, by model; the tests must not change the folder."""
+    from small_corpus import train_arguments
+
     done = {}
 
     def get(model):

@@ -6,7 +6,7 @@ import tomllib
 import zipfile
 
 import pytest
-from small_corpus import MISSING, SIZES
+from small_corpus import MISSING, SIZES, train_arguments
 
 
 def files(folder):
@@ -45,6 +45,52 @@ def test_the_runs_folder_holds_model_configuration_scores_history_and_provenance
     scores = [float(row["val_f1"]) for row in rows]
     assert metrics["best_epoch"] == 1 + scores.index(max(scores))
     assert metrics["dev"]["micro"]["f1"] == pytest.approx(100 * max(scores), abs=1e-3)
+
+
+def test_the_history_of_agban_holds_both_losses_by_epoch(agban_run):
+    """The curves of the paper's figure 7."""
+    with open(agban_run / "history.csv", newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 2
+    for row in rows:
+        for prefix in ("", "val_"):
+            crf, adversarial = float(row[prefix + "crf_loss"]), float(row[prefix + "adversarial_loss"])
+            assert crf > 0
+            assert adversarial > 0
+            assert float(row[prefix + "loss"]) == pytest.approx(crf + adversarial, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "kept"),
+    [
+        ("hsn-without-vf", {}, {"pictures": False}),
+        ("agban-concat", {"num_objects": 5}, {"fusion": "concatenate", "adversarial": False, "num_objects": 5}),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_variant_trains_by_its_name_and_its_configuration_keeps_the_name(
+    mner, corpus, tmp_path, name, arguments, kept
+):
+    import mner_keras
+
+    kind = name.partition("-")[0]
+    run = tmp_path / "run"
+    command = train_arguments(kind, corpus, epochs=1)
+    settings = [part for key, value in arguments.items() for part in ("--set", f"{key}={value}")]
+    result = mner("train", name, *command[2:], *settings, "--out", run)
+    assert result.code == 0, result
+    config = tomllib.loads((run / "config.toml").read_text(encoding="utf-8"))
+    assert config["model"] == json.loads((run / "metrics.json").read_text(encoding="utf-8"))["model"] == name
+    model = mner_keras.load(run / "model.keras")
+    assert {key: getattr(model, key) for key in kept} == kept
+    if kind == "hsn":
+        assert "pictures: none" in result.err
+        assert json.loads((run / "provenance.json").read_text(encoding="utf-8"))["features"] is None
+        # Scored as it was trained, whatever pictures the data has.
+        scores = json.loads(mner("evaluate", run, "--split", "dev", "--json").out)
+        assert scores["features"] is None
+    else:
+        assert model.encoder.visual.count == 5
 
 
 def test_the_provenance_says_where_the_numbers_come_from(agban_run, corpus):

@@ -91,6 +91,9 @@ class Decode(keras.layers.Layer):
     def call(self, potentials):
         return (*self.crf.decode(potentials), self.crf.marginals(potentials))
 
+    def compute_output_shape(self, potentials_shape):
+        return potentials_shape[:-1], potentials_shape[:1], potentials_shape
+
 
 each_mask = pytest.mark.parametrize("mask_name", MASKS)
 each_boundary = pytest.mark.parametrize("boundary", [True, False], ids=["boundary", "no boundary"])

@@ -12,6 +12,12 @@ from mner_keras.registry import find_model
 from mner_keras.vision import FeatureStore
 
 KINDS = ("text", "hsn", "agban")
+# The registry's names with the kind of world that they live in.
+VARIANTS = {
+    "text": "text",
+    **{f"hsn{row}": "hsn" for row in ("", "-without-mi", "-without-ha", "-without-mp", "-without-vf")},
+    **{f"agban{row}": "agban" for row in ("", "-concat", "-ban", "-gban")},
+}
 DIM = 6
 REGIONS = 4
 OBJECTS = 3
@@ -72,9 +78,11 @@ class World:
     store: FeatureStore | None
     encoder: PostEncoder
 
-    def build(self, **arguments):
+    def build(self, variant=None, **arguments):
+        """A small model of the kind, or of a variant of it by its name in the registry."""
         keras.utils.set_random_seed(0)
-        return find_model(self.kind).load_class().from_encoder(self.encoder, **{**SIZES[self.kind], **arguments})
+        entry = find_model(variant or self.kind)
+        return entry.load_class().from_encoder(self.encoder, **{**SIZES[self.kind], **entry.arguments, **arguments})
 
     def batch(self, rows=None, posts=None):
         posts = self.posts if posts is None else posts

@@ -22,6 +22,7 @@ REGIONS, REGION_WIDTH = 4, 8
 # Arguments that make the models small.
 SMALL = {
     "text": {"word_dim": 12, "char_dim": 6, "pos_dim": 4, "hidden_dim": 16, "dropout": 0.2},
+    "hsn": {"word_dim": 12, "char_dim": 6, "pos_dim": 4, "hidden_dim": 16, "num_heads": 4, "dropout": 0.2},
     "agban": {
         "word_dim": 12,
         "char_dim": 6,
@@ -36,6 +37,7 @@ SMALL = {
 # Settings with which two epochs of the small corpus teach something.
 SETTINGS = {
     "text": {"batch_size": 5, "learning_rate": 0.03},
+    "hsn": {"batch_size": 5, "learning_rate": 0.03},
     "agban": {"batch_size": 5, "optimizer": "adam", "learning_rate": 0.02, "learning_rate_decay": 0.05},
 }
 
@@ -94,3 +96,18 @@ def write_corpus(folder):
     write_store(folder / "objects.h5", held, OBJECTS, OBJECT_WIDTH)
     write_store(folder / "regions.h5", held, REGIONS, REGION_WIDTH, blank=0.5)
     return folder
+
+
+def train_arguments(model, corpus, epochs=2):
+    """The arguments of `mner train` but `--out`."""
+    settings = {key: value for key, value in SETTINGS[model].items() if key != "learning_rate_decay"}
+    return [
+        "train",
+        model,
+        "--data",
+        corpus,
+        "--epochs",
+        epochs,
+        *(part for key, value in settings.items() for part in (f"--{key.replace('_', '-')}", value)),
+        *(part for key, value in SMALL[model].items() for part in ("--set", f"{key}={value}")),
+    ]

@@ -1,0 +1,73 @@
+"""`HierarchicalAttention`: HSN's attention between two modalities, one head and nothing to learn."""
+
+from __future__ import annotations
+
+import keras
+from keras import ops
+
+from hsn_keras.layers.reweighting import Reweighting
+from mner_keras.layers.masked_softmax import masked_softmax
+
+
+@keras.saving.register_keras_serializable(package="hsn_keras")
+class HierarchicalAttention(Reweighting):
+    """Weigh the elements of `value` by what `query` says of them, with equations 8 to 13 on both as they come.
+
+    This is `MultiHeadHierarchicalAttention` without its heads: no projection (eq. 15), no softmax and no mean over the
+    heads (eq. 14); "w/o MP" in the paper's table 5. The weights are `s = A beta`, and the output `s * V` (eq. 16).
+
+    Call arguments:
+        query: H, `[B, n, d]`.
+        value: V, `[B, k, d]`.
+        query_mask: bool `[B, n]`, true where an element stands.
+        value_mask: bool `[B, k]`.
+        return_attention_scores: whether to return the weights as well.
+
+    Returns:
+        `value` reweighted, `[B, k, d]`; with `return_attention_scores` also the weights s, `[B, k]`, which sum to one
+        over the valid values.
+
+    Raises:
+        ValueError: `query` and `value` differ in width.
+
+    Example:
+
+    >>> text, regions = np.random.normal(size=(2, 7, 400)), np.random.normal(size=(2, 49, 400))
+    >>> HierarchicalAttention()(text, regions).shape
+    TensorShape([2, 49, 400])
+
+    Reference:
+        Tian et al., "Hierarchical self-adaptation network for multimodal named entity recognition in social media",
+        Neurocomputing 2021, eq. 8-13.
+    """
+
+    def build(self, query_shape, value_shape) -> None:
+        if query_shape[-1] != value_shape[-1]:
+            raise ValueError(
+                "`query` and `value` must have the same width. "
+                f"Received: query.shape={tuple(query_shape)}, value.shape={tuple(value_shape)}"
+            )
+
+    def weights_of(self, query, value, query_mask, value_mask):
+        return hierarchical_weights(query, value, query_mask[:, None, :], value_mask[:, :, None])
+
+
+def hierarchical_weights(queries, values, query_there, value_there):
+    """`s = A beta` of eq. 8-13 over any leading axes, `[..., k]`, 0 where no value stands.
+
+    `alpha(t)` is, for each query, a distribution over the values (eq. 9-10); `beta(i)`, for each value, one over the
+    queries, and `beta` their mean over the valid values (eq. 11-12).
+
+    Args:
+        queries: `[..., n, d]`.
+        values: `[..., k, d]`.
+        query_there: bool, broadcastable to `[..., 1, n]`.
+        value_there: bool, broadcastable to `[..., k, 1]`.
+    """
+    match = ops.matmul(values, ops.swapaxes(queries, -1, -2))  # M [..., k, n]
+    over_values = masked_softmax(match, value_there, axis=-2)
+    over_queries = masked_softmax(match, query_there, axis=-1)
+    over_queries = ops.where(value_there, over_queries, ops.zeros_like(over_queries))
+    valid = ops.sum(ops.cast(value_there, match.dtype), axis=-2)  # [..., 1]
+    beta = ops.sum(over_queries, axis=-2) / ops.maximum(valid, 1)  # [..., n]
+    return ops.sum(over_values * beta[..., None, :], axis=-1)

@@ -1,0 +1,156 @@
+"""The layers of HSN's ablations against NumPy, one number at a time."""
+
+import math
+
+import numpy as np
+import pytest
+from keras import ops
+from layer_harness import gradient, randomize, to_numpy
+
+from hsn_keras import BlankPicture, HierarchicalAttention, MultiHeadGeneralAttention
+
+QUERY_MASK = np.array([[True, True, True, True], [True, True, False, False], [True, False, False, False]])
+VALUE_MASK = np.array([[True, True, True], [True, False, False], [True, False, True]])
+NOTHING = np.zeros((3, 3), bool)
+
+LAYERS = {"hierarchical": HierarchicalAttention, "general": lambda: MultiHeadGeneralAttention(num_heads=2)}
+each_layer = pytest.mark.parametrize("name", LAYERS)
+
+
+def example(n=4, k=3, d=6):
+    rng = np.random.default_rng(n * 10 + k)
+    return rng.normal(size=(3, n, d)).astype("float32"), rng.normal(size=(3, k, d)).astype("float32")
+
+
+def softmax(values):
+    """Of a list."""
+    shares = [math.exp(value - max(values)) for value in values]
+    return [share / sum(shares) for share in shares]
+
+
+def hierarchical_oracle(queries, values):
+    """s = A beta of one post (eq. 8-13), from what is valid alone."""
+    n, k = len(queries), len(values)
+    match = [[sum(a * b for a, b in zip(v, q, strict=True)) for q in queries] for v in values]
+    alpha = [softmax([match[i][t] for i in range(k)]) for t in range(n)]
+    beta_of = [softmax(match[i]) for i in range(k)]
+    beta = [sum(row[t] for row in beta_of) / k for t in range(n)]
+    return [sum(alpha[t][i] * beta[t] for t in range(n)) for i in range(k)]
+
+
+def general_oracle(layer, queries, values):
+    """Luong's score in each head, the mean over the queries, eq. 14 over the heads."""
+    query_kernel, value_kernel, score_kernel = (
+        to_numpy(weight.value).astype("float64")
+        for weight in (layer.query_kernel, layer.value_kernel, layer.score_kernel)
+    )
+    n, k, width = len(queries), len(values), score_kernel.shape[-1]
+    total = np.zeros(k)
+    for e in range(layer.num_heads):
+        columns = slice(e * width, (e + 1) * width)
+        head = np.zeros(k)
+        for query in queries:
+            scores = []
+            for value in values:
+                h, v = query @ query_kernel[:, columns], value @ value_kernel[:, columns]
+                scores.append(sum(h[i] * score_kernel[e, i, j] * v[j] for i in range(width) for j in range(width)))
+            head += np.array(softmax(scores)) / n
+        total += softmax(list(head)) if layer.head_softmax else head
+    return list(total / layer.num_heads)
+
+
+def check(layer, weights_of, query, value, query_mask, value_mask):
+    output, scores = layer(query, value, query_mask=query_mask, value_mask=value_mask, return_attention_scores=True)
+    query_mask = np.ones(query.shape[:2], bool) if query_mask is None else query_mask
+    value_mask = np.ones(value.shape[:2], bool) if value_mask is None else value_mask
+    expected = np.zeros(value.shape[:2])
+    for row in range(len(query)):
+        queries, values = query[row][query_mask[row]].astype("float64"), value[row][value_mask[row]].astype("float64")
+        if len(values):
+            expected[row, value_mask[row]] = weights_of(queries, values)
+    np.testing.assert_allclose(to_numpy(scores), expected, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(to_numpy(output), expected[..., None] * value, rtol=1e-5, atol=1e-5)
+    some = value_mask.any(axis=1)
+    np.testing.assert_allclose(to_numpy(scores).sum(axis=1)[some], 1.0, rtol=1e-5, atol=1e-5)
+
+
+CASES = pytest.mark.parametrize(
+    ("n", "k", "query_mask", "value_mask"),
+    [
+        (4, 3, None, None),
+        (4, 3, QUERY_MASK, VALUE_MASK),
+        (1, 3, None, VALUE_MASK),
+        (4, 1, QUERY_MASK, None),
+        (4, 3, QUERY_MASK, NOTHING),
+    ],
+    ids=["no masks", "masks", "n=1", "k=1", "every value masked"],
+)
+
+
+@CASES
+def test_hierarchical_attention_is_equations_8_to_13(n, k, query_mask, value_mask):
+    query, value = example(n, k)
+    layer = HierarchicalAttention()
+    check(layer, hierarchical_oracle, query, value, query_mask, value_mask)
+    assert layer.weights == []
+
+
+@pytest.mark.parametrize("head_softmax", [True, False])
+@CASES
+def test_general_attention_is_luongs_score_in_each_head(n, k, query_mask, value_mask, head_softmax):
+    query, value = example(n, k)
+    layer = MultiHeadGeneralAttention(num_heads=2, head_softmax=head_softmax)
+    layer(query, value)
+    randomize(layer, 0.7)
+    assert sorted(tuple(weight.shape) for weight in layer.weights) == [(2, 3, 3), (6, 6), (6, 6)]
+    check(layer, lambda q, v: general_oracle(layer, q, v), query, value, query_mask, value_mask)
+
+
+@each_layer
+def test_padding_further_and_the_order_of_what_is_there_change_nothing(name):
+    query, value = example()
+    layer = LAYERS[name]()
+    scores = to_numpy(layer(query, value, QUERY_MASK, VALUE_MASK, return_attention_scores=True)[1])
+    rng = np.random.default_rng(0)
+    longer = layer(
+        np.concatenate([query, rng.normal(0, 9, (3, 2, 6)).astype("float32")], axis=1),
+        np.concatenate([value, rng.normal(0, 9, (3, 4, 6)).astype("float32")], axis=1),
+        np.pad(QUERY_MASK, ((0, 0), (0, 2))),
+        np.pad(VALUE_MASK, ((0, 0), (0, 4))),
+        return_attention_scores=True,
+    )[1]
+    np.testing.assert_allclose(to_numpy(longer)[:, :3], scores, rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(to_numpy(longer)[:, 3:], 0.0)
+    order, turn = [2, 0, 1], [3, 1, 0, 2]
+    moved = layer(
+        query[:, turn], value[:, order], QUERY_MASK[:, turn], VALUE_MASK[:, order], return_attention_scores=True
+    )[1]
+    np.testing.assert_allclose(to_numpy(moved), scores[:, order], rtol=1e-5, atol=1e-6)
+
+
+@each_layer
+def test_no_values_and_nothing_valid_are_finite_with_finite_gradients(name):
+    query, value = example()
+    layer = LAYERS[name]()
+    output, scores = layer(query, value[:, :0], QUERY_MASK, return_attention_scores=True)
+    assert to_numpy(output).shape == (3, 0, 6)
+    assert to_numpy(scores).shape == (3, 0)
+    for query_mask, value_mask in ((QUERY_MASK, NOTHING), (QUERY_MASK & False, VALUE_MASK)):
+        found = gradient(lambda x, q=query_mask, v=value_mask: ops.sum(layer(x, value, q, v) ** 2), query)
+        assert np.isfinite(found).all()
+
+
+def test_hierarchical_attention_needs_one_width():
+    query, value = example()
+    with pytest.raises(ValueError, match=r"`query` and `value` must have the same width.*\(3, 4, 6\).*\(3, 3, 5\)"):
+        HierarchicalAttention()(query, value[..., :5])
+
+
+def test_the_blank_picture_is_the_same_for_every_row_and_is_not_trained():
+    layer = BlankPicture(count=2, dim=3)
+    features = np.arange(6, dtype="float32").reshape(2, 3)
+    np.testing.assert_array_equal(to_numpy(layer(np.ones((4, 7), bool))), 0.0)
+    layer.load_features(features)
+    for rows in (1, 4):
+        np.testing.assert_array_equal(to_numpy(layer(np.zeros((rows, 5), bool))), np.stack([features] * rows))
+    assert layer.trainable_weights == []
