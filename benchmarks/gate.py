@@ -3,8 +3,8 @@
 Usage: python benchmarks/gate.py MODEL DATA [--features STORE] [--split test] [--seed 1]
 
 MODEL is a run folder or a .keras file of `hsn`. Takes the posts of the split whose picture the store holds. Prints the
-mean gamma (eq. 17; near 1 the text counts, near 0 the fusion with the picture) and the F1 for these posts with their own
-pictures, without pictures, and with the pictures shuffled among them.
+mean gamma (eq. 17; near 1 the text counts, near 0 the fusion with the picture) and the F1 for these posts with their
+own pictures, without pictures, and with the pictures shuffled among them.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def main() -> None:
             count += mask.sum()
         tagged = model.tag(variant, store)
         f1 = entity_scores([post.tags for post in variant], [post.tags for post in tagged])["micro"]["f1"]
-        print(f"{name}: mean gamma {total / count:.4f}, F1 {f1:.2f}")
+        print(f"{name}: mean gamma {total / count:.6f}, F1 {f1:.2f}")
 
 
 if __name__ == "__main__":
