@@ -22,7 +22,7 @@ from mner_keras.metrics.entity_f1 import EntityF1
 from mner_keras.vision.feature_store import FeatureStore
 
 if TYPE_CHECKING:
-    from mner_keras.text.vectors import WordVectors
+    from mner_keras.text.word_vectors import WordVectors
 
 MAX_TOKENS = 32_768
 """Tokens, padding included, that `tag` computes at once."""

@@ -19,7 +19,7 @@ from mner_keras.vision.feature_store import FeatureStore
 if TYPE_CHECKING:
     import tensorflow as tf
 
-    from mner_keras.text.vectors import WordVectors
+    from mner_keras.text.word_vectors import WordVectors
 
 PADDING, UNKNOWN, FIRST = 0, 1, 2
 """Index 0 pads, index 1 stands for what is unknown; words and characters start at 2."""

@@ -27,7 +27,8 @@ from mner_keras.run.provenance import environment
 from mner_keras.run.scores import SCHEME, entity_scores
 from mner_keras.saving import load
 from mner_keras.tagger import Tagger
-from mner_keras.text.vectors import WordVectors, read_vectors
+from mner_keras.text.vectors import read_vectors
+from mner_keras.text.word_vectors import WordVectors
 from mner_keras.vision.feature_store import FeatureStore
 
 # Arguments of a model that the encoder gives.

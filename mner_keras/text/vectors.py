@@ -1,12 +1,10 @@
-"""Word vectors: a streaming reader of the text formats, with a cache."""
+"""A streaming reader of word vectors in the text formats, and of the binary one."""
 
-import dataclasses
 import functools
 import gzip
 import hashlib
 import io
 import itertools
-import json
 import os
 import re
 import tempfile
@@ -18,8 +16,9 @@ from pathlib import Path
 import numpy as np
 
 from mner_keras.errors import InputError
+from mner_keras.text.vector_cache import cache_file, load_cached, save_cached
+from mner_keras.text.word_vectors import WordVectors
 
-_CACHE_VERSION = 1
 _BUFFER_BYTES = 1 << 20
 _LONGEST_LINE = 1 << 20
 _LINES_FOR_DIMENSION = 100
@@ -30,42 +29,6 @@ _FOREIGN_FORMATS = {
     b"\xba\x16\x4f\x2f": "fastText's own model format; take its .vec file",
     **{b"\x80" + bytes([protocol]): _PICKLE for protocol in range(2, 6)},
 }
-
-
-@dataclasses.dataclass(eq=False)
-class WordVectors:
-    """Words and their vectors, in the order of the file they come from.
-
-    Attributes:
-        words: The words kept.
-        matrix: float32 [len(words), dim]; row i belongs to `words[i]`.
-        source: Name of the file, without its folder.
-        sha256: Hash of the file's bytes as they lie on the disk (compressed, where the file is).
-        broken_lines: The first ten broken lines: number, counted from 1, and what is wrong (in the binary format the
-            number is that of the word).
-        num_broken: How many lines were broken.
-    """
-
-    words: tuple[str, ...] = dataclasses.field(repr=False)
-    matrix: np.ndarray = dataclasses.field(repr=False)
-    source: str
-    sha256: str
-    broken_lines: list[tuple[int, str]]
-    num_broken: int
-
-    @property
-    def dim(self) -> int:
-        """The length of a vector."""
-        return self.matrix.shape[1]
-
-    def lookup(self, word: str) -> int:
-        """Return the row of `word` as written, else of its lower-cased form, else -1."""
-        row = self._rows.get(word)
-        return self._rows.get(word.lower(), -1) if row is None else row
-
-    @functools.cached_property
-    def _rows(self) -> dict[str, int]:
-        return {word: row for row, word in enumerate(self.words)}
 
 
 def read_vectors(
@@ -107,11 +70,11 @@ def read_vectors(
         raise FileNotFoundError(f"path: expected a file of word vectors, but there is no {path}")
     needed = set(needed)
 
-    cache_file = _cache_file(path, needed, max_vectors, cache_dir)
-    vectors = _load_cached(cache_file, path.name)
+    cached = cache_file(path, needed, max_vectors, cache_dir)
+    vectors = load_cached(cached, path.name)
     if vectors is None:
         vectors = _read_file(path, needed, max_vectors)
-        _save_cached(cache_file, vectors)
+        save_cached(cached, vectors)
     return vectors
 
 
@@ -314,52 +277,3 @@ def _read_binary(path: Path, needed: set[str], max_vectors: int, is_gzipped: boo
     rows = [row for row, word in enumerate(loaded.index_to_key) if is_finite[row] and (row in top or word in wanted)]
     words = tuple(loaded.index_to_key[row] for row in rows)
     return words, loaded.vectors[rows].astype(np.float32, copy=False), broken[:_REPORTED_LINES], len(broken)
-
-
-def _cache_file(path: Path, needed: set[str], max_vectors: int, cache_dir: str | os.PathLike[str] | None) -> Path:
-    status = path.stat()
-    key = [_CACHE_VERSION, str(path), status.st_size, status.st_mtime_ns, max_vectors, sorted(needed)]
-    digest = hashlib.sha256(json.dumps(key).encode("ascii")).hexdigest()
-    folder = cache_dir or os.environ.get("MNER_CACHE") or "~/.cache/mner-keras"
-    return Path(os.path.expanduser(folder), f"vectors-{digest}.npz")
-
-
-def _load_cached(cache_file: Path, source: str) -> WordVectors | None:
-    try:
-        with open(cache_file, "rb") as file, np.load(file, allow_pickle=False) as arrays:
-            text = arrays["words"].tobytes().decode("utf-8")
-            words = tuple(text.split("\n")) if text else ()
-            about = json.loads(arrays["about"].tobytes())
-            matrix = arrays["matrix"]
-        if matrix.dtype != np.float32 or matrix.ndim != 2 or len(matrix) != len(words):
-            return None
-        broken_lines = [(number, reason) for number, reason in about["broken_lines"]]
-        return WordVectors(words, matrix, source, about["sha256"], broken_lines, about["num_broken"])
-    except Exception:  # A damaged cache can fail in any way, and the vectors' own file is still there.
-        return None
-
-
-def _save_cached(cache_file: Path, vectors: WordVectors) -> None:
-    about = {
-        "sha256": vectors.sha256,
-        "broken_lines": vectors.broken_lines,
-        "num_broken": vectors.num_broken,
-    }
-    try:
-        cache_file.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, unfinished = tempfile.mkstemp(dir=cache_file.parent, suffix=".tmp")
-    except OSError:
-        return
-    try:
-        with open(descriptor, "wb") as file:
-            np.savez(
-                file,
-                words=np.frombuffer("\n".join(vectors.words).encode("utf-8"), np.uint8),
-                about=np.frombuffer(json.dumps(about).encode("utf-8"), np.uint8),
-                matrix=vectors.matrix,
-            )
-        os.replace(unfinished, cache_file)
-    except OSError:
-        pass
-    finally:
-        Path(unfinished).unlink(missing_ok=True)

@@ -18,7 +18,7 @@ from tiny import DIM, KINDS, OBJECTS, REGIONS, make_world
 
 import mner_keras
 from mner_keras import Post
-from mner_keras.text.vectors import WordVectors
+from mner_keras.text.word_vectors import WordVectors
 
 ROOT = Path(mner_keras.__file__).parents[1]
 EPOCHS = 30
