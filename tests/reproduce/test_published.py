@@ -121,6 +121,38 @@ def test_every_number_is_there(paper, expected):
     assert sum(1 for table in load_published(paper).tables for _ in table.numbers()) == expected
 
 
+# Taken once from the papers' text; no digit can slip later.
+@pytest.mark.parametrize(
+    ("paper", "number", "total"),
+    [
+        ("hsn", "1", 77987),
+        ("hsn", "3", 1913.43),
+        ("hsn", "4", 1351.65),
+        ("hsn", "5", 1096.51),
+        ("agban", "I", 51168),
+        ("agban", "III", 2298.87),
+        ("agban", "IV", 1638.53),
+        ("agban", "V", 636.82),
+        ("agban", "VI", 1653.91),
+    ],
+)
+def test_no_digit_has_slipped(paper, number, total):
+    assert sum(n.value for n in find_table(paper, number).numbers()) == pytest.approx(total, abs=0.001)
+
+
+def test_misprints_stay_as_printed():
+    assert [find_table("hsn", 1).find_number(m.row, "test").value for m in find_table("hsn", 1).misprints] == [
+        3527,
+        3527,
+        5527,
+        3527,
+    ]
+    assert [row.values["total"] for row in find_table("agban", "I").rows] == [4583, 4308, 2012, 1881, 12784]
+    assert list(find_table("agban", "III").find_row("bert-ner").values.values()) == [70.65, 73.29, 71.87]
+    assert find_table("agban", "IV").find_number("LOC", "precision").value == 71.65
+    assert list(find_table("hsn", 3).rows[0].values.values()) == [71.25, 67.73, 38.33, 21.98, 67.15]
+
+
 def test_rows_of_our_models_are_in_the_registry():
     ours = {n.model for table in tables() for n in table.numbers() if re.match("hsn|agban", n.model or "")}
     assert len(ours) == 5 + 4
