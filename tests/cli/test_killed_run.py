@@ -73,7 +73,8 @@ def test_a_killed_run_goes_on_and_ends_as_the_run_that_was_not_killed(corpus, tm
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT for another process")
 def test_an_interrupted_run_says_how_to_go_on(corpus, tmp_path):
     out = tmp_path / "run"
-    process = start(corpus, out)
+    # So many that a machine with much else to do does not end the run before the signal comes.
+    process = start(corpus, out, "--epochs", "5000")
     wait_for(process, out, 2)
     process.send_signal(signal.SIGINT)
     printed, errors = process.communicate(timeout=300)
