@@ -1,5 +1,8 @@
 """Pictures, what turns them into vectors, and the store that carries the vectors."""
 
+from mner_keras.vision.extraction import extract_features
 from mner_keras.vision.feature_store import FeatureStore
+from mner_keras.vision.feature_writer import FeatureWriter
+from mner_keras.vision.pictures import PictureError, find_pictures, open_picture
 
-__all__ = ["FeatureStore"]
+__all__ = ["FeatureStore", "FeatureWriter", "PictureError", "extract_features", "find_pictures", "open_picture"]
