@@ -70,13 +70,11 @@ def open_picture(picture: str | os.PathLike | Image.Image) -> Image.Image:
                 raise PictureError(f"is no picture in {', '.join(FORMATS[:-1])} or {FORMATS[-1]}", picture) from None
             except Image.DecompressionBombError:
                 raise PictureError(_TOO_LARGE, picture) from None
-            except (OSError, MemoryError):
-                raise
             except Exception as error:  # noqa: BLE001 (Pillow's readers raise whatever a damaged header leads to)
                 raise PictureError(_damage(error), picture) from None
             return _guarded(image, picture)
     except OSError as error:
-        raise PictureError(f"cannot be read: {error.strerror or error}", picture) from None
+        raise PictureError(_damage(error), picture) from None
     except ValueError as error:
         if isinstance(error, PictureError):
             raise
@@ -153,6 +151,8 @@ def _guarded(image: Image.Image, path: str | os.PathLike | None) -> Image.Image:
 
 
 def _damage(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return f"cannot be read: {error.strerror}"  # the disk's word, not Pillow's
     reason = str(error).partition("\n")[0] or type(error).__name__
     return f"is damaged: {reason}"
 

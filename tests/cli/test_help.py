@@ -7,7 +7,16 @@ import time
 
 import pytest
 
-COMMANDS = [[], ["train"], ["evaluate"], ["tag"], ["data"], ["data", "check"]]
+COMMANDS = [
+    [],
+    ["train"],
+    ["evaluate"],
+    ["tag"],
+    ["data"],
+    ["data", "check"],
+    ["features"],
+    *(["features", name] for name in ("vgg16", "import", "info")),
+]
 RUN = "import sys; sys.argv[0] = 'mner'; from mner_keras.cli import main; main()"
 
 
