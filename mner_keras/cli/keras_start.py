@@ -23,6 +23,8 @@ def start_keras(deterministic: bool = False, all_cores: bool = False) -> None:
     # TensorFlow warns of every program that it compiles for a new shape.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module="keras")
+    # What Pillow warns of is read all the same, or refused with the reason.
+    warnings.filterwarnings("ignore", module="PIL")
     with _silent_start():
         import keras
 

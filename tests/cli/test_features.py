@@ -157,3 +157,15 @@ def test_info_says_what_is_inside(mner, stub, folder, tmp_path):
         file.attrs["unfinished"] = True
     assert "unfinished: run the command that wrote it again" in mner("features", "info", out).out
     mner("features", "info", tmp_path / "none.h5").refused("expected a feature store, found no such file")
+
+
+# === mner features import ===
+
+
+def test_import_writes_a_store(mner, tmp_path):
+    source, out = tmp_path / "objects.txt", tmp_path / "objects.h5"
+    source.write_text("1.jpg\ncar\n" + "0.5 " * 1024 + "\n\n2.jpg\n\n\n\n", encoding="utf-8")
+    result = mner("features", "import", source, "--out", out)
+    assert (result.code, result.out, result.err) == (0, f"{out}: 2 pictures of {source}\n", "")
+    assert FeatureStore(out).read(["1"], 1)[0].tolist() == [[[0.5] * 1024]]
+    mner("features", "import", tmp_path / "none", "--out", out).refused("found no such file")
