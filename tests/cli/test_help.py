@@ -8,7 +8,7 @@ import time
 import pytest
 
 FEATURES = [["features"], ["features", "vgg16"], ["features", "import"], ["features", "info"]]
-DATA = [["data"], ["data", "check"]]
+DATA = [["data"], ["data", "check"], ["data", "fetch"], ["data", "realworld"]]
 COMMANDS = [[], ["train"], ["evaluate"], ["tag"], *DATA, *FEATURES]
 RUN = "import sys; sys.argv[0] = 'mner'; from mner_keras.cli import main; main()"
 
