@@ -131,3 +131,28 @@ def test_the_backends_agree(extractor, weights, pictures, tmp_path, backend):
     ours = extractor.extract([extractor.prepare(open_picture(path)) for path in paths])
     expected = np.stack([found["vectors"] for found in ours])
     np.testing.assert_allclose(np.load(tmp_path / "found.npy"), expected, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.slow
+def test_a_saved_model_tags_a_post_with_a_picture_in_one_call(extractor, pictures, tmp_path):
+    from hsn_keras import HSN
+    from mner_keras import load
+    from mner_keras.data import Post
+
+    chosen = {name: pictures[name] for name in ("27", "130")}
+    store = extract_features(chosen, extractor, tmp_path / "store.h5", batch_size=4).path
+    posts = [
+        Post(("Anna", "saw", "Rome"), ("B-PER", "O", "B-LOC"), name, ("NNP", "VBD", "NNP")) for name in (*chosen, None)
+    ]
+    encoder = HSN.fit_encoder(posts, features=store)
+    HSN.from_encoder(encoder, hidden_dim=8, char_dim=4).save(tmp_path / "model.keras")
+    # The file says which extractor and which weights its features came from, and finds these where they still are.
+    model = load(tmp_path / "model.keras")
+    direct = model.tag(posts, pictures=[*chosen.values(), None])
+    assert [post.tags for post in direct] == [post.tags for post in model.tag(posts, store)]
+    with Image.open(chosen["27"]) as opened:
+        assert model.tag(posts[:1], pictures=[opened])[0].tags == direct[0].tags
+    with pytest.raises(InputError, match="expected the weights that the model's features were made with"):
+        object.__setattr__(model.encoder.visual, "weights_hash", "0" * 64)
+        model._extractor = None
+        model.tag(posts[:1], pictures=[chosen["27"]])
