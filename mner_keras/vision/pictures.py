@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
+import threading
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -19,6 +20,8 @@ LARGE = 25_000_000
 """Pixels above which a picture is made smaller while it is opened, so that its copies do not add up."""
 
 _SIDE = 4096  # pixels a side that a large picture keeps at most
+_WEBP_LIMIT = 50_000_000  # pixels; its decoder takes 16 bytes for each
+_one_large = threading.Lock()  # threads that read large pictures take turns: one may need most of a gigabyte
 
 
 class PictureError(InputError):
@@ -49,7 +52,7 @@ def open_picture(picture: str | os.PathLike | Image.Image) -> Image.Image:
 
     Raises:
         PictureError: no file or not a regular one, none of the formats, an empty, truncated or damaged file, more
-            pixels than `PIL.Image.MAX_IMAGE_PIXELS`.
+            pixels than `PIL.Image.MAX_IMAGE_PIXELS` (a WebP: than 50 million).
         TypeError: neither a path nor a PIL image.
     """
     if isinstance(picture, Image.Image):
@@ -138,12 +141,16 @@ def _is_picture(entry: os.DirEntry) -> bool:
 def _guarded(image: Image.Image, path: str | os.PathLike | None) -> Image.Image:
     """`_in_rgb`, any failure of which is the picture's."""
     limit = Image.MAX_IMAGE_PIXELS
-    if limit is not None and image.width * image.height > limit:
+    pixels = image.width * image.height
+    if limit is not None and pixels > limit:
         raise PictureError(_TOO_LARGE, path)
+    if image.format == "WEBP" and pixels > _WEBP_LIMIT:
+        raise PictureError(f"holds more pixels than is safe to decode: {pixels:,} of WebP", path)
     if not image.width or not image.height:
         raise PictureError("holds no pixels", path)
     try:
-        return _in_rgb(image)
+        with _one_large if pixels > LARGE else contextlib.nullcontext():
+            return _in_rgb(image)
     except Image.DecompressionBombError:
         raise PictureError(_TOO_LARGE, path) from None
     except Exception as error:  # noqa: BLE001 (Pillow's readers raise whatever a damaged file leads to)

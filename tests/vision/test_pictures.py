@@ -170,6 +170,13 @@ def test_a_decompression_bomb_is_refused(tmp_path, size):
         open_picture(bomb(tmp_path / "a.png", *size))
 
 
+def test_a_webp_that_takes_too_much_memory_is_refused(save, monkeypatch):
+    monkeypatch.setattr(pictures, "_WEBP_LIMIT", 1000)
+    with pytest.raises(PictureError, match="more pixels than is safe to decode: 1,600 of WebP"):
+        open_picture(save(Image.new("RGB", (40, 40)), "a.webp"))
+    assert open_picture(save(Image.new("RGB", (40, 40)), "a.png")).size == (40, 40)
+
+
 # === Damage ===
 
 
