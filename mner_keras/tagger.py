@@ -38,13 +38,7 @@ FORMAT = 1
 
 @dataclasses.dataclass(frozen=True)
 class TaggedPost:
-    """What a model says of a post.
-
-    Args:
-        post: the post.
-        tags: one tag a token.
-        entities: the names in it.
-    """
+    """What a model says of a post: the post itself, one tag a token, and the names in it."""
 
     post: Post
     tags: tuple[str, ...]

@@ -56,8 +56,12 @@ def vgg16(
     from mner_keras.vision.vgg16 import VGG16Regions
 
     extractor = VGG16Regions(weights, batch_size)
-    with progress_bar("pictures") as progress:
-        result = extract_features(found, extractor, out, dtype, batch_size, overwrite, progress=progress)
+    try:
+        with progress_bar("pictures") as progress:
+            result = extract_features(found, extractor, out, dtype, batch_size, overwrite, progress=progress)
+    except KeyboardInterrupt:
+        print(f"interrupted; the same command does the rest ({out})", file=sys.stderr)
+        sys.exit(130)
     report(result, max_errors)
 
 

@@ -94,6 +94,26 @@ def test_a_picture_that_cannot_be_read_is_listed_and_the_command_goes_on(mner, s
     assert not errors.exists()
 
 
+def test_an_interrupted_run_keeps_what_it_has_made(mner, stub, folder, tmp_path, monkeypatch):
+    out, made = tmp_path / "regions.h5", []
+    extract = Stub.extract
+
+    def interrupt(self, prepared):
+        if made:
+            raise KeyboardInterrupt
+        made.append(prepared)
+        return extract(self, prepared)
+
+    monkeypatch.setattr(Stub, "extract", interrupt)
+    command = ["features", "vgg16", folder, "--out", out, "--batch-size", 2]
+    result = mner(*command)
+    assert result.code == 130
+    assert result.err == f"interrupted; the same command does the rest ({out})\n"
+    assert len(FeatureStore(out)) == 1  # and the blank picture
+    monkeypatch.setattr(Stub, "extract", extract)
+    assert "2 pictures added, 1 already there" in mner(*command).out
+
+
 def test_a_file_name_that_is_not_unicode_is_listed(mner, stub, folder, tmp_path):
     import os
 
