@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import os
-from collections.abc import Iterable, Iterator, Sequence
+import warnings
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -14,18 +15,22 @@ from keras import ops
 
 from mner_keras.crf_model import CRFModel
 from mner_keras.data.batches import PostBatches
+from mner_keras.data.cutting import cut, next_length
 from mner_keras.data.encoder import PostEncoder
 from mner_keras.data.entities import Entity, entity_spans
+from mner_keras.data.pictured import with_pictures
+from mner_keras.data.pipeline import inputs_of
 from mner_keras.data.post import Post
 from mner_keras.layers.crf import CRF
 from mner_keras.metrics.entity_f1 import EntityF1
+from mner_keras.vision.extractors import load_extractor
 from mner_keras.vision.feature_store import FeatureStore
 
 if TYPE_CHECKING:
-    from mner_keras.text.word_vectors import WordVectors
+    from PIL import Image
 
-MAX_TOKENS = 32_768
-"""Tokens, padding included, that `tag` computes at once."""
+    from mner_keras.text.word_vectors import WordVectors
+    from mner_keras.vision.extraction import Extractor
 
 FORMAT = 1
 """The number of the file format; a file with another number is from another version."""
@@ -33,13 +38,7 @@ FORMAT = 1
 
 @dataclasses.dataclass(frozen=True)
 class TaggedPost:
-    """What a model says of a post.
-
-    Args:
-        post: the post.
-        tags: one tag a token.
-        entities: the names in it.
-    """
+    """What a model says of a post: the post itself, one tag a token, and the names in it."""
 
     post: Post
     tags: tuple[str, ...]
@@ -93,6 +92,7 @@ class Tagger(CRFModel):
         self._tracks_f1 = False
         self._decoder = None
         self._scorer = None
+        self._extractor = None
 
     @classmethod
     def fit_encoder(
@@ -179,7 +179,7 @@ class Tagger(CRFModel):
         if isinstance(x, dict):
             return self._scorer.predict(self._select(x), batch_size=batch_size, **{"verbose": 0, **kwargs})
         batches = [
-            np.asarray(self._scorer.predict_on_batch(self._select(inputs)), "float32") for inputs in _inputs_of(x)
+            np.asarray(self._scorer.predict_on_batch(self._select(inputs)), "float32") for inputs in inputs_of(x)
         ]
         length = max(batch.shape[1] for batch in batches)
         return np.concatenate([np.pad(b, ((0, 0), (0, length - b.shape[1]), (0, 0))) for b in batches])
@@ -189,6 +189,8 @@ class Tagger(CRFModel):
         posts: Iterable[Post | str | Sequence[str]],
         features: FeatureStore | str | os.PathLike | None = None,
         batch_size: int = 64,
+        pictures: Sequence[str | os.PathLike | Image.Image | None] | None = None,
+        extractor: Extractor | None = None,
     ) -> list[TaggedPost]:
         """Find the names in posts.
 
@@ -197,28 +199,40 @@ class Tagger(CRFModel):
             features: the store of the posts' pictures; without it, or for a picture that it does not hold, a post
                 counts as one without a picture.
             batch_size: posts computed at once.
+            pictures: instead of `features`, a path, a PIL image or `None` for each post. One that cannot be read is
+                warned of and counts as none.
+            extractor: turns `pictures` into vectors; by default, what made the features that the model learned from.
 
         Returns:
             a `TaggedPost` for each post, in order. An entity's score is the smallest marginal probability of its tags.
 
         Raises:
-            ValueError: the model was built without an encoder.
-            InputError: the store's features have another width than the model's.
+            ValueError: the model was built without an encoder; as many pictures as posts were not given.
+            InputError: features of another width than the model's; pictures that the model cannot take.
         """
         if self.encoder is None:
             raise ValueError("`tag` needs a model with an encoder: build it with `from_encoder`, or load a saved one")
         posts = [_as_post(post) for post in posts]
         if not posts:
             return []
-        batches = PostBatches(self.encoder, posts, features, batch_size, labelled=False)
+        named = posts
+        if pictures is not None:
+            if features is not None:
+                raise ValueError("`features` and `pictures` exclude each other. Received: both")
+            if extractor is None:
+                extractor = self._extractor = self._extractor or load_extractor(self.encoder.visual)
+            named, features = with_pictures(posts, pictures, extractor)
+        batches = PostBatches(self.encoder, named, features, batch_size, labelled=False)
         tagged: list[TaggedPost | None] = [None] * len(posts)
         # Posts of similar length share a batch; the result is in the posts' own order.
         order = np.argsort(batches.lengths, kind="stable")
-        for rows in _cut(order, batches.lengths, batch_size):
+        for rows in cut(order, batches.lengths, batch_size):
             inputs, _ = batches.batch(rows)
             tags, scores = self._decode_batch(inputs)
             for row, row_tags, row_scores in zip(rows, tags, scores, strict=False):
                 tagged[row] = self._tagged(posts[row], row_tags, row_scores)
+        for reason in features.failed.values() if pictures is not None else ():
+            warnings.warn(f"{reason}: taken as no picture", stacklevel=2)
         return tagged
 
     def get_config(self) -> dict:
@@ -255,7 +269,7 @@ class Tagger(CRFModel):
         # Few distinct shapes: a compiler makes a program for each.
         filled = 1 << (rows - 1).bit_length()
         length = inputs["token_mask"].shape[1]
-        longer = _next_length(length)
+        longer = next_length(length)
         padded = {}
         for name, array in self._select(inputs).items():
             by_token = array.ndim > 1 and not name.startswith("visual_")
@@ -280,28 +294,3 @@ def _as_post(post: Post | str | Sequence[str]) -> Post:
     if isinstance(post, Post):
         return post
     return Post.from_text(post) if isinstance(post, str) else Post(tuple(post))
-
-
-def _inputs_of(dataset: Any) -> Iterable[dict[str, np.ndarray]]:
-    """The inputs of each batch of a data set, as NumPy arrays."""
-    batches = (dataset[i] for i in range(len(dataset))) if isinstance(dataset, keras.utils.PyDataset) else dataset
-    for batch in batches:
-        inputs = batch[0] if isinstance(batch, tuple) else batch
-        yield {name: np.asarray(value) for name, value in inputs.items()}
-
-
-def _cut(order: np.ndarray, lengths: np.ndarray, batch_size: int) -> Iterator[np.ndarray]:
-    """Runs of at most `batch_size` posts, fewer where they are long, so that a batch's memory is bounded."""
-    start = 0
-    while start < len(order):
-        end = min(start + batch_size, len(order))
-        while end - start > 1 and (end - start) * lengths[order[end - 1]] > MAX_TOKENS:
-            end = start + (end - start) // 2
-        yield order[start:end]
-        start = end
-
-
-def _next_length(length: int) -> int:
-    """The length to pad to: a multiple of 8 up to 64, of 64 beyond."""
-    step = 8 if length <= 64 else 64
-    return -(-length // step) * step

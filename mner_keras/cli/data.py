@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from mner_keras.cli.tables import print_table
 
-app = typer.Typer(help="Data sets: what is in them.", no_args_is_help=True)
+app = typer.Typer(help="Data sets: fetch them, make them, see what is in them.", no_args_is_help=True)
 
 
 @app.callback()
 def _group() -> None:
-    """Data sets: what is in them."""
+    """Data sets: fetch them, make them, see what is in them."""
 
 
 @app.command()
@@ -58,3 +59,60 @@ def check(
         print(f"{pair}: {counts['posts']:,} posts with the same words, {counts['pictures']:,} pictures in both")
     for name, value in report["sha256"].items():
         print(f"{value}  {name}")
+
+
+@app.command()
+def fetch(
+    name: Annotated[str, typer.Argument(metavar="twitter2015", help="The data set.", show_default=False)],
+    to: Annotated[Path, typer.Option(help="The folder to write.", show_default=False)],
+    distribution: Annotated[
+        str, typer.Option(metavar="original|umt", help="As AGBAN's authors gave it out, or cleaned later.")
+    ] = "original",
+    mirror: Annotated[str, typer.Option(help="Another address that holds the same files.", show_default=False)] = "",
+) -> None:
+    """Fetch the public text files of Twitter-2015, check their hashes, and say where its pictures are.
+
+    Files that are there already, whole, are not fetched again.
+    """
+    from mner_keras.data.fetch import PICTURES, fetch_dataset
+
+    fetched = fetch_dataset(name, to, distribution, mirror)
+    for path, new in fetched.items():
+        print(f"{path}: {'fetched' if new else 'already there'}, hash as expected")
+    print(PICTURES.format(folder=to))
+
+
+@app.command()
+def realworld(
+    base: Annotated[str, typer.Option(help="Twitter-2015: a folder with train, dev, test.", show_default=False)],
+    text_only: Annotated[
+        list[Path],
+        typer.Option(help="File of tagged plain-text posts, CoNLL or JSON lines; repeat it.", show_default=False),
+    ],
+    to: Annotated[Path, typer.Option(help="The folder to write.", show_default=False)],
+    more: Annotated[list[Path] | None, typer.Argument(help="Further such files.", show_default=False)] = None,
+    sizes: Annotated[tuple[int, int, int], typer.Option(help="Posts added to train, dev, test.")] = (3000, 1000, 2000),
+    seed: Annotated[int, typer.Option(help="Of the order.")] = 1,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a set made earlier.")] = False,
+) -> None:
+    """Add plain-text posts to a set with pictures, as HSN's authors did for their real-world set.
+
+    Of the plain-text posts those with at least one entity are pooled, shuffled by the seed, and added to train, dev and
+    test. `mner train hsn --data TO --features STORE` then trains on both kinds.
+    """
+    from mner_keras.data.realworld import make_realworld
+
+    record = make_realworld(base, [*text_only, *(more or [])], to, sizes, seed, overwrite)
+    counts = ", ".join(f"{split} {record['posts'][split]:,} (+ {n:,})" for split, n in record["added"].items())
+    print(f"{to}: {counts}")
+    print(f"{record['pool']:,} plain-text posts hold an entity, {record['without_entity']:,} hold none: left out")
+    if record["empty_lines"]:
+        print(f"{record['empty_lines']:,} lines without a token left out")
+    if record["types_lacking"]:
+        lacking = ", ".join(record["types_lacking"])
+        print(f"difference: the plain-text posts know no {lacking}; such names are tagged O in them")
+    if record["types_new"]:
+        print(f"difference: the base knows no {', '.join(record['types_new'])}")
+    if record["split_handles"]:
+        split = f'{record["split_handles"]:,} plain-text posts split "@ name" in two tokens'
+        print(f'difference: {split}, where Twitter-2015 keeps "@name"')

@@ -10,17 +10,21 @@ import warnings
 from collections.abc import Iterator
 
 
-def start_keras(deterministic: bool = False) -> None:
+def start_keras(deterministic: bool = False, all_cores: bool = False) -> None:
     """Import Keras without the backend's start-up notes.
 
     Args:
         deterministic: whether TensorFlow's operations must give the same numbers on every run.
+        all_cores: whether one operation uses every core, as a network on pictures wants it.
     """
     # A tagger's operations are small: several at once, one thread each, train a fifth faster than each on all cores.
-    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
+    if not all_cores:
+        os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
     # TensorFlow warns of every program that it compiles for a new shape.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module="keras")
+    # What Pillow warns of is read all the same, or refused with the reason.
+    warnings.filterwarnings("ignore", module="PIL")
     with _silent_start():
         import keras
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated, Any
 
@@ -12,9 +12,13 @@ import typer
 
 if TYPE_CHECKING:
     from mner_keras.data.post import Post
-    from mner_keras.tagger import TaggedPost
+    from mner_keras.tagger import TaggedPost, Tagger
+    from mner_keras.vision import PictureFeatures
 
 FORMATS = ("jsonl", "conll", "text")
+SHOWN = 10
+"""Pictures that could not be read, of which each is named."""
+
 CHUNK = 1024
 """Posts tagged and written at once: what bounds the memory."""
 
@@ -25,6 +29,18 @@ def tag(
     features: Annotated[
         str, typer.Option(help="Store of the posts' pictures. (default: no pictures)", show_default=False)
     ] = "",
+    pictures: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of the posts' pictures, found by the posts' `image`; or one picture, that of every post. They "
+            "pass through the extractor that the model's features came from.",
+            show_default=False,
+        ),
+    ] = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option(help="The extractor's weights. (default: those that the model's store names)", show_default=False),
+    ] = None,
     format_: Annotated[
         str,
         typer.Option(
@@ -38,7 +54,8 @@ def tag(
     """Tag posts, one after the other: a million need no more memory than a thousand.
 
     Reads JSON lines, CoNLL columns or plain text (one post a line), and tells them apart by the file's ending or its
-    first line. A bad line ends the command; what was tagged before it has been written.
+    first line. A bad line ends the command; what was tagged before it has been written. Pictures come from a store
+    (`--features`) or as they are (`--pictures`).
     """
     from mner_keras.errors import InputError, did_you_mean
 
@@ -46,26 +63,51 @@ def tag(
         raise InputError(
             f"expected a format ({', '.join(FORMATS)}), found {format_!r}.{did_you_mean(format_, FORMATS)}"
         )
+    if features and pictures:
+        raise InputError("`--features` and `--pictures` exclude each other")
     stream, name = _open(file)
     from mner_keras.cli.keras_start import start_keras
 
-    start_keras()
+    start_keras(all_cores=pictures is not None)
     from mner_keras.data.batches import count_missing
     from mner_keras.saving import load_tagger
     from mner_keras.vision.feature_store import FeatureStore
 
     tagger = load_tagger(model)
-    store = FeatureStore(features) if features else None
+    store: Any = FeatureStore(features) if features else None
+    given: dict[str, Any] = {}
+    if pictures is not None:
+        store, given = _pictures(pictures, tagger, weights)
     missing = 0
     # One line feed ends a line on every system.
     sys.stdout.reconfigure(encoding="utf-8", newline="\n")
     for posts in _chunks(_posts(stream, name)):
         missing += count_missing(posts, store)
-        for tagged in tagger.tag(posts, store):
+        for tagged in tagger.tag(posts, store, **{key: value(posts) for key, value in given.items()}):
             sys.stdout.write(WRITERS[format_](tagged))
         sys.stdout.flush()
     if missing:
-        print(f"{missing:,} posts name a picture that the store lacks: taken as none", file=sys.stderr)
+        where = "store" if pictures is None else "folder"
+        print(f"{missing:,} posts name a picture that the {where} lacks: taken as none", file=sys.stderr)
+    failed = list(store.failed.values()) if pictures is not None and store is not None else []
+    for reason in failed[:SHOWN]:
+        print(f"{reason}: taken as no picture", file=sys.stderr)
+    if len(failed) > SHOWN:
+        print(f"{len(failed) - SHOWN:,} more pictures could not be read", file=sys.stderr)
+
+
+def _pictures(
+    pictures: Path, tagger: Tagger, weights: Path | None
+) -> tuple[PictureFeatures | None, dict[str, Callable[[list[Post]], Any]]]:
+    """The features of a folder's pictures; or for one picture, what `Tagger.tag` is to be given for some posts."""
+    from mner_keras.vision import PictureFeatures, find_pictures, load_extractor, open_picture
+
+    if pictures.is_dir():
+        found, _ = find_pictures([pictures])
+        return PictureFeatures(found, load_extractor(tagger.encoder.visual, weights)), {}
+    picture = open_picture(pictures)
+    extractor = load_extractor(tagger.encoder.visual, weights)
+    return None, {"pictures": lambda posts: [picture] * len(posts), "extractor": lambda posts: extractor}
 
 
 def _open(file: str) -> tuple[IO[bytes], str]:

@@ -300,8 +300,8 @@ class PostEncoder:
 
 
 def open_store(features: FeatureStore | str | os.PathLike) -> FeatureStore:
-    """A feature store, opened if a path was given."""
-    return features if isinstance(features, FeatureStore) else FeatureStore(features)
+    """A feature store, opened if a path was given; what reads like one is taken as it is."""
+    return FeatureStore(features) if isinstance(features, (str, os.PathLike)) else features
 
 
 def needed_words(posts: Iterable[Post], fold_digits: bool = False) -> set[str]:

@@ -1,5 +1,19 @@
 """Pictures, what turns them into vectors, and the store that carries the vectors."""
 
+from mner_keras.vision.extraction import extract_features
+from mner_keras.vision.extractors import load_extractor
 from mner_keras.vision.feature_store import FeatureStore
+from mner_keras.vision.feature_writer import FeatureWriter
+from mner_keras.vision.picture_features import PictureFeatures
+from mner_keras.vision.pictures import PictureError, find_pictures, open_picture
 
-__all__ = ["FeatureStore"]
+__all__ = [
+    "FeatureStore",
+    "FeatureWriter",
+    "PictureError",
+    "PictureFeatures",
+    "extract_features",
+    "find_pictures",
+    "load_extractor",
+    "open_picture",
+]

@@ -7,7 +7,9 @@ import time
 
 import pytest
 
-COMMANDS = [[], ["train"], ["evaluate"], ["tag"], ["data"], ["data", "check"]]
+FEATURES = [["features"], ["features", "vgg16"], ["features", "import"], ["features", "info"]]
+DATA = [["data"], ["data", "check"], ["data", "fetch"], ["data", "realworld"]]
+COMMANDS = [[], ["train"], ["evaluate"], ["tag"], *DATA, *FEATURES]
 RUN = "import sys; sys.argv[0] = 'mner'; from mner_keras.cli import main; main()"
 
 
@@ -38,7 +40,7 @@ def test_help_names_every_command_and_says_what_it_does(mner):
             "--optimizer --learning-rate --seed --precision --set --out --overwrite --resume",
         ),
         ("evaluate", "--data --split --features --no-pictures --json"),
-        ("tag", "--features --format"),
+        ("tag", "--features --pictures --weights --format"),
     ],
 )
 def test_every_option_stands_in_the_help(mner, command, options, monkeypatch):

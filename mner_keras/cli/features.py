@@ -1,0 +1,146 @@
+"""`mner features`."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from mner_keras.vision.extraction import Extraction
+
+app = typer.Typer(help="Pictures to vectors: make, import and inspect feature stores.", no_args_is_help=True)
+
+OUT = Annotated[Path, typer.Option(help="The store to write (HDF5).", show_default=False)]
+DTYPE = Annotated[str, typer.Option(metavar="float16|float32", help="Of the numbers in the store.")]
+OVERWRITE = Annotated[bool, typer.Option("--overwrite", help="Replace a feature store that is there.")]
+
+
+@app.command()
+def vgg16(
+    pictures: Annotated[list[Path], typer.Argument(help="Folders of pictures, or pictures.", show_default=False)],
+    out: OUT,
+    weights: Annotated[
+        Path | None,
+        typer.Option(help="VGG16 weights without the classifier. (default: Keras', downloaded)", show_default=False),
+    ] = None,
+    dtype: DTYPE = "float32",
+    batch_size: Annotated[int, typer.Option(min=1, help="Pictures computed at once.")] = 16,
+    max_errors: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of unreadable pictures above which the exit code is 1.")
+    ] = 1.0,
+    overwrite: OVERWRITE = False,
+) -> None:
+    """VGG16's last pooling layer, as HSN reads it: 49 regions of 512 a picture, row by row from the top left.
+
+    A picture's id is its name without the ending; the store also gets the blank picture, a white one, as `_blank`. Run
+    again after an interruption, the command does the rest. A picture that cannot be read is left out, so that its post
+    gets the blank picture, and listed with the reason in OUT.errors.csv.
+    """
+    from mner_keras.vision.feature_writer import check_target
+    from mner_keras.vision.pictures import find_pictures
+
+    found, passed = find_pictures(pictures)
+    check_target(out, dtype)
+    if passed:
+        print(f"{passed:,} entries that are no pictures passed over", file=sys.stderr)
+    from mner_keras.cli.keras_start import start_keras
+
+    start_keras(all_cores=True)
+    from mner_keras.vision.extraction import extract_features
+    from mner_keras.vision.vgg16 import VGG16Regions
+
+    extractor = VGG16Regions(weights, batch_size)
+    try:
+        with progress_bar("pictures") as progress:
+            result = extract_features(found, extractor, out, dtype, batch_size, overwrite, progress=progress)
+    except KeyboardInterrupt:
+        print(f"interrupted; the same command does the rest ({out})", file=sys.stderr)
+        sys.exit(130)
+    report(result, max_errors)
+
+
+@app.command("import")
+def import_(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="VGG16 features of Zhang et al. (2018), HDF5, or AGBAN's text file of object features.",
+            show_default=False,
+        ),
+    ],
+    out: OUT,
+    dtype: DTYPE = "float32",
+    overwrite: OVERWRITE = False,
+) -> None:
+    """Bring the features that authors gave out into a store.
+
+    HDF5: one dataset an image id, (1, 512, 7, 7), becomes 49 regions of 512. Text: four lines an image, its file name,
+    the objects' names with tabs between them, their k x 1024 numbers, and a blank line.
+    """
+    from mner_keras.vision.feature_writer import check_target
+    from mner_keras.vision.imports import import_features
+
+    check_target(out, dtype)
+    with progress_bar("bytes") as progress:
+        count = import_features(file, out, dtype, overwrite, progress)
+    print(f"{out}: {count:,} pictures of {file}")
+
+
+@app.command()
+def info(
+    store: Annotated[Path, typer.Argument(help="A feature store.", show_default=False)],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Print what is inside a store: pictures, vectors, their width, and what made them."""
+    from mner_keras.vision.store_info import describe_store
+
+    about = describe_store(store)
+    if as_json:
+        print(json.dumps(about, indent=2, ensure_ascii=False))
+        return
+    counts = ", ".join(f"{number:,} with {count}" for count, number in about["vectors"].items())
+    print(f"{about['path']}: {about['pictures']:,} pictures, {about['bytes']:,} bytes")
+    print(f"vectors: width {about['width']}, {about['dtype']}; pictures {counts or 'none'}")
+    print(f"blank picture: {'yes' if about['blank'] else 'no (zeros are read for it)'}")
+    if not about["finished"]:
+        print("unfinished: run the command that wrote it again, and it does the rest")
+    for name, value in sorted(about["attributes"].items()):
+        print(f"{name}: {value}")
+
+
+def report(result: Extraction, max_errors: float) -> None:
+    """Print the summary line of an extraction; exit with 1 if too many pictures could not be read."""
+    line = f"{result.path}: {result.added:,} pictures added, {result.kept:,} already there, "
+    line += f"{len(result.failed):,} could not be read"
+    if result.errors_path is not None:
+        line += f" ({result.errors_path})"
+    speed = result.added / result.seconds if result.seconds else 0
+    print(f"{line}; {result.seconds:.1f} s, {speed:.1f} pictures a second")
+    if result.failed_share > max_errors:
+        print(
+            f"{100 * result.failed_share:.1f} % of the pictures could not be read, more than --max-errors "
+            f"{100 * max_errors:g} % allows",
+            file=sys.stderr,
+        )
+        sys.exit(1)
+
+
+@contextlib.contextmanager
+def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on the error stream, where that is a terminal; gives what is called with done and total."""
+    if not sys.stderr.isatty():
+        yield lambda done, total: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -1,0 +1,27 @@
+"""Cut posts of all lengths into batches of few shapes and bounded memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+MAX_TOKENS = 32_768
+"""Tokens, padding included, that `tag` computes at once."""
+
+
+def cut(order: np.ndarray, lengths: np.ndarray, batch_size: int) -> Iterator[np.ndarray]:
+    """Runs of at most `batch_size` posts, fewer where they are long, so that a batch's memory is bounded."""
+    start = 0
+    while start < len(order):
+        end = min(start + batch_size, len(order))
+        while end - start > 1 and (end - start) * lengths[order[end - 1]] > MAX_TOKENS:
+            end = start + (end - start) // 2
+        yield order[start:end]
+        start = end
+
+
+def next_length(length: int) -> int:
+    """The length to pad to: a multiple of 8 up to 64, of 64 beyond."""
+    step = 8 if length <= 64 else 64
+    return -(-length // step) * step

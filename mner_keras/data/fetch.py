@@ -1,0 +1,143 @@
+"""Fetch public data sets, file by file, each checked by its hash."""
+
+from __future__ import annotations
+
+import dataclasses
+import http.client
+import os
+import shutil
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from mner_keras.errors import InputError, did_you_mean
+from mner_keras.hashing import file_sha256
+from mner_keras.run.files import write_whole
+
+ATTEMPTS = 3
+TIMEOUT = 30  # seconds without a byte
+
+PICTURES = """\
+The pictures (licence: that of their posters) are an archive on Google Drive that a person downloads in a browser: the
+README of https://github.com/jefferyYu/UMT links it. Unpack it, then
+    mner features vgg16 twitter2015_images --out {folder}/regions.h5"""
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """Where a distribution of a data set stands.
+
+    Args:
+        address: what its files' names are put behind.
+        files: by the name to write: the name there, and the SHA-256.
+    """
+
+    address: str
+    files: dict[str, tuple[str, str]]
+
+
+SOURCES = {
+    ("twitter2015", "original"): Source(
+        "https://raw.githubusercontent.com/thecharm/AGBAN/HEAD/data/mul_tweets",
+        {
+            "train.txt": ("train", "96f7789485f5b1552b6447f78f6466a08812be93f9c354ab86a52750fe797676"),
+            "dev.txt": ("dev", "62e11451821b934fbc08398e9ceb044ede6ac1a82428e1bc57576a7447318a02"),
+            "test.txt": ("test", "64c7da804a0ab440f433a2b15bd1642e51b568fbc7258e775c96ee5876f8cfc8"),
+        },
+    ),
+    ("twitter2015", "umt"): Source(
+        "https://raw.githubusercontent.com/jefferyYu/UMT/HEAD/data/twitter2015",
+        {
+            "train.txt": ("train.txt", "a6246e37aa1c8acd738747fa8257e01775f2a1cc0d4f36f82f9d41d6246ad6fa"),
+            "valid.txt": ("valid.txt", "9dcc7f9df7331de3c9cdf67a3450e041c41c6254b5e43925c576e2dfaaabe2ad"),
+            "test.txt": ("test.txt", "edb2665b89bfe58bca06a2c10b9b31cbfa95456135b6a4cbf55c872e48d9b8f9"),
+        },
+    ),
+}
+
+
+def fetch_dataset(
+    name: str, folder: str | os.PathLike, distribution: str = "original", mirror: str = "", pause: float = 1.0
+) -> dict[Path, bool]:
+    """Download the files of a data set that are not there yet.
+
+    A file is written under another name, checked by its hash and then renamed: nothing half-written is left. A
+    connection that breaks is tried again, from the start, `ATTEMPTS` times in all.
+
+    Args:
+        name: `twitter2015`.
+        folder: where to write; made if it is not there.
+        distribution: `original` or `umt`.
+        mirror: another address that holds the same files, by the same names.
+        pause: seconds before the second attempt, twice as many before each further one.
+
+    Returns:
+        the paths, and whether each was downloaded now.
+
+    Raises:
+        InputError: an unknown data set; a file there that is another; no network, no such file on the server, a
+            connection that kept breaking, another hash than expected.
+    """
+    if (name, distribution) not in SOURCES:
+        names = sorted({known for known, _ in SOURCES})
+        if name not in names:
+            raise InputError(f"expected {' or '.join(names)}, found {name!r}.{did_you_mean(name, names)}")
+        known = [other for other_name, other in SOURCES if other_name == name]
+        raise InputError(f"expected a distribution ({', '.join(known)}), found {distribution!r}")
+    source = SOURCES[name, distribution]
+    folder = Path(folder)
+    if folder.exists() and not folder.is_dir():
+        raise InputError("expected a folder to write into, found a file", folder)
+    present = {}
+    for file, (_, expected) in source.files.items():
+        path = folder / file
+        present[file] = path.exists()
+        if present[file] and file_sha256(path) != expected:
+            raise InputError(f"there is another file of this name (expected the hash {expected[:12]}...)", path)
+    folder.mkdir(parents=True, exist_ok=True)
+    fetched = {}
+    for file, (remote, expected) in source.files.items():
+        if not present[file]:
+            _download(f"{(mirror or source.address).rstrip('/')}/{remote}", folder / file, expected, pause)
+        fetched[folder / file] = not present[file]
+    return fetched
+
+
+def _download(address: str, path: Path, expected: str, pause: float) -> None:
+    def write(unfinished: Path) -> None:
+        _try_often(address, unfinished, pause)
+        found = file_sha256(unfinished)
+        if found != expected:
+            wanted = f"a file of the hash {expected[:12]}..."
+            raise InputError(f"expected {wanted}, found {found[:12]}...; not kept", address)
+
+    write_whole(path, write)
+
+
+def _try_often(address: str, unfinished: Path, pause: float) -> None:
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            _receive(address, unfinished)
+            return
+        except urllib.error.HTTPError as error:
+            if error.code < 500:
+                raise InputError(f"the server answers {error.code} {error.reason}", address) from None
+            reason = f"{error.code} {error.reason}"
+        except (OSError, http.client.HTTPException) as error:
+            cause = getattr(error, "reason", None)
+            reason = str(cause if isinstance(cause, (OSError, str)) else error) or type(error).__name__
+        except ValueError as error:
+            raise InputError(f"expected an address of files, found {address!r} ({error})") from None
+        if attempt < ATTEMPTS:
+            time.sleep(pause * 2 ** (attempt - 1))
+    raise InputError(f"cannot be fetched, {ATTEMPTS} attempts ({reason})", address)
+
+
+def _receive(address: str, unfinished: Path) -> None:
+    """One attempt, from the file's start."""
+    with urllib.request.urlopen(address, timeout=TIMEOUT) as answer, open(unfinished, "wb") as file:
+        shutil.copyfileobj(answer, file)
+        length = answer.headers.get("Content-Length")
+        if length is not None and file.tell() != int(length):
+            raise http.client.IncompleteRead(b"", int(length) - file.tell())

@@ -1,0 +1,41 @@
+"""Posts with pictures that stand in no store."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from mner_keras.data.post import Post
+from mner_keras.vision.extraction import Extractor
+from mner_keras.vision.picture_features import PictureFeatures
+
+
+def with_pictures(
+    posts: Sequence[Post], pictures: Sequence[Any], extractor: Extractor
+) -> tuple[list[Post], PictureFeatures]:
+    """The posts with an id for each distinct picture, and the features by these ids.
+
+    Args:
+        posts: the posts.
+        pictures: a path, a PIL image or `None` for each of them.
+        extractor: turns pictures into vectors.
+
+    Raises:
+        ValueError: another number of pictures than of posts.
+    """
+    if isinstance(pictures, (str, bytes, os.PathLike)) or len(pictures) != len(posts):
+        count = "one" if not isinstance(pictures, Sequence) or isinstance(pictures, (str, bytes)) else len(pictures)
+        raise ValueError(f"`pictures` must hold one entry a post, {len(posts)}. Received: {count}")
+    ids: dict[Any, str] = {}
+    by_id: dict[str, Any] = {}
+    named = []
+    for post, picture in zip(posts, pictures, strict=True):
+        image_id = None
+        if picture is not None:
+            key = os.fspath(picture) if isinstance(picture, (str, os.PathLike)) else id(picture)
+            image_id = ids.setdefault(key, str(len(ids)))
+            by_id[image_id] = picture
+        named.append(dataclasses.replace(post, image_id=image_id))
+    return named, PictureFeatures(by_id, extractor)

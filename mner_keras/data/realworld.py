@@ -1,0 +1,135 @@
+"""A set of posts with and without pictures, in the manner of HSN's real-world set."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import random
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from mner_keras.data.datasets import SPLITS, load_dataset
+from mner_keras.data.entities import entity_spans
+from mner_keras.data.files import iter_conll, read_posts, write_conll
+from mner_keras.data.post import Post
+from mner_keras.errors import InputError
+from mner_keras.hashing import file_sha256
+from mner_keras.run.files import write_json, write_whole
+
+SIZES = (3000, 1000, 2000)
+"""Plain-text posts that HSN's authors added to train, dev and test."""
+
+RECORD = "realworld.json"
+
+
+def make_realworld(
+    base: str | os.PathLike,
+    text_only: Sequence[str | os.PathLike],
+    folder: str | os.PathLike,
+    sizes: Sequence[int] = SIZES,
+    seed: int = 1,
+    overwrite: bool = False,
+) -> dict[str, Any]:
+    """Add plain-text posts to a data set's splits.
+
+    The posts of the plain-text files that hold at least one entity are pooled, shuffled and cut into as many as each
+    split gets; they stand behind the split's own posts. Tags and tokens stay as they are.
+
+    Args:
+        base: the data set with pictures, a name or a folder.
+        text_only: files of tagged posts.
+        folder: gets `train.txt`, `dev.txt`, `test.txt` and `realworld.json`, which says how they were made.
+        sizes: posts added to train, dev and test.
+        seed: of the order.
+        overwrite: whether to replace the files of a set made earlier.
+
+    Returns:
+        what `realworld.json` holds: `base`, `text_only`, `seed`, `added`, `posts`, `pool` (posts with an entity),
+        `without_entity` (posts left out), `empty_lines` (lines without a token, left out), `types_lacking` (types of
+        the base that the plain-text files do not have), `types_new`, `split_handles` (posts of the pool with a lone
+        "@").
+
+    Raises:
+        InputError: too few posts, a folder that holds other files, a malformed file.
+    """
+    data = load_dataset(base)
+    folder = Path(folder)
+    _check_folder(folder, overwrite)
+    posts: list[Post] = []
+    empty_lines = 0
+    for file in text_only:
+        found, dropped = read_text_only(file)
+        posts += found
+        empty_lines += dropped
+    pool = [dataclasses.replace(post, image_id=None) for post in posts if entity_spans(post.tags or ())]
+    if len(pool) < sum(sizes):
+        raise InputError(f"expected {sum(sizes):,} plain-text posts that hold an entity, found {len(pool):,}")
+    random.Random(seed).shuffle(pool)
+    splits: dict[str, list[Post]] = {}
+    start = 0
+    for split, size in zip(SPLITS, sizes, strict=True):
+        splits[split] = [*data[split], *pool[start : start + size]]
+        start += size
+    of_base, of_pool = _types([post for split in SPLITS for post in data[split]]), _types(pool)
+    record = {
+        "base": {"name": data.name, "sha256": data.hashes()},
+        "text_only": {Path(file).name: file_sha256(file) for file in text_only},
+        "seed": seed,
+        "added": dict(zip(SPLITS, sizes, strict=True)),
+        "posts": {split: len(found) for split, found in splits.items()},
+        "pool": len(pool),
+        "without_entity": len(posts) - len(pool),
+        "empty_lines": empty_lines,
+        "types_lacking": sorted(of_base - of_pool),
+        "types_new": sorted(of_pool - of_base),
+        "split_handles": sum("@" in post.tokens[:-1] for post in pool),
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    for split, found in splits.items():
+        write_whole(folder / f"{split}.txt", lambda path, found=found: write_conll(path, found))
+    write_json(folder / RECORD, record)
+    return record
+
+
+def read_text_only(file: str | os.PathLike) -> tuple[list[Post], int]:
+    """The posts of a plain-text file, and how many lines without a token were left out.
+
+    The Broad Twitter Corpus holds a few lines whose token is empty, with or without its tag; `read_conll` refuses them.
+
+    Raises:
+        InputError: what `read_posts` raises for any other line.
+    """
+    if Path(file).suffix.lower() == ".jsonl":
+        return read_posts(file), 0
+    dropped = 0
+
+    def kept(lines: Iterable[bytes]) -> Iterator[bytes]:
+        nonlocal dropped
+        for line in lines:
+            text, tab, _ = line.partition(b"\t")
+            if tab and not text or line.strip(b"\r\n") and not line.strip():
+                dropped += 1
+            else:
+                yield line
+
+    try:
+        with open(file, "rb") as stream:
+            posts = list(iter_conll(kept(stream), file))
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror}", file) from None
+    return posts, dropped
+
+
+def _types(posts: Sequence[Post]) -> set[str]:
+    return {kind for post in posts for kind, _, _ in entity_spans(post.tags or ())}
+
+
+def _check_folder(folder: Path, overwrite: bool) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise InputError("expected a folder to write into, found a file", folder)
+    if not folder.exists() or not any(folder.iterdir()):
+        return
+    if not overwrite or not (folder / RECORD).exists():
+        found = "a set made earlier: --overwrite replaces it" if (folder / RECORD).exists() else "other files"
+        raise InputError(f"expected an empty folder or none, found {found}", folder)

@@ -1,0 +1,284 @@
+"""`FeatureWriter`: write a feature store that a killed process leaves valid and a second one completes."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from mner_keras.errors import InputError
+from mner_keras.run.files import write_whole
+from mner_keras.vision.feature_store import BLANK
+
+DTYPES = ("float16", "float32")
+UNFINISHED = "unfinished"
+"""The root attribute of a store whose run has not ended."""
+
+_SAME = ("extractor", "weights_hash", "preprocessing", "dtype")
+LOCK = "lock"
+_SHARD_BYTES = 64 * 2**20
+_MOST_SHARDS = 200  # a process may open about a thousand files
+
+
+class FeatureWriter:
+    """Writes the features of pictures, one by one, into a store.
+
+    Vectors are gathered into shards in the folder `<path>.parts`. A shard is written under another name, then renamed;
+    whenever the shards hold as much as the store, the two are merged into a new file, which is renamed into the
+    store's place. So the store is valid at any moment, and what a finished shard holds is never made twice: the next
+    writer of the same path goes on from there. The finished store does not depend on where a run was cut: its pictures
+    are in the order of their ids.
+
+    As a context manager it ends with `finish`, or after an exception with `close`.
+
+    Args:
+        path: the store.
+        attributes: root attributes, `extractor` among them; a store or a shard that is already there must have the same
+            `extractor`, `weights_hash`, `preprocessing` and `dtype`.
+        dtype: `"float16"` or `"float32"`.
+        overwrite: whether to replace a feature store that is there, instead of going on with it.
+        shard_seconds: a shard is finished after so many seconds, or 64 MiB.
+
+    Raises:
+        InputError: `path` holds something else than such a store, or another process is writing it.
+
+    Example:
+
+    >>> with FeatureWriter("regions.h5", {"extractor": "mine"}) as writer:
+    ...     writer.add("113", np.zeros((49, 512)))
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike,
+        attributes: Mapping[str, Any],
+        dtype: str = "float32",
+        overwrite: bool = False,
+        shard_seconds: float = 20.0,
+    ) -> None:
+        check_target(path, dtype)
+        if "extractor" not in attributes:
+            raise ValueError(f"`attributes` must name the extractor. Received: {sorted(attributes)}")
+        self.path = Path(path)
+        self.parts = self.path.with_name(self.path.name + ".parts")
+        self.dtype = dtype
+        self.attributes = {**{key: value for key, value in attributes.items() if value is not None}, "dtype": dtype}
+        self._shard_seconds = shard_seconds
+        self._gathered: dict[str, tuple[np.ndarray, dict[str, Any]]] = {}
+        self._bytes = 0
+        self._since = time.monotonic()
+        self._shards: dict[str, Path] = {}
+        self._lock = _lock(self.parts, self.path)
+        try:
+            self._stored, self._complete = self._read_store(overwrite)
+            self._take_over(overwrite)
+        except BaseException:
+            self.close()
+            raise
+
+    def __contains__(self, image_id: object) -> bool:
+        return image_id in self._stored or image_id in self._shards or image_id in self._gathered
+
+    def __len__(self) -> int:
+        """Pictures so far, the blank one not counted."""
+        return len(self.ids())
+
+    def ids(self) -> set[str]:
+        """The ids so far, the blank picture's not among them."""
+        return (self._stored | self._shards.keys() | self._gathered.keys()) - {BLANK}
+
+    def add(
+        self,
+        image_id: str,
+        vectors: np.ndarray,
+        names: list[str] | None = None,
+        boxes: np.ndarray | None = None,
+        scores: np.ndarray | None = None,
+    ) -> None:
+        """Add a picture.
+
+        Args:
+            image_id: the picture's id; `_blank` for the blank picture.
+            vectors: floats `[k, f]`.
+            names: what the objects are called, k of them.
+            boxes: where they are, `[k, 4]`: top, left, bottom, right in pixels.
+            scores: how sure the extractor is, `[k]`.
+
+        Raises:
+            InputError: an id that is there already, or that HDF5 cannot hold; vectors of another shape, or too large
+                for the dtype.
+        """
+        check_id(image_id)
+        if image_id in self:
+            raise InputError(f"expected a picture once, found {image_id!r} twice", self.path)
+        with np.errstate(over="ignore"):
+            stored = np.asarray(vectors).astype(self.dtype)
+        if stored.ndim != 2:
+            raise InputError(f"expected vectors of shape [k, f] at {image_id!r}, found {stored.shape}", self.path)
+        if not np.isfinite(stored).all():
+            raise InputError(f"expected numbers that {self.dtype} holds at {image_id!r}, found others", self.path)
+        given = {"names": names, "boxes": boxes, "scores": scores}
+        about = {key: value for key, value in given.items() if value is not None and len(value)}
+        for key, value in about.items():
+            if len(value) != len(stored):
+                raise InputError(f"expected {len(stored)} {key} at {image_id!r}, found {len(value)}", self.path)
+        self._gathered[image_id] = stored, about
+        self._bytes += stored.nbytes
+        if self._bytes >= _SHARD_BYTES or time.monotonic() - self._since >= self._shard_seconds:
+            self.flush()
+
+    def flush(self) -> None:
+        """Finish the present shard, and merge when the shards hold as much as the store."""
+        if self._gathered:
+            number = max((int(path.stem) for path in set(self._shards.values())), default=-1) + 1
+            shard = self.parts / f"{number:06d}.h5"
+            write_whole(shard, self._write_shard)
+            self._shards.update(dict.fromkeys(self._gathered, shard))
+            self._gathered, self._bytes = {}, 0
+        self._since = time.monotonic()
+        if self._shards and (len(self._shards) >= len(self._stored) or len(set(self._shards.values())) >= _MOST_SHARDS):
+            self._merge(finished=False)
+
+    def finish(self) -> None:
+        """Merge everything into the store, mark it finished and remove the shards."""
+        self.flush()
+        if not self._complete or self._shards:
+            self._merge(finished=True)
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the store as it is; a later writer goes on with it."""
+        if self._lock is not None:
+            if os.listdir(self.parts) == [LOCK]:
+                shutil.rmtree(self.parts, ignore_errors=True)
+            self._lock.close()
+            self._lock = None
+
+    def __enter__(self) -> FeatureWriter:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            self.finish()
+            return
+        try:
+            # What is computed is not computed again, unless the disk is what failed.
+            with contextlib.suppress(OSError):
+                self.flush()
+        finally:
+            self.close()
+
+    def _read_store(self, overwrite: bool) -> tuple[set[str], bool]:
+        """The ids in the store's place, and whether its run has ended; checks that the store is one to go on with."""
+        if not os.path.lexists(self.path):
+            return set(), False
+        try:
+            with h5py.File(self.path, "r") as file:
+                names, attributes = set(file), dict(file.attrs)
+        except OSError:
+            raise InputError("expected a feature store or no file, found another kind of file", self.path) from None
+        if "extractor" not in attributes:
+            raise InputError("expected a feature store of this package, found another HDF5 file", self.path)
+        if not overwrite:
+            self._check_same(attributes, self.path)
+        return names, not attributes.get(UNFINISHED, False)
+
+    def _take_over(self, overwrite: bool) -> None:
+        """Start from what earlier runs left."""
+        if overwrite:
+            self.path.unlink(missing_ok=True)
+            self._stored, self._complete = set(), False
+        for left in sorted(self.parts.glob(".unfinished-*")):
+            left.unlink()
+        self.path.with_name(f".unfinished-{self.path.name}").unlink(missing_ok=True)
+        for shard in sorted(self.parts.glob("[0-9]*.h5")):
+            try:
+                with h5py.File(shard, "r") as file:
+                    names, attributes = set(file), dict(file.attrs)
+            except OSError:
+                names, attributes = set(), self.attributes
+            if not overwrite:
+                self._check_same(attributes, shard)
+            if overwrite or not names - self._stored:
+                # Merged already, or damaged.
+                shard.unlink()
+            else:
+                self._shards.update(dict.fromkeys(names - self._stored, shard))
+
+    def _check_same(self, attributes: Mapping[str, Any], path: Path) -> None:
+        for key in _SAME:
+            there, ours = attributes.get(key), self.attributes.get(key)
+            if there != ours:
+                found = f"expected a store of {key} {ours!r} to go on with, found {there!r}"
+                raise InputError(f"{found}; --overwrite replaces it", path)
+
+    def _write_shard(self, path: Path) -> None:
+        with h5py.File(path, "w") as file:
+            file.attrs.update(self.attributes)
+            for image_id in sorted(self._gathered):
+                vectors, about = self._gathered[image_id]
+                dataset = file.create_dataset(image_id, data=vectors)
+                dataset.attrs.update(about)
+
+    def _merge(self, finished: bool) -> None:
+        """Copy store and shards into a new store, by id, and put it in the old one's place."""
+
+        def write(path: Path) -> None:
+            with contextlib.ExitStack() as stack, h5py.File(path, "w") as target:
+                target.attrs.update(self.attributes)
+                if not finished:
+                    target.attrs[UNFINISHED] = True
+                source = {shard: stack.enter_context(h5py.File(shard, "r")) for shard in set(self._shards.values())}
+                source[self.path] = stack.enter_context(h5py.File(self.path, "r")) if self._stored else None
+                for image_id in sorted(self._stored | self._shards.keys()):
+                    source[self._shards.get(image_id, self.path)].copy(image_id, target)
+
+        write_whole(self.path, write)
+        self._stored |= self._shards.keys()
+        for shard in set(self._shards.values()):
+            shard.unlink()
+        self._shards = {}
+        self._complete = finished
+
+
+def check_target(path: str | os.PathLike, dtype: str) -> None:
+    """Raise `InputError` where no store of this dtype can be written."""
+    if dtype not in DTYPES:
+        raise InputError(f"expected a dtype ({', '.join(DTYPES)}), found {dtype!r}")
+    if not Path(path).parent.is_dir():
+        raise InputError("expected a folder to write into, found none", Path(path).parent)
+    if Path(path).is_dir():
+        raise InputError("expected a file to write, found a folder", path)
+
+
+def check_id(image_id: str) -> None:
+    """Raise `InputError` for an id that cannot name a dataset at an HDF5 file's root."""
+    if not image_id or image_id in (".", "..") or "/" in image_id or "\0" in image_id:
+        raise InputError(f"expected a picture's id, found {image_id!r}")
+    try:
+        image_id.encode()
+    except UnicodeEncodeError:
+        raise InputError(f"expected a picture's id in Unicode, found {image_id!r}") from None
+
+
+def _lock(folder: Path, path: Path) -> Any:
+    """An open file that only one process holds at a time; the system lets go of it when the process ends."""
+    folder.mkdir(exist_ok=True)
+    lock = open(folder / LOCK, "wb")  # noqa: SIM115 (held until the writer ends)
+    try:
+        import fcntl
+    except ImportError:  # Windows: a store that two processes write at once is not noticed
+        return lock
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        raise InputError("another process is writing this store", path) from None
+    return lock

@@ -1,0 +1,145 @@
+"""Bring the features that authors gave out into a store."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from mner_keras.errors import InputError
+from mner_keras.hashing import file_sha256
+from mner_keras.vision.extraction import versions
+from mner_keras.vision.feature_store import BLANK, FeatureStore
+from mner_keras.vision.feature_writer import FeatureWriter
+from mner_keras.vision.pictures import picture_stem
+
+OBJECT_WIDTH = 1024
+"""Width of AGBAN's object features."""
+
+_ZHANG = {"extractor": "vgg16-zhang2018", "kind": "regions", "weights": "VGG16, given out by Zhang et al. (2018)"}
+_AGBAN = {"extractor": "maskrcnn-agban", "kind": "objects", "weights": "Mask R-CNN, given out with AGBAN (2020)"}
+
+Record = tuple[str, np.ndarray, list[str] | None]
+
+
+def import_features(
+    file: str | os.PathLike,
+    path: str | os.PathLike,
+    dtype: str = "float32",
+    overwrite: bool = False,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> int:
+    """Write an authors' file of features into a store; an import that was killed goes on where it was.
+
+    Args:
+        file: HDF5 with one dataset `(1, 512, 7, 7)` an image id (Zhang et al. 2018), or text with four lines an image:
+            its file name, the objects' names with tabs between them, `k * 1024` numbers, a blank line (AGBAN).
+        path: the store.
+        dtype: `"float16"` or `"float32"`.
+        overwrite: whether to replace a feature store that is there.
+        progress: called with the work done and the whole of it.
+
+    Returns:
+        the pictures in the store.
+
+    Raises:
+        InputError: neither of the two formats, a malformed line, two pictures of the same stem, a store of something
+            else in the place to write.
+    """
+    if not os.path.isfile(file):
+        raise InputError("expected a file of features, found no such file", file)
+    if os.path.exists(path) and os.path.samefile(file, path):
+        raise InputError("expected another file to write than the one to read", path)
+    zhang = h5py.is_hdf5(file)
+    records = _read_zhang(file, progress) if zhang else _read_objects(file, progress)
+    attributes: dict[str, Any] = {
+        **(_ZHANG if zhang else _AGBAN),
+        # The file stands for the weights, which nobody gave out.
+        "weights_hash": file_sha256(file),
+        "feature_dim": 512 if zhang else OBJECT_WIDTH,
+        "source": Path(file).name,
+        "versions": versions(),
+    }
+    if not zhang:
+        _check_text(file)
+    seen: dict[str, str] = {}
+    with FeatureWriter(path, attributes, dtype, overwrite) as writer:
+        for name, vectors, names in records:
+            image_id = picture_stem(name)
+            if image_id in seen:
+                raise InputError(
+                    f"expected one picture of the id {image_id!r}, found {seen[image_id]} and {name}", file
+                )
+            seen[image_id] = name
+            if image_id not in writer:
+                writer.add(image_id, vectors, names)
+        return len(writer)
+
+
+def _read_zhang(file: str | os.PathLike, progress: Callable[[int, int], None]) -> Iterator[Record]:
+    store = FeatureStore(file)
+    names = [name for name in store.file if name != BLANK]
+    for number, name in enumerate(names):
+        shape = getattr(store.file[name], "shape", None)
+        if shape != (1, 512, 7, 7):
+            found = "a group" if shape is None else f"the shape {shape}"
+            raise InputError(f"expected floats of shape (1, 512, 7, 7) at {name!r}, found {found}", file)
+        progress(number, len(names))
+        vectors, _ = store.read([name], 49)
+        yield name, vectors[0], None
+    store.close()
+
+
+def _check_text(file: str | os.PathLike) -> None:
+    """Refuse a file that is neither of the two formats before anything is written."""
+    with open(file, "rb") as stream:
+        head = stream.read(4096)
+    if b"\0" in head:
+        raise InputError("expected an HDF5 file of VGG16 features or AGBAN's text file, found other bytes", file)
+    if not head.strip():
+        raise InputError("expected features, found an empty file", file)
+
+
+def _read_objects(file: str | os.PathLike, progress: Callable[[int, int], None]) -> Iterator[Record]:
+    size = os.path.getsize(file)
+    done = number = 0
+    with open(file, "rb") as stream:
+        block: list[str] = []
+        for number, raw in enumerate(stream, start=1):
+            done += len(raw)
+            try:
+                line = raw.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
+            except UnicodeDecodeError as error:
+                raise InputError(f"expected UTF-8, found the byte 0x{raw[error.start]:02x}", file, number) from None
+            if len(block) < 3:
+                if not block and not line.strip():
+                    raise InputError("expected a picture's file name, found a blank line", file, number)
+                block.append(line)
+                continue
+            if line.strip():
+                raise InputError("expected a blank line after a picture's three lines, found text", file, number)
+            yield _objects(block, file, number - 1)
+            block = []
+            progress(done, size)
+    if len(block) == 3:
+        yield _objects(block, file, number)
+    elif block:
+        raise InputError("expected three lines of a picture, found the end of the file: is it cut off?", file, number)
+
+
+def _objects(block: list[str], file: str | os.PathLike, number: int) -> Record:
+    """A picture's name, its objects' vectors `[k, 1024]` and their names; `number` is the line of the vectors."""
+    name, labels, numbers = block
+    names = [label.strip() for label in labels.split("\t") if label.strip()]
+    try:
+        values = np.array(numbers.split(), "float32")
+    except ValueError as error:
+        raise InputError(f"expected numbers, found others ({error})", file, number) from None
+    if len(values) != len(names) * OBJECT_WIDTH:
+        expected = f"{len(names)} x {OBJECT_WIDTH} numbers, as many as there are names"
+        raise InputError(f"expected {expected}, found {len(values):,}", file, number)
+    return name.strip(), values.reshape(-1, OBJECT_WIDTH), names

@@ -1,0 +1,191 @@
+"""`mner features`: summary lines, exit codes, what is refused."""
+
+import json
+import re
+
+import h5py
+import numpy as np
+import pytest
+from PIL import Image
+
+from mner_keras.vision import FeatureStore
+
+
+class Stub:
+    """A picture's mean colour, once for each of two regions; in the place of VGG16."""
+
+    blank_size = (8, 8)
+
+    def __init__(self, weights=None, batch_size=16):
+        self.attributes = {"extractor": "stub", "weights_hash": str(weights), "feature_dim": 3}
+
+    def prepare(self, picture):
+        return np.asarray(picture, "float32").mean((0, 1))
+
+    def extract(self, prepared):
+        return [{"vectors": np.stack([mean, mean])} for mean in prepared]
+
+
+@pytest.fixture
+def stub(monkeypatch):
+    from mner_keras.vision import vgg16
+
+    monkeypatch.setattr(vgg16, "VGG16Regions", Stub)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for name, colour in (("a.png", "red"), ("b.jpg", "blue"), ("c.webp", "lime")):
+        Image.new("RGB", (20, 10), colour).save(folder / name)
+    return folder
+
+
+def test_pictures_become_a_store(mner, stub, folder, tmp_path):
+    out = tmp_path / "regions.h5"
+    result = mner("features", "vgg16", folder, "--out", out)
+    assert result.code == 0
+    assert result.err == ""
+    assert re.fullmatch(
+        f"{out}: 3 pictures added, 0 already there, 0 could not be read; [0-9.]+ s, [0-9.]+ pictures a second\n",
+        result.out,
+    )
+    store = FeatureStore(out)
+    assert store.read(["a"], 2)[0].tolist() == [[[255, 0, 0]] * 2]
+    assert store.blank(1).tolist() == [[255, 255, 255]]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["pictures", "regions.h5"]
+
+
+def test_a_second_run_does_the_rest(mner, stub, folder, tmp_path):
+    out = tmp_path / "regions.h5"
+    mner("features", "vgg16", folder, "--out", out)
+    Image.new("RGB", (5, 5)).save(folder / "d.bmp")
+    assert "1 pictures added, 3 already there" in mner("features", "vgg16", folder, "--out", out).out
+    assert "0 pictures added, 4 already there" in mner("features", "vgg16", folder, "--out", out).out
+    again = ["features", "vgg16", folder, "--out", out, "--weights", folder / "a.png"]
+    mner(*again).refused(f"{out}: expected a store of weights_hash", "--overwrite replaces it")
+    assert len(FeatureStore(out)) == 4
+    assert "4 pictures added, 0 already there" in mner(*again, "--overwrite").out
+
+
+def test_a_picture_that_cannot_be_read_is_listed_and_the_command_goes_on(mner, stub, folder, tmp_path):
+    out = tmp_path / "regions.h5"
+    (folder / "bad.jpg").write_bytes(b"no picture, \n")
+    (folder / "empty, too.png").write_bytes(b"")
+    (folder / "notes.txt").write_text("no picture", encoding="utf-8")
+    result = mner("features", "vgg16", folder, "--out", out)
+    assert result.code == 0
+    assert f"3 pictures added, 0 already there, 2 could not be read ({out}.errors.csv); " in result.out
+    assert result.err == "1 entries that are no pictures passed over\n"
+    errors = tmp_path / "regions.h5.errors.csv"
+    assert errors.read_text("utf-8") == (
+        f'picture,reason\n{folder / "bad.jpg"},"is no picture in JPEG, PNG, WEBP, GIF or BMP"\n'
+        f'"{folder / "empty, too.png"}",the file is empty\n'
+    )
+    assert "bad" not in FeatureStore(out)
+    for share, code in ((0.4, 0), (0.39, 1), (0, 1)):
+        result = mner("features", "vgg16", folder, "--out", out, "--max-errors", share)
+        assert result.code == code
+        assert ("40.0 % of the pictures could not be read, more than --max-errors" in result.err) == bool(code)
+    Image.new("RGB", (5, 5)).save(folder / "bad.jpg")
+    (folder / "empty, too.png").unlink()
+    assert mner("features", "vgg16", folder, "--out", out, "--max-errors", 0).code == 0
+    assert not errors.exists()
+
+
+def test_an_interrupted_run_keeps_what_it_has_made(mner, stub, folder, tmp_path, monkeypatch):
+    out, made = tmp_path / "regions.h5", []
+    extract = Stub.extract
+
+    def interrupt(self, prepared):
+        if made:
+            raise KeyboardInterrupt
+        made.append(prepared)
+        return extract(self, prepared)
+
+    monkeypatch.setattr(Stub, "extract", interrupt)
+    command = ["features", "vgg16", folder, "--out", out, "--batch-size", 2]
+    result = mner(*command)
+    assert result.code == 130
+    assert result.err == f"interrupted; the same command does the rest ({out})\n"
+    assert len(FeatureStore(out)) == 1  # and the blank picture
+    monkeypatch.setattr(Stub, "extract", extract)
+    assert "2 pictures added, 1 already there" in mner(*command).out
+
+
+def test_a_file_name_that_is_not_unicode_is_listed(mner, stub, folder, tmp_path):
+    import os
+
+    odd = os.fsencode(folder) + b"/\xff.png"
+    try:
+        os.link(folder / "a.png", odd)
+    except OSError:
+        pytest.skip("the file system holds Unicode names only")
+    result = mner("features", "vgg16", folder, "--out", tmp_path / "s.h5")
+    assert result.code == 0
+    assert "1 could not be read" in result.out
+    assert odd + b",its name is not Unicode\n" in (tmp_path / "s.h5.errors.csv").read_bytes()
+
+
+def test_what_cannot_be_done_is_refused_before_anything_is_loaded(mner, folder, tmp_path):
+    out = tmp_path / "regions.h5"
+    mner("features", "vgg16", tmp_path / "none", "--out", out).refused(tmp_path / "none", "found no such thing")
+    mner("features", "vgg16", folder, "--out", tmp_path / "no" / "s.h5").refused("expected a folder to write into")
+    mner("features", "vgg16", folder, "--out", out, "--dtype", "int8").refused("expected a dtype", "'int8'")
+    Image.new("RGB", (5, 5)).save(folder / "a.gif")
+    mner("features", "vgg16", folder, "--out", out).refused("expected one picture of the id 'a'", "a.gif", "a.png")
+    assert not out.exists()
+    assert mner("features", "vgg16", folder).code == 2
+
+
+def test_another_file_is_never_replaced(mner, stub, folder, tmp_path):
+    out = tmp_path / "thesis.h5"
+    out.write_text("my thesis", encoding="utf-8")
+    for more in ([], ["--overwrite"]):
+        mner("features", "vgg16", folder, "--out", out, *more).refused(f"{out}: expected a feature store or no file")
+    assert out.read_text("utf-8") == "my thesis"
+
+
+# === mner features info ===
+
+
+def test_info_says_what_is_inside(mner, stub, folder, tmp_path):
+    out = tmp_path / "regions.h5"
+    mner("features", "vgg16", folder, "--out", out, "--dtype", "float16")
+    text = mner("features", "info", out).out
+    for part in (
+        "3 pictures",
+        "width 3, float16",
+        "3 with 2",
+        "blank picture: yes",
+        "extractor: stub",
+        "versions: mner",
+    ):
+        assert part in text
+    assert "unfinished" not in text
+    record = json.loads(mner("features", "info", out, "--json").out)
+    assert {key: record[key] for key in ("pictures", "blank", "vectors", "width", "dtype", "finished")} == {
+        "pictures": 3,
+        "blank": True,
+        "vectors": {"2": 3},
+        "width": 3,
+        "dtype": "float16",
+        "finished": True,
+    }
+    with h5py.File(out, "r+") as file:
+        file.attrs["unfinished"] = True
+    assert "unfinished: run the command that wrote it again" in mner("features", "info", out).out
+    mner("features", "info", tmp_path / "none.h5").refused("expected a feature store, found no such file")
+
+
+# === mner features import ===
+
+
+def test_import_writes_a_store(mner, tmp_path):
+    source, out = tmp_path / "objects.txt", tmp_path / "objects.h5"
+    source.write_text("1.jpg\ncar\n" + "0.5 " * 1024 + "\n\n2.jpg\n\n\n\n", encoding="utf-8")
+    result = mner("features", "import", source, "--out", out)
+    assert (result.code, result.out, result.err) == (0, f"{out}: 2 pictures of {source}\n", "")
+    assert FeatureStore(out).read(["1"], 1)[0].tolist() == [[[0.5] * 1024]]
+    mner("features", "import", tmp_path / "none", "--out", out).refused("found no such file")

@@ -1,0 +1,276 @@
+"""`FeatureWriter`: whole at every moment, complete after the second run, and never over another file by accident."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import h5py
+import numpy as np
+import pytest
+
+from mner_keras.errors import InputError
+from mner_keras.vision import FeatureStore, FeatureWriter
+from mner_keras.vision.feature_writer import UNFINISHED
+
+ABOUT = {"extractor": "stub", "weights_hash": "abc"}
+
+
+def vectors(number, shape=(3, 4)):
+    return np.random.default_rng(number).normal(size=shape).astype("float32")
+
+
+def contents(path):
+    """All that a store holds."""
+    with h5py.File(path) as file:
+        found = {name: (file[name].dtype.str, file[name][()].tolist(), dict(file[name].attrs)) for name in file}
+        return found, {key: value for key, value in file.attrs.items()}
+
+
+def left_in(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_what_is_added_is_read_back(tmp_path):
+    path = tmp_path / "store.h5"
+    with FeatureWriter(path, {**ABOUT, "weights": None, "feature_dim": 4}) as writer:
+        for name in ("b", "a", "_blank"):
+            writer.add(name, vectors(ord(name[0])))
+        assert "a" in writer
+        assert "c" not in writer
+        assert len(writer) == 2
+    store = FeatureStore(path)
+    np.testing.assert_array_equal(store.read(["b"], 3)[0][0], vectors(ord("b")))
+    np.testing.assert_array_equal(store.blank(3), vectors(ord("_")))
+    assert store.attributes == {**ABOUT, "dtype": "float32", "feature_dim": "4"}
+    assert left_in(tmp_path) == ["store.h5"]
+
+
+def test_objects_keep_their_names_boxes_and_scores(tmp_path):
+    path = tmp_path / "store.h5"
+    with FeatureWriter(path, ABOUT, "float16") as writer:
+        writer.add("a", vectors(1), ["cat", "d\u00f6g", "car"], np.arange(12).reshape(3, 4), np.array([0.9, 0.8, 0.1]))
+        writer.add("none", np.zeros((0, 4)), [], np.zeros((0, 4)), np.zeros(0))
+    with h5py.File(path) as file:
+        assert file["a"].dtype == np.float16
+        assert list(file["a"].attrs["names"]) == ["cat", "d\u00f6g", "car"]
+        assert file["a"].attrs["boxes"].tolist() == np.arange(12).reshape(3, 4).tolist()
+        assert file["a"].attrs["scores"].tolist() == [0.9, 0.8, 0.1]
+        assert file["none"].shape == (0, 4)
+    with FeatureWriter(tmp_path / "other.h5", ABOUT) as writer, pytest.raises(InputError, match="expected 3 names"):
+        writer.add("a", vectors(1), ["cat"])
+
+
+def test_a_second_writer_goes_on_and_the_store_does_not_tell(tmp_path):
+    once, twice = tmp_path / "once.h5", tmp_path / "twice.h5"
+    with FeatureWriter(once, ABOUT) as writer:
+        for name in "abcdef":
+            writer.add(name, vectors(ord(name)))
+    with FeatureWriter(twice, ABOUT) as writer:
+        for name in "fb":
+            writer.add(name, vectors(ord(name)))
+    with FeatureWriter(twice, ABOUT) as writer:
+        assert writer.ids() == {"b", "f"}
+        for name in "edca":
+            writer.add(name, vectors(ord(name)))
+    assert contents(once) == contents(twice)
+
+
+def test_a_writer_with_nothing_to_add_leaves_the_file_alone(tmp_path):
+    path = tmp_path / "store.h5"
+    with FeatureWriter(path, ABOUT) as writer:
+        writer.add("a", vectors(1))
+    before = os.stat(path).st_mtime_ns
+    with FeatureWriter(path, ABOUT):
+        pass
+    assert os.stat(path).st_mtime_ns == before
+    assert left_in(tmp_path) == ["store.h5"]
+
+
+def test_after_an_error_what_was_made_is_kept_and_marked_unfinished(tmp_path):
+    path = tmp_path / "store.h5"
+    with pytest.raises(RuntimeError), FeatureWriter(path, ABOUT, shard_seconds=0) as writer:
+        writer.add("a", vectors(1))
+        writer.add("b", vectors(2))
+        raise RuntimeError
+    store = FeatureStore(path)
+    assert len(store) >= 1
+    assert store.attributes[UNFINISHED] == "True"
+    store.close()
+    with FeatureWriter(path, ABOUT) as writer:
+        assert writer.ids() == {"a", "b"}
+    assert UNFINISHED not in FeatureStore(path).attributes
+
+
+def test_a_damaged_shard_is_made_again(tmp_path):
+    path = tmp_path / "store.h5"
+    with FeatureWriter(path, ABOUT) as writer:
+        writer.add("a", vectors(1))
+    (tmp_path / "store.h5.parts").mkdir()
+    (tmp_path / "store.h5.parts" / "000000.h5").write_bytes(b"\x89HDF")
+    (tmp_path / "store.h5.parts" / ".unfinished-000001.h5").write_bytes(b"")
+    with FeatureWriter(path, ABOUT) as writer:
+        writer.add("b", vectors(2))
+    assert len(FeatureStore(path)) == 2
+    assert left_in(tmp_path) == ["store.h5"]
+
+
+@pytest.mark.parametrize(
+    ("attributes", "dtype", "found"),
+    [
+        ({"extractor": "other", "weights_hash": "abc"}, "float32", "extractor 'other' to go on with, found 'stub'"),
+        ({"extractor": "stub", "weights_hash": "def"}, "float32", "weights_hash 'def' to go on with, found 'abc'"),
+        (ABOUT, "float16", "dtype 'float16' to go on with, found 'float32'"),
+    ],
+)
+def test_a_store_of_something_else_is_not_gone_on_with(tmp_path, attributes, dtype, found):
+    path = tmp_path / "store.h5"
+    with FeatureWriter(path, ABOUT) as writer:
+        writer.add("a", vectors(1))
+    before = path.read_bytes()
+    with pytest.raises(InputError) as caught:
+        FeatureWriter(path, attributes, dtype)
+    assert str(caught.value) == f"{path}: expected a store of {found}; --overwrite replaces it"
+    assert path.read_bytes() == before
+    assert left_in(tmp_path) == ["store.h5"]
+    with FeatureWriter(path, attributes, dtype, overwrite=True) as writer:
+        assert len(writer) == 0
+        writer.add("b", vectors(2))
+    assert FeatureStore(path).attributes["extractor"] == attributes["extractor"]
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize("kind", ["text", "hdf5"])
+def test_a_file_that_is_no_store_is_never_replaced(tmp_path, kind, overwrite):
+    path = tmp_path / "thesis.h5"
+    if kind == "text":
+        path.write_text("my thesis", encoding="utf-8")
+    else:
+        with h5py.File(path, "w") as file:
+            file["a"] = np.ones((2, 2))
+    before = path.read_bytes()
+    with pytest.raises(InputError, match="expected a feature store"):
+        FeatureWriter(path, ABOUT, overwrite=overwrite)
+    assert path.read_bytes() == before
+
+
+def test_two_writers_at_once_are_refused(tmp_path):
+    pytest.importorskip("fcntl")
+    path = tmp_path / "store.h5"
+    with FeatureWriter(path, ABOUT) as writer:
+        with pytest.raises(InputError, match="another process is writing this store"):
+            FeatureWriter(path, ABOUT)
+        writer.add("a", vectors(1))
+    assert len(FeatureStore(path)) == 1
+
+
+@pytest.mark.parametrize("odd", ["", ".", "..", "a/b", "\x00", "\ud800"], ids=ascii)
+def test_an_id_that_hdf5_cannot_hold_is_refused(tmp_path, odd):
+    with FeatureWriter(tmp_path / "store.h5", ABOUT) as writer:
+        with pytest.raises(InputError, match="expected a picture's id"):
+            writer.add(odd, vectors(1))
+        writer.add("\u00e9 \U0001f600", vectors(1))
+    assert "\u00e9 \U0001f600" in FeatureStore(tmp_path / "store.h5")
+
+
+def test_vectors_that_do_not_fit_are_refused(tmp_path):
+    with FeatureWriter(tmp_path / "store.h5", ABOUT, "float16") as writer:
+        writer.add("a", vectors(1))
+        for image_id, value, found in (
+            ("a", vectors(1), "'a' twice"),
+            ("b", np.ones(3), r"found \(3,\)"),
+            ("b", np.full((1, 4), 1e6), "numbers that float16 holds"),
+            ("b", np.full((1, 4), np.nan), "numbers that float16 holds"),
+        ):
+            with pytest.raises(InputError, match=found):
+                writer.add(image_id, value)
+    with pytest.raises(InputError, match="expected a dtype .* found 'int8'"):
+        FeatureWriter(tmp_path / "store.h5", ABOUT, "int8")
+    with pytest.raises(InputError, match="expected a folder to write into, found none"):
+        FeatureWriter(tmp_path / "none" / "store.h5", ABOUT)
+    with pytest.raises(InputError, match="expected a file to write, found a folder"):
+        FeatureWriter(tmp_path, ABOUT)
+
+
+# === Killed runs ===
+
+EXTRACTION = """
+import json, sys, time
+import numpy as np
+from mner_keras.vision.extraction import extract_features
+
+class Stub:
+    attributes = {"extractor": "stub", "weights_hash": "abc"}
+    blank_size = (4, 4)
+    def prepare(self, picture):
+        return np.asarray(picture, "float32")
+    def extract(self, prepared):
+        time.sleep(0.002)
+        return [{"vectors": pixels.reshape(-1, 3)[:4]} for pixels in prepared]
+
+pictures = json.load(open(sys.argv[1]))
+print("started", flush=True)
+result = extract_features(pictures, Stub(), sys.argv[2], batch_size=4, workers=1, shard_seconds=float(sys.argv[3]))
+print(result.added, result.kept, len(result.failed))
+"""
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """200 pictures of 4 x 4 pixels, one of them damaged."""
+    from PIL import Image
+
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    pixels = np.random.default_rng(5).integers(0, 256, (200, 4, 4, 3)).astype("uint8")
+    found = {}
+    for number, array in enumerate(pixels):
+        found[f"p{number}"] = str(folder / f"p{number}.png")
+        Image.fromarray(array).save(found[f"p{number}"])
+    (folder / "p77.png").write_bytes(b"no picture")
+    listing = tmp_path / "pictures.json"
+    listing.write_text(json.dumps(found), encoding="utf-8")
+    return listing
+
+
+def extraction(pictures, path):
+    command = [sys.executable, "-c", EXTRACTION, str(pictures), str(path), "0.01"]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+
+@pytest.mark.slow
+def test_twenty_killed_runs_end_in_the_store_of_an_undisturbed_one(pictures, tmp_path):
+    undisturbed, killed = tmp_path / "undisturbed.h5", tmp_path / "killed.h5"
+    process = extraction(pictures, undisturbed)
+    assert process.stdout.readline() == "started\n"
+    started = time.monotonic()
+    assert process.communicate()[0] == "199 0 1\n"
+    seconds = time.monotonic() - started
+    rng = random.Random(7)
+    seen = 0
+    for _ in range(20):
+        process = extraction(pictures, killed)
+        assert process.stdout.readline() == "started\n"
+        time.sleep(rng.uniform(0, seconds / 9))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        process.stdout.close()
+        if killed.exists():
+            store = FeatureStore(killed)
+            held = [name for name in store.file if name != "_blank"]
+            assert len(held) >= seen
+            assert store.read(held, 4)[1].all()
+            seen = len(held)
+            store.close()
+    assert seen
+    process = extraction(pictures, killed)
+    assert process.communicate()[0].splitlines()[1].endswith(" 1")
+    assert contents(killed) == contents(undisturbed)
+    assert killed.read_bytes() == undisturbed.read_bytes()
+    errors = (tmp_path / "killed.h5.errors.csv").read_text("utf-8").splitlines()
+    assert errors[0] == "picture,reason"
+    assert [line.partition(",")[0] for line in errors[1:]] == [str(tmp_path / "pictures" / "p77.png")]
+    assert not (tmp_path / "killed.h5.parts").exists()
