@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import keras
 
-from mner_keras.baselines.inputs import RegionTagger, region_inputs, token_inputs
+from mner_keras.baselines.inputs import RegionTagger, check_widths, region_inputs, token_inputs
 from mner_keras.baselines.layers import FiltrationGate, GatedFusion, GuidedAttention, PooledCharCNN
 from mner_keras.data.encoder import PostEncoder
 from mner_keras.layers import CRF, BiLSTM, WordEmbedding
-from mner_keras.layers.checks import check_choice
+from mner_keras.layers.checks import check_choice, check_rate
 
 
 @keras.saving.register_keras_serializable(package="mner_keras")
@@ -83,6 +83,16 @@ class AdaptiveCoAttention(RegionTagger):
         loss_reduction: str = "mean",
         name: str = "adaptive_co_attention",
     ) -> None:
+        check_widths(
+            word_dim=word_dim,
+            char_dim=char_dim,
+            char_filters=char_filters,
+            char_hidden_dim=char_hidden_dim,
+            char_units=char_units,
+            hidden_dim=hidden_dim,
+            fusion_dim=fusion_dim,
+        )
+        check_rate("dropout", dropout)
         check_choice("score", score, ("concatenate", "joint"))
         # === Text ===
         inputs = {**token_inputs(max_characters), **region_inputs(visual_dim)}

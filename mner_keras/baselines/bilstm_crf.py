@@ -6,10 +6,11 @@ from typing import Any
 
 import keras
 
-from mner_keras.baselines.inputs import token_inputs
+from mner_keras.baselines.inputs import check_widths, token_inputs
 from mner_keras.baselines.layers import SingletonDropout
 from mner_keras.data.encoder import PostEncoder
 from mner_keras.layers import CRF, BiLSTM, CharBiLSTM, WordEmbedding
+from mner_keras.layers.checks import check_rate
 from mner_keras.tagger import Tagger
 
 
@@ -70,6 +71,9 @@ class BiLSTMCRF(Tagger):
         loss_reduction: str = "mean",
         name: str = "bilstm_crf",
     ) -> None:
+        check_widths(word_dim=word_dim, char_dim=char_dim, char_hidden_dim=char_hidden_dim, hidden_dim=hidden_dim)
+        check_rate("dropout", dropout)
+        check_rate("unknown_rate", unknown_rate)
         inputs = token_inputs(max_characters)
         token_mask = inputs["token_mask"]
         word_ids = SingletonDropout(vocabulary_size, num_singletons, unknown_rate, name="singleton_dropout")(

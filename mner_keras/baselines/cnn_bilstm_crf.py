@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import keras
 
-from mner_keras.baselines.inputs import token_inputs
+from mner_keras.baselines.inputs import check_widths, token_inputs
 from mner_keras.data.encoder import PostEncoder
 from mner_keras.layers import CRF, BiLSTM, CharCNN, WordEmbedding
+from mner_keras.layers.checks import check_rate
 from mner_keras.tagger import Tagger
 
 
@@ -59,6 +60,8 @@ class CNNBiLSTMCRF(Tagger):
         loss_reduction: str = "mean",
         name: str = "cnn_bilstm_crf",
     ) -> None:
+        check_widths(word_dim=word_dim, char_dim=char_dim, char_filters=char_filters, hidden_dim=hidden_dim)
+        check_rate("dropout", dropout)
         inputs = token_inputs(max_characters)
         token_mask = inputs["token_mask"]
         words = WordEmbedding(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import keras
 
-from mner_keras.baselines.inputs import RegionTagger, region_inputs, token_inputs
+from mner_keras.baselines.inputs import RegionTagger, check_widths, region_inputs, token_inputs
 from mner_keras.baselines.layers import DirectionalSelfAttention, GuidedAttention
 from mner_keras.data.encoder import PostEncoder
 from mner_keras.layers import CRF, BiLSTM, CharCNN, WordEmbedding
+from mner_keras.layers.checks import check_rate
 
 
 @keras.saving.register_keras_serializable(package="mner_keras")
@@ -72,6 +73,10 @@ class Disan(RegionTagger):
         loss_reduction: str = "mean",
         name: str = "disan",
     ) -> None:
+        check_widths(
+            word_dim=word_dim, char_dim=char_dim, pos_dim=pos_dim, hidden_dim=hidden_dim, attention_dim=attention_dim
+        )
+        check_rate("dropout", dropout)
         # === Text ===
         inputs = {**token_inputs(max_characters), **region_inputs(visual_dim)}
         inputs["pos_ids"] = keras.Input((None,), dtype="int32", name="pos_ids")

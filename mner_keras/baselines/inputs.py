@@ -5,6 +5,7 @@ from __future__ import annotations
 import keras
 
 from mner_keras.data.encoder import VisualInput
+from mner_keras.layers.checks import check_count
 from mner_keras.tagger import Tagger
 
 VGG16_REGIONS = VisualInput("regions", count=49, dim=512)
@@ -25,6 +26,12 @@ def region_inputs(visual_dim: int) -> dict[str, keras.KerasTensor]:
         "visual_features": keras.Input((None, visual_dim), name="visual_features"),
         "visual_mask": keras.Input((None,), dtype="bool", name="visual_mask"),
     }
+
+
+def check_widths(**widths: int) -> None:
+    """Each must be a whole number of at least 1, two of them for a width that both directions of a BiLSTM share."""
+    for name, width in widths.items():
+        check_count(name, width, 2 if name.endswith("hidden_dim") else 1)
 
 
 class RegionTagger(Tagger):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import keras
 
-from mner_keras.baselines.inputs import RegionTagger, region_inputs, token_inputs
+from mner_keras.baselines.inputs import RegionTagger, check_widths, region_inputs, token_inputs
 from mner_keras.baselines.layers import ModalityAttention
 from mner_keras.data.encoder import PostEncoder
 from mner_keras.layers import CRF, BiLSTM, CharBiLSTM, WordEmbedding
+from mner_keras.layers.checks import check_rate
 
 
 @keras.saving.register_keras_serializable(package="mner_keras")
@@ -66,6 +67,14 @@ class MNERMA(RegionTagger):
         loss_reduction: str = "mean",
         name: str = "mner_ma",
     ) -> None:
+        check_widths(
+            word_dim=word_dim,
+            char_dim=char_dim,
+            char_hidden_dim=char_hidden_dim,
+            modality_dim=modality_dim,
+            hidden_dim=hidden_dim,
+        )
+        check_rate("dropout", dropout)
         inputs = {**token_inputs(max_characters), **region_inputs(visual_dim)}
         token_mask = inputs["token_mask"]
         words = WordEmbedding(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import keras
 
-from mner_keras.baselines.inputs import RegionTagger, region_inputs, token_inputs
+from mner_keras.baselines.inputs import RegionTagger, check_widths, region_inputs, token_inputs
 from mner_keras.baselines.layers import GuidedAttention, LastStates, VisualModulation
 from mner_keras.data.encoder import PostEncoder
 from mner_keras.layers import CRF, BiLSTM, CharBiLSTM, WordEmbedding
-from mner_keras.layers.checks import check_choice
+from mner_keras.layers.checks import check_choice, check_rate
 
 
 @keras.saving.register_keras_serializable(package="mner_keras")
@@ -70,6 +70,14 @@ class VAM(RegionTagger):
         loss_reduction: str = "mean",
         name: str = "vam",
     ) -> None:
+        check_widths(
+            word_dim=word_dim,
+            char_dim=char_dim,
+            char_hidden_dim=char_hidden_dim,
+            hidden_dim=hidden_dim,
+            attention_dim=attention_dim,
+        )
+        check_rate("dropout", dropout)
         check_choice("score", score, ("sum", "joint"))
         inputs = {**token_inputs(max_characters), **region_inputs(visual_dim)}
         token_mask = inputs["token_mask"]

@@ -60,7 +60,8 @@ class FiltrationGate(keras.layers.Layer):
 
     def compute_output_spec(self, text, fused, return_gate=False):
         output = keras.KerasTensor((*text.shape[:-1], self.units), dtype=self.compute_dtype)
-        return (output, output) if return_gate else output
+        gate = keras.KerasTensor(output.shape, dtype=self.compute_dtype)
+        return (output, gate) if return_gate else output
 
     def get_config(self) -> dict:
         return {**super().get_config(), "units": self.units}

@@ -55,4 +55,5 @@ class VisualModulation(keras.layers.Layer):
 
     def compute_output_spec(self, text, context, return_gate=False):
         output = keras.KerasTensor(text.shape, dtype=self.compute_dtype)
-        return (output, output) if return_gate else output
+        gate = keras.KerasTensor(output.shape, dtype=self.compute_dtype)
+        return (output, gate) if return_gate else output
