@@ -75,7 +75,7 @@ _CNN_BILSTM_CRF_TRAINING = Training(
 )
 # Lample et al. section 4.2; a post at a time is from their program.
 _BILSTM_CRF_TRAINING = Training("sgd", 0.01, batch_size=1, epochs=100, patience=20, gradient_clip=5.0)
-# Zhang et al. print RMSprop and batch 10, and a rate of 0.19 that cannot be meant for Keras' RMSprop.
+# Zhang et al. print RMSprop, batch 10 and a rate of 0.19, with which Keras' RMSprop diverges in the first epoch.
 _CO_ATTENTION_TRAINING = Training("rmsprop", 0.001, batch_size=10, epochs=100, patience=20)
 # Moon et al.; the epochs are unstated.
 _MNER_MA_TRAINING = Training("adagrad", 0.02, batch_size=10, epochs=100, patience=20)

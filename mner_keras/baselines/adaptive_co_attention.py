@@ -27,9 +27,8 @@ class AdaptiveCoAttention(RegionTagger):
     The paper is not at hand; these are its formulas as others report them. With the concatenation as given, a softmax
     takes the guide's part away again, so that all words of a post see the picture alike; `score="joint"` adds the two
     inside the tanh, and each word has a look of its own. The character network's order, padding and normalisation are
-    our reading; so is the paper's RMSprop: its rate of 0.19 cannot be meant for Keras' RMSprop, and `mner train` takes
-    0.001. The original cuts posts at 35 tokens; this does not.
-
+    our reading. With the paper's rate of 0.19 Keras' RMSprop diverges: `mner train` takes 0.001. The original cuts
+    posts at 35 tokens; this does not.
 
     Args:
         num_tags: the number of tags, K.

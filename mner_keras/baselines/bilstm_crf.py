@@ -24,7 +24,6 @@ class BiLSTMCRF(Tagger):
     hidden layer's width, the batch of one post and how the gradients are clipped (here by the norm of all of them) are
     what we take from the authors' program, and uncertain.
 
-
     Args:
         num_tags: the number of tags, K.
         vocabulary_size: rows of the trainable word table.

@@ -20,7 +20,6 @@ class CNNBiLSTMCRF(Tagger):
     paper's SGD, with momentum, clipped gradients and a rate that decays by epochs, is the setting of `cnn-bilstm-crf`
     in `mner train`; that it clips the norm of all gradients together is our reading.
 
-
     Args:
         num_tags: the number of tags, K.
         vocabulary_size: rows of the trainable word table.

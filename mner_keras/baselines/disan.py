@@ -22,7 +22,6 @@ class Disan(RegionTagger):
     The paper is not at hand: how `v^` comes about, the widths but for the word vectors' 300, the optimiser and the
     dropout are our reading.
 
-
     Args:
         num_tags: the number of tags, K.
         vocabulary_size: rows of the trainable word table.

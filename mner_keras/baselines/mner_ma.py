@@ -23,7 +23,6 @@ class MNERMA(RegionTagger):
     paper's form. The widths are of the size that such models had; the optimiser (Adagrad, rate 0.02, batch 10) is from
     memory of the paper.
 
-
     Args:
         num_tags: the number of tags, K.
         vocabulary_size: rows of the trainable word table.

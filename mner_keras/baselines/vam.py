@@ -24,7 +24,6 @@ class VAM(RegionTagger):
     VGG16's here and ResNet's there. The widths are those of the BiLSTM-CRF that the model builds on; optimiser and
     dropout are not known to us.
 
-
     Args:
         num_tags: the number of tags, K.
         vocabulary_size: rows of the trainable word table.

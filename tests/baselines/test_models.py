@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 from layer_harness import to_numpy
-from tiny import VARIANTS, make_world
+from tiny import BASELINES, make_world
 
 import mner_keras
 from mner_keras import Post
@@ -12,8 +12,7 @@ from mner_keras.registry import MODELS
 from mner_keras.run.config import RunConfig
 from mner_keras.run.train import make_optimizer
 
-BASELINES = ("cnn-bilstm-crf", "bilstm-crf", "adaptive-co-attention", "mner-ma", "vam", "disan")
-WITH_PICTURE = BASELINES[2:]
+WITH_PICTURE = [name for name, kind in BASELINES.items() if kind == "hsn"]
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +22,7 @@ def worlds(tmp_path_factory):
 
 @pytest.mark.parametrize("name", BASELINES)
 def test_twenty_posts_are_learnt_by_heart_and_the_file_knows_them(worlds, name, tmp_path):
-    world = worlds[VARIANTS[name]]
+    world = worlds[BASELINES[name]]
     model = world.build(name)
     model.compile(keras.optimizers.Adam(0.02))
     inputs, tags = world.batch()
@@ -90,7 +89,7 @@ def test_the_singletons_are_those_of_the_encoder(worlds):
 )
 def test_a_model_names_the_argument_that_it_cannot_take(worlds, name, arguments, message):
     with pytest.raises(ValueError, match=f"^{message}"):
-        worlds[VARIANTS[name]].build(name, **arguments)
+        worlds[BASELINES[name]].build(name, **arguments)
 
 
 def test_momentum_and_clipping_reach_the_optimiser():

@@ -12,13 +12,17 @@ from mner_keras.registry import find_model
 from mner_keras.vision import FeatureStore
 
 KINDS = ("text", "hsn", "agban")
+# The systems that the papers compare with, by the kind of world that they live in.
+BASELINES = {
+    **{name: "text" for name in ("cnn-bilstm-crf", "bilstm-crf")},
+    **{name: "hsn" for name in ("adaptive-co-attention", "mner-ma", "vam", "disan")},
+}
 # The registry's names with the kind of world that they live in.
 VARIANTS = {
     "text": "text",
     **{f"hsn{row}": "hsn" for row in ("", "-without-mi", "-without-ha", "-without-mp", "-without-vf")},
     **{f"agban{row}": "agban" for row in ("", "-concat", "-ban", "-gban")},
-    **{name: "text" for name in ("cnn-bilstm-crf", "bilstm-crf")},
-    **{name: "hsn" for name in ("adaptive-co-attention", "mner-ma", "vam", "disan")},
+    **BASELINES,
 }
 DIM = 6
 REGIONS = 4
