@@ -25,6 +25,8 @@ class Training:
         patience: epochs without a better dev F1 after which training stops; 0 for never.
         learning_rate_decay: r in `learning_rate / (1 + r * epoch)`, epochs counted from 0.
         weight_decay: the L2 coefficient, as a decay of every weight.
+        momentum: the optimiser's momentum; 0 for its own default.
+        gradient_clip: the norm that all gradients together are clipped to; 0 for none.
     """
 
     optimizer: str
@@ -34,6 +36,8 @@ class Training:
     patience: int
     learning_rate_decay: float = 0.0
     weight_decay: float = 0.0
+    momentum: float = 0.0
+    gradient_clip: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,6 +69,18 @@ _HSN_TRAINING = Training("adam", 0.003, batch_size=16, epochs=100, patience=20)
 _AGBAN_TRAINING = Training(
     "sgd", 0.005, batch_size=10, epochs=200, patience=0, learning_rate_decay=0.05, weight_decay=1e-8
 )
+# Ma & Hovy section 3.2.
+_CNN_BILSTM_CRF_TRAINING = Training(
+    "sgd", 0.015, batch_size=10, epochs=50, patience=0, learning_rate_decay=0.05, momentum=0.9, gradient_clip=5.0
+)
+# Lample et al. section 4.2; a post at a time is from their program.
+_BILSTM_CRF_TRAINING = Training("sgd", 0.01, batch_size=1, epochs=100, patience=20, gradient_clip=5.0)
+# Zhang et al. print RMSprop, batch 10 and a rate of 0.19, with which Keras' RMSprop diverges in the first epoch.
+_CO_ATTENTION_TRAINING = Training("rmsprop", 0.001, batch_size=10, epochs=100, patience=20)
+# Moon et al.; the epochs are unstated.
+_MNER_MA_TRAINING = Training("adagrad", 0.02, batch_size=10, epochs=100, patience=20)
+# The papers of VAM and Disan are not at hand.
+_UNKNOWN_TRAINING = Training("adam", 0.001, batch_size=10, epochs=100, patience=20)
 
 MODELS: dict[str, ModelEntry] = {
     "hsn": ModelEntry("hsn_keras", "HSN", "HSN as printed (Tian et al. 2021)", _HSN_TRAINING),
@@ -103,6 +119,34 @@ MODELS: dict[str, ModelEntry] = {
     ),
     "text": ModelEntry(
         "mner_keras.baselines.text_tagger", "TextTagger", "HSN's text encoder and the CRF, no picture", _HSN_TRAINING
+    ),
+    "cnn-bilstm-crf": ModelEntry(
+        "mner_keras.baselines.cnn_bilstm_crf",
+        "CNNBiLSTMCRF",
+        "CNN + BiLSTM + CRF (Ma & Hovy 2016), no picture",
+        _CNN_BILSTM_CRF_TRAINING,
+    ),
+    "bilstm-crf": ModelEntry(
+        "mner_keras.baselines.bilstm_crf",
+        "BiLSTMCRF",
+        "BiLSTM + CRF over words and character BiLSTMs (Lample et al. 2016), no picture",
+        _BILSTM_CRF_TRAINING,
+    ),
+    "adaptive-co-attention": ModelEntry(
+        "mner_keras.baselines.adaptive_co_attention",
+        "AdaptiveCoAttention",
+        "Adaptive Co-Attention Network (Zhang et al. 2018)",
+        _CO_ATTENTION_TRAINING,
+    ),
+    "mner-ma": ModelEntry(
+        "mner_keras.baselines.mner_ma", "MNERMA", "MNER with modality attention (Moon et al. 2018)", _MNER_MA_TRAINING
+    ),
+    "vam": ModelEntry("mner_keras.baselines.vam", "VAM", "visual attention model (Lu et al. 2018)", _UNKNOWN_TRAINING),
+    "disan": ModelEntry(
+        "mner_keras.baselines.disan",
+        "Disan",
+        "directional self-attention with the picture (Arshad et al. 2019)",
+        _UNKNOWN_TRAINING,
     ),
 }
 

@@ -5,7 +5,13 @@ from pathlib import Path
 
 import pytest
 
-for _folder in ("agban", "equations", "layers", "models"):  # `released_oracle`, `paper`, `layer_harness`, `tiny` ...
+for _folder in (
+    "agban",
+    "baselines",
+    "equations",
+    "layers",
+    "models",
+):  # `released_oracle`, `paper`, `layer_harness`, `tiny` ...
     sys.path.insert(0, str(Path(__file__).parent / _folder))
 
 

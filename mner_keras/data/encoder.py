@@ -69,6 +69,7 @@ class PostEncoder:
         max_characters: characters kept of a token, counted from its start.
         visual: what the batches hold of the pictures; `None` for a text-only model.
         blank: the blank picture's features, `[count, dim]`, for `regions`; zeros if not given.
+        num_singletons: how many of `words`, the last ones, the training posts hold only once.
 
     Batch keys: `word_ids` int32 `[B, n]`, `char_ids` int32 `[B, n, c]`, `pos_ids` int32 `[B, n]`, `token_mask` bool
     `[B, n]`, `visual_features` float32 `[B, k, f]`, `visual_mask` bool `[B, k]`; targets int32 `[B, n]`.
@@ -85,6 +86,7 @@ class PostEncoder:
         max_characters: int = 24,
         visual: VisualInput | dict | None = None,
         blank: Sequence[Sequence[float]] | None = None,
+        num_singletons: int = 0,
     ) -> None:
         self.words = list(words)
         self.characters = list(characters)
@@ -95,6 +97,7 @@ class PostEncoder:
         self.max_characters = max_characters
         self.visual = VisualInput(**visual) if isinstance(visual, dict) else visual
         self.blank = None if blank is None else np.asarray(blank, "float32")
+        self.num_singletons = num_singletons
         self.tags = ["O", *(prefix + kind for kind in self.types for prefix in ("B-", "I-"))]
         """The tags, in the order of the model's potentials."""
         self.vectors: WordVectors | None = None
@@ -149,6 +152,7 @@ class PostEncoder:
             use_pos=use_pos,
             fold_digits=fold_digits,
             max_characters=max_characters,
+            num_singletons=sum(count == 1 for count in counts.values()),
         )
         encoder.vectors = vectors
         if isinstance(visual, VisualInput):
@@ -291,6 +295,7 @@ class PostEncoder:
             "max_characters": self.max_characters,
             "visual": None if self.visual is None else dataclasses.asdict(self.visual),
             "blank": None if self.blank is None else self.blank.tolist(),
+            "num_singletons": self.num_singletons,
         }
 
     @classmethod

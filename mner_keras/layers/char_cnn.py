@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 from keras import ops
 
-from mner_keras.layers.checks import check_count
+from mner_keras.layers.checks import check_count, check_rate
 
 
 @keras.saving.register_keras_serializable(package="mner_keras")
@@ -17,6 +17,7 @@ class CharCNN(keras.layers.Layer):
         embedding_dim: width of a character's vector.
         filters: width of a word's vector.
         kernel_size: characters that a filter sees.
+        dropout: rate on the characters' vectors.
 
     Call arguments:
         char_ids: int32 `[B, n, c]`, 0 where no character stands.
@@ -34,17 +35,25 @@ class CharCNN(keras.layers.Layer):
     """
 
     def __init__(
-        self, vocabulary_size: int, embedding_dim: int = 50, filters: int = 50, kernel_size: int = 3, **kwargs
+        self,
+        vocabulary_size: int,
+        embedding_dim: int = 50,
+        filters: int = 50,
+        kernel_size: int = 3,
+        dropout: float = 0.0,
+        **kwargs,
     ) -> None:
         check_count("vocabulary_size", vocabulary_size)
         check_count("embedding_dim", embedding_dim)
         check_count("filters", filters)
         check_count("kernel_size", kernel_size)
+        check_rate("dropout", dropout)
         super().__init__(**kwargs)
         self.vocabulary_size = vocabulary_size
         self.embedding_dim = embedding_dim
         self.filters = filters
         self.kernel_size = kernel_size
+        self.rate = dropout
         limit = (3 / embedding_dim) ** 0.5
         self.embedding = keras.layers.Embedding(
             vocabulary_size,
@@ -52,17 +61,18 @@ class CharCNN(keras.layers.Layer):
             embeddings_initializer=keras.initializers.RandomUniform(-limit, limit),
             dtype=self.dtype_policy,
         )
+        self.dropout = keras.layers.Dropout(dropout, dtype=self.dtype_policy)
         self.convolution = keras.layers.Conv1D(filters, kernel_size, padding="same", dtype=self.dtype_policy)
 
     def build(self, input_shape) -> None:
         self.embedding.build((None, input_shape[-1]))
         self.convolution.build((None, input_shape[-1], self.embedding_dim))
 
-    def call(self, char_ids):
+    def call(self, char_ids, training=None):
         shape = ops.shape(char_ids)
         ids = ops.reshape(char_ids, (-1, char_ids.shape[-1]))  # [B * n, c]
         there = (ids > 0)[..., None]
-        vectors = self.embedding(ids)
+        vectors = self.dropout(self.embedding(ids), training=training)
         vectors = ops.where(there, vectors, ops.zeros_like(vectors))
         features = self.convolution(vectors)
         features = ops.max(ops.where(there, features, ops.full_like(features, -6e4)), axis=1)
@@ -79,4 +89,5 @@ class CharCNN(keras.layers.Layer):
             "embedding_dim": self.embedding_dim,
             "filters": self.filters,
             "kernel_size": self.kernel_size,
+            "dropout": self.rate,
         }

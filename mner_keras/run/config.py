@@ -36,6 +36,8 @@ class RunConfig:
         learning_rate: its learning rate.
         learning_rate_decay: r in `learning_rate / (1 + r * epoch)`.
         weight_decay: decay of every weight.
+        momentum: the optimiser's momentum; 0 for its own default.
+        gradient_clip: the norm that all gradients together are clipped to; 0 for none.
         seed: of the weights, the order of the posts and the dropout.
         precision: a Keras dtype policy.
         arguments: further arguments of the model.
@@ -55,6 +57,8 @@ class RunConfig:
     learning_rate: float = 0.003
     learning_rate_decay: float = 0.0
     weight_decay: float = 0.0
+    momentum: float = 0.0
+    gradient_clip: float = 0.0
     seed: int = 1
     precision: str = "float32"
     arguments: dict[str, Any] = dataclasses.field(default_factory=dict)
@@ -63,15 +67,15 @@ class RunConfig:
     def for_model(cls, model: str, **settings: Any) -> RunConfig:
         """The paper's settings for a model, and over them the settings given.
 
-        A learning rate, its decay and the weight decay belong to an optimiser: with another one than the paper's they
-        become 0.001, 0 and 0 where they are not given.
+        A learning rate, its decay, the weight decay and the momentum belong to an optimiser: with another one than the
+        paper's they become 0.001, 0, 0 and 0 where they are not given.
 
         Raises:
             InputError: an unknown model, optimiser, precision or argument, or a number out of range.
         """
         paper = dataclasses.asdict(find_model(model).training)
         if settings.get("optimizer", paper["optimizer"]) != paper["optimizer"]:
-            paper.update(learning_rate=0.001, learning_rate_decay=0.0, weight_decay=0.0)
+            paper.update(learning_rate=0.001, learning_rate_decay=0.0, weight_decay=0.0, momentum=0.0)
         config = cls(model=model, **{**paper, **settings})
         config.check()
         return config
@@ -83,7 +87,7 @@ class RunConfig:
                 raise InputError(f"`{name}` must be at least {least}, found {getattr(self, name)}")
         if not 0 < self.learning_rate < math.inf:
             raise InputError(f"`learning_rate` must be above 0, found {self.learning_rate}")
-        for name in ("learning_rate_decay", "weight_decay"):
+        for name in ("learning_rate_decay", "weight_decay", "momentum", "gradient_clip"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise InputError(f"`{name}` must be a number of at least 0, found {getattr(self, name)}")
         if self.precision not in PRECISIONS:

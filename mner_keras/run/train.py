@@ -39,6 +39,7 @@ _SIZES = {
     "char_vocabulary_size",
     "pos_vocabulary_size",
     "max_characters",
+    "num_singletons",
     "visual_dim",
     "encoder",
     "name",
@@ -151,7 +152,7 @@ def make_optimizer(config: RunConfig, steps_per_epoch: int) -> keras.optimizers.
     """The run's optimiser; its rate falls by epochs, `learning_rate / (1 + decay * epoch)`.
 
     Raises:
-        InputError: Keras knows no such optimiser.
+        InputError: Keras knows no such optimiser, or it takes no such setting.
     """
     rate: Any = config.learning_rate
     if config.learning_rate_decay:
@@ -161,6 +162,10 @@ def make_optimizer(config: RunConfig, steps_per_epoch: int) -> keras.optimizers.
     settings = {"learning_rate": rate}
     if config.weight_decay:
         settings["weight_decay"] = config.weight_decay
+    if config.momentum:
+        settings["momentum"] = config.momentum
+    if config.gradient_clip:
+        settings["global_clipnorm"] = config.gradient_clip
     known = {
         name.lower(): getattr(keras.optimizers, name)
         for name in dir(keras.optimizers)
@@ -171,7 +176,10 @@ def make_optimizer(config: RunConfig, steps_per_epoch: int) -> keras.optimizers.
             f"expected an optimiser of Keras ({', '.join(sorted(known))}), found {config.optimizer!r}."
             + did_you_mean(config.optimizer.lower(), known)
         )
-    return known[config.optimizer.lower()](**settings)
+    try:
+        return known[config.optimizer.lower()](**settings)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"the optimiser {config.optimizer!r} cannot be built: {error}") from error
 
 
 def check_arguments(model_class: type[Tagger], arguments: dict[str, Any]) -> None:

@@ -43,6 +43,7 @@ WORDS = {"vocabulary_size": 9, "dim": 4}
         (CharCNN, CHARS, "embedding_dim", True, "must be a whole number"),
         (CharCNN, CHARS, "filters", 0, "must be at least 1"),
         (CharCNN, CHARS, "kernel_size", 0, "must be at least 1"),
+        (CharCNN, CHARS, "dropout", -0.5, "must be a number of at least 0 and below 1"),
         (WordEmbedding, {"dim": 4}, "vocabulary_size", None, "must be a whole number"),
         (WordEmbedding, {"vocabulary_size": 9}, "dim", 0, "must be at least 1"),
         (WordEmbedding, WORDS, "frozen_vocabulary_size", -1, "must be at least 0"),

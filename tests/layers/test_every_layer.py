@@ -45,7 +45,7 @@ CASES = {
     ),
     "CharCNN": dict(
         layer=mner_keras.layers.CharCNN,
-        arguments={"vocabulary_size": 9, "embedding_dim": 4, "filters": 7, "kernel_size": 2},
+        arguments={"vocabulary_size": 9, "embedding_dim": 4, "filters": 7, "kernel_size": 2, "dropout": 0.1},
         inputs=[CHAR_IDS],
         expected_shapes=[(2, 3, 7)],
     ),

@@ -12,11 +12,17 @@ from mner_keras.registry import find_model
 from mner_keras.vision import FeatureStore
 
 KINDS = ("text", "hsn", "agban")
+# The systems that the papers compare with, by the kind of world that they live in.
+BASELINES = {
+    **{name: "text" for name in ("cnn-bilstm-crf", "bilstm-crf")},
+    **{name: "hsn" for name in ("adaptive-co-attention", "mner-ma", "vam", "disan")},
+}
 # The registry's names with the kind of world that they live in.
 VARIANTS = {
     "text": "text",
     **{f"hsn{row}": "hsn" for row in ("", "-without-mi", "-without-ha", "-without-mp", "-without-vf")},
     **{f"agban{row}": "agban" for row in ("", "-concat", "-ban", "-gban")},
+    **BASELINES,
 }
 DIM = 6
 REGIONS = 4
@@ -26,6 +32,21 @@ SIZES = {
     "text": dict(word_dim=12, char_dim=6, pos_dim=4, hidden_dim=24, dropout=0.0),
     "hsn": dict(word_dim=12, char_dim=6, pos_dim=4, hidden_dim=24, num_heads=4, dropout=0.0),
     "agban": dict(word_dim=12, char_dim=6, char_hidden_dim=8, hidden_dim=24, rank=8, gate_units=8, dropout=0.0),
+    "cnn-bilstm-crf": dict(word_dim=12, char_dim=6, char_filters=6, hidden_dim=24, dropout=0.0),
+    "bilstm-crf": dict(word_dim=12, char_dim=6, char_hidden_dim=8, hidden_dim=24, dropout=0.0, unknown_rate=0.0),
+    "adaptive-co-attention": dict(
+        word_dim=12,
+        char_dim=6,
+        char_filters=6,
+        char_hidden_dim=8,
+        char_units=6,
+        hidden_dim=24,
+        fusion_dim=8,
+        dropout=0.0,
+    ),
+    "mner-ma": dict(word_dim=12, char_dim=6, char_hidden_dim=8, modality_dim=12, hidden_dim=24, dropout=0.0),
+    "vam": dict(word_dim=12, char_dim=6, char_hidden_dim=8, hidden_dim=24, attention_dim=8, dropout=0.0),
+    "disan": dict(word_dim=12, char_dim=6, pos_dim=4, hidden_dim=24, attention_dim=8, dropout=0.0),
 }
 
 _NAMES = [("PER", "Ann"), ("PER", "Bob Lee"), ("LOC", "Rome"), ("LOC", "New York City"), ("ORG", "Acme")]
@@ -82,7 +103,8 @@ class World:
         """A small model of the kind, or of a variant of it by its name in the registry."""
         keras.utils.set_random_seed(0)
         entry = find_model(variant or self.kind)
-        return entry.load_class().from_encoder(self.encoder, **{**SIZES[self.kind], **entry.arguments, **arguments})
+        sizes = SIZES.get(variant) or SIZES[self.kind]
+        return entry.load_class().from_encoder(self.encoder, **{**sizes, **entry.arguments, **arguments})
 
     def batch(self, rows=None, posts=None):
         posts = self.posts if posts is None else posts

@@ -1,0 +1,94 @@
+"""`CNNBiLSTMCRF`: character CNN, BiLSTM and CRF; no picture."""
+
+from __future__ import annotations
+
+import keras
+
+from mner_keras.baselines.inputs import check_widths, token_inputs
+from mner_keras.data.encoder import PostEncoder
+from mner_keras.layers import CRF, BiLSTM, CharCNN, WordEmbedding
+from mner_keras.layers.checks import check_rate
+from mner_keras.tagger import Tagger
+
+
+@keras.saving.register_keras_serializable(package="mner_keras")
+class CNNBiLSTMCRF(Tagger):
+    """Words and their characters, read by a convolution, pass a BiLSTM; a linear layer and a CRF read the tags.
+
+    `x_t = [word_t; max over characters of conv(char embeddings of t)]`, `h = BiLSTM(x)`, potentials `W h_t + b` (the
+    paper's section 2). Dropout acts before the convolution and on the BiLSTM's input and output (section 3). The
+    paper's SGD, with momentum, clipped gradients and a rate that decays by epochs, is the setting of `cnn-bilstm-crf`
+    in `mner train`; that it clips the norm of all gradients together is our reading.
+
+    Args:
+        num_tags: the number of tags, K.
+        vocabulary_size: rows of the trainable word table.
+        char_vocabulary_size: rows of the character table.
+        frozen_vocabulary_size: rows of the frozen word table.
+        max_characters: characters of a token in a batch.
+        word_dim: width of the word vectors.
+        char_dim: width of the characters' vectors.
+        char_filters: filters of width 3 of the character convolution.
+        hidden_dim: width of h; half of it a direction of the BiLSTM.
+        dropout: rate on the characters' vectors, on the BiLSTM's input and on its output.
+        encoder: turns posts into batches, and is saved with the model.
+        loss_reduction: `"mean"` or `"sum"` over the posts of a batch.
+
+    Example:
+
+    >>> encoder = CNNBiLSTMCRF.fit_encoder(load_dataset("sample")["train"])
+    >>> model = CNNBiLSTMCRF.from_encoder(encoder)
+
+    Reference:
+        Ma & Hovy, "End-to-end sequence labeling via bi-directional LSTM-CNNs-CRF", ACL 2016.
+    """
+
+    def __init__(
+        self,
+        num_tags: int,
+        vocabulary_size: int,
+        char_vocabulary_size: int,
+        frozen_vocabulary_size: int = 0,
+        max_characters: int = 24,
+        word_dim: int = 100,
+        char_dim: int = 30,
+        char_filters: int = 30,
+        hidden_dim: int = 400,
+        dropout: float = 0.5,
+        encoder: PostEncoder | None = None,
+        loss_reduction: str = "mean",
+        name: str = "cnn_bilstm_crf",
+    ) -> None:
+        check_widths(word_dim=word_dim, char_dim=char_dim, char_filters=char_filters, hidden_dim=hidden_dim)
+        check_rate("dropout", dropout)
+        inputs = token_inputs(max_characters)
+        token_mask = inputs["token_mask"]
+        words = WordEmbedding(
+            vocabulary_size, word_dim, frozen_vocabulary_size, unknown="uniform", name="word_embedding"
+        )(inputs["word_ids"])
+        characters = CharCNN(char_vocabulary_size, char_dim, char_filters, dropout=dropout, name="char_cnn")(
+            inputs["char_ids"]
+        )
+        tokens = keras.layers.Concatenate(name="token_representation")([words, characters])
+        tokens = keras.layers.Dropout(dropout, name="token_dropout")(tokens)
+        hidden = BiLSTM(hidden_dim, name="bilstm")(tokens, mask=token_mask)
+        hidden = keras.layers.Dropout(dropout, name="text_dropout")(hidden)
+        scores = keras.layers.Dense(num_tags, name="potentials")(hidden)
+        potentials = CRF(num_tags, name="crf")(scores, mask=token_mask)
+        super().__init__(
+            inputs,
+            {"potentials": potentials, "mask": token_mask},
+            encoder=encoder,
+            loss_reduction=loss_reduction,
+            name=name,
+        )
+        self.num_tags = num_tags
+        self.vocabulary_size = vocabulary_size
+        self.char_vocabulary_size = char_vocabulary_size
+        self.frozen_vocabulary_size = frozen_vocabulary_size
+        self.max_characters = max_characters
+        self.word_dim = word_dim
+        self.char_dim = char_dim
+        self.char_filters = char_filters
+        self.hidden_dim = hidden_dim
+        self.dropout = dropout

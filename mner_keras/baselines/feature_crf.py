@@ -1,0 +1,181 @@
+"""`FeatureCRF`: a linear-chain CRF over features of tokens, without a network; no picture."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import zipfile
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from mner_keras.baselines.token_features import read_gazetteers, stanford_features, t_ner_features
+from mner_keras.data.entities import Entity, entity_spans
+from mner_keras.data.post import Post
+from mner_keras.errors import InputError
+from mner_keras.layers.checks import check_choice, check_count, check_strength
+from mner_keras.tagger import TaggedPost
+
+FORMAT = "feature-crf 1"
+
+
+class FeatureCRF:
+    """A linear-chain CRF of hand-made features, after Stanford NER or after T-NER.
+
+    The originals are programs in Java and in Python 2; these are the features that they document, on CRFsuite.
+    `"stanford"` leaves out the original's second-order label features. `"t-ner"` has the context, spelling and
+    dictionary features of Ritter et al. and not their Brown clusters, their tweet-trained part-of-speech, chunk and
+    capitalisation features, nor their types by LabeledLDA over Freebase: it segments and types at once. What either
+    original scores cannot be read off these.
+
+    It needs the extra `crf` (python-crfsuite).
+
+    Args:
+        features: `"stanford"` or `"t-ner"`.
+        gazetteers: a folder of name lists for `"t-ner"` (`read_gazetteers`); they are saved with the model.
+        l1: coefficient of the L1 penalty.
+        l2: coefficient of the L2 penalty, `1 / (2 sigma^2)`; by default 0.5 for `"stanford"` (sigma 1, its default) and
+            0.05 for `"t-ner"` (variance 10, the default of the library that it used).
+        max_iterations: iterations of L-BFGS at most.
+
+    Example:
+
+    >>> data = load_dataset("sample")
+    >>> model = FeatureCRF().fit(data["train"])
+    >>> model.tag(data["test"])[0].entities
+
+    Reference:
+        Finkel, Grenager & Manning, "Incorporating non-local information into information extraction systems by Gibbs
+        sampling", ACL 2005; Ritter, Clark, Mausam & Etzioni, "Named entity recognition in tweets", EMNLP 2011.
+    """
+
+    def __init__(
+        self,
+        features: str = "stanford",
+        gazetteers: str | os.PathLike | None = None,
+        l1: float = 0.0,
+        l2: float | None = None,
+        max_iterations: int = 200,
+    ) -> None:
+        check_choice("features", features, ("stanford", "t-ner"))
+        check_strength("l1", l1)
+        if l2 is not None:
+            check_strength("l2", l2)
+        check_count("max_iterations", max_iterations)
+        if gazetteers is not None and features != "t-ner":
+            raise ValueError(
+                f"`gazetteers` must be None with features={features!r}. Received: gazetteers={gazetteers!r}"
+            )
+        self.features = features
+        self.l1 = l1
+        self.l2 = (0.5 if features == "stanford" else 0.05) if l2 is None else l2
+        self.max_iterations = max_iterations
+        self.lists = {} if gazetteers is None else read_gazetteers(gazetteers)
+        self._model: bytes | None = None
+
+    def fit(self, posts: Iterable[Post]) -> FeatureCRF:
+        """Train on posts with tags.
+
+        Raises:
+            InputError: no post, or a post without tags.
+        """
+        posts = list(posts)
+        if not posts or any(post.tags is None for post in posts):
+            raise InputError("expected posts with tags to train on, found " + ("some without" if posts else "none"))
+        trainer = _crfsuite().Trainer(algorithm="lbfgs", verbose=False)
+        trainer.set_params(
+            {
+                "c1": self.l1,
+                "c2": self.l2,
+                "max_iterations": self.max_iterations,
+                "feature.possible_transitions": True,
+            }
+        )
+        for post in posts:
+            trainer.append(self.token_features(post.tokens), list(post.tags))
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "model"
+            trainer.train(os.fspath(path))
+            self._model = path.read_bytes()
+        return self
+
+    def token_features(self, tokens: Sequence[str]) -> list[list[str]]:
+        """The features of each token of a post."""
+        return stanford_features(tokens) if self.features == "stanford" else t_ner_features(tokens, self.lists)
+
+    def tag(self, posts: Iterable[Post | str | Sequence[str]]) -> list[TaggedPost]:
+        """Find the names in posts: posts, plain texts, or lists of tokens.
+
+        Raises:
+            ValueError: the model is not trained.
+        """
+        if self._model is None:
+            raise ValueError("`tag` needs a trained model: call `fit`, or `load` a saved one")
+        tagger = _crfsuite().Tagger()
+        tagger.open_inmemory(self._model)
+        return [self._tagged(tagger, _as_post(post)) for post in posts]
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Write the model to one file: a zip archive of its settings, its lists and CRFsuite's weights."""
+        if self._model is None:
+            raise ValueError("`save` needs a trained model: call `fit` first")
+        lists = {name: sorted(map(list, entries)) for name, entries in self.lists.items()}
+        config = {"format": FORMAT, **self.get_config(), "lists": lists}
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("config.json", json.dumps(config))
+            archive.writestr("model.crfsuite", self._model)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike) -> FeatureCRF:
+        """Open a file that `save` wrote.
+
+        Raises:
+            InputError: no such file, or another kind of file.
+        """
+        try:
+            with zipfile.ZipFile(path) as archive:
+                config = json.loads(archive.read("config.json"))
+                weights = archive.read("model.crfsuite")
+        except OSError as error:
+            raise InputError(f"expected a feature CRF; {error.strerror or error}", path) from None
+        except (zipfile.BadZipFile, KeyError, ValueError):
+            raise InputError("expected a feature CRF, found another kind of file", path) from None
+        if not isinstance(config, dict) or config.pop("format", None) != FORMAT:
+            raise InputError("expected a feature CRF of this version, found another kind of file", path)
+        lists = config.pop("lists")
+        model = cls(**config)
+        model.lists = {name: {tuple(entry) for entry in entries} for name, entries in lists.items()}
+        model._model = weights
+        return model
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments but for the gazetteers."""
+        return {"features": self.features, "l1": self.l1, "l2": self.l2, "max_iterations": self.max_iterations}
+
+    def _tagged(self, tagger: Any, post: Post) -> TaggedPost:
+        tagger.set(self.token_features(post.tokens))
+        tags = tuple(tagger.tag())
+        entities = []
+        for kind, start, end in entity_spans(tags):
+            text, first, last = " ".join(post.tokens[start:end]), None, None
+            if post.offsets is not None:
+                first, last = post.offsets[start][0], post.offsets[end - 1][1]
+                text = post.text[first:last]
+            score = min(tagger.marginal(tags[place], place) for place in range(start, end))
+            entities.append(Entity(text, kind, start, end, score, first, last))
+        return TaggedPost(post, tags, tuple(entities))
+
+
+def _as_post(post: Post | str | Sequence[str]) -> Post:
+    if isinstance(post, Post):
+        return post
+    return Post.from_text(post) if isinstance(post, str) else Post(tuple(post))
+
+
+def _crfsuite() -> Any:
+    try:
+        import pycrfsuite
+    except ImportError:
+        raise InputError("a feature CRF needs python-crfsuite: pip install 'mner-keras[crf]'") from None
+    return pycrfsuite

@@ -1,0 +1,94 @@
+"""`GuidedAttention`: what a query attends to, by a score with one hidden layer."""
+
+from __future__ import annotations
+
+import keras
+from keras import ops
+
+from mner_keras.layers.checks import check_choice, check_count, check_mask
+from mner_keras.layers.masked_softmax import masked_softmax
+
+
+@keras.saving.register_keras_serializable(package="mner_keras")
+class GuidedAttention(keras.layers.Layer):
+    """Sum the values by what each query thinks of them.
+
+    `a_t = softmax_i(score(q_t, v_i))`, `output_t = sum_i a_ti v_i`, where the score is, with matrices `W_v` (no bias)
+    and `W_q` (bias b) and a vector w,
+
+    - `"concatenate"`: `w . [tanh(W_v v_i); tanh(W_q q_t + b)]`: word-guided visual attention and image-guided textual
+      attention in Zhang et al. 2018;
+    - `"sum"`: `w . (tanh(W_v v_i) + tanh(W_q q_t + b))`: Lu et al. 2018;
+    - `"joint"`: `w . tanh(W_v v_i + W_q q_t + b)`: Bahdanau's score.
+
+    In the first two the query adds the same number to the score of every value, which the softmax takes away again:
+    all queries of a post have the same weights, and `W_q` is never trained. The formulas say so, whatever the papers'
+    programs did; `"joint"` is the nearest score in which the query has a say.
+
+    Args:
+        units: width of the hidden layer.
+        score: `"concatenate"`, `"sum"` or `"joint"`.
+
+    Call arguments:
+        query: `[B, n, d]`.
+        value: `[B, k, d']`.
+        value_mask: bool `[B, k]`, true where a value stands; with none, the output is zero.
+        return_attention_scores: whether to return the weights as well.
+
+    Returns:
+        `[B, n, d']`; with `return_attention_scores` also the weights, `[B, n, k]`.
+
+    Example:
+
+    >>> words, regions = np.random.normal(size=(2, 7, 400)), np.random.normal(size=(2, 49, 200))
+    >>> GuidedAttention(200)(words, regions).shape
+    TensorShape([2, 7, 200])
+
+    Reference:
+        Zhang et al., "Adaptive co-attention network for named entity recognition in tweets", AAAI 2018.
+    """
+
+    def __init__(self, units: int, score: str = "concatenate", **kwargs) -> None:
+        check_count("units", units)
+        check_choice("score", score, ("concatenate", "sum", "joint"))
+        super().__init__(**kwargs)
+        self.supports_masking = True
+        self.units = units
+        self.score = score
+
+    def build(self, query_shape, value_shape) -> None:
+        self.query_projection = keras.layers.Dense(self.units, dtype=self.dtype_policy)
+        self.value_projection = keras.layers.Dense(self.units, use_bias=False, dtype=self.dtype_policy)
+        self.query_projection.build(query_shape)
+        self.value_projection.build(value_shape)
+        width = 2 * self.units if self.score == "concatenate" else self.units
+        self.vector = self.add_weight(name="vector", shape=(width, 1), initializer="glorot_uniform")  # w
+
+    def call(self, query, value, value_mask=None, return_attention_scores=False):
+        check_mask("value_mask", value_mask, "value", value)
+        if value_mask is None:
+            value_mask = ops.ones_like(value[..., 0], dtype="bool")
+        queries, values = self.query_projection(query), self.value_projection(value)
+        if self.score == "joint":
+            hidden = ops.tanh(values[:, None] + queries[:, :, None])  # [B, n, k, units]
+            match = ops.matmul(hidden, self.vector)[..., 0]
+        else:
+            # The last `units` rows of w are its second half, or all of it.
+            by_value = ops.matmul(ops.tanh(values), self.vector[: self.units])  # [B, k, 1]
+            by_query = ops.matmul(ops.tanh(queries), self.vector[-self.units :])  # [B, n, 1]
+            match = ops.transpose(by_value, (0, 2, 1)) + by_query
+        weights = masked_softmax(match, ops.cast(value_mask, "bool")[:, None])
+        output = ops.matmul(weights, value)
+        return (output, weights) if return_attention_scores else output
+
+    def compute_mask(self, inputs, previous_mask=None):
+        return None
+
+    def compute_output_spec(self, query, value, value_mask=None, return_attention_scores=False):
+        check_mask("value_mask", value_mask, "value", value)
+        output = keras.KerasTensor((*query.shape[:-1], value.shape[-1]), dtype=self.compute_dtype)
+        weights = keras.KerasTensor((*query.shape[:-1], value.shape[-2]), dtype=self.compute_dtype)
+        return (output, weights) if return_attention_scores else output
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "units": self.units, "score": self.score}

@@ -1,0 +1,147 @@
+"""Features of tokens for a linear-chain CRF: Stanford NER's, and T-NER's from words, spelling and gazetteers."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from mner_keras.errors import InputError
+
+BOUNDARY = 2
+"""Characters at each end of a long word whose place counts in its shape."""
+
+_SPELLINGS = {
+    "capitalised": r"[A-Z].*",
+    "capitals": r"[A-Z]+",
+    "mixed": r".*[a-z][A-Z].*",
+    "initial": r"[A-Z]\.",
+    "digits": r"[0-9]+",
+    "has-digit": r".*[0-9].*",
+    "has-hyphen": r".*-.*",
+    "has-apostrophe": r".*'.*",
+    "punctuation": r"\W+",
+    "hashtag": r"#\w.*",
+    "user": r"@\w.*",
+    "link": r"(https?://|www\.).*",
+    "roman": r"[IVXLCDM]+",
+}
+_SPELLINGS = {name: re.compile(pattern, re.DOTALL) for name, pattern in _SPELLINGS.items()}
+
+
+def word_shape(word: str) -> str:
+    """Stanford NER's word shape "chris2", without its list of known words.
+
+    Capitals become X, other letters x, digits d; the rest stays. Of a word of more than four characters, the first and
+    the last two keep their places, and of those between only the set counts.
+    """
+    kinds = ["X" if c.isupper() or c.istitle() else "d" if c.isdigit() else "x" if c.isalpha() else c for c in word]
+    if len(kinds) <= 2 * BOUNDARY:
+        return "".join(kinds)
+    return "".join([*kinds[:BOUNDARY], *sorted(set(kinds[BOUNDARY:-BOUNDARY])), *kinds[-BOUNDARY:]])
+
+
+def stanford_features(tokens: Sequence[str]) -> list[list[str]]:
+    """For each token, the features that Stanford NER documents for its English models.
+
+    The word, its neighbours and their pairs with it, character n-grams of up to six at both ends, shapes alone and in
+    sequence, and which words stand within four to the left and to the right.
+    """
+    words = ["<s>", *tokens, "</s>"]
+    shapes = ["<s>", *map(word_shape, tokens), "</s>"]
+    rows = []
+    for i in range(1, len(words) - 1):
+        before, word, after = words[i - 1 : i + 2]
+        shape_before, shape, shape_after = shapes[i - 1 : i + 2]
+        sizes = range(1, min(6, len(word)) + 1)
+        rows.append(
+            [
+                "bias",
+                f"w={word}",
+                f"w-1={before}",
+                f"w+1={after}",
+                f"w-1,w={before}|{word}",
+                f"w,w+1={word}|{after}",
+                *(f"prefix={word[:size]}" for size in sizes),
+                *(f"suffix={word[-size:]}" for size in sizes),
+                f"shape={shape}",
+                f"shape-1={shape_before}",
+                f"shape+1={shape_after}",
+                f"shapes-1,0={shape_before}|{shape}",
+                f"shapes0,1={shape}|{shape_after}",
+                f"shapes-1,0,1={shape_before}|{shape}|{shape_after}",
+                f"w-1,shape={before}|{shape}",
+                f"shape,w+1={shape}|{after}",
+                *sorted({f"left={other}" for other in words[max(1, i - 4) : i]}),
+                *sorted({f"right={other}" for other in words[i + 1 : min(len(words) - 1, i + 5)]}),
+            ]
+        )
+    return rows
+
+
+def t_ner_features(tokens: Sequence[str], gazetteers: dict[str, set[tuple[str, ...]]]) -> list[list[str]]:
+    """For each token, features in the three families that Ritter et al. describe: context, spelling, dictionaries.
+
+    Args:
+        tokens: the post's tokens.
+        gazetteers: what `read_gazetteers` gives; a token within the longest entry found there bears the list's name.
+    """
+    lower = ["<s>", "<s>", *(token.lower() for token in tokens), "</s>", "</s>"]
+    listed = [sorted(names) for names in _listed([token.lower() for token in tokens], gazetteers)]
+    rows = []
+    for i, word in enumerate(tokens):
+        around = lower[i : i + 5]
+        rows.append(
+            [
+                "bias",
+                f"w={word}",
+                *(f"w{place - 2:+d}={other}" for place, other in enumerate(around)),
+                f"w-1,w={around[1]}|{around[2]}",
+                f"w,w+1={around[2]}|{around[3]}",
+                *(f"prefix={around[2][:size]}" for size in range(1, min(4, len(word)) + 1)),
+                *(f"suffix={around[2][-size:]}" for size in range(1, min(4, len(word)) + 1)),
+                f"shape={word_shape(word)}",
+                *(f"is={name}" for name, pattern in _SPELLINGS.items() if pattern.fullmatch(word)),
+                *(["first"] if i == 0 else []),
+                *(["last"] if i == len(tokens) - 1 else []),
+                *(
+                    f"list{place - i:+d}={name}"
+                    for place in (i - 1, i, i + 1)
+                    if 0 <= place < len(tokens)
+                    for name in listed[place]
+                ),
+            ]
+        )
+    return rows
+
+
+def read_gazetteers(folder: str | os.PathLike) -> dict[str, set[tuple[str, ...]]]:
+    """Lists of names, one `NAME.txt` each with an entry a line, words separated by spaces; lower-cased.
+
+    Raises:
+        InputError: no such folder, or no list in it.
+    """
+    paths = sorted(Path(folder).glob("*.txt"))
+    if not paths:
+        raise InputError("expected a folder of gazetteers (NAME.txt, an entry a line), found none", folder)
+    return {path.stem: set(_entries(path.read_text(encoding="utf-8").splitlines())) - {()} for path in paths}
+
+
+def _entries(lines: Iterable[str]) -> Iterable[tuple[str, ...]]:
+    return (tuple(line.lower().split()) for line in lines)
+
+
+def _listed(tokens: list[str], gazetteers: dict[str, set[tuple[str, ...]]]) -> list[set[str]]:
+    """The lists in which each token's span stands; the longest span from each token on counts."""
+    found: list[set[str]] = [set() for _ in tokens]
+    for name, entries in gazetteers.items():
+        longest = max(map(len, entries), default=0)
+        start = 0
+        while start < len(tokens):
+            sizes = range(min(longest, len(tokens) - start), 0, -1)
+            size = next((size for size in sizes if tuple(tokens[start : start + size]) in entries), 0)
+            for place in range(start, start + size):
+                found[place].add(name)
+            start += max(size, 1)
+    return found
