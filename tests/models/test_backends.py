@@ -9,13 +9,12 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from tiny import BASELINES, KINDS, VARIANTS, make_world
+from tiny import KINDS, make_world
 
 import mner_keras
 
 ROOT = Path(mner_keras.__file__).parents[1]
 SCRIPT = Path(__file__).with_name("backend_script.py")
-NAMES = (*KINDS, *BASELINES)
 
 pytestmark = pytest.mark.slow
 
@@ -32,10 +31,10 @@ def run_script(folder, backend):
 def folder(tmp_path_factory):
     """Model files and batches, and what the present backend, in a process of its own, makes of them."""
     folder = tmp_path_factory.mktemp("files")
-    for kind in NAMES:
-        world = make_world(VARIANTS[kind], tmp_path_factory.mktemp(kind))
+    for kind in KINDS:
+        world = make_world(kind, tmp_path_factory.mktemp(kind))
         arguments = {"classifier_every": 1, "reversal": 0.5} if kind == "agban" else {}
-        model = world.build(kind, loss_reduction="mean", **arguments)
+        model = world.build(loss_reduction="mean", **arguments)
         # A plain step: its result is the gradient's. Adam would hide a gradient that is wrong by a factor.
         model.compile(keras.optimizers.SGD(0.1))
         inputs, tags = world.batch(range(6))
@@ -52,7 +51,7 @@ def test_potentials_losses_tags_and_a_training_step_agree(folder, backend):
     if backend == keras.backend.backend():
         pytest.skip(f"{backend} is the backend that the others are compared with")
     run_script(folder, backend)
-    for kind in NAMES:
+    for kind in KINDS:
         with (
             np.load(folder / f"{kind}.{keras.backend.backend()}.npz") as expected,
             np.load(folder / f"{kind}.{backend}.npz") as found,
