@@ -20,7 +20,12 @@ def start(corpus, out, *more):
     sets = [part for key, value in SMALL["text"].items() for part in ("--set", f"{key}={value}")]
     command = [sys.executable, "-c", RUN, "train", "text", "--data", str(corpus), "--out", str(out)]
     return subprocess.Popen(
-        [*command, *options, *sets, *more], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*command, *options, *sets, *more],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A test run in a shell's background ignores SIGINT, and what it starts would do so too.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 
