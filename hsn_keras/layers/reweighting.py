@@ -11,7 +11,7 @@ from mner_keras.layers.checks import check_mask
 class Reweighting(keras.layers.Layer):
     """Base of the units that weigh the elements of `value` by what `query` says of them.
 
-    A subclass computes the weights s in `weights`; the output is `s * V`, without pooling (HSN eq. 16).
+    A subclass computes the weights s in `weights_of`; the output is `s * V`, without pooling (HSN eq. 16).
 
     Call arguments:
         query: `[B, n, d]`.
