@@ -224,10 +224,6 @@ class ReleasedAGBAN(Tagger):
         """
         ReleasedState(self).load(arrays)
 
-    def decode(self, x, batch_size: int | None = None) -> np.ndarray:
-        """The best tags of a dict of arrays, int32 `[B, n]`, 0 in masked positions."""
-        return ops.convert_to_numpy(self.crf.decode(self.predict(x, batch_size=batch_size), x["token_mask"])[0])
-
     def compile(self, optimizer="rmsprop", **kwargs) -> None:
         super().compile(optimizer, **kwargs)
         if self.classifier_rests_every:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import inspect
 import os
 import warnings
@@ -17,12 +16,12 @@ from mner_keras.crf_model import CRFModel
 from mner_keras.data.batches import PostBatches
 from mner_keras.data.cutting import cut, next_length
 from mner_keras.data.encoder import PostEncoder
-from mner_keras.data.entities import Entity, entity_spans
 from mner_keras.data.pictured import with_pictures
 from mner_keras.data.pipeline import inputs_of
 from mner_keras.data.post import Post
 from mner_keras.layers.crf import CRF
 from mner_keras.metrics.entity_f1 import EntityF1
+from mner_keras.tagged_post import TaggedPost, as_post, tagged_post
 from mner_keras.vision.extractors import load_extractor
 from mner_keras.vision.feature_store import FeatureStore
 
@@ -34,15 +33,6 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 """The number of the file format; a file with another number is from another version."""
-
-
-@dataclasses.dataclass(frozen=True)
-class TaggedPost:
-    """What a model says of a post: the post itself, one tag a token, and the names in it."""
-
-    post: Post
-    tags: tuple[str, ...]
-    entities: tuple[Entity, ...]
 
 
 @keras.saving.register_keras_serializable(package="mner_keras")
@@ -184,6 +174,10 @@ class Tagger(CRFModel):
         length = max(batch.shape[1] for batch in batches)
         return np.concatenate([np.pad(b, ((0, 0), (0, length - b.shape[1]), (0, 0))) for b in batches])
 
+    def decode(self, x: dict, batch_size: int | None = None) -> np.ndarray:
+        """The best tags of a dict of arrays, int32 `[B, n]`, 0 in masked positions."""
+        return ops.convert_to_numpy(self.crf.decode(self.predict(x, batch_size=batch_size), x["token_mask"])[0])
+
     def tag(
         self,
         posts: Iterable[Post | str | Sequence[str]],
@@ -212,7 +206,7 @@ class Tagger(CRFModel):
         """
         if self.encoder is None:
             raise ValueError("`tag` needs a model with an encoder: build it with `from_encoder`, or load a saved one")
-        posts = [_as_post(post) for post in posts]
+        posts = [as_post(post) for post in posts]
         if not posts:
             return []
         named = posts
@@ -230,7 +224,9 @@ class Tagger(CRFModel):
             inputs, _ = batches.batch(rows)
             tags, scores = self._decode_batch(inputs)
             for row, row_tags, row_scores in zip(rows, tags, scores, strict=False):
-                tagged[row] = self._tagged(posts[row], row_tags, row_scores)
+                post = posts[row]
+                names = tuple(self.encoder.tags[i] for i in row_tags[: len(post)])
+                tagged[row] = tagged_post(post, names, row_scores)
         for reason in features.failed.values() if pictures is not None else ():
             warnings.warn(f"{reason}: taken as no picture", stacklevel=2)
         return tagged
@@ -277,20 +273,3 @@ class Tagger(CRFModel):
             padded[name] = np.pad(array, widths)
         tags, scores = self._decoder.predict_on_batch(padded)
         return np.asarray(tags)[:rows, :length], np.asarray(scores)[:rows, :length]
-
-    def _tagged(self, post: Post, tag_ids: np.ndarray, scores: np.ndarray) -> TaggedPost:
-        tags = tuple(self.encoder.tags[i] for i in tag_ids[: len(post)])
-        entities = []
-        for kind, start, end in entity_spans(tags):
-            text, first, last = " ".join(post.tokens[start:end]), None, None
-            if post.offsets is not None:
-                first, last = post.offsets[start][0], post.offsets[end - 1][1]
-                text = post.text[first:last]
-            entities.append(Entity(text, kind, start, end, float(scores[start:end].min()), first, last))
-        return TaggedPost(post, tags, tuple(entities))
-
-
-def _as_post(post: Post | str | Sequence[str]) -> Post:
-    if isinstance(post, Post):
-        return post
-    return Post.from_text(post) if isinstance(post, str) else Post(tuple(post))

@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from mner_keras.baselines.token_features import read_gazetteers, stanford_features, t_ner_features
-from mner_keras.data.entities import Entity, entity_spans
 from mner_keras.data.post import Post
 from mner_keras.errors import InputError
 from mner_keras.layers.checks import check_choice, check_count, check_strength
-from mner_keras.tagger import TaggedPost
+from mner_keras.tagged_post import TaggedPost, as_post, tagged_post
 
 FORMAT = "feature-crf 1"
 
@@ -114,7 +113,7 @@ class FeatureCRF:
             raise ValueError("`tag` needs a trained model: call `fit`, or `load` a saved one")
         tagger = _crfsuite().Tagger()
         tagger.open_inmemory(self._model)
-        return [self._tagged(tagger, _as_post(post)) for post in posts]
+        return [self._tagged(tagger, as_post(post)) for post in posts]
 
     def save(self, path: str | os.PathLike) -> None:
         """Write the model to one file: a zip archive of its settings, its lists and CRFsuite's weights."""
@@ -156,21 +155,7 @@ class FeatureCRF:
     def _tagged(self, tagger: Any, post: Post) -> TaggedPost:
         tagger.set(self.token_features(post.tokens))
         tags = tuple(tagger.tag())
-        entities = []
-        for kind, start, end in entity_spans(tags):
-            text, first, last = " ".join(post.tokens[start:end]), None, None
-            if post.offsets is not None:
-                first, last = post.offsets[start][0], post.offsets[end - 1][1]
-                text = post.text[first:last]
-            score = min(tagger.marginal(tags[place], place) for place in range(start, end))
-            entities.append(Entity(text, kind, start, end, score, first, last))
-        return TaggedPost(post, tags, tuple(entities))
-
-
-def _as_post(post: Post | str | Sequence[str]) -> Post:
-    if isinstance(post, Post):
-        return post
-    return Post.from_text(post) if isinstance(post, str) else Post(tuple(post))
+        return tagged_post(post, tags, [tagger.marginal(tag, place) for place, tag in enumerate(tags)])
 
 
 def _crfsuite() -> Any:

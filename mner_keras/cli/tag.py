@@ -12,7 +12,8 @@ import typer
 
 if TYPE_CHECKING:
     from mner_keras.data.post import Post
-    from mner_keras.tagger import TaggedPost, Tagger
+    from mner_keras.tagged_post import TaggedPost
+    from mner_keras.tagger import Tagger
     from mner_keras.vision import PictureFeatures
 
 FORMATS = ("jsonl", "conll", "text")

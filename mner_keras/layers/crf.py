@@ -202,7 +202,7 @@ class CRF(keras.layers.Layer):
         potentials, mask = self._prepare(potentials, mask)
         potentials = ops.stop_gradient(potentials - ops.max(potentials, axis=-1, keepdims=True))
         scores = [ops.stop_gradient(score) for score in self._constrained_scores()]
-        _, tags, _ = expectations(potentials, mask, scores, narrow=None if self.constraints is None else False)
+        _, tags, _ = expectations(potentials, mask, scores, wide=self.constraints is not None)
         return ops.transpose(tags, (1, 0, 2))
 
     def get_config(self) -> dict:

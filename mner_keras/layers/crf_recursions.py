@@ -62,7 +62,7 @@ def log_sum_exp(scores, axis):
     return ops.log(ops.sum(ops.exp(scores - highest), axis=axis)) + ops.squeeze(highest, axis)
 
 
-def expectations(potentials, mask, scores, narrow=None):
+def expectations(potentials, mask, scores, wide=False):
     """What the model expects of all paths through a row.
 
     A path comes out of a state before its first token, number K, whose moves are the start scores.
@@ -71,7 +71,7 @@ def expectations(potentials, mask, scores, narrow=None):
         potentials: `[B, n, K]`.
         mask: bool `[B, n]`.
         scores: of starts `[K]`, of ends `[K]` and of moves `[K, K]`.
-        narrow: whether the scores are known to lie within `NARROW`; by default it is looked up.
+        wide: whether the scores are known to lie further apart than `NARROW`; else it is looked up.
 
     Returns:
         the log-sum of the scores of all paths `[B]`, the probability of each tag at each token `[n, B, K]`, and the
@@ -80,10 +80,10 @@ def expectations(potentials, mask, scores, narrow=None):
     start, end, transitions = scores
     moves = ops.concatenate([transitions, start[None]], axis=0)  # [K + 1, K]
     arguments = (potentials, mask, moves, end)
-    if narrow is None:
-        span = ops.max(moves) - ops.min(moves) + ops.max(end) - ops.min(end)
-        return ops.cond(span < NARROW, lambda: _rescaled(*arguments), lambda: _in_logarithms(*arguments))
-    return _rescaled(*arguments) if narrow else _in_logarithms(*arguments)
+    if wide:
+        return _in_logarithms(*arguments)
+    span = ops.max(moves) - ops.min(moves) + ops.max(end) - ops.min(end)
+    return ops.cond(span < NARROW, lambda: _rescaled(*arguments), lambda: _in_logarithms(*arguments))
 
 
 def _rescaled(potentials, mask, moves, end):
@@ -94,9 +94,8 @@ def _rescaled(potentials, mask, moves, end):
     """
     highest_move, highest_end = ops.max(moves), ops.max(end)
     highest = ops.max(potentials, axis=-1)  # [B, n]
-    factors = ops.pad(
-        ops.exp(moves - highest_move), ((0, 0), (0, 1))
-    )  # [K + 1, K + 1]: nothing moves back to the start
+    # Nothing moves back to the start: [K + 1, K + 1].
+    factors = ops.pad(ops.exp(moves - highest_move), ((0, 0), (0, 1)))
     ending = ops.pad(ops.exp(end - highest_end), (0, 1), constant_values=1.0)
     likely = ops.pad(ops.exp(potentials - highest[..., None]), ((0, 0), (0, 0), (0, 1)))
     likely, there = _tokens_first(likely), _tokens_first(_as_wide(mask, likely))

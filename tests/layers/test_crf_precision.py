@@ -1,5 +1,7 @@
 """The CRF's range, compilers and precision: large scores, both ways of its recursions, XLA, mixed precision."""
 
+import warnings
+
 import keras
 import numpy as np
 import pytest
@@ -133,7 +135,11 @@ def test_a_model_trains_with_jit_compile():
         model = make_model()
         ids, tags, _ = make_data()
         model.compile(keras.optimizers.Adam(0.05), jit_compile=jit)
-        losses.append(model.fit(ids, tags, epochs=2, batch_size=8, shuffle=False, verbose=0).history["loss"])
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            losses.append(model.fit(ids, tags, epochs=2, batch_size=8, shuffle=False, verbose=0).history["loss"])
+        if any("jit_compile=True" in str(warning.message) for warning in caught):
+            pytest.skip("Keras does not compile where another test has asked for deterministic operations")
     np.testing.assert_allclose(losses[0], losses[1], rtol=1e-4)
 
 

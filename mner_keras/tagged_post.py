@@ -1,0 +1,43 @@
+"""`TaggedPost`: what a model says of a post."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+from mner_keras.data.entities import Entity, entity_spans
+from mner_keras.data.post import Post
+
+
+@dataclasses.dataclass(frozen=True)
+class TaggedPost:
+    """What a model says of a post: the post itself, one tag a token, and the names in it."""
+
+    post: Post
+    tags: tuple[str, ...]
+    entities: tuple[Entity, ...]
+
+
+def as_post(post: Post | str | Sequence[str]) -> Post:
+    """A post of what people give to be tagged: a post, a plain text, or a list of tokens."""
+    if isinstance(post, Post):
+        return post
+    return Post.from_text(post) if isinstance(post, str) else Post(tuple(post))
+
+
+def tagged_post(post: Post, tags: tuple[str, ...], scores: Sequence[float]) -> TaggedPost:
+    """A post with its tags, and the entities that they make.
+
+    Args:
+        post: the post.
+        tags: one a token.
+        scores: how sure the model is of each token's tag; an entity has the smallest of its tokens.
+    """
+    entities = []
+    for kind, start, end in entity_spans(tags):
+        text, first, last = " ".join(post.tokens[start:end]), None, None
+        if post.offsets is not None:
+            first, last = post.offsets[start][0], post.offsets[end - 1][1]
+            text = post.text[first:last]
+        entities.append(Entity(text, kind, start, end, float(min(scores[start:end])), first, last))
+    return TaggedPost(post, tags, tuple(entities))
