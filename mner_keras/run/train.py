@@ -23,6 +23,8 @@ from mner_keras.errors import InputError, did_you_mean
 from mner_keras.registry import find_model
 from mner_keras.run.config import RunConfig
 from mner_keras.run.files import write_json
+from mner_keras.run.predictions import FILE as PREDICTIONS
+from mner_keras.run.predictions import write_predictions
 from mner_keras.run.provenance import environment
 from mner_keras.run.scores import SCHEME, entity_scores
 from mner_keras.saving import load
@@ -58,8 +60,8 @@ def train(
 
     Args:
         config: what to train.
-        folder: the run's folder; holds `config.toml`, `model.keras`, `metrics.json`, `history.csv`,
-            `provenance.json` and `checkpoint/` afterwards.
+        folder: the run's folder; holds `config.toml`, `model.keras`, `metrics.json`, `predictions.jsonl` (of the test
+            split), `history.csv`, `provenance.json` and `checkpoint/` afterwards.
         resume: whether to go on after the last checkpoint in the folder.
         overwrite: whether to empty the folder, once all that the run needs has been read.
         callbacks: further Keras callbacks.
@@ -109,7 +111,9 @@ def train(
     metrics: dict[str, Any] = {"model": config.model, "scheme": SCHEME, "best_epoch": checkpoint.best_epoch}
     best = load(folder / "model.keras")
     for split in ("dev", "test"):
-        metrics[split] = evaluate(best, data[split], store)
+        tags = [tagged.tags for tagged in best.tag(_checked(data[split]), store)]
+        metrics[split] = entity_scores([post.tags for post in data[split]], tags)
+    write_predictions(folder / PREDICTIONS, data["test"], tags)
     write_json(folder / "metrics.json", metrics)
     write_json(
         folder / "provenance.json",
@@ -142,10 +146,14 @@ def evaluate(
     Raises:
         InputError: a post has no tags.
     """
+    tagged = model.tag(_checked(posts), features)
+    return entity_scores([post.tags for post in posts], [post.tags for post in tagged])
+
+
+def _checked(posts: list[Post]) -> list[Post]:
     if any(post.tags is None for post in posts):
         raise InputError("expected posts with tags to score against, found posts without")
-    tagged = model.tag(posts, features)
-    return entity_scores([post.tags for post in posts], [post.tags for post in tagged])
+    return posts
 
 
 def make_optimizer(config: RunConfig, steps_per_epoch: int) -> keras.optimizers.Optimizer:
