@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mner_keras.cli.tables import print_scores
-from mner_keras.registry import MODELS
+from mner_keras.registry import MODELS, find_model
 
 if TYPE_CHECKING:
     from mner_keras.run.config import RunConfig
@@ -62,6 +62,9 @@ def train(
     metrics.json, history.csv and provenance.json. With another optimiser than the paper's, the learning rate is 0.001
     and nothing decays, unless said otherwise.
 
+    A feature CRF (stanford-ner-like, t-ner-like) takes --epochs as iterations of L-BFGS at most, and of the other
+    settings --data alone; its file is model.crf, and an interrupted run starts over.
+
     The papers' other variants are arguments: --set dropout=0 trains without dropout, --set num_objects=5 lets AGBAN
     read five objects of a picture.
     """
@@ -93,11 +96,15 @@ def train(
     try:
         metrics = train_run(config, folder, resume, overwrite, callbacks=[progress], report=_note)
     except KeyboardInterrupt:
-        print(f"interrupted; the same command with --resume goes on after the last finished epoch ({folder})")
+        goes_on = (
+            "goes on after the last finished epoch" if find_model(config.model).settings is None else "starts over"
+        )
+        print(f"interrupted; the same command with --resume {goes_on} ({folder})")
         sys.exit(130)
     finally:
         progress.close()
-    print(f"best dev F1 at epoch {metrics['best_epoch']}; scores over entities, {metrics['scheme']}")
+    best = f"best dev F1 at epoch {metrics['best_epoch']}; " if metrics["best_epoch"] else ""
+    print(f"{best}scores over entities, {metrics['scheme']}")
     for split in ("dev", "test"):
         print_scores(split, metrics[split])
     print(f"run: {folder}")
