@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import inspect
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -53,11 +54,13 @@ class PlannedRun:
 
     Args:
         system: what it belongs to; several systems may share a run's folder.
+        seed: the seed that it stands for; a system that knows no seed has one folder for all.
         config: its configuration.
         folder: its folder.
     """
 
     system: TableSystem
+    seed: int
     config: RunConfig
     folder: Path
 
@@ -83,14 +86,17 @@ def plan(
     for seed in range(1, setting.seeds + 1):
         for system in systems:
             config = configure(system, setting, data, seed)
-            runs.append(PlannedRun(system, config, Path(folder) / "runs" / run_name(config)))
+            runs.append(PlannedRun(system, seed, config, Path(folder) / "runs" / run_name(config)))
     return runs
 
 
 def configure(system: TableSystem, setting: Setting, data: Dataset, seed: int) -> RunConfig:
     """The configuration of one run of a system."""
     entry = find_model(system.model)
-    kind = getattr(entry.load_class(), "encoder_defaults", {}).get("visual")
+    model_class = entry.load_class()
+    kind = getattr(model_class, "encoder_defaults", {}).get("visual")
+    defaults = inspect.signature(model_class.__init__).parameters
+    arguments = {**setting.arguments.get(system.model, {}), **system.arguments}
     budget = fast_settings(entry, len(data["train"])) if setting.budget == "fast" else {}
     config = RunConfig.for_model(
         system.model,
@@ -102,7 +108,10 @@ def configure(system: TableSystem, setting: Setting, data: Dataset, seed: int) -
         transductive=True,
         seed=seed,
         precision=setting.precision,
-        arguments={**setting.arguments.get(system.model, {}), **system.arguments},
+        # Without what is the default anyway, so that tables share the run.
+        arguments={
+            name: value for name, value in arguments.items() if name not in defaults or value != defaults[name].default
+        },
     )
     # A system that knows no seed is one run, whatever the seed.
     return config.without_unused()[0]
@@ -111,8 +120,8 @@ def configure(system: TableSystem, setting: Setting, data: Dataset, seed: int) -
 def fast_settings(entry: ModelEntry, num_posts: int) -> dict[str, Any]:
     """What the fast budget sets otherwise than the paper.
 
-    Adam at 0.003 on batches of 16, a few epochs; a model that is fine-tuned (by AdamW) keeps its optimiser, and one that
-    is no Keras model has its iterations cut.
+    Adam at 0.003 on batches of 16, a few epochs; a model that is fine-tuned (by AdamW) keeps its optimiser, and one
+    that is no Keras model has its iterations cut.
 
     Args:
         entry: the model.

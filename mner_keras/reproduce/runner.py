@@ -51,13 +51,19 @@ def outcome_of(folder: Path) -> Outcome | None:
     return None
 
 
+def begun(folder: Path) -> bool:
+    """Whether a run was begun and has not ended."""
+    return (folder / LOG).is_file() and outcome_of(folder) is None
+
+
 def run_all(
     runs: Sequence[PlannedRun], jobs: int = 1, report: Callable[[str], None] = lambda line: None
 ) -> dict[Path, Outcome]:
     """Train what is not trained yet, in order.
 
-    Each run is `mner train CONFIG --out FOLDER --resume` in a process of its own, so that one that crashes takes none of the
-    others with it; what it prints goes to `train.log` in its folder. A run that was begun goes on after its last epoch.
+    Each run is `mner train CONFIG --out FOLDER --resume` in a process of its own, so that one that crashes takes none
+    of the others with it; what it prints goes to `train.log` in its folder. A run that was begun goes on after its last
+    epoch.
 
     Args:
         runs: the runs; those of one folder are one run.

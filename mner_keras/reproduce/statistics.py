@@ -20,8 +20,8 @@ class Comparison:
     Args:
         difference: mean difference over the seeds that both have.
         seeds: how many.
-        t_test: p of the one-tailed paired t-test over seeds that the first is better; `None` below three pairs, or where
-            all differences are the same.
+        t_test: p of the one-tailed paired t-test over seeds that the first is better; `None` below three pairs, or
+            where all differences are the same.
         bootstrap: p of the one-tailed paired bootstrap over posts that the first is better.
         low: 2.5 % quantile of the bootstrap's differences.
         high: 97.5 % quantile.
@@ -44,8 +44,8 @@ def compare(
     """Compare two systems by their predictions on the same posts.
 
     AGBAN's table III marks what a one-tailed paired t-test finds better than Object-Concat (p < 0.01) and leaves the
-    paired unit open; seeds are paired here. The bootstrap draws posts with replacement, the same for both systems and all
-    seeds, and takes the mean difference over the seeds.
+    paired unit open; seeds are paired here. The bootstrap draws posts with replacement, the same for both systems and
+    all seeds, and takes the mean difference over the seeds.
 
     Args:
         first: predictions of the first system, one sequence a seed.
