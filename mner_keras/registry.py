@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Any
 from mner_keras.errors import InputError, did_you_mean
 
 if TYPE_CHECKING:
+    from mner_keras.system import System
     from mner_keras.tagger import Tagger
+
+KERAS_FILE = "model.keras"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,7 +21,7 @@ class Training:
     """How a paper trains its model.
 
     Args:
-        optimizer: the name of a Keras optimiser.
+        optimizer: the name of a Keras optimiser; `None`, as below, where that has no meaning for a system.
         learning_rate: its learning rate.
         batch_size: posts a batch.
         epochs: epochs at most.
@@ -29,11 +32,11 @@ class Training:
         gradient_clip: the norm that all gradients together are clipped to; 0 for none.
     """
 
-    optimizer: str
-    learning_rate: float
-    batch_size: int
-    epochs: int
-    patience: int
+    optimizer: str | None = None
+    learning_rate: float | None = None
+    batch_size: int | None = None
+    epochs: int = 100
+    patience: int = 0
     learning_rate_decay: float = 0.0
     weight_decay: float = 0.0
     momentum: float = 0.0
@@ -50,6 +53,10 @@ class ModelEntry:
         summary: a line for people.
         training: the paper's settings.
         arguments: arguments of the class that the name stands for.
+        file: what the model's file in a run's folder is called. Its ending tells which class opens it: `.keras` for a
+            Keras model, an ending of its own for any other class.
+        settings: of the settings of a run, those that the class' `fit` takes, for a class that is no Keras model;
+            `None` for a Keras model, which a run trains with all of them.
     """
 
     module: str
@@ -57,8 +64,10 @@ class ModelEntry:
     summary: str
     training: Training
     arguments: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    file: str = KERAS_FILE
+    settings: tuple[str, ...] | None = None
 
-    def load_class(self) -> type[Tagger]:
+    def load_class(self) -> type[Tagger] | type[System]:
         """Import the class."""
         return getattr(importlib.import_module(self.module), self.class_name)
 
@@ -79,6 +88,8 @@ _BILSTM_CRF_TRAINING = Training("sgd", 0.01, batch_size=1, epochs=100, patience=
 _CO_ATTENTION_TRAINING = Training("rmsprop", 0.001, batch_size=10, epochs=100, patience=20)
 # Moon et al.; the epochs are unstated.
 _MNER_MA_TRAINING = Training("adagrad", 0.02, batch_size=10, epochs=100, patience=20)
+# A feature CRF's epoch is an iteration of L-BFGS, which reads all posts.
+_FEATURE_CRF = {"file": "model.crf", "settings": ("epochs",), "training": Training(epochs=200)}
 # The papers of VAM and Disan are not at hand.
 _UNKNOWN_TRAINING = Training("adam", 0.001, batch_size=10, epochs=100, patience=20)
 
@@ -147,6 +158,20 @@ MODELS: dict[str, ModelEntry] = {
         "Disan",
         "directional self-attention with the picture (Arshad et al. 2019)",
         _UNKNOWN_TRAINING,
+    ),
+    "stanford-ner-like": ModelEntry(
+        "mner_keras.baselines.feature_crf",
+        "FeatureCRF",
+        "feature CRF after Stanford NER (Finkel et al. 2005), no picture",
+        arguments={"features": "stanford"},
+        **_FEATURE_CRF,
+    ),
+    "t-ner-like": ModelEntry(
+        "mner_keras.baselines.feature_crf",
+        "FeatureCRF",
+        "feature CRF after T-NER (Ritter et al. 2011), with gazetteers, no picture",
+        arguments={"features": "t-ner"},
+        **_FEATURE_CRF,
     ),
 }
 

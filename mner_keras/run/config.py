@@ -73,8 +73,9 @@ class RunConfig:
         Raises:
             InputError: an unknown model, optimiser, precision or argument, or a number out of range.
         """
-        paper = dataclasses.asdict(find_model(model).training)
-        if settings.get("optimizer", paper["optimizer"]) != paper["optimizer"]:
+        known = dataclasses.asdict(find_model(model).training).items()
+        paper = {name: value for name, value in known if value is not None}
+        if "optimizer" in paper and settings.get("optimizer", paper["optimizer"]) != paper["optimizer"]:
             paper.update(learning_rate=0.001, learning_rate_decay=0.0, weight_decay=0.0, momentum=0.0)
         config = cls(model=model, **{**paper, **settings})
         config.check()
@@ -97,9 +98,19 @@ class RunConfig:
             )
         find_model(self.model)
 
+    def without_unused(self) -> tuple[RunConfig, list[str]]:
+        """The same with nothing set that has no meaning for the model, and the names of what was set in vain."""
+        plain = RunConfig.for_model(self.model)
+        unused = {field.name: getattr(plain, field.name) for field in dataclasses.fields(self)}
+        unused = {name: value for name, value in unused.items() if name not in _used(self.model)}
+        in_vain = [name for name, value in unused.items() if getattr(self, name) != value]
+        return dataclasses.replace(self, **unused), in_vain
+
     def save(self, path: str | os.PathLike) -> None:
-        """Write the configuration as TOML."""
-        Path(path).write_text(tomli_w.dumps(dataclasses.asdict(self)), encoding="utf-8")
+        """Write the configuration as TOML, without what has no meaning for the model."""
+        used = _used(self.model)
+        values = {name: value for name, value in dataclasses.asdict(self).items() if name in used}
+        Path(path).write_text(tomli_w.dumps(values), encoding="utf-8")
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> RunConfig:
@@ -126,3 +137,11 @@ class RunConfig:
         config = cls(**values)
         config.check()
         return config
+
+
+def _used(model: str) -> set[str]:
+    """The settings that have a meaning for a model."""
+    settings = find_model(model).settings
+    if settings is None:
+        return {field.name for field in dataclasses.fields(RunConfig)}
+    return {"model", "data", "arguments", *settings}

@@ -8,7 +8,7 @@ import platform
 import subprocess
 from typing import Any
 
-PACKAGES = ("mner-keras", "keras", "tensorflow", "jax", "torch", "numpy", "h5py", "nltk", "seqeval")
+PACKAGES = ("mner-keras", "keras", "tensorflow", "jax", "torch", "numpy", "h5py", "nltk", "seqeval", "python-crfsuite")
 
 
 def environment() -> dict[str, Any]:

@@ -10,7 +10,7 @@ import mner_keras
 from mner_keras import Post
 from mner_keras.registry import MODELS
 from mner_keras.run.config import RunConfig
-from mner_keras.run.train import make_optimizer
+from mner_keras.run.optimizer import make_optimizer
 
 WITH_PICTURE = [name for name, kind in BASELINES.items() if kind == "hsn"]
 
