@@ -1,4 +1,4 @@
-"""Extension of Griffe, which reads the docstrings for `mkdocs build`: what Keras' docstrings have and it does not know."""
+"""Extension of Griffe, which reads the docstrings for `mkdocs build`: Keras' headings and examples."""
 
 from __future__ import annotations
 
