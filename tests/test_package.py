@@ -119,8 +119,8 @@ def test_the_models_of_the_registry_are_there():
         assert issubclass(found, Tagger) == entry.is_keras == entry.file.endswith(".keras"), name
         for method in ("fit", "tag", "save", *(() if entry.is_keras else ("load",))):
             assert callable(getattr(found, method)), (name, method)
-        assert endings.setdefault(entry.file.rpartition(".")[2], found).__name__ == found.__name__ or issubclass(
-            found, Tagger
-        )
+        if not entry.is_keras:
+            # The ending tells which class opens a file.
+            assert endings.setdefault(entry.file.rpartition(".")[2], found) is found
         assert entry.summary
     assert {m for m in vars(System) if not m.startswith("_")} == {"fit", "tag", "save", "load"}

@@ -7,9 +7,10 @@ from collections.abc import Iterable
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
-from mner_keras.baselines.bert_preset import SIZES, load_backbone, load_subwords, make_backbone
+from mner_keras.baselines.bert_preset import load_backbone, load_subwords, make_backbone
 from mner_keras.baselines.layers import FirstSubwords
 from mner_keras.data.encoder import PostEncoder
 from mner_keras.data.post import Post
@@ -89,7 +90,7 @@ class BertNER(Tagger):
                 "segment_ids": ops.zeros_like(inputs["subword_ids"]),
                 "padding_mask": ops.cast(inputs["subword_mask"], "int32"),
             }
-        )["sequence_output"]  # [B, m, d]
+        )  # [B, m, d]
         tokens = FirstSubwords(name="first_pieces")(pieces, inputs["first_subwords"])  # [B, n, d]
         tokens = keras.layers.Dropout(dropout, name="token_dropout")(tokens)
         scores = keras.layers.Dense(
@@ -98,7 +99,7 @@ class BertNER(Tagger):
         layer = CRF(num_tags, boundary=crf, name="crf")
         potentials = layer(scores, mask=inputs["token_mask"])
         if not crf:
-            layer.transitions.assign(ops.zeros_like(layer.transitions))
+            layer.transitions.assign(np.zeros((num_tags, num_tags)))
             layer.trainable = False
         super().__init__(
             inputs,
@@ -140,15 +141,13 @@ class BertNER(Tagger):
             preset: a preset of KerasHub, or a local Hugging Face folder.
             arguments: the model's other arguments.
         """
-        bert = load_backbone(preset)
-        config = bert.get_config()
+        bert, sizes = load_backbone(preset)
         pieces = 0 if encoder.subwords is None else len(encoder.subwords.vocabulary)
-        if not 0 < pieces <= config["vocabulary_size"]:
+        if not 0 < pieces <= sizes["vocabulary_size"]:
             raise ValueError(
-                f"`encoder` must have the word pieces of the preset, {config['vocabulary_size']:,}. Received: an encoder "
+                f"`encoder` must have the word pieces of the preset, {sizes['vocabulary_size']:,}. Received: an encoder "
                 f"with {pieces:,}"
             )
-        sizes = {name: config[name] for name in SIZES}
         model = cls(num_tags=encoder.num_tags, backbone=sizes, preset=os.fspath(preset), encoder=encoder, **arguments)
         model.get_layer("backbone").set_weights(bert.get_weights())
         return model

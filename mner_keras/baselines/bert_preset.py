@@ -25,18 +25,18 @@ SIZES = (
 
 
 def make_backbone(sizes: dict[str, Any]) -> keras.Model:
-    """A `keras_hub.models.BertBackbone` with fresh weights.
+    """The layers of a `keras_hub.models.BertBackbone` up to the word pieces' vectors, with fresh weights.
 
     Args:
-        sizes: its arguments, those of `SIZES`.
+        sizes: the backbone's arguments, those of `SIZES`.
     """
     if not isinstance(sizes, dict) or set(sizes) != set(SIZES):
         raise ValueError(f"`backbone` must be a dict of {', '.join(SIZES)}. Received: backbone={sizes!r}")
-    return _keras_hub().models.BertBackbone(**sizes, name="backbone")
+    return _without_pooler(_keras_hub().models.BertBackbone(**sizes))
 
 
-def load_backbone(preset: str | os.PathLike) -> keras.Model:
-    """The pretrained network of a preset.
+def load_backbone(preset: str | os.PathLike) -> tuple[keras.Model, dict[str, Any]]:
+    """The pretrained network of a preset, as `make_backbone` makes it, and its sizes.
 
     Args:
         preset: a preset of KerasHub's `BertBackbone`, or a Hugging Face folder (`config.json`, `model.safetensors`).
@@ -44,10 +44,12 @@ def load_backbone(preset: str | os.PathLike) -> keras.Model:
     Raises:
         InputError: no such preset or folder, or one of another kind of model; the extra `bert` is missing.
     """
-    backbone = _load(_keras_hub().models.BertBackbone, preset)
-    if not isinstance(backbone, _keras_hub().models.BertBackbone):
+    kind = _keras_hub().models.BertBackbone
+    backbone = _load(kind, preset)
+    if not isinstance(backbone, kind):
         raise InputError(f"expected a BERT, found a {type(backbone).__name__}", preset)
-    return backbone
+    config = backbone.get_config()
+    return _without_pooler(backbone), {name: config[name] for name in SIZES}
 
 
 def load_subwords(preset: str | os.PathLike) -> Subwords:
@@ -63,6 +65,13 @@ def load_subwords(preset: str | os.PathLike) -> Subwords:
     tokenizer = _load(hub.models.BertTokenizer, preset)
     backbone = _load(hub.models.BertBackbone, preset, load_weights=False)
     return Subwords(tokenizer.get_vocabulary(), tokenizer.lowercase, backbone.max_sequence_length)
+
+
+def _without_pooler(backbone: keras.Model) -> keras.Model:
+    import keras
+
+    # What reads `[CLS]` has no gradient here.
+    return keras.Model(backbone.input, backbone.output["sequence_output"], name="backbone")
 
 
 def _load(kind: Any, preset: str | os.PathLike, **options: Any) -> Any:

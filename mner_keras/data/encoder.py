@@ -49,9 +49,9 @@ class PostEncoder:
         subwords: a BERT's word pieces, where the model reads them.
 
     Batch keys: `word_ids` int32 `[B, n]`, `char_ids` int32 `[B, n, c]`, `pos_ids` int32 `[B, n]`, `token_mask` bool
-    `[B, n]`, `visual_features` float32 `[B, k, f]`, `visual_mask` bool `[B, k]`; with `subwords` also `subword_ids` int32
-    `[B, m]`, `subword_mask` bool `[B, m]` and `first_subwords` int32 `[B, n]`, the position of each token's first piece,
-    0 for none; targets int32 `[B, n]`.
+    `[B, n]`, `visual_features` float32 `[B, k, f]`, `visual_mask` bool `[B, k]`; with `subwords` also `subword_ids`
+    int32 `[B, m]`, `subword_mask` bool `[B, m]` and `first_subwords` int32 `[B, n]`, the position of each token's first
+    piece, 0 for none; targets int32 `[B, n]`.
     """
 
     def __init__(
