@@ -106,6 +106,11 @@ class Tagger(CRFModel):
         return PostEncoder.fit(posts, vectors, features, **options)
 
     @classmethod
+    def encoder_options(cls, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Options of `fit_encoder` that follow from arguments of the model."""
+        return {"visual_count": arguments["num_objects"]} if "num_objects" in arguments else {}
+
+    @classmethod
     def from_encoder(cls, encoder: PostEncoder, **arguments: Any) -> Tagger:
         """Build the model for an encoder, and take over the encoder's word vectors.
 
@@ -268,7 +273,7 @@ class Tagger(CRFModel):
         longer = next_length(length)
         padded = {}
         for name, array in self._select(inputs).items():
-            by_token = array.ndim > 1 and not name.startswith("visual_")
+            by_token = array.ndim > 1 and not name.startswith(("visual_", "subword_"))
             widths = [(0, filled - rows), (0, longer - length if by_token else 0)] + [(0, 0)] * (array.ndim - 2)
             padded[name] = np.pad(array, widths)
         tags, scores = self._decoder.predict_on_batch(padded)

@@ -54,6 +54,8 @@ class TaggerFit:
         self.encoder, self.store = _encoder(config, model_class, data, arguments, report)
         try:
             self.model = model_class.from_encoder(self.encoder, **arguments)
+        except InputError:
+            raise
         except (TypeError, ValueError) as error:
             raise InputError(f"the model cannot be built: {str(error).partition(chr(10))[0]}") from error
         self.batches = PostBatches(
@@ -140,8 +142,7 @@ def _encoder(
     # Without pictures a model still needs a store's widths and its blank picture.
     path = find_features(config.features, model_class, data)
     store = None if path is None else FeatureStore(path)
-    options = {"visual_count": arguments["num_objects"]} if "num_objects" in arguments else {}
-    encoder = model_class.fit_encoder(posts, vectors, store, **options)
+    encoder = model_class.fit_encoder(posts, vectors, store, **model_class.encoder_options(arguments))
     blind = config.no_pictures or not arguments.get("pictures", True)
     if blind and encoder.visual is not None:
         encoder.visual = dataclasses.replace(encoder.visual, extractor=None, weights=None, weights_hash=None)
