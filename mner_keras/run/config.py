@@ -126,3 +126,8 @@ class RunConfig:
         config = cls(**values)
         config.check()
         return config
+
+
+def dev_batch_size(config: RunConfig) -> int:
+    """Posts a batch when a run is scored on dev."""
+    return max(config.batch_size, 32)

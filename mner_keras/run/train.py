@@ -21,7 +21,7 @@ from mner_keras.data.pipeline import as_dataset
 from mner_keras.data.post import Post
 from mner_keras.errors import InputError, did_you_mean
 from mner_keras.registry import find_model
-from mner_keras.run.config import RunConfig
+from mner_keras.run.config import RunConfig, dev_batch_size
 from mner_keras.run.files import write_json
 from mner_keras.run.provenance import environment
 from mner_keras.run.scores import SCHEME, entity_scores
@@ -87,7 +87,7 @@ def train(
     batches = PostBatches(encoder, data["train"], store, config.batch_size, shuffle=True, seed=config.seed)
     model.compile(optimizer=make_optimizer(config, len(batches)))
     # Posts of like length share a batch; F1 does not ask for their order.
-    dev = PostBatches(encoder, sorted(data["dev"], key=len), store, max(config.batch_size, 32))
+    dev = PostBatches(encoder, sorted(data["dev"], key=len), store, dev_batch_size(config))
     _report_missing(report, {"train": batches, "dev": dev}, store)
     if overwrite:
         shutil.rmtree(folder, ignore_errors=True)
