@@ -8,6 +8,7 @@ matplotlib's last-resort font draws a box that names the script.
 from __future__ import annotations
 
 import unicodedata
+import warnings
 from collections.abc import Iterable
 from functools import cache, lru_cache
 
@@ -60,11 +61,6 @@ def families(texts: Iterable[str]) -> list[str]:
     return found
 
 
-def undrawn(texts: Iterable[str]) -> str:
-    """The characters of some texts that no font of the machine draws."""
-    return "".join(sorted({c for text in texts for c in text if not c.isspace() and not _font_with(ord(c))}))
-
-
 def is_right_to_left(tokens: Iterable[str]) -> bool:
     """Whether a post runs from right to left: more of its words begin so than not."""
     count = 0
@@ -97,7 +93,9 @@ def shortened(text: str, width: float, size: float, family: tuple[str, ...] = (B
 @lru_cache(maxsize=20_000)
 def _width(text: str, size: float, family: tuple[str, ...], weight: str) -> float:
     properties = FontProperties(family=list(family), size=size, weight=weight)
-    return _renderer().get_text_width_height_descent(text, properties, False)[0] / _SCALE
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")
+        return _renderer().get_text_width_height_descent(text, properties, False)[0] / _SCALE
 
 
 @cache

@@ -114,13 +114,16 @@ def modality_space_figure(
     """
     from sklearn.manifold import TSNE
 
-    figure = Figure(figsize=(7.2, 4.1), dpi=150, layout="constrained")
+    figure = Figure(figsize=(7.2, 3.95), dpi=150, layout="constrained")
     FigureCanvasAgg(figure)
     panels = figure.subplots(1, len(samples), sharex=True, sharey=True, squeeze=False)[0]
+    far = 0.0
     for number, (axes, (name, sample)) in enumerate(zip(panels, samples.items(), strict=True)):
         features = np.concatenate([sample.text, sample.objects])
         near = min(perplexity, (len(features) - 1) / 3)
         places = TSNE(perplexity=near, max_iter=iterations, init="pca", random_state=seed).fit_transform(features)
+        places -= (places.max(axis=0) + places.min(axis=0)) / 2
+        far = max(far, float(np.abs(places).max()))
         words = len(sample.text)
         style = {"s": 9, "linewidths": 0, "alpha": 0.75}
         axes.scatter(*places[:words].T, color=_TEXT, marker="o", label=f"{words} tokens", **style)
@@ -128,6 +131,7 @@ def modality_space_figure(
         axes.set_title(f"({chr(97 + number)}) {name}", fontsize=9, parse_math=False)
         accuracy = 100 * linear_separability(sample)
         axes.set_xlabel(f"linear classifier on held-out posts: {accuracy:.1f} % (chance 50 %)", fontsize=8)
-        axes.set(xticks=[], yticks=[], aspect="equal", adjustable="datalim")
-        axes.legend(fontsize=7, frameon=False, loc="upper right")
+        axes.set(xticks=[], yticks=[], aspect="equal")
+        axes.legend(fontsize=7, loc="best", framealpha=0.9, markerscale=1.5)
+    panels[0].set(xlim=(-1.06 * far, 1.06 * far), ylim=(-1.06 * far, 1.06 * far))
     return figure

@@ -10,12 +10,13 @@ from matplotlib.patches import Rectangle
 from PIL import Image
 
 from mner_keras.reproduce.figures.cases import PostCase
-from mner_keras.reproduce.figures.fonts import drawable, shortened
+from mner_keras.reproduce.figures.fonts import drawable, shortened, text_width
 from mner_keras.reproduce.figures.page import GREY, HEAT, PALE, Page
 
 SIDE = 140.0
 """Points that a picture's longer side takes."""
 
+_NAME, _LINE = 6.0, 8.0  # size and height of an object's name
 _SHOWN = 640  # pixels of a picture's longer side that a figure keeps
 BOX_COLOURS = ("#d6006c", "#0072b2", "#009e73", "#e69f00", "#7a3e9d")
 
@@ -37,7 +38,9 @@ def draw_regions(page: Page, case: PostCase, x: float, y: float) -> None:
         axes.axhline(row * height / rows, color="white", linewidth=0.4, alpha=0.8, zorder=3)
     for column in range(1, columns):
         axes.axvline(column * width / columns, color="white", linewidth=0.4, alpha=0.8, zorder=3)
-    page.text(x, y + SIDE + 7, f"regions {low:.4f} to {high:.4f}, even {1 / len(weights):.4f}", 6.5, GREY)
+    even = 1 / len(weights)
+    uneven = f"regions {low:.4f} to {high:.4f}, even {even:.4f}"
+    page.text(x, y + SIDE + 7, uneven if high - low > 1e-4 * even else f"all regions {even:.4f}", 6.5, GREY)
 
 
 def draw_boxes(page: Page, case: PostCase, count: int, x: float, y: float, side: float = SIDE) -> None:
@@ -46,22 +49,32 @@ def draw_boxes(page: Page, case: PostCase, count: int, x: float, y: float, side:
     boxes = case.objects.boxes
     if case.picture is None or boxes is None:
         return
-    scale = case.picture.width / max(case.picture.width, case.picture.height) * side / case.picture.width
-    for number, (top, left, bottom, right) in enumerate(boxes[:count]):
+    pixel = side / max(case.picture.size)  # in points
+    across, down = case.picture.width * pixel, case.picture.height * pixel
+    taken: list[tuple[float, float, float]] = []
+    for number, (top, left, bottom, right) in enumerate(boxes[:count] * pixel):
         colour = BOX_COLOURS[number % len(BOX_COLOURS)]
-        axes.add_patch(Rectangle((left, top), right - left, bottom - top, fill=False, edgecolor=colour, linewidth=1.3))
-        name = shortened(drawable(case.objects.name(number)), max(30.0, side - left * scale), 6)
-        low = top * scale < 8
-        axes.text(
-            left,
-            bottom if low else top,
-            f" {name} ",
-            fontsize=6,
-            color="white",
-            va="top" if low else "bottom",
-            parse_math=False,
-            bbox={"facecolor": colour, "edgecolor": "none", "pad": 0.8},
-        )
+        corner = left / pixel, top / pixel
+        size = (right - left) / pixel, (bottom - top) / pixel
+        axes.add_patch(Rectangle(corner, *size, fill=False, edgecolor=colour, linewidth=1.3, zorder=3))
+        name = shortened(drawable(case.objects.name(number)), 70, _NAME)
+        width = text_width(name, _NAME) + 4
+        # The first corner of the box where the name covers no other name.
+        places = [(u, v) for v in (top - _LINE, bottom, top, bottom - _LINE) for u in (left, right - width)]
+        places = [(min(max(u, 0), max(0, across - width)), min(max(v, 0), max(0, down - _LINE))) for u, v in places]
+        u, v = next((place for place in places if not _covers(place, width, taken)), places[0])
+        taken.append((u, v, width))
+        place, size = (u / pixel, v / pixel), (width / pixel, _LINE / pixel)
+        axes.add_patch(Rectangle(place, *size, facecolor=colour, edgecolor="none", zorder=4))
+        middle = (v + _LINE / 2) / pixel
+        style = {"color": "white", "va": "center_baseline", "parse_math": False, "zorder": 5}
+        axes.text((u + 2) / pixel, middle, name, fontsize=_NAME, **style)
+
+
+def _covers(place: tuple[float, float], width: float, taken: list[tuple[float, float, float]]) -> bool:
+    """Whether a name at a place would cover one of those that stand, each left, top and width."""
+    x, y = place
+    return any(abs(y - top) < _LINE and x < left + wide and left < x + width for left, top, wide in taken)
 
 
 def object_line(case: PostCase, count: int) -> str:
@@ -94,6 +107,7 @@ def _picture_axes(
         axes.imshow(np.asarray(shown), extent=(0, size[0], size[1], 0), aspect="auto", interpolation="antialiased")
         axes.set(xlim=(0, size[0]), ylim=(size[1], 0))
     else:
-        word = "no picture" if case.post.image_id is None else f"picture {case.post.image_id}\nnot at hand"
+        blank = ":\nthe model sees a blank one" if "region_attention" in case.explanation else ""
+        word = f"no picture{blank}" if case.post.image_id is None else f"picture {case.post.image_id}\nnot at hand"
         axes.text(50, 50, word, ha="center", va="center", fontsize=7, color=GREY, parse_math=False, zorder=4)
     return axes, size

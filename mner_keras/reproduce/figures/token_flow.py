@@ -84,13 +84,9 @@ class TokenFlow:
         self.lines = self._cut(room)
 
     @property
-    def line_height(self) -> float:
-        return _TOKEN + sum(lane.height + 1 for lane in (*self.above, *self.below)) + _GAP
-
-    @property
     def height(self) -> float:
         """Points from the first line's top to the last one's end."""
-        return len(self.lines) * self.line_height - _GAP + (10 if self.more else 0)
+        return sum(self._line_height(line) for line in self.lines) - _GAP + (10 if self.more else 0)
 
     def draw(self, page: Page, x: float, y: float) -> None:
         """Draw the tokens with their top left corner at a point of a page."""
@@ -98,8 +94,7 @@ class TokenFlow:
             places = self._places(line, x)
             top = y
             for number, lane in enumerate(self.above):
-                self._draw_lane(page, lane, self._labels[number], line, places, x, top)
-                top += lane.height + 1
+                top += self._draw_lane(page, lane, self._labels[number], line, places, x, top)
             for token, left in places.items():
                 colour = self._heat_colour(token)
                 page.box(left + 0.5, top, self.widths[token] - 1, _TOKEN, colour, "none" if self.heat is None else PALE)
@@ -107,9 +102,8 @@ class TokenFlow:
                 page.text(middle, top + _TOKEN / 2, self.texts[token], SIZE, ink_on(colour), ha="center")
             top += _TOKEN + 1
             for number, lane in enumerate(self.below, start=len(self.above)):
-                self._draw_lane(page, lane, self._labels[number], line, places, x, top)
-                top += lane.height + 1
-            y += self.line_height
+                top += self._draw_lane(page, lane, self._labels[number], line, places, x, top)
+            y += self._line_height(line)
         if self.more:
             page.text(x + self.indent, y - 2, f"and {self.more:,} more tokens", 7, GREY, style="italic")
 
@@ -138,12 +132,22 @@ class TokenFlow:
         """The left end of each token of a line."""
         left = x + self.indent
         if self.right_to_left:
-            left = x + self.width - sum(self.widths[token] for token in line)
+            left = x + self.width - self.indent - sum(self.widths[token] for token in line)
         places = {}
         for token in reversed(line) if self.right_to_left else line:
             places[token] = left
             left += self.widths[token]
         return places
+
+    def _shown(self, lane: Spans | Values, line: list[int]) -> bool:
+        """Whether a lane is drawn at a line: entities are not where neither gold nor prediction has one."""
+        lanes = [one for one in (*self.above, *self.below) if isinstance(one, Spans)]
+        spans = [span for one in lanes for span in entity_spans(one.tags)]
+        return isinstance(lane, Values) or any(start < line[-1] + 1 and line[0] < end for _, start, end in spans)
+
+    def _line_height(self, line: list[int]) -> float:
+        lanes = [lane for lane in (*self.above, *self.below) if self._shown(lane, line)]
+        return _TOKEN + 1 + sum(lane.height + 1 for lane in lanes) + _GAP
 
     def _heat_colour(self, token: int) -> tuple[float, ...]:
         if self.heat is None:
@@ -153,9 +157,13 @@ class TokenFlow:
 
     def _draw_lane(
         self, page: Page, lane: Spans | Values, label: str, line: list[int], places: dict, x: float, top: float
-    ) -> None:
+    ) -> float:
+        """Draw a lane at a line; returns its height."""
+        if not self._shown(lane, line):
+            return 0.0
         middle = top + lane.height / 2
-        page.text(x, middle, label, _SMALL + 0.5, GREY)
+        end, side = (x + self.width, "right") if self.right_to_left else (x, "left")
+        page.text(end, middle, label, _SMALL + 0.5, GREY, ha=side)
         if isinstance(lane, Values):
             for token, left in places.items():
                 value = float(lane.values[token])
@@ -163,7 +171,7 @@ class TokenFlow:
                 width = self.widths[token]
                 page.box(left + 0.5, top, width - 1, lane.height, colour, PALE)
                 page.text(left + width / 2, middle, f"{value:.2f}", _SMALL, ink_on(colour), ha="center")
-            return
+            return lane.height + 1
         right = None if lane.gold is None else set(entity_spans(lane.gold))
         for span in entity_spans(lane.tags):
             kind, start, end = span
@@ -177,3 +185,4 @@ class TokenFlow:
             page.box(left + 1, top, width - 2, lane.height, "white" if wrong else colour, colour)
             text = shortened(f"× {kind}" if wrong else kind, width - 2, _SMALL)
             page.text(left + width / 2, middle, text, _SMALL, colour if wrong else "white", ha="center", weight="bold")
+        return lane.height + 1
