@@ -151,3 +151,8 @@ def _used(model: str) -> set[str]:
     if settings is None:
         return {field.name for field in dataclasses.fields(RunConfig)}
     return {"model", "data", "arguments", *settings}
+
+
+def dev_batch_size(config: RunConfig) -> int:
+    """Posts a batch when a run is scored on dev."""
+    return max(config.batch_size, 32)
