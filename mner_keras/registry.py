@@ -30,6 +30,7 @@ class Training:
         weight_decay: the L2 coefficient, as a decay of every weight.
         momentum: the optimiser's momentum; 0 for its own default.
         gradient_clip: the norm that all gradients together are clipped to; 0 for none.
+        warmup: the share of all steps over which the rate rises, to fall to 0 afterwards; 0 for neither.
     """
 
     optimizer: str | None = None
@@ -41,6 +42,7 @@ class Training:
     weight_decay: float = 0.0
     momentum: float = 0.0
     gradient_clip: float = 0.0
+    warmup: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,8 +57,8 @@ class ModelEntry:
         arguments: arguments of the class that the name stands for.
         file: what the model's file in a run's folder is called. Its ending tells which class opens it: `.keras` for a
             Keras model, an ending of its own for any other class.
-        settings: of the settings of a run, those that the class' `fit` takes, for a class that is no Keras model;
-            `None` for a Keras model, which a run trains with all of them.
+        settings: of the settings of a run, those that have a meaning for it; `None` for all. For a class that is no
+            Keras model, those that its `fit` takes.
     """
 
     module: str
@@ -66,6 +68,11 @@ class ModelEntry:
     arguments: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     file: str = KERAS_FILE
     settings: tuple[str, ...] | None = None
+
+    @property
+    def is_keras(self) -> bool:
+        """Whether the class is a Keras model (a `Tagger`), which a run trains epoch by epoch."""
+        return self.file == KERAS_FILE
 
     def load_class(self) -> type[Tagger] | type[System]:
         """Import the class."""
@@ -88,6 +95,9 @@ _BILSTM_CRF_TRAINING = Training("sgd", 0.01, batch_size=1, epochs=100, patience=
 _CO_ATTENTION_TRAINING = Training("rmsprop", 0.001, batch_size=10, epochs=100, patience=20)
 # Moon et al.; the epochs are unstated.
 _MNER_MA_TRAINING = Training("adagrad", 0.02, batch_size=10, epochs=100, patience=20)
+# Devlin et al. appendix A.3, and their program's weight decay; 3 to 5 epochs. A BERT reads no vectors and no picture.
+_BERT_TRAINING = Training("adamw", 5e-5, batch_size=32, epochs=5, patience=0, weight_decay=0.01, warmup=0.1)
+_BERT_SETTINGS = (*(field.name for field in dataclasses.fields(Training)), "seed", "precision")
 # A feature CRF's epoch is an iteration of L-BFGS, which reads all posts.
 _FEATURE_CRF = {"file": "model.crf", "settings": ("epochs",), "training": Training(epochs=200)}
 # The papers of VAM and Disan are not at hand.
@@ -158,6 +168,13 @@ MODELS: dict[str, ModelEntry] = {
         "Disan",
         "directional self-attention with the picture (Arshad et al. 2019)",
         _UNKNOWN_TRAINING,
+    ),
+    "bert-ner": ModelEntry(
+        "mner_keras.baselines.bert_ner",
+        "BertNER",
+        "BERT with a linear layer and a CRF (Devlin et al. 2019), no picture",
+        _BERT_TRAINING,
+        settings=_BERT_SETTINGS,
     ),
     "stanford-ner-like": ModelEntry(
         "mner_keras.baselines.feature_crf",

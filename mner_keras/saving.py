@@ -43,7 +43,7 @@ def load(path: str | os.PathLike) -> Tagger | System:
 
     ending = os.path.splitext(path)[1]
     for entry in MODELS.values():
-        if entry.settings is not None and ending == os.path.splitext(entry.file)[1]:
+        if not entry.is_keras and ending == os.path.splitext(entry.file)[1]:
             return entry.load_class().load(path)
     config = read_model_config(path)
     name = config.get("registered_name") or config.get("class_name")
@@ -62,6 +62,8 @@ def load(path: str | os.PathLike) -> Tagger | System:
 
     try:
         return keras.saving.load_model(path)
+    except InputError:
+        raise
     except (OSError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
         reason = str(error).strip().partition("\n")[0]
         raise InputError(f"expected a model of this version, found one that does not load ({reason})", path) from error

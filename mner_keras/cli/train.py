@@ -97,9 +97,7 @@ def train(
     try:
         metrics = train_run(config, folder, resume, overwrite, callbacks=[progress], report=_note)
     except KeyboardInterrupt:
-        goes_on = (
-            "goes on after the last finished epoch" if find_model(config.model).settings is None else "starts over"
-        )
+        goes_on = "goes on after the last finished epoch" if find_model(config.model).is_keras else "starts over"
         print(f"interrupted; the same command with --resume {goes_on} ({folder})")
         sys.exit(130)
     finally:

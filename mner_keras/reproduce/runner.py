@@ -15,6 +15,7 @@ from mner_keras.errors import InputError
 from mner_keras.reproduce.plan import PlannedRun
 from mner_keras.run.config import RunConfig
 
+COMMAND = (sys.executable, "-m", "mner_keras", "train")
 LOG = "train.log"
 DIVERGED = 3
 """The exit code of `mner train` for a run whose loss is no number any more."""
@@ -113,8 +114,7 @@ def _prepare(folder: Path, config: RunConfig) -> None:
 
 
 def _start(folder: Path) -> subprocess.Popen:
-    command = [sys.executable, "-m", "mner_keras", "train", os.fspath(folder / "config.toml")]
-    command += ["--out", os.fspath(folder), "--resume"]
+    command = [*COMMAND, os.fspath(folder / "config.toml"), "--out", os.fspath(folder), "--resume"]
     with open(folder / LOG, "ab") as log:
         # A group of its own: the keyboard's interrupt reaches this process, which passes it on and waits.
         return subprocess.Popen(

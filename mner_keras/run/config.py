@@ -38,6 +38,7 @@ class RunConfig:
         weight_decay: decay of every weight.
         momentum: the optimiser's momentum; 0 for its own default.
         gradient_clip: the norm that all gradients together are clipped to; 0 for none.
+        warmup: the share of all steps over which the rate rises; then it falls to 0 at the last. 0 for neither.
         seed: of the weights, the order of the posts and the dropout.
         precision: a Keras dtype policy.
         arguments: further arguments of the model.
@@ -59,6 +60,7 @@ class RunConfig:
     weight_decay: float = 0.0
     momentum: float = 0.0
     gradient_clip: float = 0.0
+    warmup: float = 0.0
     seed: int = 1
     precision: str = "float32"
     arguments: dict[str, Any] = dataclasses.field(default_factory=dict)
@@ -67,8 +69,8 @@ class RunConfig:
     def for_model(cls, model: str, **settings: Any) -> RunConfig:
         """The paper's settings for a model, and over them the settings given.
 
-        A learning rate, its decay, the weight decay and the momentum belong to an optimiser: with another one than the
-        paper's they become 0.001, 0, 0 and 0 where they are not given.
+        A learning rate, its decay, the weight decay, the momentum and the warm-up belong to an optimiser: with another
+        one than the paper's they become 0.001, 0, 0, 0 and 0 where they are not given.
 
         Raises:
             InputError: an unknown model, optimiser, precision or argument, or a number out of range.
@@ -76,7 +78,7 @@ class RunConfig:
         known = dataclasses.asdict(find_model(model).training).items()
         paper = {name: value for name, value in known if value is not None}
         if "optimizer" in paper and settings.get("optimizer", paper["optimizer"]) != paper["optimizer"]:
-            paper.update(learning_rate=0.001, learning_rate_decay=0.0, weight_decay=0.0, momentum=0.0)
+            paper.update(learning_rate=0.001, learning_rate_decay=0.0, weight_decay=0.0, momentum=0.0, warmup=0.0)
         config = cls(model=model, **{**paper, **settings})
         config.check()
         return config
@@ -91,6 +93,10 @@ class RunConfig:
         for name in ("learning_rate_decay", "weight_decay", "momentum", "gradient_clip"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise InputError(f"`{name}` must be a number of at least 0, found {getattr(self, name)}")
+        if not 0 <= self.warmup < 1:
+            raise InputError(f"`warmup` must be a share of all steps, at least 0 and below 1, found {self.warmup}")
+        if self.warmup and self.learning_rate_decay:
+            raise InputError("`warmup` and `learning_rate_decay` exclude each other: each says how the rate falls")
         if self.precision not in PRECISIONS:
             raise InputError(
                 f"`precision` must be one of {', '.join(PRECISIONS)}, found {self.precision!r}."
@@ -145,3 +151,8 @@ def _used(model: str) -> set[str]:
     if settings is None:
         return {field.name for field in dataclasses.fields(RunConfig)}
     return {"model", "data", "arguments", *settings}
+
+
+def dev_batch_size(config: RunConfig) -> int:
+    """Posts a batch when a run is scored on dev."""
+    return max(config.batch_size, 32)

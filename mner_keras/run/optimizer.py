@@ -9,10 +9,11 @@ import keras
 
 from mner_keras.errors import InputError, did_you_mean
 from mner_keras.run.config import RunConfig
+from mner_keras.run.warm_up import WarmUp
 
 
 def make_optimizer(config: RunConfig, steps_per_epoch: int) -> keras.optimizers.Optimizer:
-    """The run's optimiser; its rate falls by epochs, `learning_rate / (1 + decay * epoch)`.
+    """The run's optimiser; its rate falls by epochs, `learning_rate / (1 + decay * epoch)`, or follows `WarmUp`.
 
     Raises:
         InputError: Keras knows no such optimiser, or it takes no such setting.
@@ -22,8 +23,12 @@ def make_optimizer(config: RunConfig, steps_per_epoch: int) -> keras.optimizers.
         rate = keras.optimizers.schedules.InverseTimeDecay(
             rate, decay_steps=steps_per_epoch, decay_rate=config.learning_rate_decay, staircase=True
         )
+    elif config.warmup:
+        steps = config.epochs * steps_per_epoch
+        rate = WarmUp(rate, round(config.warmup * steps), steps)
     settings = {"learning_rate": rate}
-    if config.weight_decay:
+    # AdamW decays by 0.004 where nothing is said.
+    if config.weight_decay or config.optimizer.lower() == "adamw":
         settings["weight_decay"] = config.weight_decay
     if config.momentum:
         settings["momentum"] = config.momentum

@@ -26,10 +26,9 @@ from mner_keras.run.system_fit import SystemFit
 from mner_keras.run.tagger_fit import TaggerFit
 from mner_keras.saving import load
 from mner_keras.system import System
-from mner_keras.tagger import Tagger
 from mner_keras.vision.feature_store import FeatureStore
 
-# Arguments of a model that the encoder gives.
+# Arguments of a model that the encoder or a preset gives.
 _SIZES = {
     "num_tags",
     "vocabulary_size",
@@ -39,6 +38,7 @@ _SIZES = {
     "max_characters",
     "num_singletons",
     "visual_dim",
+    "backbone",
     "encoder",
     "name",
 }
@@ -83,7 +83,7 @@ def train(
     system_class = entry.load_class()
     arguments = {**entry.arguments, **config.arguments}
     check_arguments(system_class, arguments)
-    kind = TaggerFit if issubclass(system_class, Tagger) else SystemFit
+    kind = TaggerFit if entry.is_keras else SystemFit
     training = kind(config, system_class, arguments, data, report)
     if overwrite:
         shutil.rmtree(folder, ignore_errors=True)

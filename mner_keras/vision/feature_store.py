@@ -10,6 +10,7 @@ import numpy as np
 
 from mner_keras.errors import InputError
 from mner_keras.hashing import file_sha256
+from mner_keras.vision.picture_objects import PictureObjects
 
 PICTURE_ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp")
 BLANK = "_blank"
@@ -102,6 +103,11 @@ class FeatureStore:
             vectors[: len(stored)] = stored
         return vectors
 
+    def objects(self, image_id: str | None, count: int) -> PictureObjects:
+        """Names, boxes and scores of a picture's first `count` objects, as far as the store holds them."""
+        key = None if image_id is None else self._key(image_id)
+        return PictureObjects.of({} if key is None else dict(self.file[key].attrs), count)
+
     def close(self) -> None:
         """Close the file; it opens again when it is next read."""
         if self._file is not None:
@@ -136,3 +142,8 @@ class FeatureStore:
         except OSError:
             raise InputError(f"expected floats at {key!r}, found data that cannot be read", self.path) from None
         return vectors[0].reshape(shape[1], -1).T[:count] if zhang else vectors[:count]
+
+
+def open_store(features: FeatureStore | str | os.PathLike) -> FeatureStore:
+    """A feature store, opened if a path was given; what reads like one is taken as it is."""
+    return FeatureStore(features) if isinstance(features, (str, os.PathLike)) else features
