@@ -145,8 +145,8 @@ class BertNER(Tagger):
         pieces = 0 if encoder.subwords is None else len(encoder.subwords.vocabulary)
         if not 0 < pieces <= sizes["vocabulary_size"]:
             raise ValueError(
-                f"`encoder` must have the word pieces of the preset, {sizes['vocabulary_size']:,}. Received: an encoder "
-                f"with {pieces:,}"
+                f"`encoder` must have the word pieces of the preset, {sizes['vocabulary_size']:,}. Received: an "
+                f"encoder with {pieces:,}"
             )
         model = cls(num_tags=encoder.num_tags, backbone=sizes, preset=os.fspath(preset), encoder=encoder, **arguments)
         model.get_layer("backbone").set_weights(bert.get_weights())

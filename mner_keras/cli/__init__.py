@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from mner_keras.cli import data, evaluate, features, tag, train
+from mner_keras.cli import data, evaluate, features, models, tag, train
 
 app = typer.Typer(
     name="mner",
@@ -20,6 +20,7 @@ app = typer.Typer(
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("tag")(tag.tag)
+app.command("models")(models.models)
 app.add_typer(features.app, name="features")
 app.add_typer(data.app, name="data")
 
