@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def models(
     name: Annotated[
-        str | None, typer.Argument(help="One of them, for its arguments and sizes.", show_default=False)
+        str | None, typer.Argument(help="One of them, for its arguments and parameters.", show_default=False)
     ] = None,
     set_: Annotated[
         list[str] | None,
@@ -67,16 +67,17 @@ def _list(as_json: bool) -> None:
     if as_json:
         print(json.dumps(records, indent=2, ensure_ascii=False))
         return
-    rows = []
+    width = max(map(len, MODELS)) + 2
     for record in records:
         tables: dict[str, list[str]] = {}
         for row in record["rows"]:
             numbers = tables.setdefault(row["paper"].upper(), [])
             if row["table"] not in numbers:
                 numbers.append(row["table"])
-        where = "; ".join(f"{paper} {', '.join(numbers)}" for paper, numbers in tables.items())
-        rows.append([record["name"], record["summary"], record["paper"], where, ", ".join(record["reads"])])
-    print_table("", ["name", "model", "paper", "tables", "reads"], rows, left=5)
+        printed = [f"{paper} table {', '.join(numbers)}" for paper, numbers in tables.items()]
+        paper = f" ({record['paper']})" if record["paper"] else ""
+        print(f"{record['name']:{width}}{record['summary']}{paper}")
+        print(" " * width + "; ".join([*printed, f"reads {', '.join(record['reads'])}"]))
 
 
 def _record(name: str) -> dict[str, Any]:
