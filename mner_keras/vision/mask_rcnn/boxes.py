@@ -16,6 +16,9 @@ from keras import ops
 DELTA_SCALE = (0.1, 0.1, 0.2, 0.2)
 """What the network's deltas are multiplied with: the standard deviations that they were divided by in training."""
 
+LARGEST = 10.0
+"""The logarithm of the factor by which a box grows at most."""
+
 _CORNER = np.array([0, 0, 1, 1])
 
 
@@ -40,7 +43,8 @@ def shift_boxes(boxes: Any, deltas: Any) -> Any:
     deltas = deltas * np.array(DELTA_SCALE, "float32")
     corner, size = boxes[..., :2], boxes[..., 2:] - boxes[..., :2]
     centre = corner + 0.5 * size + deltas[..., :2] * size
-    size = size * ops.exp(deltas[..., 2:])
+    # Beyond this factor a box is cut at the picture's edge in any case, and infinities would end as NaN.
+    size = size * ops.exp(ops.minimum(deltas[..., 2:], LARGEST))
     corner = centre - 0.5 * size
     return ops.concatenate([corner, corner + size], axis=-1)
 
@@ -61,7 +65,7 @@ def overlap(boxes: Any, others: Any) -> Any:
 
 
 def gather_rows(values: Any, indices: Any) -> Any:
-    """Of each picture the rows that are named: `values` `[B, N, ...]` and `indices` int `[B, ...]` give `[B, ..., ...]`."""
+    """Of each picture the rows that are named: `values` `[B, N, *f]` and `indices` int `[B, *i]` give `[B, *i, *f]`."""
     count = values.shape[1]
     batch = ops.shape(values)[0]
     first = count * ops.arange(batch, dtype="int32")

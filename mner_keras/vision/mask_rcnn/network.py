@@ -133,9 +133,7 @@ def _head(side: int, count: int) -> keras.Model:
     x = keras.layers.ReLU(name="relu_class1")(
         normalised(x, FEATURE_WIDTH, POOL, "mrcnn_class_conv1", "mrcnn_class_bn1")
     )
-    x = keras.layers.ReLU(name="relu_class2")(
-        normalised(x, FEATURE_WIDTH, 1, "mrcnn_class_conv2", "mrcnn_class_bn2")
-    )
+    x = keras.layers.ReLU(name="relu_class2")(normalised(x, FEATURE_WIDTH, 1, "mrcnn_class_conv2", "mrcnn_class_bn2"))
     features = keras.layers.Reshape((FEATURE_WIDTH,), name="pool_squeeze")(x)
     logits = keras.layers.Dense(len(CLASSES), name="mrcnn_class_logits")(features)
     deltas = keras.layers.Dense(4 * len(CLASSES), name="mrcnn_bbox_fc")(features)

@@ -19,8 +19,8 @@ _NEAR = 1e-3  # of a cell: a point so little beyond a map's edge is on it
 class RoIAlign(keras.layers.Layer):
     """A grid of points in each box, read off the level of the pyramid that suits the box's size.
 
-    `level = 4 + round(log2(sqrt(height * width) / 224))`, in pixels, between 2 and 5. The points reach from edge to edge
-    of the box, corners included, and are interpolated bilinearly between cells; one point a bin, as TensorFlow's
+    `level = 4 + round(log2(sqrt(height * width) / 224))`, in pixels, between 2 and 5. The points reach from edge to
+    edge of the box, corners included, and are interpolated bilinearly between cells; one point a bin, as TensorFlow's
     `crop_and_resize` takes them. A point beyond the map reads 0.
 
     Args:
@@ -46,7 +46,9 @@ class RoIAlign(keras.layers.Layer):
 
     def call(self, boxes: Any, maps: list[Any]) -> Any:
         sides = [level.shape[1] for level in maps]
-        cells = ops.concatenate([ops.reshape(level, (-1, s * s, level.shape[3])) for level, s in zip(maps, sides, strict=True)], axis=1)
+        cells = ops.concatenate(
+            [ops.reshape(level, (-1, s * s, level.shape[3])) for level, s in zip(maps, sides, strict=True)], axis=1
+        )
         level = levels_of(boxes, self.side) - LEVELS[0]  # [B, R]
         side = ops.take(np.array(sides, "int32"), level)[..., None]
         first = ops.take(np.cumsum([0] + [s * s for s in sides[:-1]]).astype("int32"), level)[..., None]
@@ -72,8 +74,8 @@ class RoIAlign(keras.layers.Layer):
         return (*boxes_shape[:2], self.pool_size, self.pool_size, maps_shape[0][-1])
 
     def _points(self, low: Any, high: Any, edge: Any) -> tuple[Any, Any, Any]:
-        """Along one side: the cells before the points, int32, the points' shares of the way to the next one, and whether
-        they lie on the map; each `[B, R, pool]`."""
+        """Along one side: the cells before the points, the points' shares of the way to the next cell, and whether they
+        lie on the map; each `[B, R, pool]`."""
         steps = np.arange(self.pool_size, dtype="float32") / (self.pool_size - 1)
         points = (low + (high - low) * steps) * edge
         inside = ops.logical_and(points > -_NEAR, points < edge + _NEAR)
