@@ -39,6 +39,7 @@ class VisualInput:
         extractor: the name of what made them; `None` for a model trained without pictures.
         weights: the extractor's weights.
         weights_hash: their SHA-256.
+        options: the extractor's arguments, as JSON.
     """
 
     kind: str
@@ -47,6 +48,7 @@ class VisualInput:
     extractor: str | None = None
     weights: str | None = None
     weights_hash: str | None = None
+    options: str | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in ("regions", "objects"):
@@ -169,6 +171,7 @@ class PostEncoder:
                 attributes.get("extractor"),
                 attributes.get("weights"),
                 attributes.get("weights_hash"),
+                attributes.get("options"),
             )
             encoder.blank = store.blank(encoder.visual.count) if visual == "regions" else None
         return encoder
