@@ -29,7 +29,8 @@ def square_picture(picture: Image.Image, side: int) -> tuple[np.ndarray, np.ndar
     scale = max(1.0, side * _SHORT / _LONG / min(height, width))
     if round(max(height, width) * scale) > side:
         scale = side / max(height, width)
-    new_height, new_width = (max(1, round(length * scale)) for length in (height, width))
+    # One pixel would be a window without an extent: from its first pixel's share to its last one's.
+    new_height, new_width = (max(2, round(length * scale)) for length in (height, width))
     if scale != 1.0:
         # `resize` would average over more pixels where it shrinks.
         step = (width / new_width, 0, 0, 0, height / new_height, 0)
