@@ -93,7 +93,7 @@ def detections(boxes, scores, deltas, window, min_score, count):
 
 
 def bilinear(picture, height, width):
-    """A picture `[h, w, 3]` read at the centres of another grid's cells; a point beyond the edge reads the edge."""
+    """A picture `[h, w, 3]` read at the centres of another grid's cells; beyond the edge all is black."""
     rows, columns = picture.shape[:2]
     found = np.zeros((height, width, 3))
     for i in range(height):
@@ -102,6 +102,6 @@ def bilinear(picture, height, width):
             above, left = math.floor(y), math.floor(x)
             for r, share_r in ((above, above + 1 - y), (above + 1, y - above)):
                 for c, share_c in ((left, left + 1 - x), (left + 1, x - left)):
-                    cell = picture[min(max(r, 0), rows - 1), min(max(c, 0), columns - 1)]
-                    found[i, j] += share_r * share_c * cell
+                    if 0 <= r < rows and 0 <= c < columns:
+                        found[i, j] += share_r * share_c * picture[r, c]
     return found
