@@ -33,7 +33,7 @@ def random_value(key, shape, random, certainty):
     return 0.05 * random.standard_normal(shape, "float32")
 
 
-def write_legacy_file(path, seed=0, certainty=3.0, changes=None, root="", mask_branch=True):
+def write_legacy_file(path, seed=0, certainty=3.0, changes=None, root="", mask_branch=True, values=True):
     """Write such a file.
 
     Args:
@@ -43,6 +43,7 @@ def write_legacy_file(path, seed=0, certainty=3.0, changes=None, root="", mask_b
         changes: shapes by layer and weight, in the place of the right ones; `None` leaves the weight out.
         root: the group that holds the layers: `"model_weights"` where Keras 2 saved a whole model.
         mask_branch: whether the mask branch's layers are there, as in the published file.
+        values: whether the file holds values, or names and shapes alone, which takes no time.
     """
     random = np.random.default_rng(seed)
     shapes = {**expected_weights(), **(MASK_BRANCH if mask_branch else {}), **(changes or {})}
@@ -61,5 +62,6 @@ def write_legacy_file(path, seed=0, certainty=3.0, changes=None, root="", mask_b
             weights = layers.get(group_name, [])
             group.attrs["weight_names"] = [f"{layer}/{name}:0".encode() for layer, name, _ in weights]
             for layer, name, shape in weights:
-                group[f"{layer}/{name}:0"] = random_value((layer, name), shape, random, certainty)
+                value = random_value((layer, name), shape, random, certainty) if values else None
+                group.create_dataset(f"{layer}/{name}:0", shape, "float32", value)
     return path
