@@ -65,3 +65,12 @@ def write_legacy_file(path, seed=0, certainty=3.0, changes=None, root="", mask_b
                 value = random_value((layer, name), shape, random, certainty) if values else None
                 group.create_dataset(f"{layer}/{name}:0", shape, "float32", value)
     return path
+
+
+def to_arrays(output):
+    """A model's output as NumPy arrays by name; those of a list are numbered."""
+    arrays = {}
+    for key, value in output.items():
+        items = {f"{key}{i}": item for i, item in enumerate(value)} if isinstance(value, list) else {key: value}
+        arrays.update((name, np.asarray(item)) for name, item in items.items())
+    return arrays
