@@ -1,7 +1,8 @@
-"""What Mask R-CNN computes of pictures on the backend that is set: body, head, and the detections among the head's."""
+"""What Mask R-CNN computes of pictures on the backend that is set: its body and its head."""
 
 import sys
 
+import keras
 import numpy as np
 from legacy_file import to_arrays
 
@@ -10,9 +11,10 @@ from mner_keras.vision.mask_rcnn.weights import load_weights
 
 
 def compute(network, pixels, boxes):
-    """Everything before the two suppressions, as arrays by name."""
-    found = network.body.predict_on_batch(pixels)
-    judged = network.head.predict_on_batch({"maps": found["maps"], "boxes": boxes})
+    """All that the network computes beside the two suppressions, as arrays by name."""
+    # Called as they are: each would take longer to compile than to run once.
+    found = network.body(pixels, training=False)
+    judged = network.head({"maps": found["maps"], "boxes": keras.ops.convert_to_tensor(boxes)}, training=False)
     return to_arrays(found) | {f"head_{key}": value for key, value in to_arrays(judged).items()}
 
 

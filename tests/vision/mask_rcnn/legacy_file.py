@@ -1,6 +1,7 @@
 """Files of Mask R-CNN weights in the layout that Keras 2 wrote, with random values under which the network behaves."""
 
 import h5py
+import keras
 import numpy as np
 
 from mner_keras.vision.mask_rcnn.weights import RPN_LAYERS, RPN_MODEL, expected_weights
@@ -72,5 +73,5 @@ def to_arrays(output):
     arrays = {}
     for key, value in output.items():
         items = {f"{key}{i}": item for i, item in enumerate(value)} if isinstance(value, list) else {key: value}
-        arrays.update((name, np.asarray(item)) for name, item in items.items())
+        arrays.update((name, keras.ops.convert_to_numpy(item)) for name, item in items.items())
     return arrays

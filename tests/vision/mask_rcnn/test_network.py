@@ -1,5 +1,6 @@
 """Mask R-CNN whole, at its real size and width, on small squares: random weights, real pictures."""
 
+import copy
 import json
 import os
 import subprocess
@@ -121,9 +122,9 @@ def test_an_object_s_vector_is_that_of_its_proposal(extractor, noise):
     pixels = np.stack([square for square, _, _ in prepared]).astype("float32")
     window = to_unit(np.stack([window for _, window, _ in prepared]), (SIDE, SIDE)).astype("float32")
     found = to_arrays(network.predict_on_batch({"pixels": pixels, "window": window}))
-    body = network.body.predict_on_batch(pixels)
-    boxes, valid = network.get_layer("proposals")(body["objectness"], body["deltas"])
-    judged = to_arrays(network.head.predict_on_batch({"maps": body["maps"], "boxes": np.asarray(boxes)}))
+    body = network.body(pixels, training=False)
+    boxes, _ = network.get_layer("proposals")(body["objectness"], body["deltas"])
+    judged = to_arrays(network.head({"maps": body["maps"], "boxes": boxes}, training=False))
     for b, objects in enumerate(extractor.extract(prepared)):
         scores = judged["scores"][b].max(-1)
         for row in range(len(objects["vectors"])):
@@ -147,25 +148,27 @@ def test_a_picture_s_objects_do_not_depend_on_its_neighbours(extractor, noise):
         np.testing.assert_allclose(beside[key], alone[key], rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.slow
 def test_nothing_probable_enough_is_no_object(extractor, noise):
-    prepared = extractor.prepare(noise[0])
-    extractor.network.get_layer("detections").min_score, kept = 1.01, extractor.network.min_score
-    extractor.network.predict_function = None  # the old threshold is compiled into it
-    try:
-        found = extractor.extract([prepared])[0]
-    finally:
-        extractor.network.get_layer("detections").min_score = kept
-        extractor.network.predict_function = None
+    class Nothing:
+        """A network that finds nothing: what stands behind the last detection has no meaning."""
+
+        def predict_on_batch(self, inputs):
+            shapes = {"boxes": (4,), "classes": (), "scores": (), "features": (1024,)}
+            found = {key: np.ones((len(inputs["pixels"]), 100, *shape), "int32") for key, shape in shapes.items()}
+            return {**found, "valid": np.zeros((len(inputs["pixels"]), 100), bool)}
+
+    empty = copy.copy(extractor)
+    empty.network = Nothing()
+    found = empty.extract([extractor.prepare(noise[0])])[0]
     assert found["vectors"].shape == (0, 1024)
+    assert found["vectors"].dtype == "float32"
     assert found["boxes"].shape == (0, 4)
     assert found["names"] == []
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("backend", ["jax", "torch"])
-def test_the_backends_agree_before_suppression(extractor, weights, noise, tmp_path, backend):
-    pytest.importorskip(backend)
+def test_tensorflow_and_jax_agree_before_suppression(extractor, weights, noise, tmp_path):
+    pytest.importorskip("jax")
     pixels = np.stack([extractor.prepare(picture)[0] for picture in noise[:2]]).astype("float32")
     corner = np.random.default_rng(1).uniform(0, 0.5, (2, PROPOSALS, 2))
     size = np.random.default_rng(2).uniform(0.05, 0.5, (2, PROPOSALS, 2))
@@ -174,7 +177,7 @@ def test_the_backends_agree_before_suppression(extractor, weights, noise, tmp_pa
     here = Path(__file__).parent
     subprocess.run(
         [sys.executable, here / "backend_script.py", weights, tmp_path / "given.npz", tmp_path / "found.npz"],
-        env={**os.environ, "KERAS_BACKEND": backend},
+        env={**os.environ, "KERAS_BACKEND": "jax"},
         check=True,
         timeout=300,
     )
@@ -182,8 +185,7 @@ def test_the_backends_agree_before_suppression(extractor, weights, noise, tmp_pa
     with np.load(tmp_path / "found.npz") as found:
         assert set(found) == set(expected)
         for key, value in expected.items():
-            scale = max(1.0, np.abs(value).max())
-            np.testing.assert_allclose(found[key] / scale, value / scale, atol=1e-3, err_msg=key)
+            np.testing.assert_allclose(found[key], value, rtol=0, atol=1e-3, err_msg=key)
 
 
 @pytest.mark.slow
@@ -196,15 +198,14 @@ def test_half_precision(extractor, noise):
     half.set_weights(extractor.network.get_weights())
     assert half.body.get_layer("conv1").compute_dtype == "bfloat16"
     pixels = extractor.prepare(noise[0])[0][None].astype("float32")
-    exact, rough = (to_arrays(network.body(pixels)) for network in (extractor.network, half))
-    assert rough["objectness"].dtype == rough["deltas"].dtype == "float32"
+    boxes = np.tile(np.array([0.1, 0.1, 0.5, 0.5], "float32"), (1, PROPOSALS, 1))
+    boxes[0, 1, 2] = 0.5005  # the same as 0.5 in bfloat16
+    exact, rough = (compute(network, pixels, boxes) for network in (extractor.network, half))
     assert np.abs(rough["objectness"] - exact["objectness"]).mean() < 0.02
-    found = to_arrays(half.predict_on_batch({"pixels": pixels, "window": np.array([[0, 0, 1, 1]], "float32")}))
-    assert {found[key].dtype.name for key in ("boxes", "scores", "features")} == {"float32"}
-    # Boxes of bfloat16 would lie on multiples of 1/256.
-    boxes = found["boxes"][found["valid"]]
-    assert len(boxes)
-    assert (np.abs(boxes * 256 - np.rint(boxes * 256)) > 1e-3).any()
+    for key in ("objectness", "deltas", "head_features", "head_scores", "head_deltas"):
+        assert rough[key].dtype == "float32"
+    assert (rough["head_features"][0, 0] != rough["head_features"][0, 1]).any()
+    np.testing.assert_array_equal(rough["head_features"][0, 0], rough["head_features"][0, 2])
 
 
 def test_arguments_out_of_range_are_refused(tmp_path):
@@ -229,7 +230,12 @@ def run(*arguments):
 
 
 @pytest.mark.slow
-def test_from_pictures_to_a_trained_agban_that_tags_pictures(weights, noise, tmp_path):
+def test_from_pictures_to_a_trained_agban_that_tags_pictures(extractor, weights, noise, tmp_path, monkeypatch):
+    def network(*arguments):
+        assert arguments == (SIDE, PROPOSALS, 0.7)
+        return extractor.network  # a second and a third one of the same settings would take time
+
+    monkeypatch.setattr("mner_keras.vision.mask_rcnn.extractor.MaskRCNN", network)
     folder, store, corpus = tmp_path / "pictures", tmp_path / "objects.h5", tmp_path / "corpus"
     folder.mkdir()
     corpus.mkdir()
