@@ -95,7 +95,7 @@ def test_extractors_that_cannot_be_had_are_refused():
         load_extractor(None)
     with pytest.raises(InputError, match="trained without pictures"):
         load_extractor(VisualInput("regions", 49, 512))
-    with pytest.raises(InputError, match=r"can make \(vgg16, tiles\), found 'captions'"):
+    with pytest.raises(InputError, match=r"can make \(vgg16, mask-rcnn, tiles\), found 'captions'"):
         load_extractor(VisualInput("regions", 49, 512, "captions"))
     with pytest.raises(InputError, match="none.weights.h5: expected a file of VGG16 weights"):
         load_extractor(VisualInput("regions", 49, 512, "vgg16"), "none.weights.h5")
