@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from mner_keras.cli import data, evaluate, features, figure, tag, train
+from mner_keras.cli import data, demo, evaluate, features, figure, tag, train
 
 app = typer.Typer(
     name="mner",
@@ -21,6 +21,7 @@ app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("tag")(tag.tag)
 app.command("figure")(figure.figure)
+app.command("demo")(demo.demo)
 app.add_typer(features.app, name="features")
 app.add_typer(data.app, name="data")
 
