@@ -20,7 +20,7 @@ from mner_keras.vision.mask_rcnn.classes import CLASSES
 from mner_keras.vision.mask_rcnn.network import FEATURE_WIDTH, POOL, RPN_WIDTH
 
 ADDRESS = "https://github.com/matterport/Mask_RCNN/releases/download/v2.0/mask_rcnn_coco.h5"
-"""The published weights, trained on COCO; about 246 MB."""
+"""The published weights, trained on COCO; 257,557,808 bytes."""
 
 COCO = "coco"
 """What a store calls the published weights."""
