@@ -83,15 +83,20 @@ def load_weights(network: keras.Model, path: str | os.PathLike) -> None:
         InputError: no such file, no HDF5, or other weights than those of the table, each of which is named. Weights of
             the mask branch are passed over.
     """
-    if not os.path.isfile(path):
-        raise InputError("expected a file of Mask R-CNN weights, found no such file", path)
-    if trouble := differences(path):
-        raise InputError(trouble, path)
+    check_weights(path)
     with h5py.File(path, "r") as file:
         for (layer, name), dataset in _weights(file):
             if not layer.startswith(_MASK_BRANCH):
                 part = network.head if layer.startswith("mrcnn_") else network.body
                 getattr(part.get_layer(layer), name).assign(np.asarray(dataset, "float32"))
+
+
+def check_weights(path: str | os.PathLike) -> None:
+    """Raise what `load_weights` raises, without a network."""
+    if not os.path.isfile(path):
+        raise InputError("expected a file of Mask R-CNN weights, found no such file", path)
+    if trouble := differences(path):
+        raise InputError(trouble, path)
 
 
 def differences(path: str | os.PathLike) -> str:
