@@ -57,8 +57,12 @@ class ModelEntry:
         arguments: arguments of the class that the name stands for.
         file: what the model's file in a run's folder is called. Its ending tells which class opens it: `.keras` for a
             Keras model, an ending of its own for any other class.
+        paper: whose system it is, and when.
+        reads: what it reads of a post: words, characters, parts of speech, word pieces, gazetteers; regions or objects
+            of the picture.
         settings: of the settings of a run, those that have a meaning for it; `None` for all. For a class that is no
             Keras model, those that its `fit` takes.
+        extra: the package's extra that it needs.
     """
 
     module: str
@@ -67,7 +71,10 @@ class ModelEntry:
     training: Training
     arguments: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     file: str = KERAS_FILE
+    paper: str = ""
+    reads: tuple[str, ...] = ("words", "characters")
     settings: tuple[str, ...] | None = None
+    extra: str = ""
 
     @property
     def is_keras(self) -> bool:
@@ -99,31 +106,41 @@ _MNER_MA_TRAINING = Training("adagrad", 0.02, batch_size=10, epochs=100, patienc
 _BERT_TRAINING = Training("adamw", 5e-5, batch_size=32, epochs=5, patience=0, weight_decay=0.01, warmup=0.1)
 _BERT_SETTINGS = (*(field.name for field in dataclasses.fields(Training)), "seed", "precision")
 # A feature CRF's epoch is an iteration of L-BFGS, which reads all posts.
-_FEATURE_CRF = {"file": "model.crf", "settings": ("epochs",), "training": Training(epochs=200)}
+_FEATURE_CRF = {
+    "file": "model.crf",
+    "settings": ("epochs",),
+    "training": Training(epochs=200),
+    "extra": "crf",
+}
 # The papers of VAM and Disan are not at hand.
 _UNKNOWN_TRAINING = Training("adam", 0.001, batch_size=10, epochs=100, patience=20)
 
+_TEXT = ("words", "characters")
+_HSN = {"paper": "Tian et al. 2021", "reads": (*_TEXT, "parts of speech", "regions")}
+_AGBAN = {"paper": "Zheng et al. 2020", "reads": (*_TEXT, "objects")}
+
 MODELS: dict[str, ModelEntry] = {
-    "hsn": ModelEntry("hsn_keras", "HSN", "HSN as printed (Tian et al. 2021)", _HSN_TRAINING),
+    "hsn": ModelEntry("hsn_keras", "HSN", "HSN as printed", _HSN_TRAINING, **_HSN),
     "hsn-without-mi": ModelEntry(
-        "hsn_keras", "HSN", "text and fusion concatenated, no gate", _HSN_TRAINING, {"integration": "concatenate"}
+        "hsn_keras",
+        "HSN",
+        "text and fusion concatenated, no gate",
+        _HSN_TRAINING,
+        {"integration": "concatenate"},
+        **_HSN,
     ),
     "hsn-without-ha": ModelEntry(
-        "hsn_keras", "HSN", "Luong's attention, not hierarchical", _HSN_TRAINING, {"attention": "general"}
+        "hsn_keras", "HSN", "Luong's attention, not hierarchical", _HSN_TRAINING, {"attention": "general"}, **_HSN
     ),
     "hsn-without-mp": ModelEntry(
-        "hsn_keras", "HSN", "hierarchical attention without heads", _HSN_TRAINING, {"attention": "single_head"}
+        "hsn_keras", "HSN", "hierarchical attention without heads", _HSN_TRAINING, {"attention": "single_head"}, **_HSN
     ),
     "hsn-without-vf": ModelEntry(
-        "hsn_keras", "HSN", "the blank picture for every post", _HSN_TRAINING, {"pictures": False}
+        "hsn_keras", "HSN", "the blank picture for every post", _HSN_TRAINING, {"pictures": False}, **_HSN
     ),
-    "agban": ModelEntry("agban_keras", "AGBAN", "AGBAN as printed (Zheng et al. 2020)", _AGBAN_TRAINING),
-    "agban-concat": ModelEntry(
-        "agban_keras",
-        "AGBAN",
-        "Object-Concat: one vector of all objects added to each token",
-        _AGBAN_TRAINING,
-        {"fusion": "concatenate", "adversarial": False},
+    "agban": ModelEntry("agban_keras", "AGBAN", "AGBAN as printed, Object-AGBAN", _AGBAN_TRAINING, **_AGBAN),
+    "agban-gban": ModelEntry(
+        "agban_keras", "AGBAN", "Object-GBAN: no adversary", _AGBAN_TRAINING, {"adversarial": False}, **_AGBAN
     ),
     "agban-ban": ModelEntry(
         "agban_keras",
@@ -131,63 +148,98 @@ MODELS: dict[str, ModelEntry] = {
         "Object-BAN: neither gate nor adversary",
         _AGBAN_TRAINING,
         {"gate": False, "adversarial": False},
+        **_AGBAN,
     ),
-    "agban-gban": ModelEntry(
-        "agban_keras", "AGBAN", "Object-GBAN: no adversary", _AGBAN_TRAINING, {"adversarial": False}
+    "agban-concat": ModelEntry(
+        "agban_keras",
+        "AGBAN",
+        "Object-Concat: one vector of all objects added to each token",
+        _AGBAN_TRAINING,
+        {"fusion": "concatenate", "adversarial": False},
+        **_AGBAN,
     ),
     "agban-released": ModelEntry(
-        "agban_keras", "ReleasedAGBAN", "AGBAN as its authors' released code computes it", _AGBAN_TRAINING
+        "agban_keras", "ReleasedAGBAN", "what the authors' released code computes", _AGBAN_TRAINING, **_AGBAN
     ),
     "text": ModelEntry(
-        "mner_keras.baselines.text_tagger", "TextTagger", "HSN's text encoder and the CRF, no picture", _HSN_TRAINING
+        "mner_keras.baselines.text_tagger",
+        "TextTagger",
+        "HSN's text encoder and the CRF",
+        _HSN_TRAINING,
+        reads=(*_TEXT, "parts of speech"),
     ),
     "cnn-bilstm-crf": ModelEntry(
         "mner_keras.baselines.cnn_bilstm_crf",
         "CNNBiLSTMCRF",
-        "CNN + BiLSTM + CRF (Ma & Hovy 2016), no picture",
+        "CNN + BiLSTM + CRF",
         _CNN_BILSTM_CRF_TRAINING,
+        paper="Ma & Hovy 2016",
     ),
     "bilstm-crf": ModelEntry(
         "mner_keras.baselines.bilstm_crf",
         "BiLSTMCRF",
-        "BiLSTM + CRF over words and character BiLSTMs (Lample et al. 2016), no picture",
+        "BiLSTM + CRF over words and character BiLSTMs",
         _BILSTM_CRF_TRAINING,
+        paper="Lample et al. 2016",
     ),
     "adaptive-co-attention": ModelEntry(
         "mner_keras.baselines.adaptive_co_attention",
         "AdaptiveCoAttention",
-        "Adaptive Co-Attention Network (Zhang et al. 2018)",
+        "Adaptive Co-Attention Network",
         _CO_ATTENTION_TRAINING,
+        paper="Zhang et al. 2018",
+        reads=(*_TEXT, "regions"),
     ),
     "mner-ma": ModelEntry(
-        "mner_keras.baselines.mner_ma", "MNERMA", "MNER with modality attention (Moon et al. 2018)", _MNER_MA_TRAINING
+        "mner_keras.baselines.mner_ma",
+        "MNERMA",
+        "modality attention",
+        _MNER_MA_TRAINING,
+        paper="Moon et al. 2018",
+        reads=(*_TEXT, "regions"),
     ),
-    "vam": ModelEntry("mner_keras.baselines.vam", "VAM", "visual attention model (Lu et al. 2018)", _UNKNOWN_TRAINING),
+    "vam": ModelEntry(
+        "mner_keras.baselines.vam",
+        "VAM",
+        "visual attention model with the visual gate",
+        _UNKNOWN_TRAINING,
+        paper="Lu et al. 2018",
+        reads=(*_TEXT, "regions"),
+    ),
     "disan": ModelEntry(
         "mner_keras.baselines.disan",
         "Disan",
-        "directional self-attention with the picture (Arshad et al. 2019)",
+        "directional self-attention with the picture",
         _UNKNOWN_TRAINING,
+        paper="Arshad et al. 2019",
+        reads=(*_TEXT, "parts of speech", "regions"),
     ),
     "bert-ner": ModelEntry(
         "mner_keras.baselines.bert_ner",
         "BertNER",
-        "BERT with a linear layer and a CRF (Devlin et al. 2019), no picture",
+        "BERT, a linear layer and a CRF",
         _BERT_TRAINING,
+        paper="Devlin et al. 2019",
+        reads=("word pieces",),
         settings=_BERT_SETTINGS,
+        extra="bert",
     ),
     "stanford-ner-like": ModelEntry(
         "mner_keras.baselines.feature_crf",
         "FeatureCRF",
-        "feature CRF after Stanford NER (Finkel et al. 2005), no picture",
+        "CRF over features after Stanford NER",
         arguments={"features": "stanford"},
+        paper="Finkel et al. 2005",
+        reads=("words",),
         **_FEATURE_CRF,
     ),
     "t-ner-like": ModelEntry(
         "mner_keras.baselines.feature_crf",
         "FeatureCRF",
-        "feature CRF after T-NER (Ritter et al. 2011), with gazetteers, no picture",
+        "CRF over features after T-NER",
         arguments={"features": "t-ner"},
+        paper="Ritter et al. 2011",
+        reads=("words", "gazetteers"),
         **_FEATURE_CRF,
     ),
 }

@@ -11,6 +11,7 @@ for _folder in (
     "equations",
     "layers",
     "models",
+    "vision/mask_rcnn",
 ):  # `released_oracle`, `paper`, `layer_harness`, `tiny` ...
     sys.path.insert(0, str(Path(__file__).parent / _folder))
 

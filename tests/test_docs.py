@@ -185,6 +185,35 @@ def test_what_the_crf_page_says_of_its_numbers():
     assert names["paths"].shape == (64, 3, 12)
 
 
+def test_the_features_page_s_extractor_runs(tmp_path, monkeypatch, capsys):
+    import shutil
+
+    import mner_keras
+    from hsn_keras import HSN
+    from mner_keras.data import Post
+
+    sample = Path(mner_keras.__file__).parent / "data" / "sample" / "images"
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pictures").mkdir()
+    chosen = sorted(sample.iterdir())[:3]
+    for path in chosen:
+        shutil.copy(path, tmp_path / "pictures")
+    names = {}
+    first, second = (code for language, code in blocks("docs/features.md") if language == "python")
+    exec(compile(first, "features.md, block 1", "exec"), names)
+    assert "added=3" in capsys.readouterr().out
+    post = Post(("Anna", "saw", "Rome"), ("B-PER", "O", "B-LOC"), chosen[0].stem, ("NNP", "VBD", "NNP"))
+    encoder = HSN.fit_encoder([post], features="colours.h5")
+    (tmp_path / "runs" / "colours").mkdir(parents=True)
+    model = HSN.from_encoder(encoder, hidden_dim=8, char_dim=4)
+    model.save("runs/colours/model.keras")
+    stored = model.tag([post], "colours.h5")
+    assert model.tag([post], pictures=[chosen[0]], extractor=names["Colours"]())[0].tags == stored[0].tags
+    shutil.copy(chosen[0], "benz.jpg")
+    exec(compile(second.replace('"Beautiful Benz"', "post"), "features.md, block 2", "exec"), names | {"post": post})
+    assert "TaggedPost(" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_links_within_the_documentation_lead_somewhere(page):
     for target in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", text_of(page)):

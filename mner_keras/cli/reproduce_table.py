@@ -258,7 +258,7 @@ def _named(given: Sequence[str], option: str, names: Sequence[str], default: str
 
 def _arguments(pairs: Sequence[str]) -> dict[str, dict[str, Any]]:
     """`MODEL.NAME=VALUE`, by model."""
-    from mner_keras.cli.train import parse_arguments
+    from mner_keras.cli.train import read_arguments
     from mner_keras.errors import InputError
     from mner_keras.registry import find_model
 
@@ -268,7 +268,7 @@ def _arguments(pairs: Sequence[str]) -> dict[str, dict[str, Any]]:
         if not dot or "=" in model:
             raise InputError(f"expected --set MODEL.NAME=VALUE, found {pair!r}")
         find_model(model)
-        found.setdefault(model, {}).update(parse_arguments([rest]))
+        found.setdefault(model, {}).update(read_arguments([rest]))
     return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import sys
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -80,7 +80,7 @@ def train(
         and name not in ("model", "set_", "out", "overwrite", "resume")
     }
     if set_:
-        given["arguments"] = parse_arguments(set_)
+        given["arguments"] = read_arguments(set_)
     config = _config(model, given)
     folder = out or Path("runs") / f"{config.model}-{Path(config.data).name}-{config.seed}"
     if resume:
@@ -153,7 +153,7 @@ def _check_folder(folder: Path, overwrite: bool, resume: bool) -> None:
         raise InputError("--overwrite empties the folder of a run, and this one holds no config.toml", folder)
 
 
-def parse_arguments(pairs: Sequence[str]) -> dict[str, Any]:
+def read_arguments(pairs: Iterable[str]) -> dict[str, Any]:
     """`name=value` pairs; a value is read as TOML, and as a string where it is none."""
     from mner_keras.errors import InputError
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from mner_keras.registry import Training, find_model
 from mner_keras.reproduce.kinship import Kinship
-from mner_keras.reproduce.plan import PlannedRun, Setting
+from mner_keras.reproduce.plan import PlannedRun, Setting, visual_kind
 from mner_keras.reproduce.table import PublishedTable
 
 # The beginning of an extractor's name, and what the papers' pictures went through.
@@ -87,12 +87,8 @@ def _extractor(provenance: Mapping[str, Any]) -> str | None:
     return None if features is None else str(features.get("extractor", "of unknown making"))
 
 
-def visual_kind(model: str) -> str | None:
-    """`"regions"` or `"objects"`, what a model reads of a picture; `None` for nothing or an unknown model."""
-    return getattr(find_model(model).load_class(), "encoder_defaults", {}).get("visual")
-
-
 def _vectors(table: PublishedTable, setting: Setting, runs: Sequence[PlannedRun]) -> list[str]:
+    # The others have a list of settings, and no vectors in it.
     reading = [run for run in runs if find_model(run.config.model).settings is None]
     lines = []
     for name in dict.fromkeys(run.system.vectors for run in reading):

@@ -20,7 +20,6 @@ from mner_keras.run.config import RunConfig
 
 BUDGETS = ("fast", "paper")
 KINDS = ("regions", "objects")
-VECTORS = ("twitter", "crawl")
 # The fast budget's epochs: as many as show some 16,000 posts, and within these bounds.
 _FAST_POSTS, _LEAST_EPOCHS, _MOST_EPOCHS = 16_000, 4, 8
 
@@ -94,7 +93,7 @@ def configure(system: TableSystem, setting: Setting, data: Dataset, seed: int) -
     """The configuration of one run of a system."""
     entry = find_model(system.model)
     model_class = entry.load_class()
-    kind = getattr(model_class, "encoder_defaults", {}).get("visual")
+    kind = visual_kind(system.model)
     defaults = inspect.signature(model_class.__init__).parameters
     arguments = {**setting.arguments.get(system.model, {}), **system.arguments}
     budget = fast_settings(entry, len(data["train"])) if setting.budget == "fast" else {}
@@ -127,7 +126,7 @@ def fast_settings(entry: ModelEntry, num_posts: int) -> dict[str, Any]:
         entry: the model.
         num_posts: training posts.
     """
-    if entry.training.optimizer is None:
+    if not entry.is_keras:
         return {"epochs": 50}
     epochs = min(max(round(_FAST_POSTS / max(num_posts, 1)), _LEAST_EPOCHS), _MOST_EPOCHS)
     if entry.training.optimizer == "adamw":
@@ -142,6 +141,12 @@ def fast_settings(entry: ModelEntry, num_posts: int) -> dict[str, Any]:
         "epochs": epochs,
         "patience": 0,
     }
+
+
+def visual_kind(model: str) -> str | None:
+    """What a model reads of a picture: `"regions"`, `"objects"`, or `None` for nothing."""
+    reads = find_model(model).reads
+    return next((kind for kind in KINDS if kind in reads), None)
 
 
 def run_name(config: RunConfig) -> str:

@@ -144,8 +144,7 @@ def provenance_lines(result: TableResult) -> list[str]:
     for vectors in found.get("vectors", ()):
         lines.append(f"vectors: {vectors['file']}, sha256 {vectors['sha256'][:12]}")
     if found.get("versions"):
-        for versions in found["versions"]:
-            lines.append("versions: " + ", ".join(f"{name} {version}" for name, version in versions.items()))
+        lines.append("versions: " + ", ".join(f"{name} {version}" for name, version in found["versions"].items()))
         where = [*found["backend"], *found["machine"], *(", ".join(devices) for devices in found["devices"])]
         lines.append("; ".join([*where, *found["precision"]]))
         lines.append(f"{found['runs']} runs, {found['seconds']:,.0f} s of training and scoring in all")

@@ -140,9 +140,8 @@ class RunConfig:
                 raise InputError(f"expected `{key}` to be of type {known[key].type}, found {value!r}", path)
         if "model" not in values:
             raise InputError("expected the setting `model`, found none", path)
-        config = cls(**values)
-        config.check()
-        return config
+        # What the file leaves out is the paper's, as on the command line.
+        return cls.for_model(**values)
 
 
 def _used(model: str) -> set[str]:

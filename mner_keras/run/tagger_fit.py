@@ -145,7 +145,9 @@ def _encoder(
     encoder = model_class.fit_encoder(posts, vectors, store, **model_class.encoder_options(arguments))
     blind = config.no_pictures or not arguments.get("pictures", True)
     if blind and encoder.visual is not None:
-        encoder.visual = dataclasses.replace(encoder.visual, extractor=None, weights=None, weights_hash=None)
+        encoder.visual = dataclasses.replace(
+            encoder.visual, extractor=None, weights=None, weights_hash=None, options=None
+        )
         store = None
     if encoder.visual is not None:
         report("pictures: " + ("none" if store is None else f"{len(store):,} in {store.path}"))

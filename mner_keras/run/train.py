@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 import shutil
 import time
@@ -14,8 +13,9 @@ import keras
 
 from mner_keras.data.datasets import load_dataset
 from mner_keras.data.post import Post
-from mner_keras.errors import InputError, did_you_mean
+from mner_keras.errors import InputError
 from mner_keras.registry import find_model
+from mner_keras.run.arguments import check_arguments
 from mner_keras.run.config import RunConfig
 from mner_keras.run.files import write_json
 from mner_keras.run.predictions import FILE as PREDICTIONS
@@ -27,21 +27,6 @@ from mner_keras.run.tagger_fit import TaggerFit
 from mner_keras.saving import load
 from mner_keras.system import System
 from mner_keras.vision.feature_store import FeatureStore
-
-# Arguments of a model that the encoder or a preset gives.
-_SIZES = {
-    "num_tags",
-    "vocabulary_size",
-    "frozen_vocabulary_size",
-    "char_vocabulary_size",
-    "pos_vocabulary_size",
-    "max_characters",
-    "num_singletons",
-    "visual_dim",
-    "backbone",
-    "encoder",
-    "name",
-}
 
 
 def train(
@@ -131,14 +116,3 @@ def _tags(model: System, posts: list[Post], features: FeatureStore | str | os.Pa
         raise InputError("expected posts with tags to score against, found posts without")
     tagged = model.tag(posts) if features is None else model.tag(posts, features)
     return [post.tags for post in tagged]
-
-
-def check_arguments(model_class: type[System], arguments: dict[str, Any]) -> None:
-    """Raise `InputError` for an argument that the model does not have or that the data sets."""
-    known = set(inspect.signature(model_class.__init__).parameters) - _SIZES - {"self"}
-    for name in arguments:
-        if name not in known:
-            raise InputError(
-                f"expected an argument of {model_class.__name__} ({', '.join(sorted(known))}), found {name!r}."
-                + did_you_mean(name, known)
-            )

@@ -44,7 +44,7 @@ def test_the_papers_budget_is_each_systems_own():
         assert run.config.epochs == training.epochs
         if training.optimizer is not None:
             assert (run.config.optimizer, run.config.learning_rate) == (training.optimizer, training.learning_rate)
-            assert run.config.transductive
+        assert run.config.transductive == (find_model(run.config.model).settings is None)
 
 
 def test_the_fast_budget():
