@@ -55,6 +55,11 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     return files
 
 
+def on_page_markdown(markdown: str, **kwargs: Any) -> str:
+    """Let a page's links to notebooks lead to their pages."""
+    return re.sub(r"\]\(\.\./notebooks/(\w+)\.ipynb", r"](notebooks/\1.md", markdown)
+
+
 def command_pages() -> dict[str, str]:
     """Markdown by the name of the command, as Typer writes it from the command's help."""
     typer = [sys.executable, "-m", "typer", "mner_keras.cli", "utils", "docs", "--name", "mner"]

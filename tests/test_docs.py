@@ -42,12 +42,29 @@ NOT_RUN = {
     "jupyter lab": "waits for a reader; the notebooks have a test of their own",
     "mner reproduce-table": "trains for minutes; the tests of tables and a notebook run it",
     "mner features vgg16": "downloads weights",
+    "mner features mask-rcnn": "downloads weights",
+    "mner features info twitter2015": "reads data that the package may not hold",
+    "mner data fetch": "downloads data",
+    "mner train hsn --data twitter2015": "reads data that the package may not hold",
+    "mner train agban --data twitter2015": "reads data that the package may not hold",
+    "mner tag runs/agban-twitter2015-1": "reads data that the package may not hold",
     "KERAS_BACKEND=torch mner train": "needs another backend; the tests are run on it, too",
     "mner train MODEL": "reads data that the package may not hold",
     "mner train hsn --data FOLDER": "reads data of the user's",
     "mner train agban --data FOLDER": "reads data of the user's",
     "mner data realworld": "reads data that the package may not hold",
 }
+
+# What the text around a block says to do before it, by how the block begins.
+BEFORE = {
+    (
+        "docs/features.md",
+        "from mner_keras import load\n",
+    ): "mner train hsn --data tiny --features colours.h5 --epochs 1 --out runs/colours",
+}
+
+# Pages whose code another test runs.
+ELSEWHERE = {"docs/adding_a_system.md": "tests/test_adding_a_system.py"}
 
 
 def text_of(page):
@@ -116,7 +133,7 @@ def reader(tmp_path_factory):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", [page for page in PAGES if any(language for language, _ in blocks(page))])
+@pytest.mark.parametrize("page", [page for page in PAGES if page not in ELSEWHERE and blocks(page)])
 def test_the_code_of_a_page_runs_from_top_to_bottom(page, reader, monkeypatch):
     monkeypatch.chdir(reader)
     keras.utils.set_random_seed(0)
@@ -130,7 +147,10 @@ def test_the_code_of_a_page_runs_from_top_to_bottom(page, reader, monkeypatch):
                 except ImportError:
                     continue
         for told, done in INSTEAD.items():
-            code = code.replace(told, done) if page == "README.md" else code
+            code = code.replace(told, done)
+        for (where, start), command in BEFORE.items():
+            if page == where and code.startswith(start):
+                run_command(command)
         if language == "python":
             try:
                 exec(compile(code, f"{page}, block {number}", "exec"), names)
@@ -158,6 +178,11 @@ def test_commands_within_the_text_exist_and_have_their_options(page):
         for part in re.split(r" && | \| ", command):
             if part.startswith("mner ") and "*" not in part:
                 check_options(part)
+
+
+def test_the_code_that_another_test_runs_is_run_there():
+    for page, test in ELSEWHERE.items():
+        assert Path(page).name in (ROOT / test).read_text(encoding="utf-8")
 
 
 def test_a_command_or_an_option_that_does_not_exist_is_found_out():
