@@ -8,10 +8,11 @@ import pytest
 for _folder in (
     "agban",
     "baselines",
+    "demo",
     "equations",
     "layers",
     "models",
-):  # `released_oracle`, `paper`, `layer_harness`, `tiny` ...
+):  # `released_oracle`, `chromium`, `paper`, `layer_harness`, `tiny` ...
     sys.path.insert(0, str(Path(__file__).parent / _folder))
 
 
