@@ -35,6 +35,13 @@ def test_the_crf_page_runs():
     assert names["paths"].shape == (64, 3, 12)
 
 
+def test_the_figures_page_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (block,) = blocks("figures.md")
+    exec(compile(block, "figures.md", "exec"), {})
+    assert (tmp_path / "attention.png").stat().st_size > 10_000
+
+
 @pytest.mark.parametrize("page", sorted(path.name for path in DOCS.glob("*.md")))
 def test_links_within_the_documentation_lead_somewhere(page):
     for target in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", (DOCS / page).read_text(encoding="utf-8")):
