@@ -239,6 +239,13 @@ def test_the_features_page_s_extractor_runs(tmp_path, monkeypatch, capsys):
     assert "TaggedPost(" in capsys.readouterr().out
 
 
+def test_the_figures_page_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (block,) = (code for language, code in blocks("docs/figures.md") if language == "python")
+    exec(compile(block, "figures.md", "exec"), {})
+    assert (tmp_path / "attention.png").stat().st_size > 10_000
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_links_within_the_documentation_lead_somewhere(page):
     for target in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", text_of(page)):

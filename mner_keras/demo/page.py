@@ -12,8 +12,8 @@ from mner_keras.errors import InputError
 
 _INTRODUCTION = """# Names in a post
 
-Type a post, choose its picture, and see the names that the model finds. *Without the picture* and *another picture*
-tag the same post again: the answer before stays below for comparison.
+Type a post, choose its picture, and see the names that the model finds. *Other picture* and *No picture* tag the same
+post again: the answer before stays below for comparison.
 """
 
 
@@ -68,9 +68,9 @@ def build_page(answering: Answering, title: str, examples: list[tuple[str, str |
         text = gradio.Textbox(label="Post", lines=2, max_lines=8, elem_id="mner-text", placeholder="Beautiful Benz")
         with gradio.Row():
             find = gradio.Button("Find names", variant="primary", elem_id="mner-find")
-            upload = gradio.UploadButton("Choose a picture", type="filepath", elem_id="mner-upload", visible=sees)
-            other = gradio.Button("Another picture", elem_id="mner-swap", visible=sees)
-            none = gradio.Button("Without the picture", elem_id="mner-none", visible=sees)
+            upload = gradio.UploadButton("Choose picture", type="filepath", elem_id="mner-upload", visible=sees)
+            other = gradio.Button("Other picture", elem_id="mner-swap", visible=sees)
+            none = gradio.Button("No picture", elem_id="mner-none", visible=sees)
         if not sees:
             gradio.Markdown(f"*No pictures here: {answering.no_pictures}.*")
         answer = gradio.HTML(elem_id="mner-out")
@@ -80,6 +80,8 @@ def build_page(answering: Answering, title: str, examples: list[tuple[str, str |
         upload.upload(uploaded, [upload, text, before], [*outputs, picture])
         other.click(swapped, inputs, [*outputs, picture])
         none.click(lambda text, before: (*tag(text, None, before), None), [text, before], [*outputs, picture])
+        if examples:
+            gradio.Markdown("Posts to begin with:")
         for words, path in examples or []:
             button = gradio.Button(words, size="sm")
             shown = path if sees else None

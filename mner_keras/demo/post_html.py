@@ -20,8 +20,9 @@ STYLE = """
 .mner-post { line-height: 1.3; font-size: 1.05rem; }
 .mner-post .token { display: inline-block; margin: 2px 1px 6px; padding: 1px 4px; border-radius: 3px; color: #1a1a1a;
   text-align: center; vertical-align: top; overflow-wrap: anywhere; max-width: 100%; }
+.mner-post .token bdi { color: inherit; }
 .mner-post .entity { display: inline-block; border: 2px solid; border-radius: 5px; margin: 0 2px; padding: 0 2px; }
-.mner-post .entity b { font-size: .72rem; padding: 0 4px; }
+.mner-post .entity b { font-size: .72rem; padding: 0 4px; vertical-align: top; line-height: 1.8; }
 .mner-post .gamma { display: block; font-size: .68rem; border-radius: 2px; padding: 0 3px; margin-top: 2px; }
 .mner-picture { position: relative; display: inline-block; max-width: 340px; margin: 0; }
 .mner-picture img { display: block; width: 340px; max-width: 100%; }
@@ -53,7 +54,7 @@ def post_html(case: PostCase, tagged: TaggedPost) -> str:
             break
         words = "".join(_token(tokens[i], i, heat, gamma) for i in range(entity.start, entity.end))
         colour = type_colour(entity.type)
-        label = f"{escape(entity.type)} {100 * entity.score:.0f} %"
+        label = f"{escape(entity.type)} {100 * entity.score:.1f} %"
         pieces.append(
             f'<span class="entity" data-type="{escape(entity.type)}" style="border-color: {colour}">{words}'
             f'<b style="color: {colour}">{label}</b></span>'
