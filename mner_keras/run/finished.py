@@ -85,7 +85,7 @@ class FinishedRun:
     @cached_property
     def store(self) -> FeatureStore | None:
         """The features of the posts' pictures; `None` for a model that sees none."""
-        from mner_keras.run.train import find_features
+        from mner_keras.run.tagger_fit import find_features
         from mner_keras.vision.feature_store import FeatureStore
 
         visual = self.model.encoder.visual
