@@ -7,7 +7,19 @@ import sys
 
 import typer
 
-from mner_keras.cli import compare, data, demo, evaluate, features, figure, models, reproduce_table, tag, train
+from mner_keras.cli import (
+    compare,
+    data,
+    demo,
+    evaluate,
+    features,
+    figure,
+    models,
+    report,
+    reproduce_table,
+    tag,
+    train,
+)
 
 app = typer.Typer(
     name="mner",
@@ -23,6 +35,7 @@ app.command("tag")(tag.tag)
 app.command("compare")(compare.compare)
 app.command("reproduce-table")(reproduce_table.reproduce_table)
 app.command("figure")(figure.figure)
+app.command("report")(report.report)
 app.command("models")(models.models)
 app.command("demo")(demo.demo)
 app.add_typer(features.app, name="features")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 from functools import cached_property
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from mner_keras.errors import InputError
 from mner_keras.run.config import RunConfig
+from mner_keras.run.history import read_history
 
 if TYPE_CHECKING:
     from mner_keras.data.datasets import Dataset
@@ -85,7 +85,7 @@ class FinishedRun:
     @cached_property
     def store(self) -> FeatureStore | None:
         """The features of the posts' pictures; `None` for a model that sees none."""
-        from mner_keras.run.train import find_features
+        from mner_keras.run.tagger_fit import find_features
         from mner_keras.vision.feature_store import FeatureStore
 
         visual = self.model.encoder.visual
@@ -107,17 +107,7 @@ class FinishedRun:
         Raises:
             InputError: no history, or one that is no table of numbers.
         """
-        path = self.path / "history.csv"
-        try:
-            with open(path, encoding="utf-8", newline="") as file:
-                rows = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
-        except OSError as error:
-            raise InputError(f"expected a run's history; {error.strerror}", path) from None
-        except (TypeError, ValueError, csv.Error) as error:
-            raise InputError(f"expected a table of numbers, found {error}", path) from None
-        if not rows:
-            raise InputError("expected a row for each epoch, found none", path)
-        return rows
+        return read_history(self.path)
 
     def _written(self, posts: list[Post]) -> list[tuple[str, ...]] | None:
         """The tags in `predictions.jsonl`; `None` where there is no such file, or one of other posts."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,8 +15,8 @@ from mner_keras.reproduce.figures.cases import PostCase, find_objects, find_pict
 from mner_keras.reproduce.figures.hsn_attention import hsn_attention_figure
 from mner_keras.reproduce.figures.loss_curves import loss_curves_figure
 from mner_keras.reproduce.figures.modality_space import modality_space_figure, sample_features
-from mner_keras.run.config import dev_batch_size
 from mner_keras.run.finished import FinishedRun
+from mner_keras.run.history import posts_per_batch
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -143,11 +142,8 @@ def _losses(request: FigureRequest) -> Figure:
     run, config = request.run, request.run.config
     history = run.history()
     batches = (1.0, 1.0)
-    if config is not None and config.arguments.get("loss_reduction", "sum") == "sum":
-        # What is recorded is the mean over the batches of the sum over a batch's posts.
-        sizes = (config.batch_size, dev_batch_size(config))
-        counts = (len(run.dataset[split]) for split in ("train", "dev"))
-        batches = tuple(count / math.ceil(count / size) for count, size in zip(counts, sizes, strict=True))
+    if config is not None:
+        batches = posts_per_batch(config, *(len(run.dataset[split]) for split in ("train", "dev")))
     return loss_curves_figure(history, f"{run.name} on {run.dataset.name}", batches)
 
 
