@@ -33,7 +33,8 @@ class AGBAN(Tagger):
     without start and end scores read the tags (eq. 16-21). The defaults are the paper's table II.
 
     The loss is `L_crf + L_adv`: the reversal layer makes the projectors descend `L_crf - lambda L_adv` while the
-    classifier descends `L_adv`. A post without a picture has no objects.
+    classifier descends `L_adv`. A post without a picture has no objects. `explain` gives `attention` `[n, k]` (A) and
+    the projected features, `text_features` `[n, d]` (G_T) and `object_features` `[k, d]` (G_V).
 
     The rows of the paper's table III are arguments: `fusion="concatenate", adversarial=False` (Object-Concat),
     `gate=False, adversarial=False` (Object-BAN), `adversarial=False` (Object-GBAN). The order of the objects changes
@@ -77,6 +78,7 @@ class AGBAN(Tagger):
     """
 
     encoder_defaults = {"use_pos": False, "fold_digits": True, "visual": "objects", "visual_count": 3}
+    explained = {"attention": "nk", "text_features": "nd", "object_features": "kd"}
 
     def __init__(
         self,
@@ -134,17 +136,19 @@ class AGBAN(Tagger):
         text = bilstm(tokens, mask=token_mask)
         text = keras.layers.Dropout(dropout, name="text_dropout")(text)  # G_T [B, n, d]
         objects = projector(inputs["visual_features"][:, :num_objects], mask=object_mask)  # G_V [B, k, d]
+        outputs = {"mask": token_mask, "text_features": text, "object_features": objects}
         if fusion == "attention":
             attention = GatedBilinearAttention(rank, gate_units, gate, softmax, name="attention")
-            fused = attention(text, objects, text_mask=token_mask, object_mask=object_mask)  # G_M [B, n, d]
+            fused, outputs["attention"] = attention(
+                text, objects, text_mask=token_mask, object_mask=object_mask, return_attention_scores=True
+            )  # G_M [B, n, d], A [B, n, k]
         else:
             concatenation = ObjectConcatenation(num_objects, name="concatenation")
             fused = concatenation(text, objects, object_mask=object_mask)  # [B, n, d]
         scores = keras.layers.Dense(
             num_tags, use_bias=False, kernel_initializer=linear_initializer(), name="potentials"
         )(fused)
-        potentials = crf(scores, mask=token_mask)
-        outputs = {"potentials": potentials, "mask": token_mask}
+        outputs["potentials"] = crf(scores, mask=token_mask)
         if adversarial:
             both = keras.layers.Concatenate(axis=1, name="both_modalities")([text, objects])
             both_mask = keras.layers.Concatenate(axis=1, name="both_masks")([token_mask, object_mask])

@@ -44,7 +44,8 @@ class ReleasedAGBAN(Tagger):
 
     Potentials have `num_tags + 3` scores: padding, the tags in the order of `RELEASED_TAGS` (types that it lacks come
     last), START, STOP. Targets and decoded tags are numbers of the encoder's tags; without an encoder, the potential's
-    minus 1 (O is 0). A decoded padding, START or STOP reads as O.
+    minus 1 (O is 0). A decoded padding, START or STOP reads as O. `explain` gives `attention` `[glimpses, m, n]`,
+    `text_features` `[n, d]` and `object_features` `[m, d]`.
 
     The released code shared its words and characters over train, dev and test: give `fit_encoder` the posts of all
     splits (`mner train --transductive`). Trained here, it differs from there in that an LSTM's two biases are one
@@ -87,6 +88,7 @@ class ReleasedAGBAN(Tagger):
     """
 
     encoder_defaults = {"use_pos": False, "fold_digits": True, "visual": "objects", "visual_count": 3}
+    explained = {"attention": "dkn", "text_features": "nd", "object_features": "kd"}
 
     def __init__(
         self,
@@ -172,6 +174,8 @@ class ReleasedAGBAN(Tagger):
             "potentials": potentials,
             "mask": token_mask,
             "attention": scores,  # [B, glimpses, m, n]
+            "text_features": text,  # [B, n, d]
+            "object_features": objects,  # [B, m, d]
             "modality_logits": logits,  # [B, n + m, 2]
             "object_mask": object_mask,
         }

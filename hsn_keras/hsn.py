@@ -29,7 +29,9 @@ class HSN(Tagger):
     (eq. 17-18); a linear layer and a CRF with start and end scores read the tags off O (eq. 3-4). The defaults are the
     paper's table 2 and section 4.3.
 
-    A post without a picture sees the blank picture's regions.
+    A post without a picture sees the blank picture's regions. `explain` gives `region_attention` `[k]` (s_img, what the
+    text sees in the picture), `token_attention` `[n]` (s_sen, what the picture sees in the text) and, with a gate,
+    `gamma` `[n, 1]` or `[n, d]`.
 
     The rows of the paper's table 5 are arguments: `integration="concatenate"` (w/o MI), `attention="general"` (w/o HA),
     `attention="single_head"` (w/o MP), `pictures=False` (w/o VF).
@@ -71,6 +73,7 @@ class HSN(Tagger):
     """
 
     encoder_defaults = {"use_pos": True, "visual": "regions"}
+    explained = {"region_attention": "k", "token_attention": "n", "gamma": "nd"}
 
     def __init__(
         self,
@@ -128,20 +131,20 @@ class HSN(Tagger):
             dropout,
         )  # H [B, n, d]
         regions = regions_projection(seen)  # V [B, k, d]
-        guided = text_to_image(text, regions, query_mask=token_mask, value_mask=region_mask)  # G [B, k, d]
-        fusion = image_to_text(guided, text, query_mask=region_mask, value_mask=token_mask)  # F [B, n, d]
+        outputs = {"mask": token_mask}
+        guided, outputs["region_attention"] = text_to_image(
+            text, regions, query_mask=token_mask, value_mask=region_mask, return_attention_scores=True
+        )  # G [B, k, d], s_img [B, k]
+        fusion, outputs["token_attention"] = image_to_text(
+            guided, text, query_mask=region_mask, value_mask=token_mask, return_attention_scores=True
+        )  # F [B, n, d], s_sen [B, n]
         if integration == "gate":
-            features = SelfAdaptiveIntegration(gate, name="integration")(text, fusion)  # O [B, n, d]
+            mix = SelfAdaptiveIntegration(gate, name="integration")
+            features, outputs["gamma"] = mix(text, fusion, return_gate=True)  # O [B, n, d], gamma [B, n, 1 or d]
         else:
             features = keras.layers.Concatenate(name="integration")([text, fusion])  # O [B, n, 2d]
-        potentials = crf(keras.layers.Dense(num_tags, name="potentials")(features), mask=token_mask)
-        super().__init__(
-            inputs,
-            {"potentials": potentials, "mask": token_mask},
-            encoder=encoder,
-            loss_reduction=loss_reduction,
-            name=name,
-        )
+        outputs["potentials"] = crf(keras.layers.Dense(num_tags, name="potentials")(features), mask=token_mask)
+        super().__init__(inputs, outputs, encoder=encoder, loss_reduction=loss_reduction, name=name)
 
         # === Config ===
         self.num_tags = num_tags

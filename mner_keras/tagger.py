@@ -5,21 +5,22 @@ from __future__ import annotations
 import inspect
 import os
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 from keras import ops
 
+from mner_keras.best_tags import BestTags
 from mner_keras.crf_model import CRFModel
 from mner_keras.data.batches import PostBatches
-from mner_keras.data.cutting import cut, next_length
+from mner_keras.data.cutting import cut, filled
 from mner_keras.data.encoder import PostEncoder
 from mner_keras.data.pictured import with_pictures
 from mner_keras.data.pipeline import inputs_of
 from mner_keras.data.post import Post
-from mner_keras.layers.crf import CRF
+from mner_keras.errors import InputError
 from mner_keras.metrics.entity_f1 import EntityF1
 from mner_keras.tagged_post import TaggedPost, as_post, tagged_post
 from mner_keras.vision.extractors import load_extractor
@@ -33,24 +34,6 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 """The number of the file format; a file with another number is from another version."""
-
-
-@keras.saving.register_keras_serializable(package="mner_keras")
-class _Decode(keras.layers.Layer):
-    """The best tags and their marginal probabilities: what tagging needs of the potentials."""
-
-    def __init__(self, crf: CRF, **kwargs) -> None:
-        super().__init__(dtype="float32", **kwargs)
-        self.supports_masking = True
-        self.crf = crf
-
-    def call(self, potentials, mask):
-        tags, _ = self.crf.decode(potentials, mask)
-        marginals = self.crf.marginals(potentials, mask)
-        return tags, ops.take_along_axis(marginals, tags[..., None], axis=-1)[..., 0]
-
-    def compute_output_shape(self, potentials_shape, mask_shape=None):
-        return potentials_shape[:-1], potentials_shape[:-1]
 
 
 class Tagger(CRFModel):
@@ -70,6 +53,9 @@ class Tagger(CRFModel):
     encoder_defaults: dict[str, Any] = {"use_pos": False}
     """The arguments of `PostEncoder.fit` that the paper's setting asks for."""
 
+    explained: dict[str, str] = {}
+    """What `explain` gives, by name, and the axes of each array: `n` tokens, `k` regions or objects, `d` features."""
+
     def __init__(
         self, inputs: dict, outputs: dict, encoder: PostEncoder | None = None, loss_reduction: str = "mean", **kwargs
     ) -> None:
@@ -82,6 +68,7 @@ class Tagger(CRFModel):
         self._tracks_f1 = False
         self._decoder = None
         self._scorer = None
+        self._explainer = None
         self._extractor = None
 
     @classmethod
@@ -209,32 +196,52 @@ class Tagger(CRFModel):
             ValueError: the model was built without an encoder; as many pictures as posts were not given.
             InputError: features of another width than the model's; pictures that the model cannot take.
         """
-        if self.encoder is None:
-            raise ValueError("`tag` needs a model with an encoder: build it with `from_encoder`, or load a saved one")
         posts = [as_post(post) for post in posts]
-        if not posts:
-            return []
-        named = posts
-        if pictures is not None:
-            if features is not None:
-                raise ValueError("`features` and `pictures` exclude each other. Received: both")
-            if extractor is None:
-                extractor = self._extractor = self._extractor or load_extractor(self.encoder.visual)
-            named, features = with_pictures(posts, pictures, extractor)
-        batches = PostBatches(self.encoder, named, features, batch_size, labelled=False)
         tagged: list[TaggedPost | None] = [None] * len(posts)
-        # Posts of similar length share a batch; the result is in the posts' own order.
-        order = np.argsort(batches.lengths, kind="stable")
-        for rows in cut(order, batches.lengths, batch_size):
-            inputs, _ = batches.batch(rows)
+        for rows, inputs in self._batches(posts, features, batch_size, pictures, extractor):
             tags, scores = self._decode_batch(inputs)
             for row, row_tags, row_scores in zip(rows, tags, scores, strict=False):
                 post = posts[row]
                 names = tuple(self.encoder.tags[i] for i in row_tags[: len(post)])
                 tagged[row] = tagged_post(post, names, row_scores)
-        for reason in features.failed.values() if pictures is not None else ():
-            warnings.warn(f"{reason}: taken as no picture", stacklevel=2)
         return tagged
+
+    def explain(
+        self,
+        posts: Iterable[Post | str | Sequence[str]],
+        features: FeatureStore | str | os.PathLike | None = None,
+        batch_size: int = 64,
+        pictures: Sequence[str | os.PathLike | Image.Image | None] | None = None,
+        extractor: Extractor | None = None,
+    ) -> list[dict[str, np.ndarray]]:
+        """What the model attended to in posts, as it tags them.
+
+        Args:
+            posts: as those of `features`, `batch_size`, `pictures` and `extractor`, arguments of `tag`.
+
+        Returns:
+            for each post, float32 arrays by the names in `explained`, without padding.
+
+        Raises:
+            ValueError: as `tag`.
+            InputError: as `tag`; a model that attends to nothing.
+        """
+        names = [name for name in self.explained if name in self.output]
+        if not names:
+            raise InputError(f"expected a model that attends to something, found a {type(self).__name__}")
+        posts = [as_post(post) for post in posts]
+        if self._explainer is None:
+            self._explainer = self._submodel({name: self.output[name] for name in names})
+        found: list[dict[str, np.ndarray]] = [{} for _ in posts]
+        for rows, inputs in self._batches(posts, features, batch_size, pictures, extractor):
+            arrays = self._explainer.predict_on_batch(filled(self._select(inputs)))
+            seen = inputs["visual_mask"].sum(axis=1) if "visual_mask" in inputs else np.zeros(len(rows), int)
+            for name in names:
+                for array, row, count in zip(arrays[name], rows, seen, strict=False):
+                    size = {"n": len(posts[row]), "k": count}
+                    cut_off = tuple(slice(size.get(axis)) for axis in self.explained[name])
+                    found[row][name] = np.asarray(array, "float32")[cut_off]
+        return found
 
     def get_config(self) -> dict:
         """The constructor's arguments, each of which is an attribute; the encoder as plain JSON values."""
@@ -262,19 +269,32 @@ class Tagger(CRFModel):
         """A functional model that shares this one's layers and gives something else of it."""
         return keras.Model(self.input, outputs)
 
+    def _batches(
+        self, posts: list[Post], features: Any, batch_size: int, pictures: Any, extractor: Extractor | None
+    ) -> Iterator[tuple[np.ndarray, dict]]:
+        """The posts' positions and inputs, batch by batch: posts of similar length share one."""
+        if self.encoder is None:
+            raise ValueError("`tag` needs a model with an encoder: build it with `from_encoder`, or load a saved one")
+        if not posts:
+            return
+        named = posts
+        if pictures is not None:
+            if features is not None:
+                raise ValueError("`features` and `pictures` exclude each other. Received: both")
+            if extractor is None:
+                extractor = self._extractor = self._extractor or load_extractor(self.encoder.visual)
+            named, features = with_pictures(posts, pictures, extractor)
+        batches = PostBatches(self.encoder, named, features, batch_size, labelled=False)
+        order = np.argsort(batches.lengths, kind="stable")
+        for rows in cut(order, batches.lengths, batch_size):
+            yield rows, batches.batch(rows)[0]
+        for reason in features.failed.values() if pictures is not None else ():
+            warnings.warn(f"{reason}: taken as no picture", stacklevel=3)
+
     def _decode_batch(self, inputs: dict) -> tuple[np.ndarray, np.ndarray]:
         if self._decoder is None:
-            decode = _Decode(self.crf, name="decode")
-            self._decoder = self._submodel(decode(self.output["potentials"], self.output["mask"]))
-        rows = len(inputs["token_mask"])
-        # Few distinct shapes: a compiler makes a program for each.
-        filled = 1 << (rows - 1).bit_length()
-        length = inputs["token_mask"].shape[1]
-        longer = next_length(length)
-        padded = {}
-        for name, array in self._select(inputs).items():
-            by_token = array.ndim > 1 and not name.startswith(("visual_", "subword_"))
-            widths = [(0, filled - rows), (0, longer - length if by_token else 0)] + [(0, 0)] * (array.ndim - 2)
-            padded[name] = np.pad(array, widths)
-        tags, scores = self._decoder.predict_on_batch(padded)
+            best = BestTags(self.crf, name="decode")
+            self._decoder = self._submodel(best(self.output["potentials"], self.output["mask"]))
+        rows, length = inputs["token_mask"].shape
+        tags, scores = self._decoder.predict_on_batch(filled(self._select(inputs)))
         return np.asarray(tags)[:rows, :length], np.asarray(scores)[:rows, :length]

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mner_keras.tagged_post import TaggedPost
     from mner_keras.tagger import Tagger
     from mner_keras.vision import PictureFeatures
+    from mner_keras.vision.extraction import Extractor
 
 FORMATS = ("jsonl", "conll", "text")
 SHOWN = 10
@@ -106,14 +107,18 @@ def _pictures(
     pictures: Path, tagger: Tagger | System, weights: Path | None
 ) -> tuple[PictureFeatures | None, dict[str, Callable[[list[Post]], Any]]]:
     """The features of a folder's pictures; or for one picture, what `Tagger.tag` is to be given for some posts."""
+    from mner_keras.cli.features import progress_bar
     from mner_keras.saving import visual_input
     from mner_keras.vision import PictureFeatures, find_pictures, load_extractor, open_picture
 
+    def extractor_of() -> Extractor:
+        with progress_bar("bytes") as progress:
+            return load_extractor(visual_input(tagger), weights, progress)
+
     if pictures.is_dir():
         found, _ = find_pictures([pictures])
-        return PictureFeatures(found, load_extractor(visual_input(tagger), weights)), {}
-    picture = open_picture(pictures)
-    extractor = load_extractor(visual_input(tagger), weights)
+        return PictureFeatures(found, extractor_of()), {}
+    picture, extractor = open_picture(pictures), extractor_of()
     return None, {"pictures": lambda posts: [picture] * len(posts), "extractor": lambda posts: extractor}
 
 

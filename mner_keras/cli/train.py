@@ -52,7 +52,7 @@ def train(
         typer.Option("--set", metavar="NAME=VALUE", help="Any argument of the model; may be repeated."),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="The run's folder. [default: runs/MODEL-DATA-SEED]", show_default=False)
+        Path | None, typer.Option(help="The run's folder. (default: runs/MODEL-DATA-SEED)", show_default=False)
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Empty the run's folder if it is not empty.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on after the last finished epoch.")] = False,

@@ -25,7 +25,8 @@ class Dataset(Mapping[str, list[Post]]):
 
     Args:
         folder: holds `train.txt`, `dev.txt` (or `valid.txt`) and `test.txt`, CoNLL columns, or the same as `.jsonl`.
-            It may hold `regions.h5` and `objects.h5`, the features of its pictures.
+            It may hold `regions.h5` and `objects.h5`, the features of its pictures, and the pictures themselves in
+            `images`.
         name: what a report calls the data set.
 
     Example:
@@ -69,6 +70,11 @@ class Dataset(Mapping[str, list[Post]]):
         """The folder's own feature store of this kind (`regions` or `objects`), or `None`."""
         path = self.folder / f"{kind}.h5"
         return path if path.is_file() else None
+
+    def pictures(self) -> Path | None:
+        """The folder of the posts' pictures, `images`, or `None`."""
+        path = self.folder / "images"
+        return path if path.is_dir() else None
 
     def hashes(self) -> dict[str, str]:
         """The SHA-256 of each split's file, by the file's name."""

@@ -153,6 +153,7 @@ class PostEncoder:
                 attributes.get("extractor"),
                 attributes.get("weights"),
                 attributes.get("weights_hash"),
+                attributes.get("options"),
             )
             encoder.blank = store.blank(encoder.visual.count) if visual == "regions" else None
         return encoder

@@ -17,6 +17,7 @@ class VisualInput:
         extractor: the name of what made them; `None` for a model trained without pictures.
         weights: the extractor's weights.
         weights_hash: their SHA-256.
+        options: the extractor's arguments, as JSON.
     """
 
     kind: str
@@ -25,6 +26,7 @@ class VisualInput:
     extractor: str | None = None
     weights: str | None = None
     weights_hash: str | None = None
+    options: str | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in ("regions", "objects"):

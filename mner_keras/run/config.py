@@ -140,9 +140,8 @@ class RunConfig:
                 raise InputError(f"expected `{key}` to be of type {known[key].type}, found {value!r}", path)
         if "model" not in values:
             raise InputError("expected the setting `model`, found none", path)
-        config = cls(**values)
-        config.check()
-        return config
+        # What the file leaves out is the paper's, as on the command line.
+        return cls.for_model(**values)
 
 
 def _used(model: str) -> set[str]:
@@ -151,3 +150,8 @@ def _used(model: str) -> set[str]:
     if settings is None:
         return {field.name for field in dataclasses.fields(RunConfig)}
     return {"model", "data", "arguments", *settings}
+
+
+def dev_batch_size(config: RunConfig) -> int:
+    """Posts a batch when a run is scored on dev."""
+    return max(config.batch_size, 32)

@@ -16,7 +16,7 @@ from mner_keras.data.datasets import Dataset
 from mner_keras.data.encoder import PostEncoder, needed_words
 from mner_keras.data.pipeline import as_dataset
 from mner_keras.errors import InputError
-from mner_keras.run.config import RunConfig
+from mner_keras.run.config import RunConfig, dev_batch_size
 from mner_keras.run.optimizer import make_optimizer
 from mner_keras.tagger import Tagger
 from mner_keras.text.vectors import read_vectors
@@ -63,7 +63,7 @@ class TaggerFit:
         )
         self.model.compile(optimizer=make_optimizer(config, len(self.batches)))
         # Posts of like length share a batch; F1 does not ask for their order.
-        self.dev = PostBatches(self.encoder, sorted(data["dev"], key=len), self.store, max(config.batch_size, 32))
+        self.dev = PostBatches(self.encoder, sorted(data["dev"], key=len), self.store, dev_batch_size(config))
         self._epochs = (0, 0)
         if self.store is not None:
             for split, batches in {"train": self.batches, "dev": self.dev}.items():
@@ -145,7 +145,9 @@ def _encoder(
     encoder = model_class.fit_encoder(posts, vectors, store, **model_class.encoder_options(arguments))
     blind = config.no_pictures or not arguments.get("pictures", True)
     if blind and encoder.visual is not None:
-        encoder.visual = dataclasses.replace(encoder.visual, extractor=None, weights=None, weights_hash=None)
+        encoder.visual = dataclasses.replace(
+            encoder.visual, extractor=None, weights=None, weights_hash=None, options=None
+        )
         store = None
     if encoder.visual is not None:
         report("pictures: " + ("none" if store is None else f"{len(store):,} in {store.path}"))

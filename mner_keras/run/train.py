@@ -18,6 +18,8 @@ from mner_keras.registry import find_model
 from mner_keras.run.arguments import check_arguments
 from mner_keras.run.config import RunConfig
 from mner_keras.run.files import write_json
+from mner_keras.run.predictions import FILE as PREDICTIONS
+from mner_keras.run.predictions import write_predictions
 from mner_keras.run.provenance import environment
 from mner_keras.run.scores import SCHEME, entity_scores
 from mner_keras.run.system_fit import SystemFit
@@ -40,7 +42,8 @@ def train(
     Args:
         config: what to train.
         folder: the run's folder; holds `config.toml`, the model (`model.keras`, or the file that the registry names),
-            `metrics.json`, `history.csv`, `provenance.json` and, of a Keras model, `checkpoint/` afterwards.
+            `metrics.json`, `predictions.jsonl` (of the test split), `history.csv`, `provenance.json` and, of a Keras
+            model, `checkpoint/` afterwards.
         resume: whether to go on after the last checkpoint in the folder.
         overwrite: whether to empty the folder, once all that the run needs has been read.
         callbacks: further Keras callbacks.
@@ -75,7 +78,9 @@ def train(
     metrics: dict[str, Any] = {"model": config.model, "scheme": SCHEME, "best_epoch": best_epoch}
     best = load(folder / entry.file)
     for split in ("dev", "test"):
-        metrics[split] = evaluate(best, data[split], training.store)
+        tags = _tags(best, data[split], training.store)
+        metrics[split] = entity_scores([post.tags for post in data[split]], tags)
+    write_predictions(folder / PREDICTIONS, data["test"], tags)
     write_json(folder / "metrics.json", metrics)
     write_json(
         folder / "provenance.json",
@@ -102,7 +107,12 @@ def evaluate(
     Raises:
         InputError: a post has no tags.
     """
+    return entity_scores([post.tags for post in posts], _tags(model, posts, features))
+
+
+def _tags(model: System, posts: list[Post], features: FeatureStore | str | os.PathLike | None) -> list[tuple[str, ...]]:
+    """The tags that a model gives posts which have their own."""
     if any(post.tags is None for post in posts):
         raise InputError("expected posts with tags to score against, found posts without")
     tagged = model.tag(posts) if features is None else model.tag(posts, features)
-    return entity_scores([post.tags for post in posts], [post.tags for post in tagged])
+    return [post.tags for post in tagged]

@@ -5,6 +5,7 @@ from mner_keras.vision.extractors import load_extractor
 from mner_keras.vision.feature_store import FeatureStore
 from mner_keras.vision.feature_writer import FeatureWriter
 from mner_keras.vision.picture_features import PictureFeatures
+from mner_keras.vision.picture_objects import PictureObjects
 from mner_keras.vision.pictures import PictureError, find_pictures, open_picture
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "FeatureWriter",
     "PictureError",
     "PictureFeatures",
+    "PictureObjects",
     "extract_features",
     "find_pictures",
     "load_extractor",

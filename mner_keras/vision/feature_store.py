@@ -10,6 +10,7 @@ import numpy as np
 
 from mner_keras.errors import InputError
 from mner_keras.hashing import file_sha256
+from mner_keras.vision.picture_objects import PictureObjects
 
 PICTURE_ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp")
 BLANK = "_blank"
@@ -101,6 +102,11 @@ class FeatureStore:
             stored = self._vectors(BLANK, count)
             vectors[: len(stored)] = stored
         return vectors
+
+    def objects(self, image_id: str | None, count: int) -> PictureObjects:
+        """Names, boxes and scores of a picture's first `count` objects, as far as the store holds them."""
+        key = None if image_id is None else self._key(image_id)
+        return PictureObjects.of({} if key is None else dict(self.file[key].attrs), count)
 
     def close(self) -> None:
         """Close the file; it opens again when it is next read."""

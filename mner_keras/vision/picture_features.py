@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from mner_keras.vision.extraction import Extractor
+from mner_keras.vision.picture_objects import PictureObjects
 from mner_keras.vision.pictures import PictureError, open_picture
 
 _KEPT = 256
@@ -34,7 +36,7 @@ class PictureFeatures:
         self.extractor = extractor
         self.dim = int(extractor.attributes["feature_dim"])
         self.failed: dict[str, str] = {}
-        self._made: OrderedDict[str, np.ndarray] = OrderedDict()
+        self._made: OrderedDict[str, dict[str, Any]] = OrderedDict()
 
     def __contains__(self, image_id: object) -> bool:
         return image_id in self.pictures
@@ -49,12 +51,17 @@ class PictureFeatures:
         mask = np.zeros((len(image_ids), count), bool)
         for row, image_id in enumerate(image_ids):
             if image_id in found:
-                vectors = found[image_id][:count]
+                vectors = found[image_id]["vectors"][:count]
                 features[row, : len(vectors)] = vectors
                 mask[row, : len(vectors)] = True
         return features, mask
 
-    def _make(self, image_ids: list[str]) -> dict[str, np.ndarray]:
+    def objects(self, image_id: str | None, count: int) -> PictureObjects:
+        """Names, boxes and scores of a picture's first `count` objects, as far as the extractor tells them."""
+        found = self._make([image_id] if image_id in self.pictures else [])
+        return PictureObjects.of(found.get(image_id, {}), count)
+
+    def _make(self, image_ids: list[str]) -> dict[str, dict[str, Any]]:
         found = {image_id: self._made[image_id] for image_id in image_ids if image_id in self._made}
         prepared = {}
         for image_id in image_ids:
@@ -66,7 +73,7 @@ class PictureFeatures:
                 self.failed[image_id] = str(error)
         if prepared:
             made = self.extractor.extract(list(prepared.values()))
-            found.update((image_id, item["vectors"]) for image_id, item in zip(prepared, made, strict=True))
+            found.update(zip(prepared, made, strict=True))
         self._made.update(found)
         while len(self._made) > _KEPT:
             self._made.popitem(last=False)

@@ -9,7 +9,7 @@ import pytest
 
 FEATURES = [["features"], ["features", "vgg16"], ["features", "import"], ["features", "info"]]
 DATA = [["data"], ["data", "check"], ["data", "fetch"], ["data", "realworld"]]
-COMMANDS = [[], ["train"], ["evaluate"], ["tag"], *DATA, *FEATURES]
+COMMANDS = [[], ["train"], ["evaluate"], ["tag"], ["figure"], *DATA, *FEATURES]
 RUN = "import sys; sys.argv[0] = 'mner'; from mner_keras.cli import main; main()"
 
 
@@ -41,6 +41,7 @@ def test_help_names_every_command_and_says_what_it_does(mner):
         ),
         ("evaluate", "--data --split --features --no-pictures --json"),
         ("tag", "--features --pictures --weights --format"),
+        ("figure", "--run --out --other --posts --split --pictures --data --features --count --seed"),
     ],
 )
 def test_every_option_stands_in_the_help(mner, command, options, monkeypatch):
@@ -78,7 +79,8 @@ def test_help_imports_nothing_heavy(command):
         f"sys.argv = {['mner', *command, '--help']!r}\n"
         "from mner_keras.cli import main\n"
         "try:\n    main()\nexcept SystemExit:\n    pass\n"
-        "heavy = ('keras', 'tensorflow', 'jax', 'torch', 'numpy', 'scipy', 'h5py', 'nltk', 'sklearn', 'seqeval')\n"
+        "heavy = ('keras', 'tensorflow', 'jax', 'torch', 'numpy', 'scipy', 'h5py', 'nltk', 'sklearn', 'seqeval', "
+        "'matplotlib', 'gradio')\n"
         "print(json.dumps([name for name in heavy if name in sys.modules]), file=sys.stderr)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

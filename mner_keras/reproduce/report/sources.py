@@ -1,0 +1,80 @@
+"""What a report is made of: the folders of tables and of runs that a person named."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from mner_keras.errors import InputError
+from mner_keras.reproduce.measure import PROVENANCE as LAST_FILE
+from mner_keras.reproduce.reading import TABLE, read_result
+from mner_keras.reproduce.result import TableResult
+
+
+@dataclasses.dataclass(frozen=True)
+class TableSource:
+    """A table's folder.
+
+    Args:
+        result: the table.
+        runs: the folders of the runs of each line that are at hand, by the line's number.
+        missing: the names of runs that are not.
+    """
+
+    result: TableResult
+    runs: tuple[tuple[Path, ...], ...]
+    missing: tuple[str, ...]
+
+
+def find_sources(places: Sequence[str | os.PathLike]) -> tuple[list[TableSource], list[Path]]:
+    """The tables among folders, and the runs: those that are named, and those of the tables.
+
+    A table's run is looked for where the table says and, since the whole may have been moved, in `runs` beside the
+    table's folder.
+
+    Returns:
+        the tables, and the runs' folders, each once, in the order in which they are met.
+
+    Raises:
+        InputError: a place that is neither a finished run nor a table.
+    """
+    tables: list[TableSource] = []
+    runs: dict[Path, Path] = {}
+    seen = set()
+    for place in map(Path, places):
+        if not place.is_dir():
+            found = "a file" if place.exists() else "no such thing"
+            raise InputError(f"expected the folder of a run or of a table, found {found}", place)
+        if (place / TABLE).is_file():
+            if place.resolve() not in seen:
+                seen.add(place.resolve())
+                tables.append(_table(place))
+                for line in tables[-1].runs:
+                    runs.update({run.resolve(): run for run in line if run.resolve() not in runs})
+        elif (place / LAST_FILE).is_file():
+            runs.setdefault(place.resolve(), place)
+        elif (place / "config.toml").is_file():
+            raise InputError(f"expected a finished run, found one without {LAST_FILE}", place)
+        else:
+            raise InputError(
+                f"expected the folder of a run ({LAST_FILE}) or of a table ({TABLE}), found neither", place
+            )
+    return tables, list(runs.values())
+
+
+def _table(folder: Path) -> TableSource:
+    result = read_result(folder)
+    lines, missing = [], []
+    for line in result.lines:
+        found = []
+        for name in map(Path, line.runs):
+            places = (name, folder.resolve().parent / "runs" / name.name)
+            at_hand = next((place for place in places if (place / LAST_FILE).is_file()), None)
+            if at_hand is None:
+                missing.append(name.name)
+            else:
+                found.append(at_hand)
+        lines.append(tuple(found))
+    return TableSource(result, tuple(lines), tuple(dict.fromkeys(missing)))
