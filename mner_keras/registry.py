@@ -136,7 +136,13 @@ MODELS: dict[str, ModelEntry] = {
         "hsn_keras", "HSN", "hierarchical attention without heads", _HSN_TRAINING, {"attention": "single_head"}, **_HSN
     ),
     "hsn-without-vf": ModelEntry(
-        "hsn_keras", "HSN", "the blank picture for every post", _HSN_TRAINING, {"pictures": False}, **_HSN
+        "hsn_keras",
+        "HSN",
+        "the blank picture for every post",
+        _HSN_TRAINING,
+        {"pictures": False},
+        paper=_HSN["paper"],
+        reads=(*_TEXT, "parts of speech"),
     ),
     "agban": ModelEntry("agban_keras", "AGBAN", "AGBAN as printed, Object-AGBAN", _AGBAN_TRAINING, **_AGBAN),
     "agban-gban": ModelEntry(

@@ -77,7 +77,7 @@ def _time(config: RunConfig) -> Estimate:
     data = load_dataset(config.data)
     model_class = entry.load_class()
     arguments = {**entry.arguments, **config.arguments}
-    if entry.settings is not None:
+    if not entry.is_keras:
         return _time_system(model_class, arguments, config, data)
     keras.utils.clear_session()
     training = TaggerFit(config, model_class, arguments, data, lambda line: None)

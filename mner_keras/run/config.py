@@ -75,8 +75,8 @@ class RunConfig:
         Raises:
             InputError: an unknown model, optimiser, precision or argument, or a number out of range.
         """
-        known = dataclasses.asdict(find_model(model).training).items()
-        paper = {name: value for name, value in known if value is not None}
+        used, known = _used(model), dataclasses.asdict(find_model(model).training)
+        paper = {name: value for name, value in known.items() if value is not None and name in used}
         if "optimizer" in paper and settings.get("optimizer", paper["optimizer"]) != paper["optimizer"]:
             paper.update(learning_rate=0.001, learning_rate_decay=0.0, weight_decay=0.0, momentum=0.0, warmup=0.0)
         config = cls(model=model, **{**paper, **settings})

@@ -6,6 +6,7 @@ import shutil
 import tomllib
 
 import pytest
+from PIL import Image
 
 import mner_keras
 
@@ -46,7 +47,7 @@ def test_a_run_of_a_feature_crf(crf_run, corpus):
     assert "python-crfsuite" in provenance["versions"]
 
 
-def test_its_folder_is_evaluated_and_tags(mner, crf_run, corpus):
+def test_its_folder_is_evaluated_and_tags(mner, crf_run, corpus, tmp_path):
     folder, _ = crf_run
     found = json.loads(mner("evaluate", folder, "--json").out)
     metrics = json.loads((folder / "metrics.json").read_text())
@@ -58,7 +59,9 @@ def test_its_folder_is_evaluated_and_tags(mner, crf_run, corpus):
     records = [json.loads(line) for line in tagged.out.splitlines()]
     model = mner_keras.load(folder / "model.crf")
     assert [tuple(record["tags"]) for record in records] == [t.tags for t in model.tag([r["tokens"] for r in records])]
-    mner("tag", folder, corpus / "test.jsonl", "--pictures", corpus).refused("the model reads the text alone")
+    picture = tmp_path / "a.png"
+    Image.new("RGB", (8, 8)).save(picture)
+    mner("tag", folder, corpus / "test.jsonl", "--pictures", picture).refused("the model reads the text alone")
 
 
 def test_its_configuration_repeats_the_run(mner, crf_run, tmp_path):
@@ -132,7 +135,7 @@ def test_a_run_of_bert_ner(mner, corpus, tmp_path):
     pytest.importorskip("safetensors")
     from tiny_bert import write_tiny_bert
 
-    bert, _ = write_tiny_bert(tmp_path / "bert")
+    bert, _ = write_tiny_bert(tmp_path / "bert", layers=1)
     folder = tmp_path / "run"
     given = ["train", "bert-ner", "--data", corpus, "--epochs", 1, "--out", folder]
     mner(*given, "--set", "preset=nowhere").refused("expected a BERT preset of KerasHub or the folder of")
@@ -143,5 +146,4 @@ def test_a_run_of_bert_ner(mner, corpus, tmp_path):
     config = tomllib.loads((folder / "config.toml").read_text(encoding="utf-8"))
     assert config["arguments"] == {"preset": str(bert)} and config["warmup"] == 0.1 and "vectors" not in config
     shutil.rmtree(bert)
-    assert json.loads(mner("evaluate", folder, "--json").out)["posts"] == 12
     assert len(mner("tag", folder, corpus / "test.jsonl").out.splitlines()) == 12

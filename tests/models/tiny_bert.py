@@ -9,7 +9,7 @@ LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#@"
 WIDTH, INNER, LAYERS, HEADS = 16, 32, 2, 2
 
 
-def write_tiny_bert(folder, lowercase=False, positions=24, words=()):
+def write_tiny_bert(folder, lowercase=False, positions=24, words=(), layers=LAYERS):
     """Write the folder: word pieces for every letter, and for some words, so that every word has pieces.
 
     Args:
@@ -17,6 +17,7 @@ def write_tiny_bert(folder, lowercase=False, positions=24, words=()):
         lowercase: whether it is an uncased BERT.
         positions: the longest post, in pieces.
         words: words that are one piece.
+        layers: layers of the BERT.
     """
     from safetensors.numpy import save_file
 
@@ -28,7 +29,7 @@ def write_tiny_bert(folder, lowercase=False, positions=24, words=()):
         "vocab_size": len(vocabulary),
         "hidden_size": WIDTH,
         "intermediate_size": INNER,
-        "num_hidden_layers": LAYERS,
+        "num_hidden_layers": layers,
         "num_attention_heads": HEADS,
         "max_position_embeddings": positions,
         "type_vocab_size": 2,
@@ -51,7 +52,7 @@ def write_tiny_bert(folder, lowercase=False, positions=24, words=()):
         **norm("embeddings.LayerNorm"),
         **dense("pooler.dense", WIDTH, WIDTH),
     }
-    for layer in range(LAYERS):
+    for layer in range(layers):
         block = f"encoder.layer.{layer}"
         for name in ("attention.self.query", "attention.self.key", "attention.self.value", "attention.output.dense"):
             weights |= dense(f"{block}.{name}", WIDTH, WIDTH)
