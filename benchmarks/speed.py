@@ -29,7 +29,7 @@ def main() -> None:
     from mner_keras.data.encoder import needed_words
     from mner_keras.registry import find_model
     from mner_keras.run.config import RunConfig
-    from mner_keras.run.train import make_optimizer
+    from mner_keras.run.optimizer import make_optimizer
     from mner_keras.text import read_vectors
 
     data = load_dataset(options.data)

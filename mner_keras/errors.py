@@ -23,6 +23,10 @@ class InputError(ValueError):
         super().__init__(place + message)
 
 
+class TrainingDiverged(InputError):
+    """The loss of a run is no number any more: its settings do not work on its data."""
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """ " Did you mean ...?" with the nearest of the known names, or an empty string."""
     nearest = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)

@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Any
 from mner_keras.errors import InputError, did_you_mean
 
 if TYPE_CHECKING:
+    from mner_keras.system import System
     from mner_keras.tagger import Tagger
+
+KERAS_FILE = "model.keras"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,7 +21,7 @@ class Training:
     """How a paper trains its model.
 
     Args:
-        optimizer: the name of a Keras optimiser.
+        optimizer: the name of a Keras optimiser; `None`, as below, where that has no meaning for a system.
         learning_rate: its learning rate.
         batch_size: posts a batch.
         epochs: epochs at most.
@@ -27,17 +30,19 @@ class Training:
         weight_decay: the L2 coefficient, as a decay of every weight.
         momentum: the optimiser's momentum; 0 for its own default.
         gradient_clip: the norm that all gradients together are clipped to; 0 for none.
+        warmup: the share of all steps over which the rate rises, to fall to 0 afterwards; 0 for neither.
     """
 
-    optimizer: str
-    learning_rate: float
-    batch_size: int
-    epochs: int
-    patience: int
+    optimizer: str | None = None
+    learning_rate: float | None = None
+    batch_size: int | None = None
+    epochs: int = 100
+    patience: int = 0
     learning_rate_decay: float = 0.0
     weight_decay: float = 0.0
     momentum: float = 0.0
     gradient_clip: float = 0.0
+    warmup: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,6 +55,14 @@ class ModelEntry:
         summary: a line for people.
         training: the paper's settings.
         arguments: arguments of the class that the name stands for.
+        file: what the model's file in a run's folder is called. Its ending tells which class opens it: `.keras` for a
+            Keras model, an ending of its own for any other class.
+        paper: whose system it is, and when.
+        reads: what it reads of a post: words, characters, parts of speech, word pieces, gazetteers; regions or objects
+            of the picture.
+        settings: of the settings of a run, those that have a meaning for it; `None` for all. For a class that is no
+            Keras model, those that its `fit` takes.
+        extra: the package's extra that it needs.
     """
 
     module: str
@@ -57,8 +70,18 @@ class ModelEntry:
     summary: str
     training: Training
     arguments: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    file: str = KERAS_FILE
+    paper: str = ""
+    reads: tuple[str, ...] = ("words", "characters")
+    settings: tuple[str, ...] | None = None
+    extra: str = ""
 
-    def load_class(self) -> type[Tagger]:
+    @property
+    def is_keras(self) -> bool:
+        """Whether the class is a Keras model (a `Tagger`), which a run trains epoch by epoch."""
+        return self.file == KERAS_FILE
+
+    def load_class(self) -> type[Tagger] | type[System]:
         """Import the class."""
         return getattr(importlib.import_module(self.module), self.class_name)
 
@@ -79,30 +102,45 @@ _BILSTM_CRF_TRAINING = Training("sgd", 0.01, batch_size=1, epochs=100, patience=
 _CO_ATTENTION_TRAINING = Training("rmsprop", 0.001, batch_size=10, epochs=100, patience=20)
 # Moon et al.; the epochs are unstated.
 _MNER_MA_TRAINING = Training("adagrad", 0.02, batch_size=10, epochs=100, patience=20)
+# Devlin et al. appendix A.3, and their program's weight decay; 3 to 5 epochs. A BERT reads no vectors and no picture.
+_BERT_TRAINING = Training("adamw", 5e-5, batch_size=32, epochs=5, patience=0, weight_decay=0.01, warmup=0.1)
+_BERT_SETTINGS = (*(field.name for field in dataclasses.fields(Training)), "seed", "precision")
+# A feature CRF's epoch is an iteration of L-BFGS, which reads all posts.
+_FEATURE_CRF = {
+    "file": "model.crf",
+    "settings": ("epochs",),
+    "training": Training(epochs=200),
+    "extra": "crf",
+}
 # The papers of VAM and Disan are not at hand.
 _UNKNOWN_TRAINING = Training("adam", 0.001, batch_size=10, epochs=100, patience=20)
 
+_TEXT = ("words", "characters")
+_HSN = {"paper": "Tian et al. 2021", "reads": (*_TEXT, "parts of speech", "regions")}
+_AGBAN = {"paper": "Zheng et al. 2020", "reads": (*_TEXT, "objects")}
+
 MODELS: dict[str, ModelEntry] = {
-    "hsn": ModelEntry("hsn_keras", "HSN", "HSN as printed (Tian et al. 2021)", _HSN_TRAINING),
+    "hsn": ModelEntry("hsn_keras", "HSN", "HSN as printed", _HSN_TRAINING, **_HSN),
     "hsn-without-mi": ModelEntry(
-        "hsn_keras", "HSN", "text and fusion concatenated, no gate", _HSN_TRAINING, {"integration": "concatenate"}
+        "hsn_keras",
+        "HSN",
+        "text and fusion concatenated, no gate",
+        _HSN_TRAINING,
+        {"integration": "concatenate"},
+        **_HSN,
     ),
     "hsn-without-ha": ModelEntry(
-        "hsn_keras", "HSN", "Luong's attention, not hierarchical", _HSN_TRAINING, {"attention": "general"}
+        "hsn_keras", "HSN", "Luong's attention, not hierarchical", _HSN_TRAINING, {"attention": "general"}, **_HSN
     ),
     "hsn-without-mp": ModelEntry(
-        "hsn_keras", "HSN", "hierarchical attention without heads", _HSN_TRAINING, {"attention": "single_head"}
+        "hsn_keras", "HSN", "hierarchical attention without heads", _HSN_TRAINING, {"attention": "single_head"}, **_HSN
     ),
     "hsn-without-vf": ModelEntry(
-        "hsn_keras", "HSN", "the blank picture for every post", _HSN_TRAINING, {"pictures": False}
+        "hsn_keras", "HSN", "the blank picture for every post", _HSN_TRAINING, {"pictures": False}, **_HSN
     ),
-    "agban": ModelEntry("agban_keras", "AGBAN", "AGBAN as printed (Zheng et al. 2020)", _AGBAN_TRAINING),
-    "agban-concat": ModelEntry(
-        "agban_keras",
-        "AGBAN",
-        "Object-Concat: one vector of all objects added to each token",
-        _AGBAN_TRAINING,
-        {"fusion": "concatenate", "adversarial": False},
+    "agban": ModelEntry("agban_keras", "AGBAN", "AGBAN as printed, Object-AGBAN", _AGBAN_TRAINING, **_AGBAN),
+    "agban-gban": ModelEntry(
+        "agban_keras", "AGBAN", "Object-GBAN: no adversary", _AGBAN_TRAINING, {"adversarial": False}, **_AGBAN
     ),
     "agban-ban": ModelEntry(
         "agban_keras",
@@ -110,43 +148,99 @@ MODELS: dict[str, ModelEntry] = {
         "Object-BAN: neither gate nor adversary",
         _AGBAN_TRAINING,
         {"gate": False, "adversarial": False},
+        **_AGBAN,
     ),
-    "agban-gban": ModelEntry(
-        "agban_keras", "AGBAN", "Object-GBAN: no adversary", _AGBAN_TRAINING, {"adversarial": False}
+    "agban-concat": ModelEntry(
+        "agban_keras",
+        "AGBAN",
+        "Object-Concat: one vector of all objects added to each token",
+        _AGBAN_TRAINING,
+        {"fusion": "concatenate", "adversarial": False},
+        **_AGBAN,
     ),
     "agban-released": ModelEntry(
-        "agban_keras", "ReleasedAGBAN", "AGBAN as its authors' released code computes it", _AGBAN_TRAINING
+        "agban_keras", "ReleasedAGBAN", "what the authors' released code computes", _AGBAN_TRAINING, **_AGBAN
     ),
     "text": ModelEntry(
-        "mner_keras.baselines.text_tagger", "TextTagger", "HSN's text encoder and the CRF, no picture", _HSN_TRAINING
+        "mner_keras.baselines.text_tagger",
+        "TextTagger",
+        "HSN's text encoder and the CRF",
+        _HSN_TRAINING,
+        reads=(*_TEXT, "parts of speech"),
     ),
     "cnn-bilstm-crf": ModelEntry(
         "mner_keras.baselines.cnn_bilstm_crf",
         "CNNBiLSTMCRF",
-        "CNN + BiLSTM + CRF (Ma & Hovy 2016), no picture",
+        "CNN + BiLSTM + CRF",
         _CNN_BILSTM_CRF_TRAINING,
+        paper="Ma & Hovy 2016",
     ),
     "bilstm-crf": ModelEntry(
         "mner_keras.baselines.bilstm_crf",
         "BiLSTMCRF",
-        "BiLSTM + CRF over words and character BiLSTMs (Lample et al. 2016), no picture",
+        "BiLSTM + CRF over words and character BiLSTMs",
         _BILSTM_CRF_TRAINING,
+        paper="Lample et al. 2016",
     ),
     "adaptive-co-attention": ModelEntry(
         "mner_keras.baselines.adaptive_co_attention",
         "AdaptiveCoAttention",
-        "Adaptive Co-Attention Network (Zhang et al. 2018)",
+        "Adaptive Co-Attention Network",
         _CO_ATTENTION_TRAINING,
+        paper="Zhang et al. 2018",
+        reads=(*_TEXT, "regions"),
     ),
     "mner-ma": ModelEntry(
-        "mner_keras.baselines.mner_ma", "MNERMA", "MNER with modality attention (Moon et al. 2018)", _MNER_MA_TRAINING
+        "mner_keras.baselines.mner_ma",
+        "MNERMA",
+        "modality attention",
+        _MNER_MA_TRAINING,
+        paper="Moon et al. 2018",
+        reads=(*_TEXT, "regions"),
     ),
-    "vam": ModelEntry("mner_keras.baselines.vam", "VAM", "visual attention model (Lu et al. 2018)", _UNKNOWN_TRAINING),
+    "vam": ModelEntry(
+        "mner_keras.baselines.vam",
+        "VAM",
+        "visual attention model with the visual gate",
+        _UNKNOWN_TRAINING,
+        paper="Lu et al. 2018",
+        reads=(*_TEXT, "regions"),
+    ),
     "disan": ModelEntry(
         "mner_keras.baselines.disan",
         "Disan",
-        "directional self-attention with the picture (Arshad et al. 2019)",
+        "directional self-attention with the picture",
         _UNKNOWN_TRAINING,
+        paper="Arshad et al. 2019",
+        reads=(*_TEXT, "parts of speech", "regions"),
+    ),
+    "bert-ner": ModelEntry(
+        "mner_keras.baselines.bert_ner",
+        "BertNER",
+        "BERT, a linear layer and a CRF",
+        _BERT_TRAINING,
+        paper="Devlin et al. 2019",
+        reads=("word pieces",),
+        settings=_BERT_SETTINGS,
+        extra="bert",
+    ),
+    "stanford-ner-like": ModelEntry(
+        "mner_keras.baselines.feature_crf",
+        "FeatureCRF",
+        "CRF over features after Stanford NER",
+        arguments={"features": "stanford"},
+        paper="Finkel et al. 2005",
+        reads=("words",),
+        **_FEATURE_CRF,
+    ),
+    "t-ner-like": ModelEntry(
+        "mner_keras.baselines.feature_crf",
+        "FeatureCRF",
+        "CRF over features after T-NER",
+        arguments={"features": "t-ner"},
+        paper="Ritter et al. 2011",
+        reads=("words", "gazetteers"),
+        **_FEATURE_CRF,
     ),
 }
 

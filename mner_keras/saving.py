@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 from mner_keras.errors import InputError
 
 if TYPE_CHECKING:
+    from mner_keras.data.encoder import VisualInput
+    from mner_keras.system import System
     from mner_keras.tagger import Tagger
 
 # The modules whose import registers the classes of a file, by the package that the file names.
@@ -22,11 +24,12 @@ _MODULES = {
 }
 
 
-def load(path: str | os.PathLike) -> Tagger:
+def load(path: str | os.PathLike) -> Tagger | System:
     """Open a model that this package saved: the file alone tags new posts.
 
     Args:
-        path: the `.keras` file.
+        path: the file. One that ends in `.keras` is a Keras model; the registry's other files have endings of their
+            own (`.crf` for a feature CRF).
 
     Raises:
         InputError: no such file, no model, a truncated file, a model of another version or of another package.
@@ -36,12 +39,17 @@ def load(path: str | os.PathLike) -> Tagger:
     >>> model = load("run/model.keras")
     >>> model.tag(["Benz in Los Angeles"])
     """
+    from mner_keras.registry import MODELS, import_models
+
+    ending = os.path.splitext(path)[1]
+    for entry in MODELS.values():
+        if not entry.is_keras and ending == os.path.splitext(entry.file)[1]:
+            return entry.load_class().load(path)
     config = read_model_config(path)
     name = config.get("registered_name") or config.get("class_name")
     package = str(name).partition(">")[0]
     if package not in _MODULES:
         raise InputError(f"expected a model of this package, found {name!r}", path)
-    from mner_keras.registry import import_models
     from mner_keras.tagger import FORMAT
 
     saved = config.get("config", {}).get("format", FORMAT)
@@ -54,6 +62,8 @@ def load(path: str | os.PathLike) -> Tagger:
 
     try:
         return keras.saving.load_model(path)
+    except InputError:
+        raise
     except (OSError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
         reason = str(error).strip().partition("\n")[0]
         raise InputError(f"expected a model of this version, found one that does not load ({reason})", path) from error
@@ -82,16 +92,36 @@ def read_model_config(path: str | os.PathLike) -> dict:
     return config
 
 
-def load_tagger(path: str | os.PathLike) -> Tagger:
+def find_model_file(run: str | os.PathLike) -> str:
+    """The model's file in the folder of a run.
+
+    Raises:
+        InputError: there is none.
+    """
+    from mner_keras.registry import KERAS_FILE, MODELS
+
+    names = dict.fromkeys((KERAS_FILE, *(entry.file for entry in MODELS.values())))
+    for name in names:
+        if os.path.exists(os.path.join(run, name)):
+            return os.path.join(run, name)
+    raise InputError(f"expected a run with a {' or a '.join(names)}, found none", run)
+
+
+def load_tagger(path: str | os.PathLike) -> Tagger | System:
     """Open a model that can tag posts, given its file or its run's folder.
 
     Raises:
         InputError: what `load` raises, and for a model that was built without an encoder.
     """
-    from mner_keras.tagger import Tagger
+    from mner_keras.crf_model import CRFModel
 
-    path = os.path.join(path, "model.keras") if os.path.isdir(path) else path
-    model = load(path)
-    if not isinstance(model, Tagger) or model.encoder is None:
+    model = load(find_model_file(path) if os.path.isdir(path) else path)
+    if isinstance(model, CRFModel) and getattr(model, "encoder", None) is None:
         raise InputError(f"expected a model that tags posts, found a {type(model).__name__} without an encoder", path)
     return model
+
+
+def visual_input(model: Tagger | System) -> VisualInput | None:
+    """What a model that `load_tagger` opened reads of a post's picture; `None` for nothing."""
+    encoder = getattr(model, "encoder", None)
+    return None if encoder is None else encoder.visual

@@ -93,6 +93,11 @@ class Tagger(CRFModel):
         return PostEncoder.fit(posts, vectors, features, **options)
 
     @classmethod
+    def encoder_options(cls, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Options of `fit_encoder` that follow from arguments of the model."""
+        return {"visual_count": arguments["num_objects"]} if "num_objects" in arguments else {}
+
+    @classmethod
     def from_encoder(cls, encoder: PostEncoder, **arguments: Any) -> Tagger:
         """Build the model for an encoder, and take over the encoder's word vectors.
 

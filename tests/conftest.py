@@ -12,6 +12,7 @@ for _folder in (
     "equations",
     "layers",
     "models",
+    "vision/mask_rcnn",
 ):  # `released_oracle`, `chromium`, `paper`, `layer_harness`, `tiny` ...
     sys.path.insert(0, str(Path(__file__).parent / _folder))
 

@@ -110,8 +110,17 @@ def test_the_sample_corpus_is_shipped():
 
 def test_the_models_of_the_registry_are_there():
     from mner_keras.registry import MODELS
+    from mner_keras.system import System
     from mner_keras.tagger import Tagger
 
+    endings = {}
     for name, entry in MODELS.items():
-        assert issubclass(entry.load_class(), Tagger), name
+        found = entry.load_class()
+        assert issubclass(found, Tagger) == entry.is_keras == entry.file.endswith(".keras"), name
+        for method in ("fit", "tag", "save", *(() if entry.is_keras else ("load",))):
+            assert callable(getattr(found, method)), (name, method)
+        if not entry.is_keras:
+            # The ending tells which class opens a file.
+            assert endings.setdefault(entry.file.rpartition(".")[2], found) is found
         assert entry.summary
+    assert {m for m in vars(System) if not m.startswith("_")} == {"fit", "tag", "save", "load"}

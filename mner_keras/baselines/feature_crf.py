@@ -36,7 +36,11 @@ class FeatureCRF:
         l1: coefficient of the L1 penalty.
         l2: coefficient of the L2 penalty, `1 / (2 sigma^2)`; by default 0.5 for `"stanford"` (sigma 1, its default) and
             0.05 for `"t-ner"` (variance 10, the default of the library that it used).
-        max_iterations: iterations of L-BFGS at most.
+
+    Attributes:
+        history: after `fit`, a dict an iteration: `epoch` and `loss`, the penalised negative log-likelihood of the
+            training posts, a sum over them.
+        num_parameters: after `fit`, the number of weights.
 
     Example:
 
@@ -55,13 +59,11 @@ class FeatureCRF:
         gazetteers: str | os.PathLike | None = None,
         l1: float = 0.0,
         l2: float | None = None,
-        max_iterations: int = 200,
     ) -> None:
         check_choice("features", features, ("stanford", "t-ner"))
         check_strength("l1", l1)
         if l2 is not None:
             check_strength("l2", l2)
-        check_count("max_iterations", max_iterations)
         if gazetteers is not None and features != "t-ner":
             raise ValueError(
                 f"`gazetteers` must be None with features={features!r}. Received: gazetteers={gazetteers!r}"
@@ -69,27 +71,29 @@ class FeatureCRF:
         self.features = features
         self.l1 = l1
         self.l2 = (0.5 if features == "stanford" else 0.05) if l2 is None else l2
-        self.max_iterations = max_iterations
         self.lists = {} if gazetteers is None else read_gazetteers(gazetteers)
+        self.history: list[dict[str, float]] = []
+        self.num_parameters: int | None = None
         self._model: bytes | None = None
 
-    def fit(self, posts: Iterable[Post]) -> FeatureCRF:
+    def fit(self, posts: Iterable[Post], dev: Sequence[Post] = (), epochs: int = 200) -> FeatureCRF:
         """Train on posts with tags.
+
+        Args:
+            posts: the posts.
+            dev: not read; L-BFGS stops where the likelihood does not rise any more.
+            epochs: iterations of L-BFGS at most.
 
         Raises:
             InputError: no post, or a post without tags.
         """
+        check_count("epochs", epochs)
         posts = list(posts)
         if not posts or any(post.tags is None for post in posts):
             raise InputError("expected posts with tags to train on, found " + ("some without" if posts else "none"))
         trainer = _crfsuite().Trainer(algorithm="lbfgs", verbose=False)
         trainer.set_params(
-            {
-                "c1": self.l1,
-                "c2": self.l2,
-                "max_iterations": self.max_iterations,
-                "feature.possible_transitions": True,
-            }
+            {"c1": self.l1, "c2": self.l2, "max_iterations": epochs, "feature.possible_transitions": True}
         )
         for post in posts:
             trainer.append(self.token_features(post.tokens), list(post.tags))
@@ -97,6 +101,8 @@ class FeatureCRF:
             path = Path(folder) / "model"
             trainer.train(os.fspath(path))
             self._model = path.read_bytes()
+        self.history = [{"epoch": row["num"], "loss": row["loss"]} for row in trainer.logparser.iterations]
+        self.num_parameters = trainer.logparser.featgen_num_features
         return self
 
     def token_features(self, tokens: Sequence[str]) -> list[list[str]]:
@@ -150,7 +156,7 @@ class FeatureCRF:
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments but for the gazetteers."""
-        return {"features": self.features, "l1": self.l1, "l2": self.l2, "max_iterations": self.max_iterations}
+        return {"features": self.features, "l1": self.l1, "l2": self.l2}
 
     def _tagged(self, tagger: Any, post: Post) -> TaggedPost:
         tagger.set(self.token_features(post.tokens))

@@ -11,7 +11,7 @@ from typing import Any
 
 import keras
 
-from mner_keras.errors import InputError
+from mner_keras.errors import InputError, TrainingDiverged
 from mner_keras.run.files import write_json, write_whole
 
 STATE = "state.json"
@@ -33,7 +33,8 @@ class RunCheckpoint(keras.callbacks.Callback):
         history: one dict an epoch.
 
     Raises:
-        InputError: a file cannot be written (a full disk, say), or the loss is no number any more.
+        InputError: a file cannot be written (a full disk, say).
+        TrainingDiverged: the loss is no number any more.
     """
 
     def __init__(self, folder: str | os.PathLike, patience: int = 0) -> None:
@@ -83,7 +84,7 @@ class RunCheckpoint(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         row = {"epoch": epoch + 1, **{name: float(value) for name, value in sorted((logs or {}).items())}}
         if not math.isfinite(row["loss"]):
-            raise InputError(
+            raise TrainingDiverged(
                 f"the loss of epoch {epoch + 1} is {row['loss']}: training diverged. A lower learning rate may help; "
                 "the checkpoint before it is kept",
                 self.folder,

@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from mner_keras.cli import data, demo, evaluate, features, figure, tag, train
+from mner_keras.cli import compare, data, demo, evaluate, features, figure, models, reproduce_table, tag, train
 
 app = typer.Typer(
     name="mner",
@@ -20,22 +20,28 @@ app = typer.Typer(
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("tag")(tag.tag)
+app.command("compare")(compare.compare)
+app.command("reproduce-table")(reproduce_table.reproduce_table)
 app.command("figure")(figure.figure)
+app.command("models")(models.models)
 app.command("demo")(demo.demo)
 app.add_typer(features.app, name="features")
 app.add_typer(data.app, name="data")
 
 
 def main() -> None:
-    """Run the command line: bad input ends with a message and exit code 2, an interrupt with 130."""
-    from mner_keras.errors import InputError
+    """Run the command line.
+
+    Bad input ends with a message and exit code 2, a run that diverged with 3, an interrupt with 130.
+    """
+    from mner_keras.errors import InputError, TrainingDiverged
 
     # TensorFlow's start-up notes are no answer to anything that a user asked.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         app()
     except InputError as error:
-        _fail(str(error), 2)
+        _fail(str(error), 3 if isinstance(error, TrainingDiverged) else 2)
     except KeyboardInterrupt:
         _fail("interrupted", 130)
     except (RuntimeError, OSError, ImportError) as error:

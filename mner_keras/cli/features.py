@@ -12,28 +12,31 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from mner_keras.vision.extraction import Extraction
+    from mner_keras.vision.extraction import Extraction, Extractor
 
 app = typer.Typer(help="Pictures to vectors: make, import and inspect feature stores.", no_args_is_help=True)
 
+PICTURES = Annotated[list[Path], typer.Argument(help="Folders of pictures, or pictures.", show_default=False)]
 OUT = Annotated[Path, typer.Option(help="The store to write (HDF5).", show_default=False)]
 DTYPE = Annotated[str, typer.Option(metavar="float16|float32", help="Of the numbers in the store.")]
+BATCH_SIZE = Annotated[int, typer.Option(min=1, help="Pictures computed at once.")]
+MAX_ERRORS = Annotated[
+    float, typer.Option(min=0, max=1, help="Share of unreadable pictures above which the exit code is 1.")
+]
 OVERWRITE = Annotated[bool, typer.Option("--overwrite", help="Replace a feature store that is there.")]
 
 
 @app.command()
 def vgg16(
-    pictures: Annotated[list[Path], typer.Argument(help="Folders of pictures, or pictures.", show_default=False)],
+    pictures: PICTURES,
     out: OUT,
     weights: Annotated[
         Path | None,
         typer.Option(help="VGG16 weights without the classifier. (default: Keras', downloaded)", show_default=False),
     ] = None,
     dtype: DTYPE = "float32",
-    batch_size: Annotated[int, typer.Option(min=1, help="Pictures computed at once.")] = 16,
-    max_errors: Annotated[
-        float, typer.Option(min=0, max=1, help="Share of unreadable pictures above which the exit code is 1.")
-    ] = 1.0,
+    batch_size: BATCH_SIZE = 16,
+    max_errors: MAX_ERRORS = 1.0,
     overwrite: OVERWRITE = False,
 ) -> None:
     """VGG16's last pooling layer, as HSN reads it: 49 regions of 512 a picture, row by row from the top left.
@@ -42,6 +45,72 @@ def vgg16(
     again after an interruption, the command does the rest. A picture that cannot be read is left out, so that its post
     gets the blank picture, and listed with the reason in OUT.errors.csv.
     """
+
+    def extractor() -> Extractor:
+        from mner_keras.vision.vgg16 import VGG16Regions
+
+        return VGG16Regions(weights, batch_size)
+
+    _extract(pictures, extractor, out, dtype, batch_size, max_errors, overwrite)
+
+
+@app.command("mask-rcnn")
+def mask_rcnn(
+    pictures: PICTURES,
+    out: OUT,
+    top: Annotated[int, typer.Option(min=1, help="Objects a picture gives at most, the most probable first.")] = 5,
+    weights: Annotated[
+        Path | None,
+        typer.Option(
+            help="Mask R-CNN weights in the layout of mask_rcnn_coco.h5. (default: that file, downloaded: 258 MB)",
+            show_default=False,
+        ),
+    ] = None,
+    min_score: Annotated[float, typer.Option(min=0, max=1, help="Least probability of an object's class.")] = 0.7,
+    side: Annotated[
+        int, typer.Option(help="Side of the square that pictures are brought to, in pixels: a multiple of 64.")
+    ] = 1024,
+    num_proposals: Annotated[int, typer.Option(min=1, help="Proposals looked at in each picture.")] = 1000,
+    precision: Annotated[str, typer.Option(help="float32, mixed_float16 or mixed_bfloat16.")] = "float32",
+    dtype: DTYPE = "float32",
+    batch_size: BATCH_SIZE = 1,
+    max_errors: MAX_ERRORS = 1.0,
+    overwrite: OVERWRITE = False,
+) -> None:
+    """The objects that Mask R-CNN finds, as AGBAN reads them: up to TOP vectors of 1024 a picture.
+
+    With each object its name (one of COCO's 80 classes), its box and its probability. The store is that of `mner
+    features vgg16` in all else: ids by name, `_blank`, resumed runs, OUT.errors.csv.
+    """
+    from mner_keras.errors import InputError, did_you_mean
+    from mner_keras.run.config import PRECISIONS
+
+    if precision not in PRECISIONS:
+        known = ", ".join(PRECISIONS)
+        raise InputError(f"expected a precision ({known}), found {precision!r}.{did_you_mean(precision, PRECISIONS)}")
+
+    def extractor() -> Extractor:
+        import keras
+
+        from mner_keras.vision.mask_rcnn import MaskRCNNObjects
+
+        keras.config.set_dtype_policy(precision)
+        with progress_bar("bytes of weights") as progress:
+            return MaskRCNNObjects(weights, top, min_score, side, num_proposals, batch_size, progress)
+
+    _extract(pictures, extractor, out, dtype, batch_size, max_errors, overwrite)
+
+
+def _extract(
+    pictures: list[Path],
+    make_extractor: Callable[[], Extractor],
+    out: Path,
+    dtype: str,
+    batch_size: int,
+    max_errors: float,
+    overwrite: bool,
+) -> None:
+    """Refuse what cannot be done, then start Keras, make the extractor, and fill the store."""
     from mner_keras.vision.feature_writer import check_target
     from mner_keras.vision.pictures import find_pictures
 
@@ -53,9 +122,8 @@ def vgg16(
 
     start_keras(all_cores=True)
     from mner_keras.vision.extraction import extract_features
-    from mner_keras.vision.vgg16 import VGG16Regions
 
-    extractor = VGG16Regions(weights, batch_size)
+    extractor = make_extractor()
     try:
         with progress_bar("pictures") as progress:
             result = extract_features(found, extractor, out, dtype, batch_size, overwrite, progress=progress)

@@ -19,14 +19,25 @@ def print_scores(title: str, scores: dict[str, Any]) -> None:
     )
 
 
-def print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table, numbers to the right."""
+def print_table(
+    title: str, header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1, header_shown: bool = True
+) -> None:
+    """Print a table, numbers to the right.
+
+    Args:
+        title: stands above it.
+        header: the columns' names.
+        rows: the cells.
+        left: so many columns, the first ones, hold text and lean to the left.
+        header_shown: whether the columns' names are printed.
+    """
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
-    table = Table(title=title, title_justify="left")
+    table = Table(title=title or None, title_justify="left", show_header=header_shown)
     for i, name in enumerate(header):
-        table.add_column(name, justify="left" if i == 0 else "right")
+        table.add_column(name, justify="left" if i < left else "right")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(escape, row))
     Console().print(table)

@@ -12,9 +12,11 @@ import typer
 
 if TYPE_CHECKING:
     from mner_keras.data.post import Post
+    from mner_keras.system import System
     from mner_keras.tagged_post import TaggedPost
     from mner_keras.tagger import Tagger
     from mner_keras.vision import PictureFeatures
+    from mner_keras.vision.extraction import Extractor
 
 FORMATS = ("jsonl", "conll", "text")
 SHOWN = 10
@@ -25,7 +27,7 @@ CHUNK = 1024
 
 
 def tag(
-    model: Annotated[Path, typer.Argument(help="A .keras file or a run's folder.", show_default=False)],
+    model: Annotated[Path, typer.Argument(help="A model's file or a run's folder.", show_default=False)],
     file: Annotated[str, typer.Argument(help="The posts, or - for standard input.")] = "-",
     features: Annotated[
         str, typer.Option(help="Store of the posts' pictures. (default: no pictures)", show_default=False)
@@ -71,11 +73,14 @@ def tag(
 
     start_keras(all_cores=pictures is not None)
     from mner_keras.data.batches import count_missing
-    from mner_keras.saving import load_tagger
+    from mner_keras.saving import load_tagger, visual_input
     from mner_keras.vision.feature_store import FeatureStore
 
     tagger = load_tagger(model)
     store: Any = FeatureStore(features) if features else None
+    if store is not None and visual_input(tagger) is None:
+        print("the model reads no pictures: `--features` is left out", file=sys.stderr)
+        store = None
     given: dict[str, Any] = {}
     if pictures is not None:
         store, given = _pictures(pictures, tagger, weights)
@@ -84,7 +89,8 @@ def tag(
     sys.stdout.reconfigure(encoding="utf-8", newline="\n")
     for posts in _chunks(_posts(stream, name)):
         missing += count_missing(posts, store)
-        for tagged in tagger.tag(posts, store, **{key: value(posts) for key, value in given.items()}):
+        pictured = {key: value(posts) for key, value in given.items()}
+        for tagged in tagger.tag(posts) if store is None and not given else tagger.tag(posts, store, **pictured):
             sys.stdout.write(WRITERS[format_](tagged))
         sys.stdout.flush()
     if missing:
@@ -98,16 +104,21 @@ def tag(
 
 
 def _pictures(
-    pictures: Path, tagger: Tagger, weights: Path | None
+    pictures: Path, tagger: Tagger | System, weights: Path | None
 ) -> tuple[PictureFeatures | None, dict[str, Callable[[list[Post]], Any]]]:
     """The features of a folder's pictures; or for one picture, what `Tagger.tag` is to be given for some posts."""
+    from mner_keras.cli.features import progress_bar
+    from mner_keras.saving import visual_input
     from mner_keras.vision import PictureFeatures, find_pictures, load_extractor, open_picture
+
+    def extractor_of() -> Extractor:
+        with progress_bar("bytes") as progress:
+            return load_extractor(visual_input(tagger), weights, progress)
 
     if pictures.is_dir():
         found, _ = find_pictures([pictures])
-        return PictureFeatures(found, load_extractor(tagger.encoder.visual, weights)), {}
-    picture = open_picture(pictures)
-    extractor = load_extractor(tagger.encoder.visual, weights)
+        return PictureFeatures(found, extractor_of()), {}
+    picture, extractor = open_picture(pictures), extractor_of()
     return None, {"pictures": lambda posts: [picture] * len(posts), "extractor": lambda posts: extractor}
 
 

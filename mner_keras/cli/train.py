@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 import sys
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mner_keras.cli.tables import print_scores
-from mner_keras.registry import MODELS
+from mner_keras.registry import MODELS, find_model
 
 if TYPE_CHECKING:
     from mner_keras.run.config import RunConfig
@@ -51,7 +52,7 @@ def train(
         typer.Option("--set", metavar="NAME=VALUE", help="Any argument of the model; may be repeated."),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="The run's folder. [default: runs/MODEL-DATA-SEED]", show_default=False)
+        Path | None, typer.Option(help="The run's folder. (default: runs/MODEL-DATA-SEED)", show_default=False)
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Empty the run's folder if it is not empty.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on after the last finished epoch.")] = False,
@@ -61,6 +62,9 @@ def train(
     The defaults are the paper's. The run's folder holds model.keras (which alone tags new posts), config.toml,
     metrics.json, history.csv and provenance.json. With another optimiser than the paper's, the learning rate is 0.001
     and nothing decays, unless said otherwise.
+
+    A feature CRF (stanford-ner-like, t-ner-like) takes --epochs as iterations of L-BFGS at most, and of the other
+    settings --data alone; its file is model.crf, and an interrupted run starts over.
 
     The papers' other variants are arguments: --set dropout=0 trains without dropout, --set num_objects=5 lets AGBAN
     read five objects of a picture.
@@ -76,7 +80,7 @@ def train(
         and name not in ("model", "set_", "out", "overwrite", "resume")
     }
     if set_:
-        given["arguments"] = _arguments(set_)
+        given["arguments"] = read_arguments(set_)
     config = _config(model, given)
     folder = out or Path("runs") / f"{config.model}-{Path(config.data).name}-{config.seed}"
     if resume:
@@ -93,11 +97,13 @@ def train(
     try:
         metrics = train_run(config, folder, resume, overwrite, callbacks=[progress], report=_note)
     except KeyboardInterrupt:
-        print(f"interrupted; the same command with --resume goes on after the last finished epoch ({folder})")
+        goes_on = "goes on after the last finished epoch" if find_model(config.model).is_keras else "starts over"
+        print(f"interrupted; the same command with --resume {goes_on} ({folder})")
         sys.exit(130)
     finally:
         progress.close()
-    print(f"best dev F1 at epoch {metrics['best_epoch']}; scores over entities, {metrics['scheme']}")
+    best = f"best dev F1 at epoch {metrics['best_epoch']}; " if metrics["best_epoch"] else ""
+    print(f"{best}scores over entities, {metrics['scheme']}")
     for split in ("dev", "test"):
         print_scores(split, metrics[split])
     print(f"run: {folder}")
@@ -147,7 +153,7 @@ def _check_folder(folder: Path, overwrite: bool, resume: bool) -> None:
         raise InputError("--overwrite empties the folder of a run, and this one holds no config.toml", folder)
 
 
-def _arguments(pairs: list[str]) -> dict[str, Any]:
+def read_arguments(pairs: Iterable[str]) -> dict[str, Any]:
     """`name=value` pairs; a value is read as TOML, and as a string where it is none."""
     from mner_keras.errors import InputError
 

@@ -7,10 +7,11 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from mner_keras.data.encoder import PostEncoder, open_store
+from mner_keras.data.cutting import next_length
+from mner_keras.data.encoder import PostEncoder
 from mner_keras.data.post import Post
 from mner_keras.errors import InputError
-from mner_keras.vision.feature_store import FeatureStore
+from mner_keras.vision.feature_store import FeatureStore, open_store
 
 LENGTH_QUANTILES = (0.2, 0.4, 0.6, 0.8, 0.95, 1.0)
 """The batches of a data set are padded to at most six lengths, since a compiler makes a program for each. They lie
@@ -105,6 +106,8 @@ class PostBatches:
         }
         if self.encoder.use_pos:
             inputs["pos_ids"] = pos
+        if self.encoder.subwords is not None:
+            inputs.update(self._subwords(rows, mask.shape))
         if self.encoder.visual is not None:
             inputs.update(self._pictures(rows, size))
         return inputs, tags if self.labelled else None
@@ -134,12 +137,30 @@ class PostBatches:
         for token, row in index.items():
             ids = encoder.char_ids(token)
             self._char_ids[row, : len(ids)] = ids
+        if encoder.subwords is not None:
+            self._pieces = [[], *encoder.subwords.ids(list(index))]
         self._tokens = np.array(flat, "int64")
         self._starts = np.concatenate([[0], np.cumsum(self.lengths)])
         if encoder.use_pos:
             self._pos = np.array([i for ids in encoder.pos_ids(self.posts) for i in ids], "int32")
         if self.labelled:
             self._tags = np.array([i for post in self.posts for i in encoder.tag_ids(post.tags)], "int32")
+
+    def _subwords(self, rows: np.ndarray, shape: tuple[int, int]) -> Batch:
+        layouts = []
+        for row in rows:
+            tokens = self._tokens[self._starts[row] : self._starts[row + 1]]
+            layouts.append(self.encoder.subwords.layout([self._pieces[token] for token in tokens]))
+        # Few distinct lengths, as in `cutting`; no more than the model has positions.
+        length = min(next_length(max(len(ids) for ids, _ in layouts)), self.encoder.subwords.max_length)
+        ids = np.zeros((shape[0], length), "int32")
+        mask = np.zeros((shape[0], length), bool)
+        firsts = np.zeros(shape, "int32")
+        for i, (pieces, first) in enumerate(layouts):
+            ids[i, : len(pieces)] = pieces
+            mask[i, : len(pieces)] = True
+            firsts[i, : len(first)] = first
+        return {"subword_ids": ids, "subword_mask": mask, "first_subwords": firsts}
 
     def _pictures(self, rows: np.ndarray, size: int) -> Batch:
         visual = self.encoder.visual

@@ -34,7 +34,7 @@ def filled(inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     more_rows, more_tokens = (1 << (rows - 1).bit_length()) - rows, next_length(length) - length
     padded = {}
     for name, array in inputs.items():
-        by_token = array.ndim > 1 and not name.startswith("visual_")
+        by_token = array.ndim > 1 and not name.startswith(("visual_", "subword_"))
         widths = [(0, more_rows), (0, more_tokens if by_token else 0)] + [(0, 0)] * (array.ndim - 2)
         padded[name] = np.pad(array, widths)
     return padded

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mner_keras.data.post import Post
+from mner_keras.data.subwords import Subwords
+from mner_keras.data.visual_input import VisualInput
 from mner_keras.errors import InputError
 from mner_keras.text.pos import POS_CATEGORIES, pos_category, tag_pos
-from mner_keras.vision.feature_store import FeatureStore
+from mner_keras.vision.feature_store import FeatureStore, open_store
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -25,32 +27,6 @@ PADDING, UNKNOWN, FIRST = 0, 1, 2
 """Index 0 pads, index 1 stands for what is unknown; words and characters start at 2."""
 
 _DIGIT = re.compile(r"[0-9]")
-
-
-@dataclasses.dataclass(frozen=True)
-class VisualInput:
-    """What the encoder puts into `visual_features` and `visual_mask`.
-
-    Args:
-        kind: `regions` (a post without a picture sees the blank picture's regions, unmasked) or `objects` (it sees
-            none).
-        count: vectors a picture, `k`.
-        dim: their width, `f`.
-        extractor: the name of what made them; `None` for a model trained without pictures.
-        weights: the extractor's weights.
-        weights_hash: their SHA-256.
-    """
-
-    kind: str
-    count: int
-    dim: int
-    extractor: str | None = None
-    weights: str | None = None
-    weights_hash: str | None = None
-
-    def __post_init__(self) -> None:
-        if self.kind not in ("regions", "objects"):
-            raise ValueError(f"`kind` must be 'regions' or 'objects'. Received: kind={self.kind!r}")
 
 
 class PostEncoder:
@@ -70,9 +46,12 @@ class PostEncoder:
         visual: what the batches hold of the pictures; `None` for a text-only model.
         blank: the blank picture's features, `[count, dim]`, for `regions`; zeros if not given.
         num_singletons: how many of `words`, the last ones, the training posts hold only once.
+        subwords: a BERT's word pieces, where the model reads them.
 
     Batch keys: `word_ids` int32 `[B, n]`, `char_ids` int32 `[B, n, c]`, `pos_ids` int32 `[B, n]`, `token_mask` bool
-    `[B, n]`, `visual_features` float32 `[B, k, f]`, `visual_mask` bool `[B, k]`; targets int32 `[B, n]`.
+    `[B, n]`, `visual_features` float32 `[B, k, f]`, `visual_mask` bool `[B, k]`; with `subwords` also `subword_ids`
+    int32 `[B, m]`, `subword_mask` bool `[B, m]` and `first_subwords` int32 `[B, n]`, the position of each token's first
+    piece, 0 for none; targets int32 `[B, n]`.
     """
 
     def __init__(
@@ -87,6 +66,7 @@ class PostEncoder:
         visual: VisualInput | dict | None = None,
         blank: Sequence[Sequence[float]] | None = None,
         num_singletons: int = 0,
+        subwords: Subwords | dict | None = None,
     ) -> None:
         self.words = list(words)
         self.characters = list(characters)
@@ -98,6 +78,7 @@ class PostEncoder:
         self.visual = VisualInput(**visual) if isinstance(visual, dict) else visual
         self.blank = None if blank is None else np.asarray(blank, "float32")
         self.num_singletons = num_singletons
+        self.subwords = Subwords(**subwords) if isinstance(subwords, dict) else subwords
         self.tags = ["O", *(prefix + kind for kind in self.types for prefix in ("B-", "I-"))]
         """The tags, in the order of the model's potentials."""
         self.vectors: WordVectors | None = None
@@ -118,6 +99,7 @@ class PostEncoder:
         use_pos: bool = True,
         fold_digits: bool = False,
         max_characters: int = 24,
+        subwords: Subwords | None = None,
     ) -> PostEncoder:
         """Learn the vocabularies from posts.
 
@@ -131,6 +113,7 @@ class PostEncoder:
             use_pos: whether the model reads parts of speech.
             fold_digits: whether each digit becomes 0 before look-up.
             max_characters: characters kept of a token.
+            subwords: a BERT's word pieces, where the model reads them.
 
         Raises:
             InputError: posts that hold no tags.
@@ -153,6 +136,7 @@ class PostEncoder:
             fold_digits=fold_digits,
             max_characters=max_characters,
             num_singletons=sum(count == 1 for count in counts.values()),
+            subwords=subwords,
         )
         encoder.vectors = vectors
         if isinstance(visual, VisualInput):
@@ -169,6 +153,7 @@ class PostEncoder:
                 attributes.get("extractor"),
                 attributes.get("weights"),
                 attributes.get("weights_hash"),
+                attributes.get("options"),
             )
             encoder.blank = store.blank(encoder.visual.count) if visual == "regions" else None
         return encoder
@@ -296,17 +281,13 @@ class PostEncoder:
             "visual": None if self.visual is None else dataclasses.asdict(self.visual),
             "blank": None if self.blank is None else self.blank.tolist(),
             "num_singletons": self.num_singletons,
+            "subwords": None if self.subwords is None else self.subwords.get_config(),
         }
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> PostEncoder:
         """The encoder that `get_config` described."""
         return cls(**config)
-
-
-def open_store(features: FeatureStore | str | os.PathLike) -> FeatureStore:
-    """A feature store, opened if a path was given; what reads like one is taken as it is."""
-    return FeatureStore(features) if isinstance(features, (str, os.PathLike)) else features
 
 
 def needed_words(posts: Iterable[Post], fold_digits: bool = False) -> set[str]:

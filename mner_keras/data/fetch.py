@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-import http.client
 import os
-import shutil
-import time
-import urllib.error
-import urllib.request
 from pathlib import Path
 
+from mner_keras.download import download
 from mner_keras.errors import InputError, did_you_mean
 from mner_keras.hashing import file_sha256
-from mner_keras.run.files import write_whole
-
-ATTEMPTS = 3
-TIMEOUT = 30  # seconds without a byte
 
 PICTURES = """\
 The pictures (licence: that of their posters) are an archive on Google Drive that a person downloads in a browser: the
 README of https://github.com/jefferyYu/UMT links it. Unpack it, then
-    mner features vgg16 twitter2015_images --out {folder}/regions.h5"""
+    mner features vgg16 twitter2015_images --out {folder}/regions.h5
+    mner features mask-rcnn twitter2015_images --out {folder}/objects.h5"""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,7 +56,7 @@ def fetch_dataset(
     """Download the files of a data set that are not there yet.
 
     A file is written under another name, checked by its hash and then renamed: nothing half-written is left. A
-    connection that breaks is tried again, from the start, `ATTEMPTS` times in all.
+    connection that breaks is tried again, from the start, three times in all.
 
     Args:
         name: `twitter2015`.
@@ -105,39 +98,10 @@ def fetch_dataset(
 
 
 def _download(address: str, path: Path, expected: str, pause: float) -> None:
-    def write(unfinished: Path) -> None:
-        _try_often(address, unfinished, pause)
+    def check(unfinished: Path) -> None:
         found = file_sha256(unfinished)
         if found != expected:
             wanted = f"a file of the hash {expected[:12]}..."
             raise InputError(f"expected {wanted}, found {found[:12]}...; not kept", address)
 
-    write_whole(path, write)
-
-
-def _try_often(address: str, unfinished: Path, pause: float) -> None:
-    for attempt in range(1, ATTEMPTS + 1):
-        try:
-            _receive(address, unfinished)
-            return
-        except urllib.error.HTTPError as error:
-            if error.code < 500:
-                raise InputError(f"the server answers {error.code} {error.reason}", address) from None
-            reason = f"{error.code} {error.reason}"
-        except (OSError, http.client.HTTPException) as error:
-            cause = getattr(error, "reason", None)
-            reason = str(cause if isinstance(cause, (OSError, str)) else error) or type(error).__name__
-        except ValueError as error:
-            raise InputError(f"expected an address of files, found {address!r} ({error})") from None
-        if attempt < ATTEMPTS:
-            time.sleep(pause * 2 ** (attempt - 1))
-    raise InputError(f"cannot be fetched, {ATTEMPTS} attempts ({reason})", address)
-
-
-def _receive(address: str, unfinished: Path) -> None:
-    """One attempt, from the file's start."""
-    with urllib.request.urlopen(address, timeout=TIMEOUT) as answer, open(unfinished, "wb") as file:
-        shutil.copyfileobj(answer, file)
-        length = answer.headers.get("Content-Length")
-        if length is not None and file.tell() != int(length):
-            raise http.client.IncompleteRead(b"", int(length) - file.tell())
+    download(address, path, check, pause)

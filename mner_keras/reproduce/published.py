@@ -11,7 +11,7 @@ from importlib import resources
 from typing import Any
 
 from mner_keras.errors import InputError, did_you_mean
-from mner_keras.reproduce.table import Column, Misprint, PublishedTable, Row
+from mner_keras.reproduce.table import Column, Misprint, PublishedTable, Reference, Row
 
 PAPERS = ("hsn", "agban")
 
@@ -143,12 +143,13 @@ def find_table(paper: str, number: str | int) -> PublishedTable:
 
 def _table(paper: str, entry: dict[str, Any]) -> PublishedTable:
     """A `[[table]]` of the file."""
-    fields = {name: value for name, value in entry.items() if name not in ("column", "row", "misprint")}
+    fields = {name: value for name, value in entry.items() if name not in ("column", "row", "misprint", "reference")}
     return PublishedTable(
         paper=paper,
         columns=tuple(Column(**column) for column in entry["column"]),
         rows=tuple(Row(**row) for row in entry["row"]),
         misprints=tuple(Misprint(**_frozen(misprint)) for misprint in entry.get("misprint", ())),
+        reference=Reference(**entry["reference"]) if "reference" in entry else None,
         **fields,
     )
 

@@ -96,6 +96,19 @@ class Misprint:
 
 
 @dataclasses.dataclass(frozen=True)
+class Reference:
+    """The system that the others of a table are compared with.
+
+    Args:
+        system: its key.
+        role: `"baseline"`, which the others should be better than, or `"best"`, which should be better than the others.
+    """
+
+    system: str
+    role: str
+
+
+@dataclasses.dataclass(frozen=True)
 class PublishedNumber:
     """One number with all that is known of it.
 
@@ -146,6 +159,7 @@ class PublishedTable:
         rows: from top to bottom.
         misprints: the numbers that cannot be right.
         data: `"twitter2015"` or `"real-world"`, where results or counts are of one data set.
+        reference: the system that the others are compared with, in a table of results.
         note: what a reader should know.
     """
 
@@ -159,6 +173,7 @@ class PublishedTable:
     rows: tuple[Row, ...]
     misprints: tuple[Misprint, ...] = ()
     data: str | None = None
+    reference: Reference | None = None
     note: str = ""
 
     def find_row(self, key: str) -> Row:

@@ -38,6 +38,7 @@ class RunConfig:
         weight_decay: decay of every weight.
         momentum: the optimiser's momentum; 0 for its own default.
         gradient_clip: the norm that all gradients together are clipped to; 0 for none.
+        warmup: the share of all steps over which the rate rises; then it falls to 0 at the last. 0 for neither.
         seed: of the weights, the order of the posts and the dropout.
         precision: a Keras dtype policy.
         arguments: further arguments of the model.
@@ -59,6 +60,7 @@ class RunConfig:
     weight_decay: float = 0.0
     momentum: float = 0.0
     gradient_clip: float = 0.0
+    warmup: float = 0.0
     seed: int = 1
     precision: str = "float32"
     arguments: dict[str, Any] = dataclasses.field(default_factory=dict)
@@ -67,15 +69,16 @@ class RunConfig:
     def for_model(cls, model: str, **settings: Any) -> RunConfig:
         """The paper's settings for a model, and over them the settings given.
 
-        A learning rate, its decay, the weight decay and the momentum belong to an optimiser: with another one than the
-        paper's they become 0.001, 0, 0 and 0 where they are not given.
+        A learning rate, its decay, the weight decay, the momentum and the warm-up belong to an optimiser: with another
+        one than the paper's they become 0.001, 0, 0, 0 and 0 where they are not given.
 
         Raises:
             InputError: an unknown model, optimiser, precision or argument, or a number out of range.
         """
-        paper = dataclasses.asdict(find_model(model).training)
-        if settings.get("optimizer", paper["optimizer"]) != paper["optimizer"]:
-            paper.update(learning_rate=0.001, learning_rate_decay=0.0, weight_decay=0.0, momentum=0.0)
+        known = dataclasses.asdict(find_model(model).training).items()
+        paper = {name: value for name, value in known if value is not None}
+        if "optimizer" in paper and settings.get("optimizer", paper["optimizer"]) != paper["optimizer"]:
+            paper.update(learning_rate=0.001, learning_rate_decay=0.0, weight_decay=0.0, momentum=0.0, warmup=0.0)
         config = cls(model=model, **{**paper, **settings})
         config.check()
         return config
@@ -90,6 +93,10 @@ class RunConfig:
         for name in ("learning_rate_decay", "weight_decay", "momentum", "gradient_clip"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise InputError(f"`{name}` must be a number of at least 0, found {getattr(self, name)}")
+        if not 0 <= self.warmup < 1:
+            raise InputError(f"`warmup` must be a share of all steps, at least 0 and below 1, found {self.warmup}")
+        if self.warmup and self.learning_rate_decay:
+            raise InputError("`warmup` and `learning_rate_decay` exclude each other: each says how the rate falls")
         if self.precision not in PRECISIONS:
             raise InputError(
                 f"`precision` must be one of {', '.join(PRECISIONS)}, found {self.precision!r}."
@@ -97,9 +104,19 @@ class RunConfig:
             )
         find_model(self.model)
 
+    def without_unused(self) -> tuple[RunConfig, list[str]]:
+        """The same with nothing set that has no meaning for the model, and the names of what was set in vain."""
+        plain = RunConfig.for_model(self.model)
+        unused = {field.name: getattr(plain, field.name) for field in dataclasses.fields(self)}
+        unused = {name: value for name, value in unused.items() if name not in _used(self.model)}
+        in_vain = [name for name, value in unused.items() if getattr(self, name) != value]
+        return dataclasses.replace(self, **unused), in_vain
+
     def save(self, path: str | os.PathLike) -> None:
-        """Write the configuration as TOML."""
-        Path(path).write_text(tomli_w.dumps(dataclasses.asdict(self)), encoding="utf-8")
+        """Write the configuration as TOML, without what has no meaning for the model."""
+        used = _used(self.model)
+        values = {name: value for name, value in dataclasses.asdict(self).items() if name in used}
+        Path(path).write_text(tomli_w.dumps(values), encoding="utf-8")
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> RunConfig:
@@ -123,9 +140,16 @@ class RunConfig:
                 raise InputError(f"expected `{key}` to be of type {known[key].type}, found {value!r}", path)
         if "model" not in values:
             raise InputError("expected the setting `model`, found none", path)
-        config = cls(**values)
-        config.check()
-        return config
+        # What the file leaves out is the paper's, as on the command line.
+        return cls.for_model(**values)
+
+
+def _used(model: str) -> set[str]:
+    """The settings that have a meaning for a model."""
+    settings = find_model(model).settings
+    if settings is None:
+        return {field.name for field in dataclasses.fields(RunConfig)}
+    return {"model", "data", "arguments", *settings}
 
 
 def dev_batch_size(config: RunConfig) -> int:

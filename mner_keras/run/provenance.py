@@ -8,7 +8,10 @@ import platform
 import subprocess
 from typing import Any
 
-PACKAGES = ("mner-keras", "keras", "tensorflow", "jax", "torch", "numpy", "h5py", "nltk", "seqeval")
+PACKAGES = (
+    *("mner-keras", "keras", "tensorflow", "jax", "torch", "numpy", "h5py", "nltk", "seqeval"),
+    *("python-crfsuite", "keras-hub", "tokenizers"),
+)
 
 
 def environment() -> dict[str, Any]:

@@ -6,15 +6,20 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
-SCHEME = "strict IOB2"
+SCHEMES = {"strict": "strict IOB2", "lenient": "lenient, as conlleval"}
+"""The ways to read entities off tags: `strict` opens one at `B-` only, `lenient` also at an `I-` after another type."""
+SCHEME = SCHEMES["strict"]
 
 
-def entity_scores(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]) -> dict[str, Any]:
-    """Scores over whole entities, strict IOB2, in percent.
+def entity_scores(
+    gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]], scheme: str = "strict"
+) -> dict[str, Any]:
+    """Scores over whole entities, in percent.
 
     Args:
         gold: the tags of each post.
         predicted: the same of a model.
+        scheme: a key of `SCHEMES`.
 
     Returns:
         `micro` and, by type, `types`, each with `precision`, `recall`, `f1` (0 to 100) and `support`, the number of
@@ -23,7 +28,8 @@ def entity_scores(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[st
     from seqeval.metrics import classification_report
     from seqeval.scheme import IOB2
 
-    if not any(tag.startswith("B-") for tags in (*gold, *predicted) for tag in tags):
+    opening = ("B-",) if scheme == "strict" else ("B-", "I-")
+    if not any(tag.startswith(opening) for tags in (*gold, *predicted) for tag in tags):
         # seqeval takes no sequences without any entity.
         return {"micro": _percent({}), "types": {}}
     with warnings.catch_warnings():
@@ -32,8 +38,7 @@ def entity_scores(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[st
         report = classification_report(
             [list(tags) for tags in gold],
             [list(tags) for tags in predicted],
-            mode="strict",
-            scheme=IOB2,
+            **({"mode": "strict", "scheme": IOB2} if scheme == "strict" else {}),
             output_dict=True,
             zero_division=0,
         )

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mner_keras.download import cache_folder
 from mner_keras.text.word_vectors import WordVectors
 
 _CACHE_VERSION = 1
@@ -18,8 +19,8 @@ def cache_file(path: Path, needed: set[str], max_vectors: int, cache_dir: str | 
     status = path.stat()
     key = [_CACHE_VERSION, str(path), status.st_size, status.st_mtime_ns, max_vectors, sorted(needed)]
     digest = hashlib.sha256(json.dumps(key).encode("ascii")).hexdigest()
-    folder = cache_dir or os.environ.get("MNER_CACHE") or "~/.cache/mner-keras"
-    return Path(os.path.expanduser(folder), f"vectors-{digest}.npz")
+    folder = os.path.expanduser(cache_dir) if cache_dir else cache_folder()
+    return Path(folder, f"vectors-{digest}.npz")
 
 
 def load_cached(cached: Path, source: str) -> WordVectors | None:

@@ -31,7 +31,7 @@ class Extractor(Protocol):
 
     Attributes:
         attributes: `extractor` (its name), `kind` (`regions` or `objects`), `feature_dim`, and where it has any
-            `weights`, `weights_hash`, `preprocessing`; a store's root attributes.
+            `weights`, `weights_hash`, `preprocessing`, `options` (its arguments, as JSON); a store's root attributes.
         blank_size: width and height of the blank picture, in pixels.
     """
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from mner_keras.errors import InputError
@@ -11,17 +13,26 @@ from mner_keras.vision.extraction import Extractor
 if TYPE_CHECKING:
     from mner_keras.data.encoder import VisualInput
 
-EXTRACTORS = ("vgg16", "tiles")
-_BATCH = 4  # pictures: one alone is not made to wait for many
+EXTRACTORS = ("vgg16", "mask-rcnn", "tiles")
+
+MASK_RCNN_OPTIONS = ("top", "min_score", "side", "num_proposals")
+"""Arguments of `MaskRCNNObjects` that its stores record and a model keeps."""
+
+Progress = Callable[[int, int], None]
 
 
-def load_extractor(visual: VisualInput | None, weights: str | os.PathLike | None = None) -> Extractor:
+def load_extractor(
+    visual: VisualInput | None,
+    weights: str | os.PathLike | None = None,
+    progress: Progress = lambda done, total: None,
+) -> Extractor:
     """The extractor that made the features a model was trained on.
 
     Args:
         visual: what the model's encoder says of its pictures.
         weights: the extractor's weights; by default the file that the store named, where it still is, else those that
             are downloaded.
+        progress: called with the bytes of a download done and their number.
 
     Raises:
         InputError: a model that reads no pictures or was trained without them, features that this package cannot make,
@@ -35,18 +46,33 @@ def load_extractor(visual: VisualInput | None, weights: str | os.PathLike | None
         from mner_keras.vision.tiles_extractor import TilesExtractor
 
         return TilesExtractor(visual.kind, visual.count)
-    if visual.extractor != "vgg16":
+    if visual.extractor not in EXTRACTORS:
         raise InputError(
             f"expected features that this package can make ({', '.join(EXTRACTORS)}), found {visual.extractor!r}: this "
             "model takes pictures from a store"
         )
-    from mner_keras.vision.vgg16 import IMAGENET, VGG16Regions
-
-    if weights is None and visual.weights not in (None, "", IMAGENET) and os.path.isfile(visual.weights):
+    # A published set of weights has a name in the place of a path, and no file bears it.
+    if weights is None and visual.weights and os.path.isabs(visual.weights) and os.path.isfile(visual.weights):
         weights = visual.weights
-    extractor = VGG16Regions(weights, _BATCH)
+    extractor = _vgg16(weights) if visual.extractor == "vgg16" else _mask_rcnn(visual, weights, progress)
     made_with, found = visual.weights_hash, extractor.attributes["weights_hash"]
     if made_with and made_with != found:
         expected = f"the weights that the model's features were made with ({made_with[:12]}...)"
         raise InputError(f"expected {expected}, found others ({found[:12]}...); --weights names a file", weights)
     return extractor
+
+
+def _vgg16(weights: str | os.PathLike | None) -> Extractor:
+    from mner_keras.vision.vgg16 import VGG16Regions
+
+    return VGG16Regions(weights, batch_size=4)  # one picture alone is not made to wait for many
+
+
+def _mask_rcnn(visual: VisualInput, weights: str | os.PathLike | None, progress: Progress) -> Extractor:
+    from mner_keras.vision.mask_rcnn import MaskRCNNObjects
+
+    options = json.loads(visual.options or "{}")
+    if unknown := options.keys() - set(MASK_RCNN_OPTIONS):
+        expected = f"options of Mask R-CNN ({', '.join(MASK_RCNN_OPTIONS)})"
+        raise InputError(f"expected {expected}, found {', '.join(sorted(unknown))}: the model is of another version")
+    return MaskRCNNObjects(weights, **options, progress=progress)

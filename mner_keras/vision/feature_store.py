@@ -142,3 +142,8 @@ class FeatureStore:
         except OSError:
             raise InputError(f"expected floats at {key!r}, found data that cannot be read", self.path) from None
         return vectors[0].reshape(shape[1], -1).T[:count] if zhang else vectors[:count]
+
+
+def open_store(features: FeatureStore | str | os.PathLike) -> FeatureStore:
+    """A feature store, opened if a path was given; what reads like one is taken as it is."""
+    return FeatureStore(features) if isinstance(features, (str, os.PathLike)) else features

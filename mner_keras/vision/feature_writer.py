@@ -21,7 +21,7 @@ DTYPES = ("float16", "float32")
 UNFINISHED = "unfinished"
 """The root attribute of a store whose run has not ended."""
 
-_SAME = ("extractor", "weights_hash", "preprocessing", "dtype")
+_SAME = ("extractor", "weights_hash", "preprocessing", "options", "dtype")
 LOCK = "lock"
 _SHARD_BYTES = 64 * 2**20
 _MOST_SHARDS = 200  # a process may open about a thousand files
@@ -41,7 +41,7 @@ class FeatureWriter:
     Args:
         path: the store.
         attributes: root attributes, `extractor` among them; a store or a shard that is already there must have the same
-            `extractor`, `weights_hash`, `preprocessing` and `dtype`.
+            `extractor`, `weights_hash`, `preprocessing`, `options` and `dtype`.
         dtype: `"float16"` or `"float32"`.
         overwrite: whether to replace a feature store that is there, instead of going on with it.
         shard_seconds: a shard is finished after so many seconds, or 64 MiB.

@@ -99,8 +99,8 @@ def test_a_folder_without_lists_is_an_error(tmp_path):
 @pytest.mark.parametrize("features", ["stanford", "t-ner"])
 def test_posts_are_learnt_by_heart_and_the_file_knows_them(features, gazetteers, tmp_path):
     pytest.importorskip("pycrfsuite")
-    model = FeatureCRF(features, gazetteers if features == "t-ner" else None, l2=0.001, max_iterations=60)
-    assert model.fit(POSTS) is model
+    model = FeatureCRF(features, gazetteers if features == "t-ner" else None, l2=0.001)
+    assert model.fit(POSTS, epochs=60) is model
     tagged = model.tag(POSTS)
     assert [t.tags for t in tagged] == [post.tags for post in POSTS]
     assert all(0 < entity.score <= 1 + 1e-6 for t in tagged for entity in t.entities)
@@ -120,7 +120,6 @@ def test_what_cannot_be_is_refused(tmp_path, gazetteers):
         ({"features": "bert"}, "`features` must be 'stanford' or 't-ner'. Received: features='bert'"),
         ({"l1": -1}, "`l1` must be a number of at least 0. Received: l1=-1"),
         ({"l2": "no"}, "`l2` must be a number of at least 0. Received: l2='no'"),
-        ({"max_iterations": 0}, "`max_iterations` must be at least 1. Received: max_iterations=0"),
         ({"gazetteers": "lists"}, "`gazetteers` must be None with features='stanford'. Received: gazetteers='lists'"),
     ):
         with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):

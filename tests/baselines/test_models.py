@@ -10,7 +10,7 @@ import mner_keras
 from mner_keras import Post
 from mner_keras.registry import MODELS
 from mner_keras.run.config import RunConfig
-from mner_keras.run.train import make_optimizer
+from mner_keras.run.optimizer import make_optimizer
 
 WITH_PICTURE = [name for name, kind in BASELINES.items() if kind == "hsn"]
 
@@ -109,6 +109,26 @@ def test_momentum_and_clipping_reach_the_optimiser():
     assert make_optimizer(RunConfig.for_model("hsn"), 7).global_clipnorm is None
     with pytest.raises(mner_keras.InputError, match="the optimiser 'adam' cannot be built: "):
         make_optimizer(RunConfig.for_model("hsn", momentum=0.5), 7)
+
+
+def test_warm_up_rises_and_falls_to_nothing():
+    config = RunConfig.for_model("bert-ner", epochs=4)
+    optimizer = make_optimizer(config, 5)
+    assert type(optimizer) is keras.optimizers.AdamW and optimizer.weight_decay == 0.01
+    settings = keras.optimizers.serialize(optimizer)["config"]["learning_rate"]
+    schedule = keras.optimizers.schedules.deserialize(settings)
+    # Two of twenty steps up, the others down.
+    found = [float(schedule(step)) / config.learning_rate for step in range(21)]
+    np.testing.assert_allclose(found, [0.5, 1.0, *(1 - i / 18 for i in range(19))][:21], rtol=1e-5, atol=1e-7)
+    # Keras' own default for AdamW is another.
+    assert make_optimizer(RunConfig.for_model("bert-ner", weight_decay=0.0), 5).weight_decay == 0.0
+    assert RunConfig.for_model("bert-ner", optimizer="adam").warmup == 0.0
+    for settings, message in (
+        ({"warmup": 1.0}, "`warmup` must be a share of all steps, at least 0 and below 1, found 1.0"),
+        ({"learning_rate_decay": 0.05}, "`warmup` and `learning_rate_decay` exclude each other"),
+    ):
+        with pytest.raises(mner_keras.InputError, match=f"^{message}"):
+            RunConfig.for_model("bert-ner", **settings)
 
 
 def test_the_registry_has_them_all():

@@ -69,7 +69,7 @@ def test_features_that_are_no_hdf5_are_refused(mner, agban_run, tmp_path):
 
 
 def test_a_run_without_a_model_is_refused(mner, tmp_path):
-    mner("evaluate", tmp_path).refused(f"{tmp_path}: expected a run with a model.keras, found none")
+    mner("evaluate", tmp_path).refused(f"{tmp_path}: expected a run with a model.keras or a model.crf, found none")
 
 
 def test_posts_without_tags_are_refused(mner, text_run, tmp_path):

@@ -24,7 +24,7 @@ def missing(model, path):
 
 def folder(model, path):
     path.mkdir()
-    return "expected a run with a model.keras, found none"
+    return "expected a run with a model.keras or a model.crf, found none"
 
 
 def no_model(model, path):
@@ -145,8 +145,6 @@ def test_what_is_no_model_of_ours_is_refused(mner, text_run, tmp_path, corpus, c
     path = tmp_path / "model.keras"
     message = make(text_run / "model.keras", path)
     more = ["--data", corpus] if command == "evaluate" else [corpus / "test.jsonl"]
-    if command == "tag" and make is folder:
-        message = "expected a .keras model; "
     result = mner(command, path, *more)
     result.refused(str(path), message)
     assert result.out == ""

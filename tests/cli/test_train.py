@@ -8,6 +8,9 @@ import zipfile
 import pytest
 from small_corpus import MISSING, SIZES, train_arguments
 
+from mner_keras.run.predictions import read_predictions
+from mner_keras.run.scores import entity_scores
+
 
 def files(folder):
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
@@ -24,6 +27,7 @@ def test_the_runs_folder_holds_model_configuration_scores_history_and_provenance
         "model.keras",
         "config.toml",
         "metrics.json",
+        "predictions.jsonl",
         "history.csv",
         "provenance.json",
         "checkpoint/epoch-0002.weights.h5",
@@ -38,6 +42,8 @@ def test_the_runs_folder_holds_model_configuration_scores_history_and_provenance
         for row in (metrics[split]["micro"], *metrics[split]["types"].values()):
             assert set(row) == {"precision", "recall", "f1", "support"}
             assert all(0 <= row[key] <= 100 for key in ("precision", "recall", "f1"))
+    predictions = read_predictions(folder)
+    assert entity_scores([p.tags for p in predictions], [p.predicted for p in predictions]) == metrics["test"]
     with open(folder / "history.csv", newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert [row["epoch"] for row in rows] == ["1", "2"]

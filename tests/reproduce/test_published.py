@@ -397,8 +397,8 @@ def test_a_default_is_the_papers(model, place, setting, value):
 @pytest.mark.parametrize("paper", PAPERS)
 def test_every_training_setting_that_the_paper_prints_is_compared(paper):
     unstated = {
-        "hsn": {"epochs", "learning_rate_decay", "weight_decay", "momentum", "gradient_clip"},
-        "agban": {"patience", "momentum", "gradient_clip"},
+        "hsn": {"epochs", "learning_rate_decay", "weight_decay", "momentum", "gradient_clip", "warmup"},
+        "agban": {"patience", "momentum", "gradient_clip", "warmup"},
     }[paper]
     compared = {setting.partition(".")[2] for _, setting, _ in settings(paper) if setting.startswith("training.")}
     assert compared == {field.name for field in dataclasses.fields(Training)} - unstated

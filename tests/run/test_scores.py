@@ -50,3 +50,10 @@ def test_posts_without_any_entity_score_0(tags):
 def test_an_entity_found_where_none_is_costs_precision():
     scores = entity_scores([["O", "B-PER"]], [["B-LOC", "B-PER"]])
     assert scores["micro"] == {"precision": 50, "recall": 100, "f1": pytest.approx(200 / 3), "support": 1}
+
+
+def test_an_orphan_opens_an_entity_in_the_lenient_scheme_alone():
+    gold, predicted = [["I-PER", "O", "B-LOC"]], [["B-PER", "O", "I-LOC"]]
+    assert entity_scores(gold, predicted)["micro"]["support"] == 1
+    lenient = entity_scores(gold, predicted, "lenient")["micro"]
+    assert (lenient["support"], lenient["f1"]) == (2, 100)

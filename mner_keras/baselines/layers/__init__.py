@@ -2,6 +2,7 @@
 
 from mner_keras.baselines.layers.directional_self_attention import DirectionalSelfAttention
 from mner_keras.baselines.layers.filtration_gate import FiltrationGate
+from mner_keras.baselines.layers.first_subwords import FirstSubwords
 from mner_keras.baselines.layers.gated_fusion import GatedFusion
 from mner_keras.baselines.layers.guided_attention import GuidedAttention
 from mner_keras.baselines.layers.last_states import LastStates
@@ -13,6 +14,7 @@ from mner_keras.baselines.layers.visual_modulation import VisualModulation
 __all__ = [
     "DirectionalSelfAttention",
     "FiltrationGate",
+    "FirstSubwords",
     "GatedFusion",
     "GuidedAttention",
     "LastStates",

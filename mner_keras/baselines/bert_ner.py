@@ -1,0 +1,153 @@
+"""`BertNER`: a pretrained BERT whose first word piece of a token carries the token's tag; no picture."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from mner_keras.baselines.bert_preset import load_backbone, load_subwords, make_backbone
+from mner_keras.baselines.layers import FirstSubwords
+from mner_keras.data.encoder import PostEncoder
+from mner_keras.data.post import Post
+from mner_keras.layers import CRF
+from mner_keras.layers.checks import check_choice, check_rate
+from mner_keras.tagger import Tagger
+
+PRESET = "bert_base_en"
+"""KerasHub's name of cased BERT BASE, which the AGBAN paper's row uses."""
+
+
+@keras.saving.register_keras_serializable(package="mner_keras")
+class BertNER(Tagger):
+    """BERT, fine-tuned to tag tokens.
+
+    A post's word pieces pass the BERT; the vector of each token's first piece, after dropout, goes through a linear
+    layer to the tags' potentials (section 5.3 of the paper). With `crf=True` our CRF reads them. With `crf=False` its
+    transitions, start and end scores are zero and stay so: a CRF without them is a softmax over the tags of each token,
+    and its loss the cross-entropy, summed over a post's tokens as elsewhere in this package (the paper's program takes
+    the mean over the batch's). Devlin et al. have no CRF; which of the two AGBAN's row BERT-NER is, the paper does not
+    say.
+
+    A post of more pieces than the BERT has positions (512) keeps the first pieces of each token, as many as fit. Tokens
+    that do not fit with one piece each (beyond the 510th) get the zero vector, and so what tag the rest suggests.
+
+    The settings are the paper's: AdamW, 5e-5, batch 32, warm-up over a tenth of the steps, a linear fall to 0. Its
+    weight decay of 0.01 acts on every weight here, and not on biases and norms there. At that rate the CRF's own scores
+    hardly move.
+
+    It needs the extra `bert` (keras-hub, tokenizers). The saved file holds the network and the word pieces: tagging
+    reads no preset.
+
+    Args:
+        num_tags: the number of tags, K.
+        backbone: the sizes of `keras_hub.models.BertBackbone`, which a preset gives.
+        preset: what the weights came from, for the record. `from_encoder` reads it: a preset of KerasHub
+            (`"bert_base_en"` is cased BERT BASE), or a local Hugging Face folder.
+        crf: whether a CRF reads the potentials; else each token's tag is chosen by itself.
+        dropout: rate on the tokens' vectors; the BERT's own is its preset's.
+        encoder: turns posts into batches, and is saved with the model.
+        loss_reduction: `"mean"` or `"sum"` over the posts of a batch.
+
+    Example:
+
+    >>> posts = load_dataset("sample")["train"]
+    >>> encoder = BertNER.fit_encoder(posts, preset="bert_base_en")
+    >>> model = BertNER.from_encoder(encoder, preset="bert_base_en")
+
+    Reference:
+        Devlin, Chang, Lee & Toutanova, "BERT: pre-training of deep bidirectional transformers for language
+        understanding", NAACL 2019.
+    """
+
+    def __init__(
+        self,
+        num_tags: int,
+        backbone: dict[str, Any],
+        preset: str = PRESET,
+        crf: bool = True,
+        dropout: float = 0.1,
+        encoder: PostEncoder | None = None,
+        loss_reduction: str = "mean",
+        name: str = "bert_ner",
+    ) -> None:
+        check_choice("crf", crf, (True, False))
+        check_rate("dropout", dropout)
+        bert = make_backbone(backbone)
+        inputs = {
+            "subword_ids": keras.Input((None,), dtype="int32", name="subword_ids"),
+            "subword_mask": keras.Input((None,), dtype="bool", name="subword_mask"),
+            "first_subwords": keras.Input((None,), dtype="int32", name="first_subwords"),
+            "token_mask": keras.Input((None,), dtype="bool", name="token_mask"),
+        }
+        pieces = bert(
+            {
+                "token_ids": inputs["subword_ids"],
+                "segment_ids": ops.zeros_like(inputs["subword_ids"]),
+                "padding_mask": ops.cast(inputs["subword_mask"], "int32"),
+            }
+        )  # [B, m, d]
+        tokens = FirstSubwords(name="first_pieces")(pieces, inputs["first_subwords"])  # [B, n, d]
+        tokens = keras.layers.Dropout(dropout, name="token_dropout")(tokens)
+        scores = keras.layers.Dense(
+            num_tags, kernel_initializer=keras.initializers.TruncatedNormal(stddev=0.02), name="potentials"
+        )(tokens)
+        layer = CRF(num_tags, boundary=crf, name="crf")
+        potentials = layer(scores, mask=inputs["token_mask"])
+        if not crf:
+            layer.transitions.assign(np.zeros((num_tags, num_tags)))
+            layer.trainable = False
+        super().__init__(
+            inputs,
+            {"potentials": potentials, "mask": inputs["token_mask"]},
+            encoder=encoder,
+            loss_reduction=loss_reduction,
+            name=name,
+        )
+        self.num_tags = num_tags
+        self.backbone = dict(backbone)
+        self.preset = preset
+        self.use_crf = crf
+        self.dropout = dropout
+
+    def get_config(self) -> dict[str, Any]:
+        # As an attribute, `crf` is the layer.
+        return {**super().get_config(), "crf": self.use_crf}
+
+    @classmethod
+    def fit_encoder(
+        cls, posts: Iterable[Post], vectors: None = None, features: None = None, preset: str = PRESET, **options: Any
+    ) -> PostEncoder:
+        """A `PostEncoder` with the word pieces of a preset; it takes neither word vectors nor pictures."""
+        for name, value in (("vectors", vectors), ("features", features)):
+            if value is not None:
+                raise ValueError(f"`{name}` must be None: a BERT reads word pieces alone. Received: {name}={value!r}")
+        return super().fit_encoder(posts, subwords=load_subwords(preset), **options)
+
+    @classmethod
+    def encoder_options(cls, arguments: dict[str, Any]) -> dict[str, Any]:
+        return {"preset": arguments["preset"]} if "preset" in arguments else {}
+
+    @classmethod
+    def from_encoder(cls, encoder: PostEncoder, preset: str | os.PathLike = PRESET, **arguments: Any) -> BertNER:
+        """Build the model for an encoder, with the weights of a preset.
+
+        Args:
+            encoder: one of `fit_encoder`, with the same preset.
+            preset: a preset of KerasHub, or a local Hugging Face folder.
+            arguments: the model's other arguments.
+        """
+        bert, sizes = load_backbone(preset)
+        pieces = 0 if encoder.subwords is None else len(encoder.subwords.vocabulary)
+        if not 0 < pieces <= sizes["vocabulary_size"]:
+            raise ValueError(
+                f"`encoder` must have the word pieces of the preset, {sizes['vocabulary_size']:,}. Received: an "
+                f"encoder with {pieces:,}"
+            )
+        model = cls(num_tags=encoder.num_tags, backbone=sizes, preset=os.fspath(preset), encoder=encoder, **arguments)
+        model.get_layer("backbone").set_weights(bert.get_weights())
+        return model

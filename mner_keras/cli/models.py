@@ -1,0 +1,168 @@
+"""`mner models`."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mner_keras.cli.tables import print_table
+from mner_keras.registry import MODELS, ModelEntry, find_model
+
+if TYPE_CHECKING:
+    from mner_keras.system import System
+
+
+def models(
+    name: Annotated[
+        str | None, typer.Argument(help="One of them, for its arguments and parameters.", show_default=False)
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="An argument with which parameters are counted."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """List the models by the names that `mner train` takes; of one, everything.
+
+    The list says whose system each is, in which of the two papers' tables it stands, and what it reads of a post. Of
+    one model there are also its class, its arguments with their defaults (`mner train --set`), the settings that it is
+    trained with, and its parameters, counted on the sample corpus without word vectors.
+    """
+    from mner_keras.errors import InputError
+
+    if name is None:
+        if set_:
+            raise InputError("`--set` needs the name of a model")
+        _list(as_json)
+        return
+    record = _record(name)
+    record |= _details(name, set_ or ())
+    if as_json:
+        print(json.dumps(record, indent=2, ensure_ascii=False))
+        return
+    rows = [f"{row['paper'].upper()} {row['table']}, {row['row']}" for row in record["rows"]]
+    print_table(
+        f"{name}: {record['summary']}",
+        ["", ""],
+        [
+            ["paper", record["paper"] or "-"],
+            ["rows", "\n".join(rows) or "-"],
+            ["reads", ", ".join(record["reads"])],
+            ["extra", f"pip install 'mner-keras[{record['extra']}]'" if record["extra"] else "-"],
+            ["class", record["class"]],
+            ["arguments", _lines(record["arguments"])],
+            ["training", _lines(record["training"])],
+            ["parameters", record["parameters_note"] or f"{record['parameters']:,} ({record['counted_on']})"],
+        ],
+        left=2,
+        header_shown=False,
+    )
+
+
+def _list(as_json: bool) -> None:
+    records = [_record(name) for name in MODELS]
+    if as_json:
+        print(json.dumps(records, indent=2, ensure_ascii=False))
+        return
+    width = max(map(len, MODELS)) + 2
+    for record in records:
+        tables: dict[str, list[str]] = {}
+        for row in record["rows"]:
+            numbers = tables.setdefault(row["paper"].upper(), [])
+            if row["table"] not in numbers:
+                numbers.append(row["table"])
+        printed = [f"{paper} table {', '.join(numbers)}" for paper, numbers in tables.items()]
+        paper = f" ({record['paper']})" if record["paper"] else ""
+        print(f"{record['name']:{width}}{record['summary']}{paper}")
+        print(" " * width + "; ".join([*printed, f"reads {', '.join(record['reads'])}"]))
+
+
+def _record(name: str) -> dict[str, Any]:
+    """What the registry and the published tables say of a model."""
+    entry = find_model(name)
+    return {
+        "name": name,
+        "summary": entry.summary,
+        "paper": entry.paper,
+        "rows": published_rows(name),
+        "reads": list(entry.reads),
+        "extra": entry.extra,
+        "training": _training(entry),
+    }
+
+
+def published_rows(model: str) -> list[dict[str, str]]:
+    """Where a model stands in the two papers' tables of results: `paper`, `table`, and `row` (or column) as printed."""
+    from mner_keras.reproduce import load_published
+    from mner_keras.reproduce.published import PAPERS
+
+    found = {}
+    for paper in PAPERS:
+        for table in load_published(paper).tables:
+            if table.kind != "results":
+                continue
+            for line in (*table.rows, *table.columns):
+                if line.model == model:
+                    vectors = getattr(line, "vectors", None)
+                    label = f"{line.name} ({vectors} vectors)" if vectors else line.name
+                    found[paper, table.number, label] = {"paper": paper, "table": table.number, "row": label}
+    return list(found.values())
+
+
+def _details(name: str, pairs: list[str] | tuple[str, ...]) -> dict[str, Any]:
+    """A model's class, its arguments, its parameters: what needs Keras."""
+    from mner_keras.cli.keras_start import start_keras
+    from mner_keras.cli.train import read_arguments
+
+    start_keras()
+    from mner_keras.run.arguments import check_arguments, free_arguments
+
+    entry = find_model(name)
+    given = read_arguments(pairs)
+    model_class = entry.load_class()
+    check_arguments(model_class, given)
+    arguments = {**free_arguments(model_class), **entry.arguments, **given}
+    parameters, note = None, ""
+    if not entry.is_keras:
+        note = "known after training"
+    elif "preset" in arguments and "preset" not in given:
+        note = "those of the preset: --set preset=FOLDER counts them"
+    else:
+        parameters = _count(model_class, {**entry.arguments, **given})
+    return {
+        "class": f"{model_class.__module__}.{model_class.__name__}",
+        "arguments": arguments,
+        "parameters": parameters,
+        "parameters_note": note,
+        "counted_on": "sample corpus, no word vectors",
+    }
+
+
+def _count(model_class: type[System], arguments: dict[str, Any]) -> int:
+    from mner_keras.data.datasets import load_dataset
+    from mner_keras.errors import InputError
+    from mner_keras.run.tagger_fit import find_features
+
+    data = load_dataset("sample")
+    store = find_features("", model_class, data)
+    encoder = model_class.fit_encoder(data["train"], features=store, **model_class.encoder_options(arguments))
+    try:
+        return model_class.from_encoder(encoder, **arguments).count_params()
+    except (TypeError, ValueError) as error:
+        raise InputError(f"the model cannot be built: {str(error).partition(chr(10))[0]}") from error
+
+
+def _training(entry: ModelEntry) -> dict[str, Any]:
+    """The settings that have a meaning for the model."""
+    return {
+        name: value
+        for name, value in dataclasses.asdict(entry.training).items()
+        if entry.settings is None or name in entry.settings
+    }
+
+
+def _lines(values: dict[str, Any]) -> str:
+    return "\n".join(f"{name} = {value!r}" for name, value in values.items()) or "-"

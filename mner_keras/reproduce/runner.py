@@ -1,0 +1,153 @@
+"""Train the runs of a plan: each a process of its own, none of them twice."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from mner_keras.errors import InputError
+from mner_keras.reproduce.plan import PlannedRun
+from mner_keras.run.config import RunConfig
+
+COMMAND = (sys.executable, "-m", "mner_keras", "train")
+LOG = "train.log"
+DIVERGED = 3
+"""The exit code of `mner train` for a run whose loss is no number any more."""
+_LAST_FILE = "provenance.json"
+_FAILED = "diverged.txt"
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """How a run ended.
+
+    Args:
+        folder: the run's folder.
+        state: `"finished"`, `"diverged"` or `"failed"`.
+        message: why it failed, in a line.
+    """
+
+    folder: Path
+    state: str
+    message: str = ""
+
+
+def is_finished(folder: Path) -> bool:
+    """Whether a run's folder holds all its files."""
+    return (folder / _LAST_FILE).is_file()
+
+
+def outcome_of(folder: Path) -> Outcome | None:
+    """How a run ended earlier, `None` if it did not end."""
+    if is_finished(folder):
+        return Outcome(folder, "finished")
+    if (folder / _FAILED).is_file():
+        return Outcome(folder, "diverged", (folder / _FAILED).read_text(encoding="utf-8").strip())
+    return None
+
+
+def begun(folder: Path) -> bool:
+    """Whether a run was begun and has not ended."""
+    return (folder / LOG).is_file() and outcome_of(folder) is None
+
+
+def run_all(
+    runs: Sequence[PlannedRun], jobs: int = 1, report: Callable[[str], None] = lambda line: None
+) -> dict[Path, Outcome]:
+    """Train what is not trained yet, in order.
+
+    Each run is `mner train CONFIG --out FOLDER --resume` in a process of its own, so that one that crashes takes none
+    of the others with it; what it prints goes to `train.log` in its folder. A run that was begun goes on after its last
+    epoch.
+
+    Args:
+        runs: the runs; those of one folder are one run.
+        jobs: processes at once.
+        report: takes a line for a person when a run begins and ends.
+
+    Returns:
+        the outcome of each run, by its folder.
+
+    Raises:
+        KeyboardInterrupt: after the processes have ended; each has kept its finished epochs.
+        InputError: a folder holds a run of another configuration.
+    """
+    folders = {run.folder: run.config for run in runs}
+    outcomes = {folder: found for folder in folders if (found := outcome_of(folder)) is not None}
+    waiting = [folder for folder in folders if folder not in outcomes]
+    for folder in waiting:
+        _prepare(folder, folders[folder])
+    started: dict[Path, tuple[subprocess.Popen, float]] = {}
+    total, begun = len(waiting), 0
+    try:
+        while waiting or started:
+            while waiting and len(started) < jobs:
+                folder = waiting.pop(0)
+                begun += 1
+                report(f"[{begun}/{total}] {folder.name}: training")
+                started[folder] = (_start(folder), time.monotonic())
+            for folder, (process, since) in list(started.items()):
+                if process.poll() is not None:
+                    del started[folder]
+                    outcomes[folder] = _ended(folder, process.returncode)
+                    report(_line(outcomes[folder], time.monotonic() - since))
+            time.sleep(0.1)
+    finally:
+        _stop([process for process, _ in started.values()])
+    return outcomes
+
+
+def _prepare(folder: Path, config: RunConfig) -> None:
+    path = folder / "config.toml"
+    if path.is_file():
+        if RunConfig.load(path) != config:
+            raise InputError("expected the configuration of this table's run, found another one", path)
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    config.save(path)
+
+
+def _start(folder: Path) -> subprocess.Popen:
+    command = [*COMMAND, os.fspath(folder / "config.toml"), "--out", os.fspath(folder), "--resume"]
+    with open(folder / LOG, "ab") as log:
+        # A group of its own: the keyboard's interrupt reaches this process, which passes it on and waits.
+        return subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+        )
+
+
+def _ended(folder: Path, code: int) -> Outcome:
+    if code == 0 and is_finished(folder):
+        return Outcome(folder, "finished")
+    lines = (folder / LOG).read_text(encoding="utf-8", errors="replace").strip().splitlines() or [""]
+    message = lines[-1].removeprefix("error: ")
+    if code == DIVERGED:
+        (folder / _FAILED).write_text(message + "\n", encoding="utf-8")
+        return Outcome(folder, "diverged", message)
+    if code < 0:
+        message = f"ended by {signal.Signals(-code).name}"
+    return Outcome(folder, "failed", f"{message} ({folder / LOG})")
+
+
+def _line(outcome: Outcome, seconds: float) -> str:
+    why = f": {outcome.message}" if outcome.message else ""
+    return f"  {outcome.folder.name}: {outcome.state} after {seconds:,.0f} s{why}"
+
+
+def _stop(processes: Sequence[subprocess.Popen]) -> None:
+    """End processes that still run: politely first."""
+    for process in processes:
+        process.send_signal(signal.SIGINT)
+    deadline = time.monotonic() + 10
+    for process in processes:
+        try:
+            process.wait(timeout=max(deadline - time.monotonic(), 0))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()

