@@ -13,9 +13,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import nbconvert
+import nbformat
+from latex2mathml.converter import convert as to_mathml
 from mkdocs.config.defaults import MkDocsConfig
-from mkdocs.plugins import event_priority
 from mkdocs.structure.files import File, Files
+from nbconvert.filters import strip_ansi
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -28,7 +31,6 @@ PAGES = {
 ASSETS = ("CITATION.cff", "LICENSE")
 
 
-@event_priority(100)  # before the plugin that renders notebooks
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages."""
     for source, target in PAGES.items():
@@ -40,14 +42,22 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         files.append(File.generated(config, f"commands/{name}.md", content=text))
     notebooks = sorted((ROOT / "notebooks").glob("*.ipynb"))
     for notebook in notebooks:
-        files.append(File.generated(config, f"notebooks/{notebook.name}", abs_src_path=str(notebook)))
+        text, pictures = notebook_page(notebook)
+        files.append(File.generated(config, f"notebooks/{notebook.stem}.md", content=text))
+        for name, picture in pictures.items():
+            files.append(File.generated(config, f"notebooks/{name}", content=picture))
     fill = {
-        "notebooks": [f"notebooks/{notebook.name}" for notebook in notebooks],
+        "notebooks": [f"notebooks/{notebook.stem}.md" for notebook in notebooks],
         "commands": [{f"mner {name}": f"commands/{name}.md"} for name in commands],
     }
     config.nav = _filled(config.nav, fill)
     _add_guides(config.nav, files)
     return files
+
+
+def on_page_markdown(markdown: str, **kwargs: Any) -> str:
+    """Let a page's links to notebooks lead to their pages."""
+    return re.sub(r"\]\(\.\./notebooks/(\w+)\.ipynb", r"](notebooks/\1.md", markdown)
 
 
 def command_pages() -> dict[str, str]:
@@ -64,11 +74,30 @@ def command_pages() -> dict[str, str]:
     return pages
 
 
+def notebook_page(path: Path) -> tuple[str, dict[str, bytes]]:
+    """A notebook as Markdown, its formulas as MathML, which needs no script; and its pictures by their names."""
+    notebook = nbformat.read(path, as_version=4)
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            text = re.sub(r"\$\$(.+?)\$\$", lambda found: to_mathml(found.group(1), display="block"), cell.source)
+            text = re.sub(r"\$([^$\n]+)\$", lambda found: f"<span>{to_mathml(found.group(1))}</span>", text)
+            # Other notebooks and pages have their places in the site.
+            cell.source = re.sub(r"\]\((\w+)\.ipynb", r"](\1.md", text.replace("](../docs/", "](../"))
+        for output in cell.get("outputs", ()):
+            if "text" in output:
+                output.text = strip_ansi(output.text)
+    names = {"unique_key": path.stem, "output_files_dir": "."}
+    text, resources = nbconvert.MarkdownExporter().from_notebook_node(notebook, names)
+    return text, {name.removeprefix("./"): data for name, data in resources["outputs"].items()}
+
+
 def _page(text: str) -> str:
     """A page whose links lead to the site's places."""
 
     def moved(found: re.Match) -> str:
         target, anchor = found.group(1), found.group(2) or ""
+        if target.startswith("notebooks"):
+            target = target.replace(".ipynb", ".md") if "." in target else "notebooks/01_quickstart.md"
         return f"]({PAGES.get(target, target.removeprefix('docs/'))}{anchor})"
 
     return re.sub(r"\]\((?![a-z]+:)([^)#\s]+)(#[^)\s]*)?\)", moved, text)

@@ -8,11 +8,12 @@ import pytest
 for _folder in (
     "agban",
     "baselines",
+    "demo",
     "equations",
     "layers",
     "models",
     "vision/mask_rcnn",
-):  # `released_oracle`, `paper`, `layer_harness`, `tiny` ...
+):  # `released_oracle`, `chromium`, `paper`, `layer_harness`, `tiny` ...
     sys.path.insert(0, str(Path(__file__).parent / _folder))
 
 

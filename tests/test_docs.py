@@ -42,12 +42,29 @@ NOT_RUN = {
     "jupyter lab": "waits for a reader; the notebooks have a test of their own",
     "mner reproduce-table": "trains for minutes; the tests of tables and a notebook run it",
     "mner features vgg16": "downloads weights",
+    "mner features mask-rcnn": "downloads weights",
+    "mner features info twitter2015": "reads data that the package may not hold",
+    "mner data fetch": "downloads data",
+    "mner train hsn --data twitter2015": "reads data that the package may not hold",
+    "mner train agban --data twitter2015": "reads data that the package may not hold",
+    "mner tag runs/agban-twitter2015-1": "reads data that the package may not hold",
     "KERAS_BACKEND=torch mner train": "needs another backend; the tests are run on it, too",
     "mner train MODEL": "reads data that the package may not hold",
     "mner train hsn --data FOLDER": "reads data of the user's",
     "mner train agban --data FOLDER": "reads data of the user's",
     "mner data realworld": "reads data that the package may not hold",
 }
+
+# What the text around a block says to do before it, by how the block begins.
+BEFORE = {
+    (
+        "docs/features.md",
+        "from mner_keras import load\n",
+    ): "mner train hsn --data tiny --features colours.h5 --epochs 1 --out runs/colours",
+}
+
+# Pages whose code another test runs.
+ELSEWHERE = {"docs/adding_a_system.md": "tests/test_adding_a_system.py"}
 
 
 def text_of(page):
@@ -116,7 +133,7 @@ def reader(tmp_path_factory):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", [page for page in PAGES if any(language for language, _ in blocks(page))])
+@pytest.mark.parametrize("page", [page for page in PAGES if page not in ELSEWHERE and blocks(page)])
 def test_the_code_of_a_page_runs_from_top_to_bottom(page, reader, monkeypatch):
     monkeypatch.chdir(reader)
     keras.utils.set_random_seed(0)
@@ -130,7 +147,10 @@ def test_the_code_of_a_page_runs_from_top_to_bottom(page, reader, monkeypatch):
                 except ImportError:
                     continue
         for told, done in INSTEAD.items():
-            code = code.replace(told, done) if page == "README.md" else code
+            code = code.replace(told, done)
+        for (where, start), command in BEFORE.items():
+            if page == where and code.startswith(start):
+                run_command(command)
         if language == "python":
             try:
                 exec(compile(code, f"{page}, block {number}", "exec"), names)
@@ -160,6 +180,11 @@ def test_commands_within_the_text_exist_and_have_their_options(page):
                 check_options(part)
 
 
+def test_the_code_that_another_test_runs_is_run_there():
+    for page, test in ELSEWHERE.items():
+        assert Path(page).name in (ROOT / test).read_text(encoding="utf-8")
+
+
 def test_a_command_or_an_option_that_does_not_exist_is_found_out():
     check_options("mner train hsn --epochs 5")
     for wrong in ("mner trian hsn", "mner train hsn --epoch 5", "mner data chekc sample"):
@@ -183,6 +208,42 @@ def test_what_the_crf_page_says_of_its_numbers():
             assert not tags[after].startswith("I-") or tags[before][2:] == tags[after][2:]
     assert names["marginals"].shape == (64, 12, 5)
     assert names["paths"].shape == (64, 3, 12)
+
+
+def test_the_features_page_s_extractor_runs(tmp_path, monkeypatch, capsys):
+    import shutil
+
+    import mner_keras
+    from hsn_keras import HSN
+    from mner_keras.data import Post
+
+    sample = Path(mner_keras.__file__).parent / "data" / "sample" / "images"
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pictures").mkdir()
+    chosen = sorted(sample.iterdir())[:3]
+    for path in chosen:
+        shutil.copy(path, tmp_path / "pictures")
+    names = {}
+    first, second = (code for language, code in blocks("docs/features.md") if language == "python")
+    exec(compile(first, "features.md, block 1", "exec"), names)
+    assert "added=3" in capsys.readouterr().out
+    post = Post(("Anna", "saw", "Rome"), ("B-PER", "O", "B-LOC"), chosen[0].stem, ("NNP", "VBD", "NNP"))
+    encoder = HSN.fit_encoder([post], features="colours.h5")
+    (tmp_path / "runs" / "colours").mkdir(parents=True)
+    model = HSN.from_encoder(encoder, hidden_dim=8, char_dim=4)
+    model.save("runs/colours/model.keras")
+    stored = model.tag([post], "colours.h5")
+    assert model.tag([post], pictures=[chosen[0]], extractor=names["Colours"]())[0].tags == stored[0].tags
+    shutil.copy(chosen[0], "benz.jpg")
+    exec(compile(second.replace('"Beautiful Benz"', "post"), "features.md, block 2", "exec"), names | {"post": post})
+    assert "TaggedPost(" in capsys.readouterr().out
+
+
+def test_the_figures_page_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (block,) = (code for language, code in blocks("docs/figures.md") if language == "python")
+    exec(compile(block, "figures.md", "exec"), {})
+    assert (tmp_path / "attention.png").stat().st_size > 10_000
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -68,6 +68,8 @@ class FeatureCRF:
             raise ValueError(
                 f"`gazetteers` must be None with features={features!r}. Received: gazetteers={gazetteers!r}"
             )
+        # Without it nothing that follows can be done.
+        _crfsuite()
         self.features = features
         self.l1 = l1
         self.l2 = (0.5 if features == "stanford" else 0.05) if l2 is None else l2

@@ -7,7 +7,19 @@ import sys
 
 import typer
 
-from mner_keras.cli import compare, data, evaluate, features, figure, models, report, reproduce_table, tag, train
+from mner_keras.cli import (
+    compare,
+    data,
+    demo,
+    evaluate,
+    features,
+    figure,
+    models,
+    report,
+    reproduce_table,
+    tag,
+    train,
+)
 
 app = typer.Typer(
     name="mner",
@@ -25,6 +37,7 @@ app.command("reproduce-table")(reproduce_table.reproduce_table)
 app.command("figure")(figure.figure)
 app.command("report")(report.report)
 app.command("models")(models.models)
+app.command("demo")(demo.demo)
 app.add_typer(features.app, name="features")
 app.add_typer(data.app, name="data")
 

@@ -62,7 +62,7 @@ def mask_rcnn(
     weights: Annotated[
         Path | None,
         typer.Option(
-            help="Mask R-CNN weights in the layout of mask_rcnn_coco.h5. (default: that file, downloaded: 246 MB)",
+            help="Mask R-CNN weights in the layout of mask_rcnn_coco.h5. (default: that file, downloaded: 258 MB)",
             show_default=False,
         ),
     ] = None,

@@ -8,6 +8,7 @@ from rich.table import Table
 from mner_keras.reproduce.render import (
     comparison_cells,
     comparison_header,
+    names_of,
     notes_of,
     provenance_lines,
     reference_name,
@@ -40,9 +41,9 @@ def print_result(result: TableResult) -> None:
         table = Table(title=f"against {reference_name(result)}", title_justify="left")
         for number, name in enumerate(["", *header]):
             table.add_column(name, justify="left" if number == 0 else "right")
-        for line in result.lines:
+        for name, line in zip(names_of(result), result.lines, strict=True):
             if line.comparison is not None:
-                table.add_row(line.name, *comparison_cells(line, header))
+                table.add_row(name, *comparison_cells(line, header))
         console.print(table)
     for note in notes_of(result):
         console.print(f"  - {note}", markup=False)

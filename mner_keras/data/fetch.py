@@ -13,7 +13,8 @@ from mner_keras.hashing import file_sha256
 PICTURES = """\
 The pictures (licence: that of their posters) are an archive on Google Drive that a person downloads in a browser: the
 README of https://github.com/jefferyYu/UMT links it. Unpack it, then
-    mner features vgg16 twitter2015_images --out {folder}/regions.h5"""
+    mner features vgg16 twitter2015_images --out {folder}/regions.h5
+    mner features mask-rcnn twitter2015_images --out {folder}/objects.h5"""
 
 
 @dataclasses.dataclass(frozen=True)

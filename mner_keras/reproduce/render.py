@@ -17,10 +17,7 @@ def rows_of(result: TableResult) -> Iterator[tuple[str, str, list[str]]]:
     A line has a row of what is published, one of what is measured and, where both are of the same thing, one of their
     difference.
     """
-    names = [line.name for line in result.lines]
-    for line in result.lines:
-        # Two lines of one name stand in different parts.
-        name = f"{line.part}: {line.name}" if names.count(line.name) > 1 else line.name
+    for name, line in zip(names_of(result), result.lines, strict=True):
         yield name, "published", [_published(cell) for cell in line.cells]
         if result.table.kind == "settings":
             yield name, "default", [_measured(result, cell) for cell in line.cells]
@@ -29,6 +26,12 @@ def rows_of(result: TableResult) -> Iterator[tuple[str, str, list[str]]]:
         yield name, f"measured{seeds}", [_measured(result, cell) for cell in line.cells]
         if any(cell.difference is not None for cell in line.cells):
             yield name, "difference", [_difference(result, cell) for cell in line.cells]
+
+
+def names_of(result: TableResult) -> list[str]:
+    """The lines' names; those of one name stand in different parts, and are told apart by them."""
+    names = [line.name for line in result.lines]
+    return [f"{line.part}: {line.name}" if names.count(line.name) > 1 else line.name for line in result.lines]
 
 
 def notes_of(result: TableResult) -> list[str]:
@@ -144,8 +147,7 @@ def provenance_lines(result: TableResult) -> list[str]:
     for vectors in found.get("vectors", ()):
         lines.append(f"vectors: {vectors['file']}, sha256 {vectors['sha256'][:12]}")
     if found.get("versions"):
-        for versions in found["versions"]:
-            lines.append("versions: " + ", ".join(f"{name} {version}" for name, version in versions.items()))
+        lines.append("versions: " + ", ".join(f"{name} {version}" for name, version in found["versions"].items()))
         where = [*found["backend"], *found["machine"], *(", ".join(devices) for devices in found["devices"])]
         lines.append("; ".join([*where, *found["precision"]]))
         lines.append(f"{found['runs']} runs, {found['seconds']:,.0f} s of training and scoring in all")
@@ -155,7 +157,7 @@ def provenance_lines(result: TableResult) -> list[str]:
 def reference_name(result: TableResult) -> str:
     """The name of the system that the others are compared with."""
     reference = result.table.reference
-    names = {line.key: line.name for line in result.lines}
+    names = dict(zip((line.key for line in result.lines), names_of(result), strict=True))
     return "" if reference is None else names.get(reference.system, reference.system)
 
 

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 EXTRACTORS = ("vgg16", "mask-rcnn", "tiles")
 
+MASK_RCNN_OPTIONS = ("top", "min_score", "side", "num_proposals")
+"""Arguments of `MaskRCNNObjects` that its stores record and a model keeps."""
+
 Progress = Callable[[int, int], None]
 
 
@@ -69,4 +72,7 @@ def _mask_rcnn(visual: VisualInput, weights: str | os.PathLike | None, progress:
     from mner_keras.vision.mask_rcnn import MaskRCNNObjects
 
     options = json.loads(visual.options or "{}")
+    if unknown := options.keys() - set(MASK_RCNN_OPTIONS):
+        expected = f"options of Mask R-CNN ({', '.join(MASK_RCNN_OPTIONS)})"
+        raise InputError(f"expected {expected}, found {', '.join(sorted(unknown))}: the model is of another version")
     return MaskRCNNObjects(weights, **options, progress=progress)

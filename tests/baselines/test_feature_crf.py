@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 import zipfile
 
 import pytest
@@ -103,6 +104,9 @@ def test_posts_are_learnt_by_heart_and_the_file_knows_them(features, gazetteers,
     assert model.fit(POSTS, epochs=60) is model
     tagged = model.tag(POSTS)
     assert [t.tags for t in tagged] == [post.tags for post in POSTS]
+    losses = [row["loss"] for row in model.history]
+    assert 0 < len(losses) <= 60 and losses[-1] < losses[0]
+    assert model.num_parameters > len(POSTS)
     assert all(0 < entity.score <= 1 + 1e-6 for t in tagged for entity in t.entities)
     model.save(tmp_path / "model.crf")
     loaded = FeatureCRF.load(tmp_path / "model.crf")
@@ -116,6 +120,7 @@ def test_posts_are_learnt_by_heart_and_the_file_knows_them(features, gazetteers,
 
 
 def test_what_cannot_be_is_refused(tmp_path, gazetteers):
+    pytest.importorskip("pycrfsuite")
     for arguments, message in (
         ({"features": "bert"}, "`features` must be 'stanford' or 't-ner'. Received: features='bert'"),
         ({"l1": -1}, "`l1` must be a number of at least 0. Received: l1=-1"),
@@ -142,3 +147,9 @@ def test_what_cannot_be_is_refused(tmp_path, gazetteers):
         archive.writestr("model.crfsuite", b"")
     with pytest.raises(InputError, match="expected a feature CRF of this version"):
         FeatureCRF.load(path)
+
+
+def test_the_missing_extra_is_named_before_anything_is_done(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pycrfsuite", None)
+    with pytest.raises(InputError, match=r"^a feature CRF needs python-crfsuite: pip install 'mner-keras\[crf\]'$"):
+        FeatureCRF()

@@ -192,3 +192,11 @@ def test_lenient_scores_open_entities_at_orphans(tmp_path):
         scheme: measure(TABLE, setting, runs, done, scheme).lines[0].cells[2].mean for scheme in ("strict", "lenient")
     }
     assert found == {"strict": 0, "lenient": 100}
+
+
+def test_lines_of_one_name_are_told_apart_by_their_part(setting, tmp_path):
+    table = find_table("hsn", 3)
+    result = measure(table, setting, plan(table, setting, tmp_path), {})
+    names = [line.split(" | ")[0] for line in to_markdown(result).splitlines() if "| published |" in line]
+    assert "| Twitter embeddings: HSN" in names
+    assert len(set(names)) == len(names) == 6

@@ -16,7 +16,7 @@ from mner_keras.vision.mask_rcnn.boxes import to_unit
 from mner_keras.vision.mask_rcnn.classes import CLASSES
 from mner_keras.vision.mask_rcnn.network import FEATURE_WIDTH, SIDE, MaskRCNN
 from mner_keras.vision.mask_rcnn.square import picture_boxes, square_picture
-from mner_keras.vision.mask_rcnn.weights import COCO, coco_weights, load_weights
+from mner_keras.vision.mask_rcnn.weights import COCO, check_weights, coco_weights, load_weights
 from mner_keras.vision.vgg16 import weights_hash
 
 EXTRACTOR = "mask-rcnn"
@@ -71,6 +71,7 @@ class MaskRCNNObjects:
         if top < 1:
             raise InputError(f"expected at least 1 object a picture, found {top}")
         path = coco_weights(progress=progress) if weights is None else weights
+        check_weights(path)  # before the seconds that the network takes
         self.network = MaskRCNN(side, num_proposals, min_score)
         load_weights(self.network, path)
         self.side = side

@@ -20,7 +20,7 @@ from mner_keras.vision.mask_rcnn.classes import CLASSES
 from mner_keras.vision.mask_rcnn.network import FEATURE_WIDTH, POOL, RPN_WIDTH
 
 ADDRESS = "https://github.com/matterport/Mask_RCNN/releases/download/v2.0/mask_rcnn_coco.h5"
-"""The published weights, trained on COCO; about 246 MB."""
+"""The published weights, trained on COCO; 257,557,808 bytes."""
 
 COCO = "coco"
 """What a store calls the published weights."""
@@ -83,15 +83,20 @@ def load_weights(network: keras.Model, path: str | os.PathLike) -> None:
         InputError: no such file, no HDF5, or other weights than those of the table, each of which is named. Weights of
             the mask branch are passed over.
     """
-    if not os.path.isfile(path):
-        raise InputError("expected a file of Mask R-CNN weights, found no such file", path)
-    if trouble := differences(path):
-        raise InputError(trouble, path)
+    check_weights(path)
     with h5py.File(path, "r") as file:
         for (layer, name), dataset in _weights(file):
             if not layer.startswith(_MASK_BRANCH):
                 part = network.head if layer.startswith("mrcnn_") else network.body
                 getattr(part.get_layer(layer), name).assign(np.asarray(dataset, "float32"))
+
+
+def check_weights(path: str | os.PathLike) -> None:
+    """Raise what `load_weights` raises, without a network."""
+    if not os.path.isfile(path):
+        raise InputError("expected a file of Mask R-CNN weights, found no such file", path)
+    if trouble := differences(path):
+        raise InputError(trouble, path)
 
 
 def differences(path: str | os.PathLike) -> str:

@@ -179,7 +179,7 @@ def test_tensorflow_and_jax_agree_before_suppression(extractor, weights, noise, 
         [sys.executable, here / "backend_script.py", weights, tmp_path / "given.npz", tmp_path / "found.npz"],
         env={**os.environ, "KERAS_BACKEND": "jax"},
         check=True,
-        timeout=300,
+        timeout=600,
     )
     expected = compute(extractor.network, pixels, boxes)
     with np.load(tmp_path / "found.npz") as found:

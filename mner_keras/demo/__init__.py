@@ -1,0 +1,1 @@
+"""The demo: a page that tags a post, with its picture, without it, and with another one (extra `demo`)."""

@@ -1,0 +1,153 @@
+"""`mner figure`: each figure from runs, and what it says to wrong input. The models are untrained."""
+
+import json
+
+import pytest
+from small_corpus import SMALL
+
+from mner_keras.run.config import RunConfig
+
+LOSSES = "epoch,adversarial_loss,crf_loss,loss,val_adversarial_loss,val_crf_loss,val_f1,val_loss\n"
+
+
+def make_run(folder, model, corpus):
+    """A run's folder with an untrained model in it."""
+    import keras
+
+    from mner_keras import load_dataset
+    from mner_keras.registry import find_model
+
+    keras.utils.set_random_seed(2)
+    entry = find_model(model)
+    cls, data = entry.load_class(), load_dataset(corpus)
+    kind = cls.encoder_defaults.get("visual")
+    small = SMALL.get(model, SMALL["agban" if kind == "objects" else "text"])
+    encoder = cls.fit_encoder(data["train"], features=data.features(kind) if kind else None)
+    folder.mkdir()
+    cls.from_encoder(encoder, **{**small, **entry.arguments}).save(folder / "model.keras")
+    RunConfig.for_model(model, data=str(corpus)).save(folder / "config.toml")
+    if model == "agban":
+        (folder / "history.csv").write_text(LOSSES + "1,7,50,57,16,64,0.1,80\n2,8,30,38,24,32,0.2,56\n")
+    else:
+        (folder / "history.csv").write_text("epoch,loss,val_f1,val_loss\n1,2,0.1,3\n")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def untrained(tmp_path_factory, corpus):
+    """The folder of a run by its model."""
+    done = {}
+
+    def get(model):
+        if model not in done:
+            done[model] = make_run(tmp_path_factory.mktemp("figures") / model, model, corpus)
+        return done[model]
+
+    return get
+
+
+def written(folder, tags_of):
+    """Write a run's tags down, as a run does: what the test split holds, tagged by a function of the post."""
+    from mner_keras import load_dataset
+
+    config = RunConfig.load(folder / "config.toml")
+    with open(folder / "predictions.jsonl", "w", encoding="utf-8") as file:
+        for post in load_dataset(config.data)["test"]:
+            record = {"image": post.image_id, "tokens": post.tokens, "tags": post.tags, "predicted": tags_of(post)}
+            file.write(json.dumps(record) + "\n")
+
+
+def test_hsn_attention(mner, untrained, tmp_path):
+    out = tmp_path / "figure.svg"
+    result = mner("figure", "hsn", 5, "--run", untrained("hsn"), "--posts", "test-0", "test:2", "--out", out)
+    assert (result.code, result.out, result.err) == (0, f"{out}\n", "")
+    assert out.stat().st_size > 5000
+
+
+def test_agban_losses_and_maps(mner, untrained, tmp_path):
+    run = untrained("agban")
+    for number, ending in ((6, "png"), (7, "pdf")):
+        out = tmp_path / f"{number}.{ending}"
+        arguments = ("--posts", "test-0") if number == 6 else ()
+        assert mner("figure", "agban", number, "--run", run, "--out", out, *arguments).code == 0
+        assert out.exists()
+
+
+def test_agban_space_compares_two_runs(mner, untrained, tmp_path):
+    out = tmp_path / "space.png"
+    arguments = ("--run", untrained("agban"), "--other", untrained("agban-gban"), "--out", out, "--split", "train")
+    assert mner("figure", "agban", 5, *arguments).code == 0
+    assert out.exists()
+
+
+def test_the_tags_that_runs_wrote_down_are_shown(mner, untrained, tmp_path, monkeypatch):
+    ours, other = untrained("agban"), untrained("text")
+    written(ours, lambda post: post.tags)
+    written(other, lambda post: ["O"] * len(post))
+    seen = []
+    import mner_keras.reproduce.figures.draw as draw
+
+    monkeypatch.setattr(draw, "case_study_figure", lambda cases: seen.append(cases) or draw_nothing())
+    for number in (8, 9):
+        out = tmp_path / f"{number}.png"
+        result = mner("figure", "agban", number, "--run", ours, "--other", other, "--out", out, "--count", 3)
+        if number == 8:
+            assert result.code == 0, result
+        else:
+            # Nothing is wrong in what the run wrote down.
+            result.refused("no post of test shows what this figure is about")
+    (cases,) = seen
+    assert len(cases) == 3
+    for case in cases:
+        assert case.predicted["agban"] == case.post.tags
+        assert set(case.predicted["text"]) == {"O"}
+        assert "attention" in case.explanation
+    (ours / "predictions.jsonl").write_text('{"tokens": 3}\n')
+    mner("figure", "agban", 8, "--run", ours, "--other", other, "--out", out).refused(
+        "predictions.jsonl:1", "expected an object with tokens and predicted"
+    )
+    for run in (ours, other):
+        (run / "predictions.jsonl").unlink()
+
+
+def draw_nothing():
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(1, 1))
+
+
+def test_wrong_input_is_told(mner, untrained, corpus, tmp_path):
+    hsn, agban, text = (untrained(name) for name in ("hsn", "agban", "text"))
+    out = tmp_path / "a.png"
+
+    def refused(*arguments):
+        return lambda *parts: mner("figure", *arguments).refused(*parts)
+
+    refused("hsm", 5, "--run", hsn, "--out", out)("expected a paper (agban, hsn)", "Did you mean 'hsn'?")
+    refused("hsn", 7, "--run", hsn, "--out", out)("expected a figure of hsn (5, 6), found '7'")
+    refused("agban", "V", "--run", agban, "--out", out)("expected a figure of agban (5, 6, 7, 8, 9), found 'V'")
+    refused("hsn", 5, "--run", agban, "--out", out)(agban, "drawn of a run of HSN, found agban")
+    refused("agban", 6, "--run", text, "--out", out)("drawn of a run of AGBAN or ReleasedAGBAN, found text")
+    refused("agban", 5, "--run", agban, "--out", out)("compares two runs: --other names the second")
+    refused("agban", 5, "--run", agban, "--other", hsn, "--out", out)("drawn of runs of AGBAN", "found hsn")
+    refused("agban", 7, "--run", agban, "--other", hsn, "--out", out)("is of one run")
+    refused("agban", 7, "--run", untrained("agban-gban"), "--out", out)("expected the losses of a model with")
+    refused("hsn", 5, "--run", hsn, "--out", out, "--posts", "test_0")("found 'test_0'. Did you mean 'test-0'?")
+    refused("hsn", 5, "--run", hsn, "--out", out, "--split", "tset")("Did you mean 'test'?")
+    refused("hsn", 5, "x", "--run", hsn, "--out", out)("--posts names posts")
+    refused("hsn", 5, "--run", tmp_path / "none", "--out", out)("found no such thing")
+    refused("hsn", 5, "--run", tmp_path, "--out", out)("expected a run with a model.keras, found none")
+    refused("hsn", 5, "--run", hsn, "--out", out, "--pictures", tmp_path / "none")("found no such thing")
+    refused("hsn", 5, "--run", hsn, "--out", tmp_path / "a")("expected a file's ending (.png, .svg, .pdf), found none")
+    refused("hsn", 5, "--run", hsn, "--out", tmp_path / "a.pgn")("found '.pgn'. Did you mean '.png'?")
+    refused("hsn", 5, "--run", hsn, "--out", tmp_path / "no" / "a.png")("expected a folder to write into")
+    (tmp_path / "b.png").mkdir()
+    refused("hsn", 5, "--run", hsn, "--out", tmp_path / "b.png")("expected a file to write, found a folder")
+    assert not out.exists()
+    assert mner("figure", "hsn", 5, "--run", hsn).code == 2
+
+
+def test_runs_of_other_posts_are_not_compared(mner, untrained, tmp_path):
+    run = make_run(tmp_path / "sample", "text", "sample")
+    result = mner("figure", "agban", 8, "--run", untrained("agban"), "--other", run, "--out", tmp_path / "a.png")
+    result.refused("expected a run of the same posts", "--data sets the posts of all")

@@ -1,0 +1,97 @@
+"""A new system is one file and one line: those of the page, added to a copy of the package."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs" / "adding_a_system.md"
+RUN = "import sys; sys.argv[0] = 'mner'; from mner_keras.cli import main; main()"
+POSTS = [
+    "the B-GENE p53 protein binds B-DRUG aspirin",
+    "B-DRUG aspirin I-DRUG plus lowers B-GENE BRCA1",
+    "we gave B-DRUG aspirin and no B-GENE p53",
+]
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory):
+    """A copy of the package with the page's two systems: nothing else of it is touched."""
+    folder = tmp_path_factory.mktemp("copy")
+    for name in ("mner_keras", "hsn_keras", "agban_keras"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("images", "__pycache__"))
+    text = PAGE.read_text(encoding="utf-8")
+    files = re.findall(r"^`(mner_keras/[\w/]+\.py)`:\n\n```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    lines = re.findall(r"^Its line in `MODELS`:\n\n```python\n([^\n]+\n)```$", text, re.MULTILINE)
+    assert len(files) == len(lines) == 2
+    registry = folder / "mner_keras" / "registry.py"
+    for (path, content), line in zip(files, lines, strict=True):
+        assert not (folder / path).exists()
+        (folder / path).write_text(content, encoding="utf-8")
+        before, opening, after = registry.read_text(encoding="utf-8").partition("MODELS: dict[str, ModelEntry] = {\n")
+        assert opening
+        registry.write_text(before + opening + line + after, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    """A tiny data set with entity types of its own."""
+    folder = tmp_path_factory.mktemp("corpus")
+    for split, times in (("train", 8), ("dev", 1), ("test", 1)):
+        with open(folder / f"{split}.txt", "w", encoding="utf-8") as file:
+            for number, post in enumerate(POSTS * times):
+                file.write(f"IMGID:{split}{number}\n")
+                tag = "O"
+                for word in post.split():
+                    if re.match("[BI]-", word):
+                        tag = word
+                    else:
+                        file.write(f"{word}\t{tag}\n")
+                        tag = "O"
+                file.write("\n")
+    return folder
+
+
+def run(package, *arguments, stdin=""):
+    environment = {**os.environ, "PYTHONPATH": str(package), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    done = subprocess.run(
+        [sys.executable, "-c", RUN, *map(str, arguments)],
+        cwd=package,
+        env=environment,
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "options"),
+    [
+        ("small-crf", "model.keras", ["--epochs", 6, "--learning-rate", 0.1, "--set", "word_dim=8"]),
+        ("usual-tag", "model.usual", ["--set", "lowercase=true"]),
+    ],
+)
+def test_the_pages_systems_are_trained_evaluated_and_tag(package, corpus, tmp_path, name, file, options):
+    folder = tmp_path / "run"
+    run(package, "train", name, "--data", corpus, "--out", folder, *options)
+    assert {file, "config.toml", "metrics.json", "provenance.json"} <= {path.name for path in folder.iterdir()}
+    scores = json.loads((folder / "metrics.json").read_text())["test"]
+    assert set(scores["types"]) == {"GENE", "DRUG"} and scores["micro"]["f1"] == 100
+    tagged = json.loads(run(package, "tag", folder, stdin="aspirin plus p53\n").stdout)
+    assert [(entity["text"], entity["type"]) for entity in tagged["entities"]][-1] == ("p53", "GENE")
+
+
+def test_the_commands_know_them(package):
+    text = run(package, "models").stdout
+    assert re.search(r"^small-crf +words, characters, a CRF$", text, re.MULTILINE)
+    assert re.search(r"^usual-tag +a word's usual tag$", text, re.MULTILINE)
