@@ -90,7 +90,7 @@ class FinishedRun:
 
         visual = self.model.encoder.visual
         unused = self._no_pictures or visual is None or (visual.extractor is None and not self._features)
-        path = find_features(self._features, unused, type(self.model), self.dataset)
+        path = None if unused else find_features(self._features, type(self.model), self.dataset)
         return None if path is None else FeatureStore(path)
 
     def tags(self, split: str = "test") -> list[tuple[str, ...]]:

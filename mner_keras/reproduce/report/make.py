@@ -9,6 +9,7 @@ from pathlib import Path
 
 from mner_keras.errors import InputError
 from mner_keras.registry import find_model
+from mner_keras.reproduce.render import names_of
 from mner_keras.reproduce.report.confusion import Confusion, count_confusion
 from mner_keras.reproduce.report.curves import Chart, make_charts
 from mner_keras.reproduce.report.facts import provenance_facts, setting_facts
@@ -129,9 +130,9 @@ def _table(source: TableSource, number: int, keys: Mapping[Path, str]) -> TableP
 
 def _listed(key: str, tables: Sequence[TablePart]) -> tuple[tuple[str, str, str], ...]:
     return tuple(
-        (table.key, f"{table.result.table.paper.upper()}, table {table.result.table.number}", line.name)
+        (table.key, f"{table.result.table.paper.upper()}, table {table.result.table.number}", name)
         for table in tables
-        for line, runs in zip(table.result.lines, table.runs, strict=True)
+        for name, runs in zip(names_of(table.result), table.runs, strict=True)
         if key in runs
     )
 

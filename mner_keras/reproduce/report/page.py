@@ -14,6 +14,7 @@ import mner_keras
 from mner_keras.reproduce.render import (
     comparison_cells,
     comparison_header,
+    names_of,
     notes_of,
     provenance_lines,
     reference_name,
@@ -89,6 +90,7 @@ def _environment() -> Environment:
         confusion_names=confusion,
         curves=curves,
         groups_of=_groups,
+        names_of=names_of,
         notes_of=notes_of,
         provenance_lines=provenance_lines,
         reference_name=reference_name,
