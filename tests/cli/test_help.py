@@ -9,7 +9,7 @@ import pytest
 
 FEATURES = [["features"], ["features", "vgg16"], ["features", "import"], ["features", "info"]]
 DATA = [["data"], ["data", "check"], ["data", "fetch"], ["data", "realworld"]]
-COMMANDS = [[], ["train"], ["evaluate"], ["tag"], ["figure"], *DATA, *FEATURES]
+COMMANDS = [[], ["train"], ["evaluate"], ["tag"], ["figure"], ["demo"], *DATA, *FEATURES]
 RUN = "import sys; sys.argv[0] = 'mner'; from mner_keras.cli import main; main()"
 
 
@@ -41,6 +41,7 @@ def test_help_names_every_command_and_says_what_it_does(mner):
         ),
         ("evaluate", "--data --split --features --no-pictures --json"),
         ("tag", "--features --pictures --weights --format"),
+        ("demo", "--pictures --weights --host --port --open"),
         ("figure", "--run --out --other --posts --split --pictures --data --features --count --seed"),
     ],
 )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mner_keras.vision.feature_store import open_store
 from mner_keras.vision.picture_objects import PictureObjects
 from mner_keras.vision.pictures import PictureError, open_picture
 
@@ -50,7 +51,7 @@ def make_cases(
     Args:
         model: a model with attention.
         posts: the posts.
-        features: the store of their pictures' features.
+        features: the store of their pictures' features, or its path.
         pictures: paths or PIL images by image id.
 
     Raises:
@@ -61,6 +62,7 @@ def make_cases(
     >>> cases = make_cases(load("hsn.keras"), data["test"][:2], FeatureStore(data.features("regions")))
     >>> hsn_attention_figure(cases)
     """
+    features = None if features is None else open_store(features)
     tagged, explained = model.tag(posts, features), model.explain(posts, features)
     return [
         PostCase(
