@@ -156,9 +156,10 @@ def test_a_picture_s_objects_do_not_depend_on_its_neighbours(extractor, noise):
     half_full = copy.copy(extractor)
     half_full.batch_size = 2
     half_full.network = Eager(extractor.network)
-    for ours, expected in zip(half_full.extract(prepared), alone, strict=True):
-        np.testing.assert_allclose(ours["vectors"], expected["vectors"], rtol=1e-4, atol=1e-5)
-        np.testing.assert_array_equal(ours["boxes"], expected["boxes"])
+    ours = half_full.extract(prepared[2:])
+    assert len(ours) == 1
+    np.testing.assert_allclose(ours[0]["vectors"], alone[2]["vectors"], rtol=1e-4, atol=1e-5)
+    np.testing.assert_array_equal(ours[0]["boxes"], alone[2]["boxes"])
 
 
 class Eager:
