@@ -141,8 +141,7 @@ MODELS: dict[str, ModelEntry] = {
         "the blank picture for every post",
         _HSN_TRAINING,
         {"pictures": False},
-        paper=_HSN["paper"],
-        reads=(*_TEXT, "parts of speech"),
+        **_HSN,
     ),
     "agban": ModelEntry("agban_keras", "AGBAN", "AGBAN as printed, Object-AGBAN", _AGBAN_TRAINING, **_AGBAN),
     "agban-gban": ModelEntry(

@@ -89,6 +89,13 @@ def test_features_and_vectors_go_to_the_systems_that_read_them(tmp_path):
     assert hsn["hsn-crawl"].vectors == vectors[""]
 
 
+def test_without_pictures_hsn_still_gets_the_store_whose_blank_picture_it_sees(tmp_path):
+    (tmp_path / "r.h5").touch()
+    setting = Setting(features={"regions": str(tmp_path / "r.h5")})
+    (run,) = plan(find_table("hsn", 5), setting, "out", ["hsn-without-vf"])
+    assert run.config.features == str(tmp_path / "r.h5")
+
+
 def test_arguments_reach_their_model_and_the_rows_own_come_first():
     setting = Setting(arguments={"agban": {"num_objects": 4, "rank": 7}, "hsn": {"gate": "feature"}})
     for run in plan(find_table("agban", 6), setting, "out"):
