@@ -63,7 +63,7 @@ class SystemFit:
             self.report("already trained")
             return 0
         if resume:
-            self.report("resuming: nothing is kept of an interrupted training, it starts over")
+            self.report("no finished training in the folder: starting from the beginning")
         settings = {name: getattr(self.config, name) for name in entry.settings or ()}
         self.system.fit(self.data["train"], self.data["dev"], **settings)
         self._trained = True

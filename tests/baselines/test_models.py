@@ -114,7 +114,7 @@ def test_momentum_and_clipping_reach_the_optimiser():
 def test_warm_up_rises_and_falls_to_nothing():
     config = RunConfig.for_model("bert-ner", epochs=4)
     optimizer = make_optimizer(config, 5)
-    assert type(optimizer) is keras.optimizers.AdamW and optimizer.weight_decay == 0.01
+    assert isinstance(optimizer, keras.optimizers.AdamW) and optimizer.weight_decay == 0.01
     settings = keras.optimizers.serialize(optimizer)["config"]["learning_rate"]
     schedule = keras.optimizers.schedules.deserialize(settings)
     # Two of twenty steps up, the others down.

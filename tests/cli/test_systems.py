@@ -93,7 +93,7 @@ def test_an_interrupted_run_starts_over(mner, corpus, crf_run, tmp_path, monkeyp
     assert not (folder / "model.crf").exists()
     result = mner(*arguments, "--resume")
     assert result.code == 0, result
-    assert result.err == "resuming: nothing is kept of an interrupted training, it starts over\n"
+    assert result.err == "no finished training in the folder: starting from the beginning\n"
     assert (folder / "metrics.json").read_text() == (crf_run[0] / "metrics.json").read_text()
 
 
