@@ -9,7 +9,7 @@ import pytest
 
 FEATURES = [["features"], ["features", "vgg16"], ["features", "import"], ["features", "info"]]
 DATA = [["data"], ["data", "check"], ["data", "fetch"], ["data", "realworld"]]
-COMMANDS = [[], ["train"], ["evaluate"], ["tag"], ["figure"], *DATA, *FEATURES]
+COMMANDS = [[], ["train"], ["evaluate"], ["tag"], ["figure"], ["report"], *DATA, *FEATURES]
 RUN = "import sys; sys.argv[0] = 'mner'; from mner_keras.cli import main; main()"
 
 
