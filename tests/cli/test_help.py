@@ -7,9 +7,16 @@ import time
 
 import pytest
 
-FEATURES = [["features"], ["features", "vgg16"], ["features", "import"], ["features", "info"]]
+FEATURES = [
+    ["features"],
+    ["features", "vgg16"],
+    ["features", "mask-rcnn"],
+    ["features", "import"],
+    ["features", "info"],
+]
 DATA = [["data"], ["data", "check"], ["data", "fetch"], ["data", "realworld"]]
-COMMANDS = [[], ["train"], ["evaluate"], ["tag"], ["figure"], ["demo"], *DATA, *FEATURES]
+RUNS = [["compare"], ["reproduce-table"], ["figure"], ["report"], ["models"], ["demo"]]
+COMMANDS = [[], ["train"], ["evaluate"], ["tag"], *RUNS, *DATA, *FEATURES]
 RUN = "import sys; sys.argv[0] = 'mner'; from mner_keras.cli import main; main()"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -189,7 +190,4 @@ def _run(
 
 def _without_folders(message: str) -> str:
     """A message with absolute paths cut down to the files' names: a page may go to other people."""
-    return " ".join(
-        Path(word.rstrip(":,.")).name + word[len(word.rstrip(":,.")) :] if word.startswith("/") else word
-        for word in message.split(" ")
-    )
+    return re.sub(r"(?<![\w.~-])/(?:[^\s:,'\"]*/)?([^\s:,'\"/]+)", r"\1", message)

@@ -7,7 +7,6 @@ import threading
 
 import pytest
 from chromium import browser_or_skip
-from test_report import finished, page  # noqa: F401 (fixtures)
 
 pytestmark = pytest.mark.browser
 
@@ -18,7 +17,7 @@ def browser(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def served(page):  # noqa: F811
+def served(page):
     """The page's address on this machine, and the paths that were asked for."""
     asked = []
 
