@@ -24,7 +24,7 @@ def run(path: Path) -> float:
     notebook = nbformat.read(path, as_version=4)
     started = time.monotonic()
     place = {"metadata": {"path": path.parent}}
-    NotebookClient(notebook, timeout=600, kernel_name="python3", resources=place, coalesce_streams=True).execute()
+    NotebookClient(notebook, timeout=None, kernel_name="python3", resources=place, coalesce_streams=True).execute()
     seconds = time.monotonic() - started
     notebook.metadata = {"kernelspec": KERNEL, "language_info": {"name": "python"}}
     for number, cell in enumerate(notebook.cells, 1):
