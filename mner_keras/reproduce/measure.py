@@ -224,7 +224,7 @@ def _provenance(data: Dataset, provenances: Mapping[Path, Mapping[str, Any]], sc
         "data": {"name": data.name, "sha256": data.hashes()},
         "features": distinct(lambda p: p.get("features")),
         "vectors": distinct(lambda p: p.get("vectors")),
-        "versions": _versions(provenances.values()),
+        "versions": join_versions(p.get("versions", {}) for p in provenances.values()),
         "backend": distinct(lambda p: p.get("backend")),
         "devices": distinct(lambda p: p.get("devices")),
         "machine": distinct(lambda p: p.get("machine")),
@@ -235,11 +235,11 @@ def _provenance(data: Dataset, provenances: Mapping[Path, Mapping[str, Any]], sc
     }
 
 
-def _versions(provenances: Iterable[Mapping[str, Any]]) -> dict[str, str]:
-    """The versions of the packages; several of one package are all named."""
+def join_versions(runs: Iterable[Mapping[str, str]]) -> dict[str, str]:
+    """The versions of the packages of several runs; several of one package are all named."""
     found: dict[str, list[str]] = {}
-    for provenance in provenances:
-        for name, version in provenance.get("versions", {}).items():
+    for versions in runs:
+        for name, version in versions.items():
             if version not in found.setdefault(name, []):
                 found[name].append(version)
     return {name: " and ".join(versions) for name, versions in found.items()}

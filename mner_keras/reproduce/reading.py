@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from mner_keras.errors import InputError
+from mner_keras.reproduce.measure import join_versions
 from mner_keras.reproduce.published import find_table
+from mner_keras.reproduce.render import notes_of, provenance_lines, rows_of
 from mner_keras.reproduce.result import Cell, ResultLine, TableResult
 from mner_keras.reproduce.statistics import Comparison
 from mner_keras.reproduce.table import Misprint, PublishedNumber, Reference
@@ -35,7 +37,10 @@ def read_result(folder: str | os.PathLike) -> TableResult:
     except ValueError:
         raise InputError("expected JSON, found something else", path) from None
     try:
-        return _result(record)
+        result = _result(record)
+        # What cannot be printed is no table either.
+        list(rows_of(result)), notes_of(result), provenance_lines(result)
+        return result
     except InputError as error:
         raise InputError(str(error), path) from None
     except KeyError as error:
@@ -56,6 +61,9 @@ def _result(record: Mapping[str, Any]) -> TableResult:
         reference=None if reference is None else Reference(**reference),
     )
     columns = tuple(record["columns"])
+    provenance = dict(record["provenance"])
+    if isinstance(provenance.get("versions"), list):  # as the first tables were written: an object for each run
+        provenance["versions"] = join_versions(provenance["versions"])
     lines = []
     for line in record["lines"]:
         found = line["comparison"]
@@ -78,7 +86,7 @@ def _result(record: Mapping[str, Any]) -> TableResult:
         measured=record["measured"],
         differs=tuple(record["differs"]),
         notes=tuple(record["notes"]),
-        provenance=record["provenance"],
+        provenance=provenance,
         tolerance=record["tolerance"],
     )
 

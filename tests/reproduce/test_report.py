@@ -161,6 +161,7 @@ def test_what_is_no_table_is_told(tmp_path):
     refused("{", "table.json: expected JSON")
     refused("[]", "table.json: expected a table of `mner reproduce-table`, found other JSON")
     refused(json.dumps({**record, "paper": "hsm"}), "table.json: .*'hsm'")
+    refused(json.dumps({**record, "provenance": {"data": 3}}), "found one without|found other JSON")
     refused(json.dumps({**record, "lines": [{"key": "hsn"}]}), "found one without 'comparison'")
     with pytest.raises(InputError, match="table.json: expected a table of `mner reproduce-table`; No such file"):
         read_result(tmp_path / "nothing")
