@@ -51,7 +51,7 @@ def set_width(browser, width, dark=False):
 
 def first(browser, css):
     element = browser.find_element("css selector", css)
-    browser.execute_script("arguments[0].scrollIntoView({behavior: 'instant', block: 'center'})", element)
+    browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", element)
     return element
 
 
