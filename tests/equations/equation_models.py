@@ -69,6 +69,12 @@ def make_hsn(**arguments):
     return model
 
 
+def output_of(model, layer):
+    """What a layer gives; of one that gives its attention or its gate as well, the first."""
+    output = model.get_layer(layer).output
+    return output[0] if isinstance(output, list | tuple) else output
+
+
 def hsn_weights(model) -> dict[str, keras.Variable]:
     def at(name):
         return model.get_layer(name)

@@ -5,7 +5,7 @@ import numpy as np
 import paper
 import pytest
 from equation_harness import assert_gradients, float64, gradients
-from equation_models import SHAPES, K, agban_posts, agban_weights, make_agban, make_batch
+from equation_models import SHAPES, K, agban_posts, agban_weights, make_agban, make_batch, output_of
 from layer_harness import to_numpy
 
 from agban_keras import GradientReversal, ModalityClassifier, VisualProjector
@@ -22,8 +22,8 @@ def arrays_of(model):
 
 def training_outputs(model, inputs, names):
     """Outputs of layers and the potentials as training sees them; the weights stay as they were."""
-    steps = {name: model.get_layer(name).output for name in names}
-    wanted = keras.Model(model.input, {**steps, **model.output})
+    steps = {name: output_of(model, name) for name in names}
+    wanted = keras.Model(model.input, {**model.output, **steps})
     with keras.StatelessScope(state_mapping=[(weight, weight.value) for weight in model.weights]):
         return wanted({name: inputs[name] for name in model.input}, training=True)
 

@@ -5,7 +5,7 @@ import numpy as np
 import paper
 import pytest
 from equation_harness import assert_gradients, float64, gradients
-from equation_models import SHAPES, hsn_post, hsn_weights, make_batch, make_hsn, post
+from equation_models import SHAPES, hsn_post, hsn_weights, make_batch, make_hsn, output_of, post
 from layer_harness import to_numpy
 
 each_shape = pytest.mark.parametrize("shape", SHAPES)
@@ -29,7 +29,7 @@ def test_each_step_of_the_model_is_the_papers(shape, head_softmax):
     model = make_hsn(head_softmax=head_softmax)
     inputs, _ = make_batch(shape, frozen=2)
     layers = {"H": "text_dropout", "V": "region_projection", "F": "image_to_text", "O": "integration"}
-    steps = {name: model.get_layer(layer).output for name, layer in layers.items()}
+    steps = {name: output_of(model, layer) for name, layer in layers.items()}
     steps["potentials"] = model.output["potentials"]
     found = {name: to_numpy(value) for name, value in keras.Model(model.input, steps)(inputs).items()}
     for row, expected in enumerate(posts_in_numpy(*arrays_of(model), inputs, head_softmax)):
