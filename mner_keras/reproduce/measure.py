@@ -144,8 +144,9 @@ def _line(
 ) -> ResultLine:
     key = line.system.key
     # A system that knows no seed has the same folder for all.
-    folders = {folder: seed for seed, folder in reversed(by_system.get(key, {}).items())}
-    folders = dict(reversed(folders.items()))
+    folders: dict[Path, int] = {}
+    for seed, folder in by_system.get(key, {}).items():
+        folders.setdefault(folder, seed)
     cells = []
     for _, kind, metric in columns:
         metric = metric or line.metric

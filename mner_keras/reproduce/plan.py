@@ -128,9 +128,9 @@ def fast_settings(entry: ModelEntry, num_posts: int) -> dict[str, Any]:
     """
     if not entry.is_keras:
         return {"epochs": 50}
-    epochs = min(max(round(_FAST_POSTS / max(num_posts, 1)), _LEAST_EPOCHS), _MOST_EPOCHS)
     if entry.training.optimizer == "adamw":
         return {"epochs": 2}
+    epochs = min(max(round(_FAST_POSTS / max(num_posts, 1)), _LEAST_EPOCHS), _MOST_EPOCHS)
     return {
         "optimizer": "adam",
         "learning_rate": 0.003,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from functools import cached_property
 from pathlib import Path
@@ -11,16 +10,14 @@ from typing import TYPE_CHECKING
 from mner_keras.errors import InputError
 from mner_keras.run.config import RunConfig
 from mner_keras.run.history import read_history
+from mner_keras.run.predictions import FILE as PREDICTIONS
+from mner_keras.run.predictions import read_predictions
 
 if TYPE_CHECKING:
     from mner_keras.data.datasets import Dataset
     from mner_keras.data.post import Post
     from mner_keras.tagger import Tagger
     from mner_keras.vision.feature_store import FeatureStore
-
-PREDICTIONS = "predictions.jsonl"
-"""The tags that the run gave to the posts of its test split: one object a post, `tokens` and `predicted` among its
-keys."""
 
 
 class FinishedRun:
@@ -111,18 +108,8 @@ class FinishedRun:
 
     def _written(self, posts: list[Post]) -> list[tuple[str, ...]] | None:
         """The tags in `predictions.jsonl`; `None` where there is no such file, or one of other posts."""
-        path = self.path / PREDICTIONS
-        if not path.is_file():
+        if not (self.path / PREDICTIONS).is_file():
             return None
-        tags = []
-        with open(path, encoding="utf-8") as file:
-            for number, line in enumerate(file, start=1):
-                try:
-                    record = json.loads(line)
-                    tokens, predicted = tuple(record["tokens"]), tuple(record["predicted"])
-                except (ValueError, TypeError, KeyError):
-                    raise InputError("expected an object with tokens and predicted", path, number) from None
-                if number > len(posts) or posts[number - 1].tokens != tokens or len(predicted) != len(tokens):
-                    return None
-                tags.append(predicted)
-        return tags if len(tags) == len(posts) else None
+        found = read_predictions(self.path)
+        fits = [row.tokens for row in found] == [post.tokens for post in posts]
+        return [row.predicted for row in found] if fits else None

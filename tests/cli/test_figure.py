@@ -104,7 +104,7 @@ def test_the_tags_that_runs_wrote_down_are_shown(mner, untrained, tmp_path, monk
         assert "attention" in case.explanation
     (ours / "predictions.jsonl").write_text('{"tokens": 3}\n')
     mner("figure", "agban", 8, "--run", ours, "--other", other, "--out", out).refused(
-        "predictions.jsonl:1", "expected an object with tokens and predicted"
+        "predictions.jsonl:1", "expected an object with `image`"
     )
     for run in (ours, other):
         (run / "predictions.jsonl").unlink()
