@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from mner_keras.errors import InputError
-from mner_keras.reproduce.measure import join_versions
 from mner_keras.reproduce.published import find_table
 from mner_keras.reproduce.render import notes_of, provenance_lines, rows_of
 from mner_keras.reproduce.result import Cell, ResultLine, TableResult
@@ -61,9 +60,6 @@ def _result(record: Mapping[str, Any]) -> TableResult:
         reference=None if reference is None else Reference(**reference),
     )
     columns = tuple(record["columns"])
-    provenance = dict(record["provenance"])
-    if isinstance(provenance.get("versions"), list):  # as the first tables were written: an object for each run
-        provenance["versions"] = join_versions(provenance["versions"])
     lines = []
     for line in record["lines"]:
         found = line["comparison"]
@@ -86,7 +82,7 @@ def _result(record: Mapping[str, Any]) -> TableResult:
         measured=record["measured"],
         differs=tuple(record["differs"]),
         notes=tuple(record["notes"]),
-        provenance=provenance,
+        provenance=dict(record["provenance"]),
         tolerance=record["tolerance"],
     )
 
