@@ -25,6 +25,11 @@ def served(page):
         def log_message(self, *arguments):
             asked.append(self.path)
 
+        def end_headers(self):
+            # Or the browser takes a page that was written minutes ago from its cache, and asks for nothing.
+            self.send_header("Cache-Control", "no-store")
+            super().end_headers()
+
     handler = functools.partial(Handler, directory=str(page.parent))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
