@@ -199,10 +199,6 @@ class AGBAN(Tagger):
         if self.adversarial and self.classifier_every > 1:
             update_every(self.optimizer, self.get_layer("modality_classifier"), self.classifier_every)
 
-    def compile_from_config(self, config: dict) -> None:
-        self.compile(**keras.saving.deserialize_keras_object(config))
-        self.optimizer.build(self.trainable_variables)
-
     def fit(self, *args, callbacks=None, **kwargs):
         callbacks = list(callbacks or ())
         if self.adversarial:

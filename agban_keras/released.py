@@ -233,10 +233,6 @@ class ReleasedAGBAN(Tagger):
         if self.classifier_rests_every:
             freeze_every(self.optimizer, self.get_layer("modality_classifier"), self.classifier_rests_every)
 
-    def compile_from_config(self, config: dict) -> None:
-        self.compile(**keras.saving.deserialize_keras_object(config))
-        self.optimizer.build(self.trainable_variables)
-
     def fit(self, *args, callbacks=None, **kwargs):
         callbacks = [ReversalSchedule(self.get_layer("gradient_reversal")), *(callbacks or ())]
         return super().fit(*args, callbacks=callbacks, **kwargs)

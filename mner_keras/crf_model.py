@@ -44,6 +44,14 @@ class CRFModel(keras.Model):
             raise ValueError(f"`outputs` must come through exactly one CRF layer. Received: {len(layers)} of them")
         self.crf = layers[0]
 
+    def compile(self, optimizer="rmsprop", **kwargs) -> None:
+        super().compile(optimizer, **kwargs)
+        # An optimiser that makes its variables within the first step has TensorFlow trace that step twice.
+        self.optimizer.build(self.trainable_variables)
+
+    def compile_from_config(self, config: dict) -> None:
+        self.compile(**keras.saving.deserialize_keras_object(config))
+
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         loss = self.crf_loss(y, y_pred, sample_weight)
         return loss + ops.sum(ops.stack(self.losses)) if self.losses else loss

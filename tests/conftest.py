@@ -17,10 +17,6 @@ for _folder in (
     sys.path.insert(0, str(Path(__file__).parent / _folder))
 
 
-def pytest_configure(config):
-    config.addinivalue_line("markers", "slow: takes more than 20 seconds")
-
-
 @pytest.fixture(autouse=True)
 def _seeded():
     # Tests that do not use Keras must not pay for its import.

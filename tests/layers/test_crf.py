@@ -371,6 +371,22 @@ def test_fit_moves_the_transitions_and_lowers_the_loss():
     assert (model.decode(ids)[valid] == tags[valid]).mean() > 0.95
 
 
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="TensorFlow traces steps")
+def test_the_training_step_is_traced_once():
+    class Counted(CRFModel):
+        traces = 0
+
+        def train_step(self, data):
+            self.traces += 1
+            return super().train_step(data)
+
+    ids = keras.Input((None,), dtype="int32")
+    model = Counted(ids, {"potentials": CRF(K)(keras.layers.Embedding(12, K)(ids))})
+    model.compile("adam")
+    model.fit(np.ones((4, 3), "int32"), np.zeros((4, 3), "int32"), batch_size=2, epochs=2, verbose=0)
+    assert model.traces == 1
+
+
 def test_the_loss_is_the_mean_over_the_rows_that_hold_a_token():
     model = make_model()
     model.compile("sgd")
