@@ -52,6 +52,8 @@ NOT_RUN = {
     "mner tag runs/agban-twitter2015-1": "reads data that the package may not hold",
     "KERAS_BACKEND=torch mner train": "needs another backend; the tests are run on it, too",
     "mner train MODEL": "reads data that the package may not hold",
+    "mner train stanford-ner-like --data twitter2015": "reads data that the package may not hold",
+    "mner train t-ner-like --data twitter2015": "reads data that the package may not hold",
     "mner train hsn --data FOLDER": "reads data of the user's",
     "mner train agban --data FOLDER": "reads data of the user's",
     "mner data realworld": "reads data that the package may not hold",
