@@ -70,6 +70,10 @@ class MaskRCNNObjects:
             raise InputError(f"expected a side that is a multiple of 64, found {side}")
         if top < 1:
             raise InputError(f"expected at least 1 object a picture, found {top}")
+        if num_proposals < 1:
+            raise InputError(f"expected at least 1 proposal a picture, found {num_proposals}")
+        if not 0 <= min_score <= 1:
+            raise InputError(f"expected a least probability from 0 to 1, found {min_score}")
         path = coco_weights(progress=progress) if weights is None else weights
         check_weights(path)  # before the seconds that the network takes
         self.network = MaskRCNN(side, num_proposals, min_score)

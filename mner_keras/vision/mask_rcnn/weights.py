@@ -14,6 +14,7 @@ import numpy as np
 
 from mner_keras.download import cache_folder, download
 from mner_keras.errors import InputError
+from mner_keras.hashing import file_md5
 from mner_keras.vision.mask_rcnn.anchors import RATIOS
 from mner_keras.vision.mask_rcnn.backbone import PYRAMID, STAGES
 from mner_keras.vision.mask_rcnn.classes import CLASSES
@@ -21,6 +22,9 @@ from mner_keras.vision.mask_rcnn.network import FEATURE_WIDTH, POOL, RPN_WIDTH
 
 ADDRESS = "https://github.com/matterport/Mask_RCNN/releases/download/v2.0/mask_rcnn_coco.h5"
 """The published weights, trained on COCO; 257,557,808 bytes."""
+
+MD5 = "e98aaff6f99e307b5e2a8a3ff741a518"
+"""Their hash, as NVIDIA's TensorRT sample `sampleUffMaskRCNN` gives it."""
 
 COCO = "coco"
 """What a store calls the published weights."""
@@ -105,7 +109,7 @@ def differences(path: str | os.PathLike) -> str:
         with h5py.File(path, "r") as file:
             found = {key: tuple(dataset.shape) for key, dataset in _weights(file)}
     except OSError:
-        return "expected an HDF5 file of Mask R-CNN weights, found another kind of file"
+        return "expected an HDF5 file of Mask R-CNN weights, found another kind of file or a part of one"
     expected = expected_weights()
     if not expected.keys() & found.keys():
         return "expected the layers of Matterport's Mask R-CNN (conv1, bn_conv1, ...), found none of them"
@@ -120,27 +124,29 @@ def differences(path: str | os.PathLike) -> str:
 
 
 def coco_weights(
-    address: str = ADDRESS, pause: float = 1.0, progress: Callable[[int, int], None] = lambda done, total: None
+    address: str = ADDRESS,
+    md5: str = MD5,
+    pause: float = 1.0,
+    progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Path:
     """The published weights, downloaded into the cache where they are not yet there.
 
-    No hash of the file is known here; its names and shapes are checked before it is kept.
-
     Args:
         address: where they are.
+        md5: the hash without which a download is not kept.
         pause: seconds before the second attempt.
         progress: called with the bytes done and their number.
 
     Raises:
-        InputError: a download that failed, or other weights; the message says how to go on without one.
+        InputError: a download that failed, or another file; the message says how to go on without one.
     """
     path = cache_folder() / "mask_rcnn_coco.h5"
     if path.is_file():
         return path
 
     def check(unfinished: Path) -> None:
-        if trouble := differences(unfinished):
-            raise InputError(f"{trouble}; not kept", address)
+        if (found := file_md5(unfinished)) != md5:
+            raise InputError(f"expected a file of the MD5 {md5}, found {found}; not kept", address)
 
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -240,6 +240,10 @@ def test_arguments_out_of_range_are_refused(tmp_path):
             MaskRCNNObjects(tmp_path / "none.h5", side=side)
     with pytest.raises(InputError, match="at least 1 object a picture, found 0"):
         MaskRCNNObjects(tmp_path / "none.h5", top=0)
+    with pytest.raises(InputError, match="at least 1 proposal a picture, found 0"):
+        MaskRCNNObjects(tmp_path / "none.h5", num_proposals=0)
+    with pytest.raises(InputError, match="a least probability from 0 to 1, found 70"):
+        MaskRCNNObjects(tmp_path / "none.h5", min_score=70)
 
 
 # === On the command line ===

@@ -1,5 +1,6 @@
 """Files of weights: what is taken, what is refused, what is downloaded."""
 
+import hashlib
 import http.server
 import threading
 
@@ -8,7 +9,7 @@ import pytest
 from legacy_file import write_legacy_file
 
 from mner_keras.errors import InputError
-from mner_keras.vision.mask_rcnn.weights import coco_weights, differences, expected_weights, load_weights
+from mner_keras.vision.mask_rcnn.weights import MD5, coco_weights, differences, expected_weights, load_weights
 
 
 def write(path, **options):
@@ -69,6 +70,10 @@ def test_other_files_are_refused(tmp_path):
     other.write_bytes(b"no weights")
     with pytest.raises(InputError, match="other.h5: expected an HDF5 file of Mask R-CNN weights, found another kind"):
         load_weights(None, other)
+    whole = write(tmp_path / "whole.h5").read_bytes()
+    other.write_bytes(whole[: len(whole) // 2])  # a download that was broken off
+    with pytest.raises(InputError, match="other.h5: .* or a part of one"):
+        load_weights(None, other)
     with h5py.File(other, "w") as file:
         file["113"] = [[1.0]]
     with pytest.raises(InputError, match="expected the layers of Matterport's Mask R-CNN .* found none of them"):
@@ -108,36 +113,41 @@ def server(tmp_path, monkeypatch):
     server.server_close()
 
 
+def fetch(server, md5=None, progress=lambda done, total: None):
+    return coco_weights(server.address, md5 or hashlib.md5(server.content).hexdigest(), 0.0, progress)
+
+
 def test_the_weights_are_downloaded_once_with_progress(server, tmp_path):
     steps = []
     server.breaks = 1
-    path = coco_weights(server.address, 0.0, lambda done, total: steps.append((done, total)))
+    path = fetch(server, progress=lambda done, total: steps.append((done, total)))
     assert path == tmp_path / "cache" / "new" / "mask_rcnn_coco.h5"
     assert path.read_bytes() == server.content
     assert steps[-1] == (len(server.content), len(server.content))
     assert server.asked == 2 * ["/v2.0/mask_rcnn_coco.h5"]
-    assert coco_weights(server.address, 0.0) == path
+    assert fetch(server) == path
     assert len(server.asked) == 2
     assert [left.name for left in path.parent.iterdir()] == ["mask_rcnn_coco.h5"]
 
 
 def test_a_download_that_is_something_else_is_not_kept(server, tmp_path):
-    server.content = b"<html>sign in</html>"
+    # Its names and shapes are right, its numbers another's.
     with pytest.raises(
-        InputError, match=f"cannot be downloaded \\({server.address}: expected an HDF5 file .* not kept"
+        InputError,
+        match=rf"cannot be downloaded \({server.address}: expected a file of the MD5 {MD5}, .*--weights takes a file",
     ):
-        coco_weights(server.address, 0.0)
-    server.content = write(tmp_path / "other.h5", changes={("conv1", "bias"): None}).read_bytes()
-    with pytest.raises(InputError, match="conv1/bias is missing; not kept.*--weights takes a file of them"):
-        coco_weights(server.address, 0.0)
+        fetch(server, MD5)
     assert list((tmp_path / "cache" / "new").iterdir()) == []
 
 
 def test_a_download_that_fails_says_how_to_go_on(server, tmp_path, monkeypatch):
+    breaking, server.breaks = server.content, 3
+    with pytest.raises(InputError, match=f"3 attempts .*{len(breaking) - len(breaking) // 2} more expected.*--weights"):
+        fetch(server)
     server.content = None
     with pytest.raises(InputError, match="cannot be downloaded .*the server answers 404.*--weights takes a file"):
-        coco_weights(server.address, 0.0)
+        fetch(server, MD5)
     (tmp_path / "file").write_text("no folder", encoding="utf-8")
     monkeypatch.setenv("MNER_CACHE", str(tmp_path / "file"))
     with pytest.raises(InputError, match="cannot be downloaded .*--weights takes a file"):
-        coco_weights(server.address, 0.0)
+        fetch(server, MD5)
