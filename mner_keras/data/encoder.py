@@ -146,6 +146,8 @@ class PostEncoder:
                 raise ValueError(f"`features` must be given with visual={visual!r}. Received: features=None")
             store = open_store(features)
             attributes = store.attributes
+            if attributes.get("kind", visual) != visual:
+                raise InputError(f"expected a store of {visual}, found one of {attributes['kind']}", store.path)
             encoder.visual = VisualInput(
                 visual,
                 visual_count or store.count,

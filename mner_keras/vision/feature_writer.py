@@ -21,7 +21,7 @@ DTYPES = ("float16", "float32")
 UNFINISHED = "unfinished"
 """The root attribute of a store whose run has not ended."""
 
-_SAME = ("extractor", "weights_hash", "preprocessing", "options", "dtype")
+_SAME = ("extractor", "weights_hash", "preprocessing", "options", "precision", "dtype")
 LOCK = "lock"
 _SHARD_BYTES = 64 * 2**20
 _MOST_SHARDS = 200  # a process may open about a thousand files

@@ -175,6 +175,16 @@ def test_pictures_need_a_store_and_a_known_kind():
         VisualInput("faces", 1, 1)
 
 
+def test_a_store_of_another_kind_is_refused(tmp_path):
+    path = tmp_path / "objects.h5"
+    with h5py.File(path, "w") as file:
+        file["1"] = np.ones((2, 3), "float16")
+        file.attrs["kind"] = "objects"
+    assert PostEncoder.fit(POSTS, features=path, visual="objects").visual.dim == 3
+    with pytest.raises(InputError, match=r"objects\.h5: expected a store of regions, found one of objects"):
+        PostEncoder.fit(POSTS, features=path, visual="regions")
+
+
 # === Parts of speech ===
 
 

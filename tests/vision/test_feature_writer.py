@@ -123,6 +123,7 @@ def test_a_damaged_shard_is_made_again(tmp_path):
     [
         ({"extractor": "other", "weights_hash": "abc"}, "float32", "extractor 'other' to go on with, found 'stub'"),
         ({"extractor": "stub", "weights_hash": "def"}, "float32", "weights_hash 'def' to go on with, found 'abc'"),
+        ({**ABOUT, "precision": "float32"}, "float32", "precision 'float32' to go on with, found None"),
         (ABOUT, "float16", "dtype 'float16' to go on with, found 'float32'"),
     ],
 )
