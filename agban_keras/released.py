@@ -238,7 +238,7 @@ class ReleasedAGBAN(Tagger):
         self.optimizer.build(self.trainable_variables)
 
     def fit(self, *args, callbacks=None, **kwargs):
-        callbacks = [ReversalSchedule(self.get_layer("gradient_reversal")), *(callbacks or ())]
+        callbacks = [ReversalSchedule(self.get_layer("gradient_reversal")), *keras.tree.flatten(callbacks or ())]
         return super().fit(*args, callbacks=callbacks, **kwargs)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
