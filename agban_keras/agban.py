@@ -200,9 +200,8 @@ class AGBAN(Tagger):
             update_every(self.optimizer, self.get_layer("modality_classifier"), self.classifier_every)
 
     def fit(self, *args, callbacks=None, **kwargs):
-        callbacks = list(callbacks or ())
         if self.adversarial:
-            callbacks.insert(0, ReversalSchedule(self.get_layer("gradient_reversal")))
+            callbacks = [ReversalSchedule(self.get_layer("gradient_reversal")), *keras.tree.flatten(callbacks or ())]
         return super().fit(*args, callbacks=callbacks, **kwargs)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):

@@ -234,7 +234,7 @@ class ReleasedAGBAN(Tagger):
             freeze_every(self.optimizer, self.get_layer("modality_classifier"), self.classifier_rests_every)
 
     def fit(self, *args, callbacks=None, **kwargs):
-        callbacks = [ReversalSchedule(self.get_layer("gradient_reversal")), *(callbacks or ())]
+        callbacks = [ReversalSchedule(self.get_layer("gradient_reversal")), *keras.tree.flatten(callbacks or ())]
         return super().fit(*args, callbacks=callbacks, **kwargs)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):

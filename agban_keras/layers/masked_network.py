@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import keras
+from keras import ops
 
 from agban_keras.layers.initializers import linear_initializer
 from mner_keras.layers.checks import check_count, check_mask
@@ -11,6 +12,8 @@ from mner_keras.layers.checks import check_count, check_mask
 @keras.saving.register_keras_serializable(package="agban_keras")
 class MaskedNetwork(keras.layers.Layer):
     """Dense layers with batch normalisation over the valid positions and relu between them.
+
+    A batch in which nothing is valid (posts without pictures) leaves the moving statistics as they are.
 
     Args:
         hidden: widths of the inner layers.
@@ -42,7 +45,7 @@ class MaskedNetwork(keras.layers.Layer):
     def call(self, inputs, mask=None, training=None):
         check_mask("mask", mask, "inputs", inputs)
         for dense, norm in zip(self.inner, self.norms, strict=True):
-            inputs = keras.ops.relu(norm(dense(inputs), mask=mask, training=training))
+            inputs = ops.relu(_normalise(norm, dense(inputs), mask, training))
         return self.outer(inputs)
 
     def compute_mask(self, inputs, previous_mask=None):
@@ -56,3 +59,16 @@ class MaskedNetwork(keras.layers.Layer):
 
     def _dense(self, units: int) -> keras.layers.Dense:
         return keras.layers.Dense(units, kernel_initializer=linear_initializer(), dtype=self.dtype_policy)
+
+
+def _normalise(norm: keras.layers.BatchNormalization, inputs, mask, training):
+    if mask is None or not training:
+        return norm(inputs, mask=mask, training=training)
+    statistics = norm.non_trainable_variables
+    before = [ops.copy(ops.convert_to_tensor(statistic)) for statistic in statistics]
+    outputs = norm(inputs, mask=mask, training=training)
+    # Keras takes the mean and the variance of nothing for zero, and moves towards them.
+    there = ops.any(ops.cast(mask, "bool"))
+    for statistic, value in zip(statistics, before, strict=True):
+        statistic.assign(ops.where(there, ops.convert_to_tensor(statistic), value))
+    return outputs

@@ -100,14 +100,20 @@ def test_one_call_keeps_the_difference_of_means_that_two_calls_would_hide():
     assert np.abs(together[:, :4][TEXT_MASK] - text_alone[TEXT_MASK]).max() > 0.1
 
 
-def test_statistics_of_a_batch_without_any_object_are_finite():
+def test_a_batch_without_any_object_leaves_the_moving_statistics_as_they_are():
     layer = VisualProjector(4, hidden=(7, 5))
-    output = to_numpy(layer(np.ones((2, 3, 6), "float32"), mask=np.zeros((2, 3), bool), training=True))
-    assert np.isfinite(output).all()
-    assert all(np.isfinite(weight).all() for weight in layer.get_weights())
-    output = to_numpy(layer(np.ones((2, 0, 6), "float32"), mask=np.zeros((2, 0), bool), training=True))
-    assert output.shape == (2, 0, 4)
-    assert all(np.isfinite(weight).all() for weight in layer.get_weights())
+    objects = np.random.default_rng(0).normal(size=(2, 3, 6)).astype("float32")
+    layer(objects, mask=np.ones((2, 3), bool), training=True)
+    before = layer.get_weights()
+    nothing = np.zeros((2, 3), bool)
+    for found, mask in ((objects, nothing), (objects[:, :0], nothing[:, :0])):
+        output = to_numpy(layer(found, mask=mask, training=True))
+        assert output.shape == (*mask.shape, 4)
+        assert np.isfinite(output).all()
+        for one, other in zip(before, layer.get_weights(), strict=True):
+            np.testing.assert_array_equal(one, other)
+    layer(objects, mask=np.ones((2, 3), bool), training=True)
+    assert any((one != other).any() for one, other in zip(before, layer.get_weights(), strict=True))
 
 
 @pytest.mark.equation("AGBAN 8")

@@ -642,5 +642,17 @@ def test_the_reversed_gradient_reaches_the_projectors_with_minus_lambda(worlds):
     np.testing.assert_allclose(2 * half, whole, rtol=1e-5, atol=1e-6)
 
 
+def test_fit_takes_callbacks_as_keras_does_one_by_itself_too(worlds, monkeypatch):
+    from agban_keras.reversal_schedule import ReversalSchedule
+
+    model, stop = worlds["agban"].build(), keras.callbacks.EarlyStopping("val_f1", mode="max")
+    # What reaches Keras; nothing is trained.
+    monkeypatch.setattr(mner_keras.Tagger, "fit", lambda self, callbacks=None: callbacks)
+    for given, expected in ((None, []), (stop, [stop]), ([stop], [stop]), ((stop, [stop]), [stop, stop])):
+        schedule, *others = model.fit(callbacks=given)
+        assert isinstance(schedule, ReversalSchedule)
+        assert others == expected
+
+
 def test_objects_are_at_most_as_many_as_the_encoder_reads(worlds):
     assert worlds["agban"].build().num_objects == OBJECTS
