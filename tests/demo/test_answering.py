@@ -65,6 +65,18 @@ def test_wrong_input_is_told(model_of, pictures, tmp_path):
         text.answer(POST, pictures["sample-00812"])
 
 
+def test_missing_data_of_the_part_of_speech_tagger_is_told(model_of, monkeypatch):
+    from mner_keras.text import TaggerDataMissing
+
+    def tag(*arguments):
+        raise TaggerDataMissing("The data of NLTK's tagger is missing")
+
+    model = model_of("hsn")
+    monkeypatch.setattr(model, "tag", tag)
+    with pytest.raises(InputError, match="The data of NLTK's tagger is missing"):
+        Answering(model).answer(POST)
+
+
 def test_pictures_are_swapped_in_turn(model_of, pictures):
     few = {key: pictures[key] for key in ("sample-00000", "sample-00001")}
     answering = Answering(model_of("text"), few)
