@@ -13,7 +13,7 @@ from mner_keras.vision.pictures import open_picture
 
 _INTRODUCTION = """# Names in a post
 
-Type a post, choose its picture, and see the names that the model finds. *Other picture* and *No picture* tag the same
+Type a post, add its picture, and see the names that the model finds. *Other picture* and *No picture* tag the same
 post again: the answer before stays below for comparison.
 """
 
@@ -69,7 +69,7 @@ def build_page(answering: Answering, title: str, examples: list[tuple[str, str |
         text = gradio.Textbox(label="Post", lines=2, max_lines=8, elem_id="mner-text", placeholder="Beautiful Benz")
         with gradio.Row():
             find = gradio.Button("Find names", variant="primary", elem_id="mner-find")
-            upload = gradio.UploadButton("Choose picture", type="filepath", elem_id="mner-upload", visible=sees)
+            upload = gradio.UploadButton("Add picture", type="filepath", elem_id="mner-upload", visible=sees)
             other = gradio.Button("Other picture", elem_id="mner-swap", visible=sees)
             none = gradio.Button("No picture", elem_id="mner-none", visible=sees)
         if not sees:
