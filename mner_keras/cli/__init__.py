@@ -27,6 +27,7 @@ app = typer.Typer(
     "the help of its picture.",
     no_args_is_help=True,
     add_completion=False,
+    rich_markup_mode="markdown",  # which joins the lines of a paragraph, and breaks them at the terminal's width
     pretty_exceptions_enable=False,
 )
 app.command("train")(train.train)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def compare(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Folders of finished runs.", show_default=False)],
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="Folders of finished runs.", show_default=False)],
     posts: Annotated[int, typer.Option(help="Posts to show on which they differ.")] = 10,
     scheme: Annotated[
         str, typer.Option(help="How entities are read: strict (IOB2), or lenient, as conlleval does.")

@@ -201,7 +201,7 @@ def report(result: Extraction, max_errors: float) -> None:
 
 @contextlib.contextmanager
 def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar on the error stream, where that is a terminal; gives what is called with done and total."""
+    """A bar on the error stream, where that is a terminal, from the first call on; gives what takes done and total."""
     if not sys.stderr.isatty():
         yield lambda done, total: None
         return
@@ -209,6 +209,15 @@ def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(what)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+    bar = Progress(*columns, console=Console(stderr=True), transient=True)
+    task = bar.add_task(what)
+
+    def show(done: int, total: int) -> None:
+        bar.start()  # a second time does nothing
+        bar.update(task, completed=done, total=total)
+
+    try:
+        yield show
+    finally:
+        if bar.live.is_started:
+            bar.stop()

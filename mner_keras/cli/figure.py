@@ -27,7 +27,9 @@ def figure(
             show_default=False,
         ),
     ] = None,
-    more: Annotated[list[str] | None, typer.Argument(metavar="", help="Further posts.", show_default=False)] = None,
+    more: Annotated[
+        list[str] | None, typer.Argument(metavar="ID", help="Further posts after --posts.", show_default=False)
+    ] = None,
     split: Annotated[str, typer.Option(help="train, dev or test.")] = "test",
     pictures: Annotated[
         Path | None,

@@ -16,7 +16,7 @@ def report(
     places: Annotated[
         list[Path],
         typer.Argument(
-            metavar="RUN_OR_TABLE...",
+            metavar="RUN_OR_TABLE",
             help="Folders of finished runs, and of tables of `mner reproduce-table`.",
             show_default=False,
         ),

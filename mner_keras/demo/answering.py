@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from mner_keras.data.post import Post
 from mner_keras.errors import InputError
 from mner_keras.reproduce.figures.cases import PostCase, find_objects
+from mner_keras.text import TaggerDataMissing
 from mner_keras.vision.extractors import load_extractor
 from mner_keras.vision.picture_features import PictureFeatures
 from mner_keras.vision.pictures import open_picture
@@ -63,7 +64,8 @@ class Answering:
             the post with the picture, its objects and what the model attended to; and its entities with their scores.
 
         Raises:
-            InputError: no words, too many, a picture that cannot be read, a model that takes none.
+            InputError: no words, too many, a picture that cannot be read, a model that takes none; a model that needs
+                parts of speech where NLTK's data is not there.
         """
         if len(text) > MOST_CHARACTERS:
             raise InputError(f"expected a post of at most {MOST_CHARACTERS:,} characters, found {len(text):,}")
@@ -78,9 +80,12 @@ class Answering:
             opened = open_picture(picture)
             features = PictureFeatures({_ID: opened}, self.extractor)
             post = Post(post.tokens, image_id=_ID, text=post.text, offsets=post.offsets)
-        with self._lock:
-            (tagged,) = self.model.tag([post], features)
-            explained = self.model.explain([post], features)[0] if self.model.explained else {}
+        try:
+            with self._lock:
+                (tagged,) = self.model.tag([post], features)
+                explained = self.model.explain([post], features)[0] if self.model.explained else {}
+        except TaggerDataMissing as error:
+            raise InputError(str(error)) from None
         objects = find_objects(post, features, self.model)
         return PostCase(post, {self.model.name: tagged.tags}, explained, opened, objects), tagged
 

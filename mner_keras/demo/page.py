@@ -9,10 +9,11 @@ from typing import Any
 from mner_keras.demo.answering import Answering
 from mner_keras.demo.post_html import STYLE, error_html, explanation_html, post_html
 from mner_keras.errors import InputError
+from mner_keras.vision.pictures import open_picture
 
 _INTRODUCTION = """# Names in a post
 
-Type a post, choose its picture, and see the names that the model finds. *Other picture* and *No picture* tag the same
+Type a post, add its picture, and see the names that the model finds. *Other picture* and *No picture* tag the same
 post again: the answer before stays below for comparison.
 """
 
@@ -52,13 +53,13 @@ def build_page(answering: Answering, title: str, examples: list[tuple[str, str |
             return error_html("there are no pictures to swap in: `--pictures FOLDER` names some"), before, picture
         return *tag(text, other, before), other
 
-    def uploaded(file: str, text: str, before: Any):
+    def uploaded(file: str, text: str, before: Any, picture: str | None):
+        try:
+            open_picture(file)
+        except InputError as error:
+            # The picture that was there stays.
+            return error_html(_without_folder(str(error), file)), before, picture
         if not (text or "").strip():
-            try:
-                # A wrong file is told at once.
-                answering.answer("a", file)
-            except InputError as error:
-                return error_html(_without_folder(str(error), file)), before, None
             return f'<p id="mner-answer">The picture {escape(Path(file).name)} is there: type a post.</p>', before, file
         return *tag(text, file, before), file
 
@@ -68,7 +69,7 @@ def build_page(answering: Answering, title: str, examples: list[tuple[str, str |
         text = gradio.Textbox(label="Post", lines=2, max_lines=8, elem_id="mner-text", placeholder="Beautiful Benz")
         with gradio.Row():
             find = gradio.Button("Find names", variant="primary", elem_id="mner-find")
-            upload = gradio.UploadButton("Choose picture", type="filepath", elem_id="mner-upload", visible=sees)
+            upload = gradio.UploadButton("Add picture", type="filepath", elem_id="mner-upload", visible=sees)
             other = gradio.Button("Other picture", elem_id="mner-swap", visible=sees)
             none = gradio.Button("No picture", elem_id="mner-none", visible=sees)
         if not sees:
@@ -77,7 +78,7 @@ def build_page(answering: Answering, title: str, examples: list[tuple[str, str |
         inputs, outputs = [text, picture, before], [answer, before]
         find.click(tag, inputs, outputs)
         text.submit(tag, inputs, outputs)
-        upload.upload(uploaded, [upload, text, before], [*outputs, picture])
+        upload.upload(uploaded, [upload, text, before, picture], [*outputs, picture])
         other.click(swapped, inputs, [*outputs, picture])
         none.click(lambda text, before: (*tag(text, None, before), None), [text, before], [*outputs, picture])
         if examples:

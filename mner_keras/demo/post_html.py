@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import math
+from collections.abc import Sequence
 from html import escape
 
 import numpy as np
@@ -12,6 +13,7 @@ from PIL import Image
 
 from mner_keras.reproduce.figures.attention_map import attention_of
 from mner_keras.reproduce.figures.cases import PostCase
+from mner_keras.reproduce.figures.fonts import is_right_to_left
 from mner_keras.reproduce.figures.page import GAMMA, HEAT, ink_on, type_colour
 from mner_keras.reproduce.figures.picture_panel import BOX_COLOURS
 from mner_keras.tagged_post import TaggedPost
@@ -24,7 +26,7 @@ STYLE = """
 .mner-post .entity { display: inline-block; border: 2px solid; border-radius: 5px; margin: 0 2px; padding: 0 2px; }
 .mner-post .entity b { font-size: .72rem; padding: 0 4px; vertical-align: top; line-height: 1.8; }
 .mner-post .gamma { display: block; font-size: .68rem; border-radius: 2px; padding: 0 3px; margin-top: 2px; }
-.mner-picture { position: relative; display: inline-block; max-width: 340px; margin: 0; }
+.mner-picture { position: relative; display: inline-block; max-width: 340px; margin: .5rem 0 0; }
 .mner-picture img { display: block; width: 340px; max-width: 100%; }
 .mner-picture svg { position: absolute; inset: 0; width: 100%; height: 100%; }
 .mner-table { border-collapse: collapse; font-size: .85rem; margin: .5rem 0; display: block; overflow-x: auto; }
@@ -62,7 +64,8 @@ def post_html(case: PostCase, tagged: TaggedPost) -> str:
         position = entity.end
     names = ", ".join(f"{entity.text} ({entity.type})" for entity in tagged.entities) or "none"
     body = " ".join(pieces)
-    return f'<div class="mner-post" dir="auto" role="img" aria-label="names: {escape(names)}">{body}</div>'
+    label = f"names: {escape(names)}"
+    return f'<div class="mner-post" dir="{_direction(tokens)}" role="img" aria-label="{label}">{body}</div>'
 
 
 def explanation_html(case: PostCase) -> str:
@@ -76,6 +79,12 @@ def explanation_html(case: PostCase) -> str:
         elif case.objects.boxes is not None:
             over = _boxes(case, len(attention_of(case).T) if "attention" in explained else len(case.objects.boxes))
         parts.append(f'<figure class="mner-picture">{_image(case.picture)}{over}</figure>')
+        if "region_attention" in explained:
+            weights = explained["region_attention"]
+            parts.append(
+                '<p class="mner-quiet">Over the picture: the text\'s attention to its regions, '
+                f"{weights.min():.3f} (clear) to {weights.max():.3f} (orange), even {1 / len(weights):.3f}.</p>"
+            )
     if "token_attention" in explained:
         weights = explained["token_attention"]
         parts.append(
@@ -98,6 +107,11 @@ def explanation_html(case: PostCase) -> str:
 def error_html(message: str) -> str:
     """A message for a person."""
     return f'<div class="mner-error" role="alert">{escape(message)}</div>'
+
+
+def _direction(tokens: Sequence[str]) -> str:
+    """Of the post: `dir="auto"` looks past the words, which are isolated from each other."""
+    return "rtl" if is_right_to_left(tokens) else "ltr"
 
 
 def _token(token: str, number: int, heat: np.ndarray | None, gamma: np.ndarray | None) -> str:
@@ -172,4 +186,5 @@ def _attention_table(case: PostCase) -> str:
         colour = BOX_COLOURS[number % len(BOX_COLOURS)]
         rows.append(f'<tr><th style="color: {colour}">{escape(case.objects.name(number))}</th>{cells}</tr>')
     caption = '<p class="mner-quiet">Attention of each word to the objects:</p>'
-    return f'{caption}<table class="mner-table" dir="auto"><tr><th></th>{head}</tr>{"".join(rows)}</table>'
+    table = f'<table class="mner-table" dir="{_direction(case.post.tokens)}">'
+    return f"{caption}{table}<tr><th></th>{head}</tr>{''.join(rows)}</table>"

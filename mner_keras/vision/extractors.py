@@ -45,6 +45,8 @@ def load_extractor(
     if visual.extractor == "tiles":
         from mner_keras.vision.tiles_extractor import TilesExtractor
 
+        if weights is not None:
+            raise InputError("the model's features, tiles, are made without weights: --weights names some", weights)
         return TilesExtractor(visual.kind, visual.count)
     if visual.extractor not in EXTRACTORS:
         raise InputError(

@@ -1,5 +1,6 @@
 """`mner features`: summary lines, exit codes, what is refused."""
 
+import io
 import json
 import re
 
@@ -189,3 +190,17 @@ def test_import_writes_a_store(mner, tmp_path):
     assert (result.code, result.out, result.err) == (0, f"{out}: 2 pictures of {source}\n", "")
     assert FeatureStore(out).read(["1"], 1)[0].tolist() == [[[0.5] * 1024]]
     mner("features", "import", tmp_path / "none", "--out", out).refused("found no such file")
+
+
+def test_work_that_has_nothing_to_count_shows_no_bar(monkeypatch):
+    from mner_keras.cli.features import progress_bar
+
+    terminal = io.StringIO()
+    terminal.isatty = lambda: True
+    monkeypatch.setattr("sys.stderr", terminal)
+    with progress_bar("bytes"):
+        pass
+    assert terminal.getvalue() == ""
+    with progress_bar("bytes") as progress:
+        progress(3, 4)
+    assert "3/4" in terminal.getvalue()

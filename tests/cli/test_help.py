@@ -29,6 +29,14 @@ def test_every_command_explains_itself(mner, command):
     assert result.err == ""
 
 
+def test_a_paragraph_of_the_help_fills_the_lines_of_a_narrow_terminal(mner, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    text = mner("train", "--help").out
+    lines = [line.strip() for line in text[text.index("The defaults are the paper's.") :].splitlines()]
+    lines = lines[: lines.index("")]
+    assert min(map(len, lines[:-1])) > 60
+
+
 def test_help_names_every_command_and_says_what_it_does(mner):
     text = " ".join(mner("--help").out.split())
     assert "Multimodal named entity recognition" in text

@@ -48,6 +48,15 @@ def test_what_is_typed_is_no_markup(model_of):
     assert "no attention to show" in explanation_html(case)
 
 
+def test_a_post_runs_from_right_to_left_where_its_words_do(model_of, pictures):
+    for kind in ("agban", "hsn"):
+        answering = Answering(model_of(kind), pictures)
+        for text, direction in (("RT @user وصلت شركة بوش إلى Bosch", "rtl"), ("Hello وصلت so proud", "ltr")):
+            case, tagged = answering.answer(text, pictures["sample-00812"])
+            assert f'<div class="mner-post" dir="{direction}"' in post_html(case, tagged)
+            assert kind == "hsn" or f'<table class="mner-table" dir="{direction}">' in explanation_html(case)
+
+
 def test_wrong_input_is_told(model_of, pictures, tmp_path):
     answering = Answering(model_of("agban"), pictures)
     for text in ("", "  \n"):
@@ -59,10 +68,24 @@ def test_wrong_input_is_told(model_of, pictures, tmp_path):
     bad.write_bytes(b"no picture")
     with pytest.raises(InputError, match="bad.png: is no picture in JPEG"):
         answering.answer(POST, bad)
+    with pytest.raises(InputError, match="bad.png: the model's features, tiles, are made without weights"):
+        Answering(model_of("agban"), pictures, bad)
     text = Answering(model_of("text"), pictures)
     assert re.match("the model reads the text alone", text.no_pictures)
     with pytest.raises(InputError, match="the model reads the text alone"):
         text.answer(POST, pictures["sample-00812"])
+
+
+def test_missing_data_of_the_part_of_speech_tagger_is_told(model_of, monkeypatch):
+    from mner_keras.text import TaggerDataMissing
+
+    def tag(*arguments):
+        raise TaggerDataMissing("The data of NLTK's tagger is missing")
+
+    model = model_of("hsn")
+    monkeypatch.setattr(model, "tag", tag)
+    with pytest.raises(InputError, match="The data of NLTK's tagger is missing"):
+        Answering(model).answer(POST)
 
 
 def test_pictures_are_swapped_in_turn(model_of, pictures):

@@ -79,6 +79,9 @@ def test_type_upload_swap_and_remove(browser, address, pictures, tmp_path):
     upload(browser, bad)
     message = found(browser, "[role=alert]").text
     assert message == "holiday.png: is no picture in JPEG, PNG, WEBP, GIF or BMP"
+    # What was there before it, no picture, is there still.
+    found(browser, "#mner-find").click()
+    found(browser, "#mner-answer", lambda e: "Without a picture" in e.text)
 
     found(browser, "button", lambda e: e.text == "My favourite picture of HEINZ").click()
     found(browser, "#mner-answer", lambda e: "With the picture sample-00802.png" in e.text)

@@ -106,7 +106,7 @@ def modality_space_figure(
     Args:
         samples: features by the model's name, from `sample_features`.
         perplexity: of t-SNE; at most a third of the points.
-        iterations: of t-SNE, at least 250.
+        iterations: of t-SNE, more than 250: so many only gather the points, and the map is made after them.
         seed: of t-SNE.
 
     Reference:

@@ -10,6 +10,7 @@ import numpy as np
 
 from mner_keras.errors import InputError
 from mner_keras.reproduce.figures.cases import PostCase, find_objects, find_picture
+from mner_keras.reproduce.figures.fonts import is_right_to_left
 from mner_keras.reproduce.report.attention import Attention, make_attention
 from mner_keras.reproduce.report.losses import post_losses
 from mner_keras.reproduce.report.marks import Piece, cut_pieces
@@ -27,6 +28,7 @@ class HardPost:
         image: the id of its picture.
         loss: the negative log-likelihood of its gold tags, in nats.
         tokens: how many it has.
+        direction: `"rtl"` where it runs from right to left, else `"ltr"`.
         gold: its text with the gold entities.
         predicted: its text with the predicted ones.
         right: whether both are the same.
@@ -37,6 +39,7 @@ class HardPost:
     image: str | None
     loss: float
     tokens: int
+    direction: str
     gold: list[Piece]
     predicted: list[Piece]
     right: bool
@@ -77,9 +80,18 @@ def hardest_posts(
         case = PostCase(post, {run.name: predicted}, explanation, picture, objects)
         gold, ours = (cut_pieces(post.tokens, *pair) for pair in ((post.tags, predicted), (predicted, post.tags)))
         right = all(piece.agreed for piece in (*gold, *ours))
-        attention = make_attention(case, shelf)
         found.append(
-            HardPost(int(number) + 1, post.image_id, float(losses[number]), len(post), gold, ours, right, attention)
+            HardPost(
+                number=int(number) + 1,
+                image=post.image_id,
+                loss=float(losses[number]),
+                tokens=len(post),
+                direction="rtl" if is_right_to_left(post.tokens) else "ltr",
+                gold=gold,
+                predicted=ours,
+                right=right,
+                attention=make_attention(case, shelf),
+            )
         )
     return found, float(losses.mean())
 

@@ -90,6 +90,9 @@ def test_attention_is_drawn_as_the_model_attends(page, finished):
     assert tokens
     assert all(sum(map(float, one["data-weights"].split())) == pytest.approx(1, abs=0.001) for one in tokens)
     assert sum(one.get("tabindex") == "0" for one in found.of_class("token")) == len(found.of_class("words"))
+    # The Arabic post runs from right to left, the others do not; AGBAN sees no object in it, and shows no words.
+    assert [one["dir"] for one in found.of_class("words")].count("rtl") == 1
+    assert [one.get("dir") for tag, one in found.elements if tag == "dd"].count("rtl") == 3
     # Pictures are there once, though two runs show them; the damaged one is not.
     assert len([tag for tag, _ in found.elements if tag == "image"]) == 4
     assert "The picture test-3 is not at hand." in found.texts["run-1-post-4"]
