@@ -65,7 +65,7 @@ def post_html(case: PostCase, tagged: TaggedPost) -> str:
     names = ", ".join(f"{entity.text} ({entity.type})" for entity in tagged.entities) or "none"
     body = " ".join(pieces)
     label = f"names: {escape(names)}"
-    return f'<div class="mner-post" dir="{_direction(tokens)}" role="img" aria-label="{label}">{body}</div>'
+    return f'<div class="mner-post" dir="{_direction(tokens)}" role="group" aria-label="{label}">{body}</div>'
 
 
 def explanation_html(case: PostCase) -> str:

@@ -1,8 +1,11 @@
 """`mner figure`: each figure from runs, and what it says to wrong input. The models are untrained."""
 
+import dataclasses
 import json
+import shutil
 
 import pytest
+from PIL import Image
 from small_corpus import SMALL
 
 from mner_keras.run.config import RunConfig
@@ -108,6 +111,20 @@ def test_the_tags_that_runs_wrote_down_are_shown(mner, untrained, tmp_path, monk
     )
     for run in (ours, other):
         (run / "predictions.jsonl").unlink()
+
+
+def test_a_run_that_saw_no_picture_is_drawn_without_one(mner, untrained, tmp_path, monkeypatch):
+    import mner_keras.reproduce.figures.draw as draw
+
+    blind = shutil.copytree(untrained("hsn"), tmp_path / "blind")
+    dataclasses.replace(RunConfig.load(blind / "config.toml"), no_pictures=True).save(blind / "config.toml")
+    Image.new("RGB", (8, 8)).save(tmp_path / "test-0.png")
+    seen = []
+    monkeypatch.setattr(draw, "hsn_attention_figure", lambda cases: seen.extend(cases) or draw_nothing())
+    for run in (untrained("hsn"), blind):
+        arguments = ("--run", run, "--posts", "test-0", "--pictures", tmp_path, "--out", tmp_path / "a.svg")
+        assert mner("figure", "hsn", 5, *arguments).code == 0
+    assert [case.picture is None for case in seen] == [False, True]
 
 
 def draw_nothing():

@@ -189,12 +189,14 @@ def _cases(request: FigureRequest, chosen: list[int], systems: Mapping[str, Fini
     posts: list[Post] = [run.dataset[request.split][number] for number in chosen]
     tags = {name: [one.tags(request.split)[n] for n in chosen] for name, one in systems.items()}
     explained = run.model.explain(posts, run.store) if run.model.explained else [{}] * len(posts)
+    # Attention to the blank picture must not lie over one that the model did not see.
+    pictures = None if run.store is None else request.pictures
     return [
         PostCase(
             post,
             {name: tags[name][row] for name in systems},
             explained[row],
-            find_picture(post, request.pictures),
+            find_picture(post, pictures),
             find_objects(post, run.store, run.model),
         )
         for row, post in enumerate(posts)

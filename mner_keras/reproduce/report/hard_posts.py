@@ -67,7 +67,10 @@ def hardest_posts(
     posts = run.dataset["test"]
     if [(post.tokens, post.tags) for post in posts] != [(row.tokens, row.tags) for row in record.predictions]:
         raise InputError("expected the posts that the run was scored on, found others", run.dataset.path("test"))
-    if pictures is None:
+    if run.store is None:
+        # Attention to the blank picture must not lie over one that the model did not see.
+        pictures = {}
+    elif pictures is None:
         pictures = own_pictures(run)
     losses = post_losses(run.model, posts, run.store)
     chosen = np.argsort(-losses, kind="stable")[:count]
