@@ -21,7 +21,8 @@ class GatedBilinearAttention(keras.layers.Layer):
     - `h_v = tanh(V_att W_gv)`, `h_t = tanh(T W_gt)`, `g = sigmoid([h_v; h_t] W_g)` (eq. 11-13);
     - `M = g * V_att + T` (eq. 14).
 
-    No matrix has a bias. The paper applies the softmax of eq. 9 "element-wisely", which leaves its axis open.
+    No matrix has a bias; all weights, p among them, begin uniform within `1 / sqrt(rows)`. The paper applies
+    the softmax of eq. 9 "element-wisely", which leaves its axis open.
 
     Args:
         rank: width d' of the bilinear form.
@@ -73,7 +74,7 @@ class GatedBilinearAttention(keras.layers.Layer):
 
         self.text_kernel = matrix("text_kernel", width, self.rank)  # W_t
         self.object_kernel = matrix("object_kernel", objects_shape[-1], self.rank)  # W_v
-        self.pooling = self.add_weight(name="pooling", shape=(self.rank,), initializer="ones")  # p
+        self.pooling = self.add_weight(name="pooling", shape=(self.rank,), initializer=linear_initializer())  # p
         self.attended_kernel = matrix("attended_kernel", objects_shape[-1], width)  # W_a
         if self.gate:
             self.gate_object_kernel = matrix("gate_object_kernel", width, self.gate_units)  # W_gv

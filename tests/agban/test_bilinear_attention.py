@@ -170,11 +170,12 @@ def test_padding_both_sides_further_changes_nothing(softmax):
     np.testing.assert_allclose(longer[:, :4][TEXT_MASK], output[TEXT_MASK], rtol=1e-5, atol=1e-5)
 
 
-def test_the_pooling_vector_begins_at_one_and_nothing_has_a_bias():
+def test_all_weights_begin_small_and_nothing_has_a_bias():
     text, objects = example()
     layer = GatedBilinearAttention(rank=4, gate_units=3)
     layer(text, objects)
-    np.testing.assert_array_equal(to_numpy(layer.pooling.value), 1.0)
+    for weight in layer.weights:
+        assert 0 < np.abs(to_numpy(weight.value)).max() <= weight.shape[0] ** -0.5, weight.path
     shapes = {weight.path.split("/")[-1]: tuple(weight.shape) for weight in layer.weights}
     assert shapes == {
         "text_kernel": (5, 4),
