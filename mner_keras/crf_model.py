@@ -68,6 +68,11 @@ class CRFModel(keras.Model):
             raise ValueError("`y` must be the tags, [batch, tokens]. Received: y=None")
         losses = -self.crf.log_likelihood(outputs["potentials"], tags, outputs.get("mask"))
         if sample_weight is not None:
+            if len(sample_weight.shape) != 1:
+                raise ValueError(
+                    "`sample_weight` must hold one number a row, [batch]. "
+                    f"Received: sample_weight.shape={tuple(sample_weight.shape)}"
+                )
             losses = losses * ops.cast(sample_weight, losses.dtype)
         return self.reduce_rows(losses, outputs)
 

@@ -55,6 +55,12 @@ def check(
         ],
     )
     print("Entities are counted as strict IOB2: at B- only. An orphan I- follows no tag of its type.")
+    for split, counts in report["splits"].items():
+        if counts["untagged"]:
+            print(f"{split}: {counts['untagged']:,} posts without tags, which can be neither trained on nor scored")
+        unseen = [kind for kind in counts["types"] if kind not in report["splits"]["train"]["types"]]
+        if unseen:
+            print(f"{split}: no training post holds {', '.join(unseen)}")
     for pair, counts in report["shared"].items():
         print(f"{pair}: {counts['posts']:,} posts with the same words, {counts['pictures']:,} pictures in both")
     for name, value in report["sha256"].items():

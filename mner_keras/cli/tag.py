@@ -85,8 +85,8 @@ def tag(
     if pictures is not None:
         store, given = _pictures(pictures, tagger, weights)
     missing = 0
-    # One line feed ends a line on every system.
-    sys.stdout.reconfigure(encoding="utf-8", newline="\n")
+    # One line feed ends a line on every system; half of a surrogate pair becomes JSON's own escape of it.
+    sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace", newline="\n")
     for posts in _chunks(_posts(stream, name)):
         missing += count_missing(posts, store)
         pictured = {key: value(posts) for key, value in given.items()}

@@ -41,6 +41,7 @@ def _count(posts: list[Post]) -> dict[str, Any]:
         "tokens": sum(len(post) for post in posts),
         "pictures": len(_pictures(posts)),
         "without_picture": sum(post.image_id is None for post in posts),
+        "untagged": sum(post.tags is None for post in posts),
         "without_entity": sum(not found for found in spans),
         "entities": sum(types.values()),
         "types": dict(sorted(types.items())),

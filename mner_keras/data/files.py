@@ -135,7 +135,8 @@ def conll_block(post: Post) -> str:
 
 def write_jsonl(path: str | os.PathLike, posts: Iterable[Post]) -> None:
     """Write posts as JSON lines that `read_jsonl` reads back unchanged."""
-    with open(path, "w", encoding="utf-8", newline="\n") as file:
+    # Half of a surrogate pair, as cut tweets hold it, is written as JSON's own escape of it.
+    with open(path, "w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
         for post in posts:
             file.write(json.dumps(post_record(post), ensure_ascii=False) + "\n")
 

@@ -60,11 +60,12 @@ class Post:
                 raise ValueError(f"`tags` must be BIO tags (O, B-TYPE, I-TYPE). Received: {reprlib.repr(tag)}")
         if self.image_id == "":
             raise ValueError("`image_id` must be a name, or None for a post without a picture. Received: ''")
-        try:
-            "".join(self.tokens).encode()
-        except UnicodeEncodeError as error:
-            found = error.object[error.start]
-            raise ValueError(f"`tokens` must be Unicode text. Received: the lone surrogate {found!r}") from None
+        for name in ("tokens", "tags"):
+            try:
+                "".join(getattr(self, name) or ()).encode()
+            except UnicodeEncodeError as error:
+                found = error.object[error.start]
+                raise ValueError(f"`{name}` must be Unicode text. Received: the lone surrogate {found!r}") from None
 
     @classmethod
     def from_text(cls, text: str, **fields: Any) -> Post:

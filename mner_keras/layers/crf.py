@@ -118,12 +118,15 @@ class CRF(keras.layers.Layer):
             mask: bool `[B, n]`; holes are allowed.
 
         Raises:
-            ValueError: a tag out of range in an array. In a compiled function, where values are not known, such a row
-                is NaN.
+            ValueError: tags of another shape; a tag out of range in an array. In a compiled function, where values are
+                not known, such a row is NaN.
         """
-        self._check_tags(tags, mask)
+        given, given_mask = tags, mask
         potentials, mask = self._prepare(potentials, mask)
-        tags = ops.where(mask, ops.cast(tags, "int32"), 0)
+        tags = ops.cast(tags, "int32")
+        _check_shape("tags", tags, potentials)
+        self._check_tags(given, given_mask)
+        tags = ops.where(mask, tags, 0)
         known = (tags >= 0) & (tags < self.num_tags)
         tags = ops.where(known, tags, 0)
         weights = self._scores()
@@ -223,11 +226,7 @@ class CRF(keras.layers.Layer):
         if mask is None:
             return potentials, ops.ones_like(potentials[..., 0], dtype="bool")
         mask = ops.cast(mask, "bool")
-        if not _fit(mask.shape, potentials.shape[:2]):
-            raise ValueError(
-                "`mask` must have the shape [batch, tokens] of the potentials. "
-                f"Received: mask.shape={tuple(mask.shape)}, potentials.shape={tuple(potentials.shape)}"
-            )
+        _check_shape("mask", mask, potentials)
         # What stands in masked positions may be anything, NaN too.
         return ops.where(mask[..., None], potentials, 0.0), mask
 
@@ -269,11 +268,14 @@ def _or_none(score):
     return ops.where(score < FORBIDDEN / 2, -float("inf"), score)
 
 
-def _fit(shape, expected):
-    """Whether two shapes agree as far as they are known."""
-    return len(shape) == len(expected) and all(
-        one is None or other is None or one == other for one, other in zip(shape, expected, strict=True)
-    )
+def _check_shape(name, values, potentials):
+    """Values must have the potentials' first two axes, as far as both are known."""
+    shape, expected = tuple(values.shape), tuple(potentials.shape)
+    if len(shape) != 2 or any(None not in pair and pair[0] != pair[1] for pair in zip(shape, expected, strict=False)):
+        raise ValueError(
+            f"`{name}` must have the shape [batch, tokens] of the potentials. "
+            f"Received: {name}.shape={shape}, potentials.shape={expected}"
+        )
 
 
 def pack(values, mask):

@@ -44,7 +44,8 @@ def write_predictions(path: Path, posts: Iterable[Post], predicted: Iterable[Seq
     for post, tags in zip(posts, predicted, strict=True):
         record = {"image": post.image_id, "tokens": post.tokens, "tags": post.tags, "predicted": tuple(tags)}
         lines.append(json.dumps(record, ensure_ascii=False) + "\n")
-    write_whole(path, lambda unfinished: unfinished.write_text("".join(lines), encoding="utf-8"))
+    text = "".join(lines).encode("utf-8", "backslashreplace")
+    write_whole(path, lambda unfinished: unfinished.write_bytes(text))
 
 
 def read_predictions(folder: str | os.PathLike) -> list[Prediction]:

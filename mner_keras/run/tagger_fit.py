@@ -52,6 +52,7 @@ class TaggerFit:
         self.config = config
         self.report = report
         self.encoder, self.store = _encoder(config, model_class, data, arguments, report)
+        _check_types(data, self.encoder)
         try:
             self.model = model_class.from_encoder(self.encoder, **arguments)
         except InputError:
@@ -154,8 +155,20 @@ def _encoder(
     return encoder, store
 
 
+def _check_types(data: Dataset, encoder: PostEncoder) -> None:
+    """Raise `InputError` for a type of dev that the model does not learn: dev's loss could not be computed."""
+    unknown = {tag for post in data["dev"] for tag in post.tags or ()}.difference(encoder.tags)
+    if unknown:
+        raise InputError(
+            f"expected tags of {', '.join(encoder.types)}, the types of the training posts; found "
+            f"{', '.join(sorted(unknown))}. Mend them, or learn the types of all splits with --transductive",
+            data.path("dev"),
+        )
+
+
 def _read_vectors(config: RunConfig, needed: set[str]) -> WordVectors:
     try:
         return read_vectors(config.vectors, needed, config.max_vectors)
     except OSError as error:
-        raise InputError(f"expected a file of word vectors; {error.strerror or error}", config.vectors) from None
+        found = {FileNotFoundError: "no such file", IsADirectoryError: "a folder"}.get(type(error), error.strerror)
+        raise InputError(f"expected a file of word vectors, found {found}", config.vectors) from None

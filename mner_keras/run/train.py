@@ -11,7 +11,7 @@ from typing import Any
 
 import keras
 
-from mner_keras.data.datasets import load_dataset
+from mner_keras.data.datasets import SPLITS, load_dataset
 from mner_keras.data.post import Post
 from mner_keras.errors import InputError
 from mner_keras.registry import find_model
@@ -69,6 +69,8 @@ def train(
     arguments = {**entry.arguments, **config.arguments}
     check_arguments(system_class, arguments)
     kind = TaggerFit if entry.is_keras else SystemFit
+    for split in SPLITS:
+        _check_tagged(data[split], data.path(split))
     training = kind(config, system_class, arguments, data, report)
     if overwrite:
         shutil.rmtree(folder, ignore_errors=True)
@@ -112,7 +114,13 @@ def evaluate(
 
 def _tags(model: System, posts: list[Post], features: FeatureStore | str | os.PathLike | None) -> list[tuple[str, ...]]:
     """The tags that a model gives posts which have their own."""
-    if any(post.tags is None for post in posts):
-        raise InputError("expected posts with tags to score against, found posts without")
+    _check_tagged(posts)
     tagged = model.tag(posts) if features is None else model.tag(posts, features)
     return [post.tags for post in tagged]
+
+
+def _check_tagged(posts: list[Post], path: str | os.PathLike | None = None) -> None:
+    """Raise `InputError` for a post without tags."""
+    for number, post in enumerate(posts, start=1):
+        if post.tags is None:
+            raise InputError(f"expected posts with tags, found post {number:,} without", path)

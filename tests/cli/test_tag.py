@@ -255,6 +255,12 @@ def test_half_of_a_surrogate_pair_is_tagged_or_refused(mner, agban_run, output):
         result.refused(":2: ")
 
 
+def test_half_of_a_surrogate_pair_beside_the_tokens_passes_through(mner, agban_run):
+    post = {"tokens": ["good"], "text": "good \ud83d", "id": "\ud83d", "user": "\udc00", "image": "\ud83d"}
+    result = mner("tag", agban_run, stdin=json.dumps(post).encode())
+    assert {**tagged(result)[0], **post} == tagged(result)[0]
+
+
 def test_a_line_of_text_that_shows_nothing_does_not_end_in_a_traceback(mner, agban_run):
     result = mner("tag", agban_run, stdin=b"so good\n&nbsp;\nRome\n")
     assert "so good" in result.out

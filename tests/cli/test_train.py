@@ -189,7 +189,8 @@ def test_training_prints_a_line_an_epoch_and_the_scores(runs):
         (["agban", "--epochs", "1", "--set", "num_objects=0"], ["num_objects"]),
         (["text", "--data", "nowhere"], ["found no 'nowhere'"]),
         (["agban", "--features", "nowhere.h5"], ["nowhere.h5: expected a feature store, found no such file"]),
-        (["text", "--vectors", "nowhere.txt"], ["nowhere.txt", "expected a file of word vectors"]),
+        (["text", "--vectors", "nowhere.txt"], ["nowhere.txt: expected a file of word vectors, found no such file"]),
+        (["text", "--vectors", "."], [".: expected a file of word vectors, found a folder"]),
         (["text", "--overwrite", "--resume"], ["`--overwrite` and `--resume` exclude each other"]),
         (["text", "--resume"], ["expected a run to resume, found no config.toml"]),
     ],
@@ -233,6 +234,24 @@ def test_a_malformed_training_file_is_refused(mner, tmp_path):
     for name in ("train", "dev", "test"):
         (tmp_path / f"{name}.txt").write_text("a\tB-X\nb\n", encoding="utf-8")
     mner("train", "text", "--data", tmp_path, "--out", tmp_path / "new").refused(f"{tmp_path / 'train.txt'}:2: ")
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "parts"),
+    [
+        ("test.txt", "", ["test.txt: expected posts, found an empty file"]),
+        ("test.jsonl", '{"tokens": ["a"]}\n', ["test.jsonl: expected posts with tags, found post 1 without"]),
+        ("train.jsonl", '{"tokens": ["a"], "tags": ["B-X"]}\n{"tokens": ["a"]}\n', ["train.jsonl: ", "post 2 without"]),
+        ("dev.txt", "a\tB-Y\n", ["dev.txt: expected tags of X", "found B-Y", "--transductive"]),
+    ],
+)
+def test_splits_that_do_not_serve_are_refused_before_training(mner, tmp_path, file, content, parts):
+    for name in {"train", "dev", "test"} - {file.partition(".")[0]}:
+        (tmp_path / f"{name}.txt").write_text("a\tB-X\n", encoding="utf-8")
+    (tmp_path / file).write_text(content, encoding="utf-8")
+    result = mner("train", "bilstm-crf", "--data", tmp_path, "--epochs", "1", "--out", tmp_path / "new")
+    result.refused(*parts)
+    assert not (tmp_path / "new").exists()
 
 
 def test_a_folder_that_is_not_empty_is_refused(mner, run_copy, corpus):

@@ -51,6 +51,7 @@ def test_a_data_set_is_counted(tmp_path):
         "tokens": 5,
         "pictures": 2,
         "without_picture": 1,
+        "untagged": 0,
         "without_entity": 2,
         "entities": 1,
         "types": {"PER": 1},
@@ -58,6 +59,7 @@ def test_a_data_set_is_counted(tmp_path):
     }
     assert report["splits"]["dev"]["types"] == {"ORG": 1, "PER": 1}
     assert report["splits"]["test"]["entities"] == 0
+    assert report["splits"]["test"]["untagged"] == 1
     total = report["total"]
     assert (total["posts"], total["tokens"], total["entities"], total["orphans"]) == (7, 10, 3, 1)
     assert total["types"] == {"ORG": 1, "PER": 2}

@@ -196,10 +196,11 @@ def test_jsonl_carries_any_token(tmp_path, token):
 
 
 def test_jsonl_passes_unknown_keys_through(tmp_path):
-    record = {"lang": "en", "deep": {"a": [1, None, "\u00e9"]}, "id": "1", "tokens": ["a"], "image": None}
+    record = {"lang": "en", "deep": {"a": [1, None, "\u00e9"]}, "cut": "\ud83d", "id": "1", "tokens": ["a"]}
+    record["image"] = None
     path = write(tmp_path, json.dumps(record) + "\n", "in.jsonl")
     posts = read_jsonl(path)
-    assert posts[0].extra == {"lang": "en", "deep": {"a": [1, None, "\u00e9"]}}
+    assert posts[0].extra == {"lang": "en", "deep": {"a": [1, None, "\u00e9"]}, "cut": "\ud83d"}
     write_jsonl(tmp_path / "out.jsonl", posts)
     assert json.loads((tmp_path / "out.jsonl").read_text(encoding="utf-8")) == record
 

@@ -327,6 +327,12 @@ def test_a_mask_of_another_rank_is_refused(shape):
         make_crf().decode(np.zeros((2, 4, K), "float32"), np.ones(shape, bool))
 
 
+@pytest.mark.parametrize("shape", [(2, 1), (1, 4), (2, 4, K)])
+def test_tags_of_another_shape_are_refused_and_not_broadcast(shape):
+    with pytest.raises(ValueError, match=r"`tags` must have the shape \[batch, tokens\] of the potentials\. Received"):
+        make_crf().log_likelihood(np.zeros((2, 4, K), "float32"), np.zeros(shape, "int32"), np.ones((2, 4), bool))
+
+
 def test_an_unbuilt_crf_says_so():
     with pytest.raises(ValueError, match="the CRF has no weights yet: call it on potentials first"):
         CRF(K).decode(np.zeros((2, 4, K), "float32"))
@@ -490,3 +496,10 @@ def test_fit_without_tags_says_what_is_missing():
     model.compile("sgd")
     with pytest.raises(ValueError, match=r"`y` must be the tags, \[batch, tokens\]"):
         model.fit(np.ones((2, 3), "int32"), verbose=0)
+
+
+def test_weights_that_are_not_one_a_row_are_refused_and_not_broadcast():
+    model = make_model(with_mask=False)
+    outputs = model(np.ones((3, 3), "int32"))
+    with pytest.raises(ValueError, match=r"`sample_weight` must hold one number a row, \[batch\].*\(3, 1\)"):
+        model.crf_loss(np.zeros((3, 3), "int32"), outputs, np.ones((3, 1), "float32"))
