@@ -2,12 +2,13 @@
 
     python scripts/run_notebooks.py [NOTEBOOK ...]     # by default, all of notebooks/
 
-Left out of what is kept: the error stream (start-up notes of the backends), the time of each cell, the ids of the
-machine's kernel. Needs the extra `test`.
+Left out of what is kept: the error stream (start-up notes of the backends), the time of each cell and of each step of
+training, the ids of the machine's kernel. Needs the extra `test`.
 """
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from pathlib import Path
@@ -16,6 +17,8 @@ import nbformat
 from nbclient import NotebookClient
 
 NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
+# What `fit(verbose=2)` says of time: " - 2s - 75ms/step".
+TIMES = re.compile(r" - [0-9msh]+ - [0-9.a-zµ]+/step")
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 
@@ -32,6 +35,9 @@ def run(path: Path) -> float:
         cell.id = f"cell-{number}"
         if cell.cell_type == "code":
             cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
+            for output in cell.outputs:
+                if output.output_type == "stream":
+                    output.text = TIMES.sub("", output.text)
     nbformat.write(notebook, path)
     return seconds
 
