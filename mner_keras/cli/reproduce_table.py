@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 INCOMPLETE = 1
 """The exit code of a table some of whose runs diverged or failed."""
+_ENDS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
 def reproduce_table(
@@ -121,6 +123,9 @@ def reproduce_table(
     from mner_keras.reproduce.plan import plan
 
     runs = plan(published, setting, out, [row.strip() for row in rows.split(",") if row.strip()])
+    for name, file in setting.vectors.items():
+        if name and all(run.system.vectors != name for run in runs):
+            _note(f"no row reads the {name} vectors: {file} left out")
     if dry_run:
         _dry_run(runs, jobs)
         return
@@ -152,11 +157,18 @@ def _train(
             "with them",
             out,
         )
+    # The end of a terminal or of a batch job ends the runs as the keyboard does, rather than leaving them behind.
+    ends = [number for number in _ENDS if signal.getsignal(number) == signal.SIG_DFL]
+    for number in ends:
+        signal.signal(number, signal.default_int_handler)
     try:
         outcomes = run_all(runs, jobs, _note)
     except KeyboardInterrupt:
         print(f"interrupted; the same command with --resume goes on after the last finished epochs ({out})")
         sys.exit(130)
+    finally:
+        for number in ends:
+            signal.signal(number, signal.SIG_DFL)
     return measure(table, setting, runs, outcomes, scheme, tolerance)
 
 
@@ -206,7 +218,8 @@ def _dry_run(runs: Sequence[PlannedRun], jobs: int) -> None:
     lines = []
     for folder, run in folders.items():
         found = estimates.get(folder.name)
-        state = "finished" if found is None else "to train"
+        ended = outcome_of(folder)
+        state = "to train" if ended is None else ended.state
         times = ["", ""] if found is None else [_duration(found.seconds), f"{found.megabytes:,.0f} MB"]
         lines.append([folder.name, state, str(run.config.epochs), *times])
     print_table("runs", ["", "", "epochs", "time", "disk"], lines)

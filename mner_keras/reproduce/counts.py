@@ -9,7 +9,7 @@ from mner_keras.data.check import check_dataset
 from mner_keras.data.datasets import Dataset
 from mner_keras.registry import find_model
 from mner_keras.reproduce.kinship import Kinship, kinship, paper_type
-from mner_keras.reproduce.result import Cell, ResultLine, TableResult, misprint_notes
+from mner_keras.reproduce.result import Cell, ResultLine, TableResult, published_notes
 from mner_keras.reproduce.systems import OVERALL
 from mner_keras.reproduce.table import PublishedTable, Row
 from mner_keras.run.scores import SCHEME
@@ -51,7 +51,7 @@ def count_table(table: PublishedTable, data: Dataset) -> TableResult:
         lines=tuple(lines),
         measured=f"counted; entities are those of {SCHEME}",
         differs=(f"data: {kin.description}",),
-        notes=(*misprint_notes(numbers), *_notes(table, kin, lines)),
+        notes=(*published_notes(table, numbers), *_notes(table, kin, lines)),
         provenance={"data": {"name": data.name, "sha256": data.hashes()}, "scheme": SCHEME},
     )
 

@@ -12,7 +12,7 @@ from mner_keras.errors import InputError
 from mner_keras.reproduce.differences import differences
 from mner_keras.reproduce.kinship import entity_types, kinship, paper_type
 from mner_keras.reproduce.plan import PlannedRun, Setting
-from mner_keras.reproduce.result import Cell, ResultLine, TableResult, misprint_notes
+from mner_keras.reproduce.result import Cell, ResultLine, TableResult, published_notes
 from mner_keras.reproduce.runner import Outcome, is_finished
 from mner_keras.reproduce.statistics import Comparison, compare
 from mner_keras.reproduce.systems import OVERALL, Line, columns_of, lines_of, turned
@@ -67,8 +67,8 @@ def measure(
         columns=tuple(name for name, *_ in columns),
         lines=tuple(lines),
         measured=f"F1, precision and recall in percent, over whole entities ({SCHEMES[scheme]}), of the test split",
-        differs=differences(table, setting, kin, runs, provenances),
-        notes=(*misprint_notes(numbers), *_row_notes(lines, runs), *_test_notes(table, comparisons)),
+        differs=differences(table, setting, data, kin, runs, provenances),
+        notes=(*published_notes(table, numbers), *_row_notes(lines, runs), *_test_notes(table, comparisons)),
         provenance=_provenance(data, provenances, scheme),
         tolerance=tolerance,
     )

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import inspect
 import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mner_keras.data.datasets import Dataset, load_dataset
+from mner_keras.data.datasets import SPLITS, Dataset, load_dataset
 from mner_keras.errors import InputError, did_you_mean
 from mner_keras.registry import ModelEntry, find_model
 from mner_keras.reproduce.systems import TableSystem, systems_of
 from mner_keras.reproduce.table import PublishedTable
+from mner_keras.run.arguments import check_arguments, free_arguments
 from mner_keras.run.config import RunConfig
+from mner_keras.vision.feature_store import FeatureStore
 
 BUDGETS = ("fast", "paper")
 KINDS = ("regions", "objects")
@@ -76,10 +77,13 @@ def plan(
         rows: keys of the systems to train; empty for all.
 
     Raises:
-        InputError: an unknown row, data set or argument, or settings that do not fit.
+        InputError: an unknown row, data set or argument, a malformed file, or settings that do not fit.
     """
     _check(setting)
     data = load_dataset(setting.data)
+    for split in SPLITS:
+        # A malformed file is told before anything is trained.
+        data[split]
     systems = _chosen(table, rows)
     runs = []
     for seed in range(1, setting.seeds + 1):
@@ -94,8 +98,9 @@ def configure(system: TableSystem, setting: Setting, data: Dataset, seed: int) -
     entry = find_model(system.model)
     model_class = entry.load_class()
     kind = visual_kind(system.model)
-    defaults = inspect.signature(model_class.__init__).parameters
+    defaults = {**free_arguments(model_class), **entry.arguments}
     arguments = {**setting.arguments.get(system.model, {}), **system.arguments}
+    check_arguments(model_class, arguments)
     budget = fast_settings(entry, len(data["train"])) if setting.budget == "fast" else {}
     config = RunConfig.for_model(
         system.model,
@@ -108,9 +113,7 @@ def configure(system: TableSystem, setting: Setting, data: Dataset, seed: int) -
         seed=seed,
         precision=setting.precision,
         # Without what is the default anyway, so that tables share the run.
-        arguments={
-            name: value for name, value in arguments.items() if name not in defaults or value != defaults[name].default
-        },
+        arguments={name: value for name, value in arguments.items() if value != defaults[name]},
     )
     # A system that knows no seed is one run, whatever the seed.
     return config.without_unused()[0]
@@ -182,6 +185,11 @@ def _check(setting: Setting) -> None:
     for kind, path in setting.features.items():
         if not Path(path).is_file():
             raise InputError(f"expected a store of {kind} (HDF5), found no such file", path)
+        store = FeatureStore(path)
+        found = store.attributes.get("kind", kind)
+        store.close()
+        if found != kind:
+            raise InputError(f"expected a store of {kind}, found one of {found}", path)
     for path in setting.vectors.values():
         if not Path(path).is_file():
             raise InputError("expected a file of word vectors, found no such file", path)

@@ -99,6 +99,7 @@ def _cell(record: Mapping[str, Any], row: str, column: str, cell: Mapping[str, A
             value=cell["published"],
             unit=record["unit"],
             source=cell["source"],
+            significant=cell.get("significant", False),
             misprint=None if note is None else Misprint(row, (column,), "", note),
         )
     both = published is not None and cell["mean"] is not None

@@ -45,7 +45,8 @@ def notes_of(result: TableResult) -> list[str]:
         "✗": f"✓ and ✗: within {result.tolerance} points of the published number, or not",
     }
     legend = dict.fromkeys(meaning for sign, meaning in signs.items() if sign in text)
-    failures = [f"{line.name}: {why}" for line in result.lines for why in line.failures]
+    lines = zip(names_of(result), result.lines, strict=True)
+    failures = [f"{name}: {why}" for name, line in lines for why in line.failures]
     return [*legend, *failures, *result.notes]
 
 
@@ -84,7 +85,9 @@ def to_markdown(result: TableResult) -> str:
     comparison = comparison_header(result)
     if comparison:
         rows = [
-            [line.name, *comparison_cells(line, comparison)] for line in result.lines if line.comparison is not None
+            [name, *comparison_cells(line, comparison)]
+            for name, line in zip(names_of(result), result.lines, strict=True)
+            if line.comparison is not None
         ]
         parts.append(f"Against {reference_name(result)}:\n\n" + _markdown_table(["", *comparison], rows))
     notes = notes_of(result)
@@ -120,8 +123,9 @@ def to_csv(result: TableResult) -> str:
 
 
 def to_latex(result: TableResult) -> str:
-    """A `tabular` for the package booktabs; what differs from the paper's setting stands above it as comments."""
-    lines = [f"% {_one_line(text)}" for text in (result.heading, f"Measured: {result.measured}.", *result.differs)]
+    """A `tabular` for the package booktabs; what differs and the notes stand above it as comments."""
+    above = (result.heading, f"Measured: {result.measured}.", *result.differs, *notes_of(result))
+    lines = [f"% {_one_line(text)}" for text in above]
     lines += [r"\begin{tabular}{ll" + "r" * len(result.columns) + "}", r"\toprule"]
     lines += [" & ".join(["", "", *map(_latex, result.columns)]) + r" \\", r"\midrule"]
     last = None
@@ -165,6 +169,7 @@ def _published(cell: Cell) -> str:
     if cell.published is None:
         return NOTHING
     marks = {"published-elsewhere": "‡"}.get(cell.published.source, "")
+    marks += "*" if cell.published.significant else ""
     return f"{cell.published}{marks}{'?' if cell.published.misprint is not None else ''}"
 
 

@@ -145,6 +145,7 @@ def _cell_json(cell: Cell, tolerance: float | None) -> dict[str, Any]:
     return {
         "published": None if published is None else published.value,
         "source": None if published is None else published.source,
+        "significant": published is not None and published.significant,
         "misprint": None if published is None or published.misprint is None else published.misprint.note,
         "mean": cell.mean,
         "standard_deviation": cell.deviation,
@@ -154,9 +155,9 @@ def _cell_json(cell: Cell, tolerance: float | None) -> dict[str, Any]:
     }
 
 
-def misprint_notes(numbers: Sequence[PublishedNumber]) -> tuple[str, ...]:
-    """A line for each misprint among the numbers."""
-    return tuple(
+def published_notes(table: PublishedTable, numbers: Sequence[PublishedNumber]) -> tuple[str, ...]:
+    """What a reader should know of a table as printed, and a line for each misprint among the numbers."""
+    return ((table.note,) if table.note else ()) + tuple(
         dict.fromkeys(
             f"misprint ({number.row}, {', '.join(number.misprint.columns)}): {number.misprint.note}"
             for number in numbers

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import IO
 
 from mner_keras.errors import InputError
 from mner_keras.reproduce.plan import PlannedRun
@@ -90,8 +91,15 @@ def run_all(
             while waiting and len(started) < jobs:
                 folder = waiting.pop(0)
                 begun += 1
+                # Another table that shares the run may have trained it meanwhile, or train it now.
+                found = outcome_of(folder)
+                process = _start(folder) if found is None else None
+                if process is None:
+                    outcomes[folder] = found or Outcome(folder, "failed", "another process trains it now")
+                    report(_line(outcomes[folder], 0))
+                    continue
+                started[folder] = (process, time.monotonic())
                 report(f"[{begun}/{total}] {folder.name}: training")
-                started[folder] = (_start(folder), time.monotonic())
             for folder, (process, since) in list(started.items()):
                 if process.poll() is not None:
                     del started[folder]
@@ -113,13 +121,29 @@ def _prepare(folder: Path, config: RunConfig) -> None:
     config.save(path)
 
 
-def _start(folder: Path) -> subprocess.Popen:
+def _start(folder: Path) -> subprocess.Popen | None:
+    """Begin to train; `None` where another process does."""
     command = [*COMMAND, os.fspath(folder / "config.toml"), "--out", os.fspath(folder), "--resume"]
     with open(folder / LOG, "ab") as log:
+        if not _lock(log):
+            return None
         # A group of its own: the keyboard's interrupt reaches this process, which passes it on and waits.
         return subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
         )
+
+
+def _lock(log: IO[bytes]) -> bool:
+    """Take the log for the process that writes it: the system lets go of it when that process ends, however it does."""
+    try:
+        import fcntl
+    except ImportError:  # Windows: a run that two processes train at once is not noticed
+        return True
+    try:
+        fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 def _ended(folder: Path, code: int) -> Outcome:

@@ -57,7 +57,7 @@ class Row:
             `mner_keras.registry.Training`, or `"num_tags"`.
         source: where the row's numbers come from, if not where the table's do.
         sources: the same for single numbers, by the column's key.
-        significant: whether the paper marks the row as significantly better than its baseline.
+        significant: whether the paper marks the row's F1 as significantly better than its baseline's.
         note: what a reader should know.
     """
 
@@ -124,6 +124,7 @@ class PublishedNumber:
         model: the registry's name of the system that it belongs to.
         entity_type: `"PER"`, `"LOC"`, `"ORG"`, `"MISC"` or `"overall"`.
         metric: `"precision"`, `"recall"` or `"f1"`.
+        significant: whether the paper marks it as significantly better than its baseline.
         misprint: why it cannot be right, if so.
     """
 
@@ -137,6 +138,7 @@ class PublishedNumber:
     model: str | None = None
     entity_type: str | None = None
     metric: str | None = None
+    significant: bool = False
     misprint: Misprint | None = None
 
     def __str__(self) -> str:
@@ -219,6 +221,7 @@ class PublishedTable:
             model=row.model or column.model,
             entity_type=row.entity_type or column.entity_type,
             metric=column.metric,
+            significant=row.significant and column.metric == "f1",
             misprint=misprint,
         )
 

@@ -5,6 +5,8 @@ import io
 import json
 import statistics
 
+import h5py
+import numpy as np
 import pytest
 from finished_runs import finish_run, make_posts, predict
 
@@ -103,6 +105,78 @@ def test_what_differs_is_told(result):
         "3 seeds a system",
     ):
         assert part in text
+
+
+def finish(table, setting, out, rows=(), rate=1.0, **provenance):
+    """A table whose runs are all finished, without training."""
+    runs = plan(table, setting, out, rows)
+    posts = load_dataset(setting.data)["test"]
+    for number, run in enumerate(runs):
+        finish_run(run.folder, run.config, predict(posts, rate, number), **provenance)
+    return measure(table, setting, runs, {run.folder: Outcome(run.folder, "finished") for run in runs})
+
+
+def test_arguments_that_are_not_the_papers_are_told(data, tmp_path):
+    setting = Setting(data=str(data), arguments={"hsn": {"gate": "feature", "num_heads": 8}, "agban": {"dropout": 0.1}})
+    differs = "\n".join(finish(TABLE, setting, tmp_path).differs)
+    assert "arguments that are not the paper's: gate = feature (hsn)" in differs
+    assert "num_heads" not in differs
+    # Dropout 0 is the row's own argument, and so the paper's.
+    differs = "\n".join(finish(find_table("agban", 5), setting, tmp_path).differs)
+    assert "arguments that are not the paper's: dropout = 0.1 (agban)" in differs
+    assert "dropout = 0.0" not in differs
+
+
+def test_what_the_stores_lack_is_told(data, tmp_path):
+    posts = [post for split in load_dataset(data).values() for post in split]
+    images = sorted({post.image_id for post in posts if post.image_id is not None})
+    with h5py.File(tmp_path / "objects.h5", "w") as file:
+        for image in images[1:]:
+            file[image] = np.zeros((3, 4), "float32")
+    lacking = sum(post.image_id == images[0] for post in posts)
+    named = sum(post.image_id is not None for post in posts)
+    setting = Setting(data=str(data), features={"objects": str(tmp_path / "objects.h5")})
+    store = {"extractor": "maskrcnn-agban", "sha256": "f" * 64}
+    differs = finish(find_table("agban", 6), setting, tmp_path, features=store).differs
+    assert any(f"the store lacks {lacking} of the {named} pictures that the posts name" in line for line in differs)
+    assert "objects: no picture of the store has as many as are read in top-4, top-5" in differs
+    assert not any("Mask R-CNN" in line for line in differs)
+
+
+def test_the_row_that_is_meant_to_see_no_picture_is_not_told_of(data, tmp_path):
+    differs = "\n".join(finish(TABLE, Setting(data=str(data)), tmp_path, ["hsn-without-vf", "hsn"]).differs)
+    assert "no features of pictures: hsn trained without any" in differs
+
+
+def test_systems_whose_papers_say_otherwise_or_nothing(data, tmp_path):
+    rows = ["t-ner", "vam", "adaptive-co-attention"]
+    table, store = find_table("agban", 3), {"extractor": "vgg16", "sha256": "f" * 64}
+    setting = Setting(data=str(data), budget="paper")
+    differs = finish(table, setting, tmp_path, rows, features=store).differs
+    assert "features (regions) of vam: vgg16; its paper's are regions of ResNet" in differs
+    assert not any("adaptive-co-attention: vgg16" in line for line in differs)
+    assert "training: as each system's paper says, but for those that follow" in differs
+    assert any(line.startswith("training of adaptive-co-attention: RMSprop") for line in differs)
+    assert any(line.startswith("T-NER: no gazetteers") for line in differs)
+    differs = finish(TABLE, setting, tmp_path, ["hsn"]).differs
+    assert "training: as each system's paper says" in differs
+
+
+def test_the_comparison_tells_lines_of_one_name_apart(data, tmp_path):
+    result = finish(find_table("hsn", 3), Setting(data=str(data)), tmp_path, rate=0.5)
+    against = to_markdown(result).partition("Against CNN + BiLSTM + CRF")[2]
+    names = [line.split(" | ")[0] for line in against.splitlines() if "[" in line]
+    assert len(set(names)) == len(names) == 5
+
+
+def test_the_papers_mark_of_significance_is_printed_and_explained(data, tmp_path):
+    table = find_table("agban", 3)
+    result = measure(table, Setting(data=str(data)), plan(table, Setting(data=str(data)), tmp_path), {})
+    text = to_markdown(result)
+    assert "| published | 74.13 | 72.39 | 73.25* |" in text
+    assert "| published | 74.09 | 69.73 | 71.85 |" in text
+    assert "- *: the paper's mark, better than Object-Concat" in text
+    assert "% *: the paper's mark" in to_latex(result)
 
 
 def test_markdown_holds_differences_before_the_numbers(result):

@@ -1,5 +1,7 @@
 """What a table takes to train: a run a system and seed, shared where it is the same."""
 
+import h5py
+import numpy as np
 import pytest
 
 from mner_keras.errors import InputError
@@ -9,6 +11,13 @@ from mner_keras.reproduce.plan import Setting, fast_settings, plan, run_name
 from mner_keras.reproduce.published import PAPERS
 from mner_keras.reproduce.systems import columns_of, lines_of, systems_of
 from mner_keras.run.config import RunConfig
+
+
+def write_store(path, kind):
+    with h5py.File(path, "w") as file:
+        file.attrs["kind"] = kind
+        file["1"] = np.zeros((2, 3), "float32")
+
 
 RESULTS = [table for paper in PAPERS for table in load_published(paper).tables if table.kind == "results"]
 
@@ -75,8 +84,10 @@ def test_a_system_without_a_seed_has_one_run():
 
 
 def test_features_and_vectors_go_to_the_systems_that_read_them(tmp_path):
-    for name in ("r.h5", "o.h5", "t.txt", "c.txt"):
+    for name in ("t.txt", "c.txt"):
         (tmp_path / name).touch()
+    write_store(tmp_path / "r.h5", "regions")
+    write_store(tmp_path / "o.h5", "objects")
     features = {"regions": str(tmp_path / "r.h5"), "objects": str(tmp_path / "o.h5")}
     vectors = {"twitter": str(tmp_path / "t.txt"), "": str(tmp_path / "c.txt")}
     setting = Setting(features=features, vectors=vectors)
@@ -90,7 +101,7 @@ def test_features_and_vectors_go_to_the_systems_that_read_them(tmp_path):
 
 
 def test_without_pictures_hsn_still_gets_the_store_whose_blank_picture_it_sees(tmp_path):
-    (tmp_path / "r.h5").touch()
+    write_store(tmp_path / "r.h5", "regions")
     setting = Setting(features={"regions": str(tmp_path / "r.h5")})
     (run,) = plan(find_table("hsn", 5), setting, "out", ["hsn-without-vf"])
     assert run.config.features == str(tmp_path / "r.h5")
@@ -101,6 +112,24 @@ def test_arguments_reach_their_model_and_the_rows_own_come_first():
     for run in plan(find_table("agban", 6), setting, "out"):
         assert run.config.arguments["rank"] == 7
         assert run.config.arguments.get("num_objects", 3) == int(run.system.key[-1])
+
+
+def test_an_argument_that_undoes_what_the_name_stands_for_is_kept():
+    setting = Setting(arguments={"agban-gban": {"adversarial": True, "gate": True}})
+    (run,) = plan(find_table("agban", 3), setting, "out", ["agban-gban"])
+    assert run.config.arguments == {"adversarial": True}
+
+
+def test_wrong_files_are_told_before_anything_is_trained(tmp_path):
+    write_store(tmp_path / "o.h5", "objects")
+    (tmp_path / "r.h5").write_text("no HDF5")
+    for name, message in (("o.h5", "expected a store of regions, found one of objects"), ("r.h5", "expected an HDF5")):
+        with pytest.raises(InputError, match=message):
+            plan(find_table("hsn", 5), Setting(features={"regions": str(tmp_path / name)}), "out")
+    for split, line in (("train", "a\tB-X\n"), ("dev", "a\tB-X\n"), ("test", "no tag\n")):
+        (tmp_path / f"{split}.txt").write_text(line)
+    with pytest.raises(InputError, match="test.txt"):
+        plan(find_table("hsn", 5), Setting(data=str(tmp_path), budget="paper"), "out")
 
 
 def test_a_folders_name_tells_configurations_apart_and_not_seeds():
@@ -119,6 +148,7 @@ def test_a_folders_name_tells_configurations_apart_and_not_seeds():
         (Setting(vectors={"": "no.txt"}), [], "no.txt: expected a file of word vectors"),
         (Setting(data="nowhere"), [], "expected `sample`, a folder"),
         (Setting(precision="half"), [], "`precision` must be one of"),
+        (Setting(arguments={"hsn": {"gat": "feature"}}), [], "an argument of HSN .* Did you mean 'gate'"),
     ],
 )
 def test_what_cannot_be_planned(setting, rows, message):
