@@ -19,7 +19,7 @@ class CRFModel(keras.Model):
     Args:
         inputs: the functional model's inputs.
         outputs: a dict with `potentials`, what a `CRF` layer returned, and `mask`, bool `[B, n]`, true where a token
-            stands; without `mask` every position counts.
+            stands; without `mask` every position counts, and so the CRF must not have been given one.
         name: the model's name.
 
     Example:
@@ -43,8 +43,15 @@ class CRFModel(keras.Model):
         if len(layers) != 1:
             raise ValueError(f"`outputs` must come through exactly one CRF layer. Received: {len(layers)} of them")
         self.crf = layers[0]
+        if self.crf.was_given_mask and "mask" not in outputs:
+            raise ValueError(
+                "`outputs` must hold the 'mask' that the CRF layer was given, or padding would be trained on. "
+                f"Received: outputs with {', '.join(outputs)}"
+            )
 
     def compile(self, optimizer="rmsprop", **kwargs) -> None:
+        if kwargs.get("loss") is not None:
+            raise ValueError(f"the loss is the CRF's own: `loss` must be left out. Received: loss={kwargs['loss']!r}")
         super().compile(optimizer, **kwargs)
         # An optimiser that makes its variables within the first step has TensorFlow trace that step twice.
         self.optimizer.build(self.trainable_variables)

@@ -159,7 +159,8 @@ def post_record(post: Post) -> dict[str, Any]:
 
 def _post_from_record(record: dict[str, Any]) -> Post:
     if "tokens" not in record and not isinstance(record.get("text"), str):
-        raise ValueError("expected the key `tokens` (a list of strings) or `text` (a string), found neither")
+        found = f"`text` {record['text']!r}" if "text" in record else "neither"
+        raise ValueError(f"expected the key `tokens` (a list of strings) or `text` (a string), found {found}")
     image = record.get("image")
     if image is not None and not isinstance(image, str):
         raise ValueError(f"expected `image` to be a string or null, found {image!r}")

@@ -82,6 +82,7 @@ class CRF(keras.layers.Layer):
         self.num_tags = int(num_tags)
         self.boundary = boundary
         self.constraints = constraints
+        self.was_given_mask = False
         self.supports_masking = True
 
     def build(self, potentials_shape) -> None:
@@ -103,6 +104,10 @@ class CRF(keras.layers.Layer):
 
     def compute_output_shape(self, potentials_shape, mask_shape=None):
         return potentials_shape
+
+    def compute_output_spec(self, potentials, mask=None):
+        self.was_given_mask = mask is not None
+        return super().compute_output_spec(potentials, mask=mask)
 
     def log_likelihood(self, potentials, tags, mask=None):
         """Log-likelihood of tag sequences, `[B]`.

@@ -262,7 +262,7 @@ def test_a_picture_is_known_by_its_name_without_folder_and_ending(tmp_path, imag
         ('{"text": "  "}', ": `tokens` must hold at least one token. Received: no tokens"),
         ('{"tokens": ["a"], "tags": ["S-PER"]}', ": `tags` must be BIO tags (O, B-TYPE, I-TYPE). Received: 'S-PER'"),
         ('{"words": ["a"]}', ": expected the key `tokens` (a list of strings) or `text` (a string), found neither"),
-        ('{"text": 5}', ": expected the key `tokens` (a list of strings) or `text` (a string), found neither"),
+        ('{"text": 5}', ": expected the key `tokens` (a list of strings) or `text` (a string), found `text` 5"),
         ('{"tokens": ["a"], "image": 5}', ": expected `image` to be a string or null, found 5"),
         ('["a", "b"]', ': expected a JSON object, found \'["a", "b"]\''),
         ("null", ": expected a JSON object, found 'null'"),

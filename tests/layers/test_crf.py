@@ -491,6 +491,22 @@ def test_outputs_that_hold_no_potentials_are_refused():
         CRFModel(ids, {"potentials": CRF(K)(CRF(K)(features))})
 
 
+@pytest.mark.parametrize("explicit", [True, False])
+def test_a_mask_that_the_loss_would_not_see_is_refused(explicit):
+    ids = keras.Input((None,), dtype="int32")
+    mask = ids != 0
+    features = keras.layers.Embedding(12, K, mask_zero=not explicit)(ids)
+    potentials = CRF(K)(features, mask=mask if explicit else None)
+    with pytest.raises(ValueError, match="`outputs` must hold the 'mask' that the CRF layer was given"):
+        CRFModel(ids, {"potentials": potentials})
+    CRFModel(ids, {"potentials": potentials, "mask": mask})
+
+
+def test_another_loss_is_refused():
+    with pytest.raises(ValueError, match="the loss is the CRF's own: `loss` must be left out. Received: loss='mse'"):
+        make_model().compile("sgd", loss="mse")
+
+
 def test_fit_without_tags_says_what_is_missing():
     model = make_model(with_mask=False)
     model.compile("sgd")
