@@ -10,9 +10,9 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import IO
 
 from mner_keras.errors import InputError
+from mner_keras.file_lock import take_lock
 from mner_keras.reproduce.plan import PlannedRun
 from mner_keras.run.config import RunConfig
 
@@ -125,25 +125,12 @@ def _start(folder: Path) -> subprocess.Popen | None:
     """Begin to train; `None` where another process does."""
     command = [*COMMAND, os.fspath(folder / "config.toml"), "--out", os.fspath(folder), "--resume"]
     with open(folder / LOG, "ab") as log:
-        if not _lock(log):
+        if not take_lock(log):
             return None
         # A group of its own: the keyboard's interrupt reaches this process, which passes it on and waits.
         return subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
         )
-
-
-def _lock(log: IO[bytes]) -> bool:
-    """Take the log for the process that writes it: the system lets go of it when that process ends, however it does."""
-    try:
-        import fcntl
-    except ImportError:  # Windows: a run that two processes train at once is not noticed
-        return True
-    try:
-        fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
 
 
 def _ended(folder: Path, code: int) -> Outcome:

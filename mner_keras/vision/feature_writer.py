@@ -14,6 +14,7 @@ import h5py
 import numpy as np
 
 from mner_keras.errors import InputError
+from mner_keras.file_lock import take_lock
 from mner_keras.run.files import write_whole
 from mner_keras.vision.feature_store import BLANK
 
@@ -269,16 +270,10 @@ def check_id(image_id: str) -> None:
 
 
 def _lock(folder: Path, path: Path) -> Any:
-    """An open file that only one process holds at a time; the system lets go of it when the process ends."""
+    """An open file that only one process holds at a time."""
     folder.mkdir(exist_ok=True)
     lock = open(folder / LOCK, "wb")  # noqa: SIM115 (held until the writer ends)
-    try:
-        import fcntl
-    except ImportError:  # Windows: a store that two processes write at once is not noticed
-        return lock
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    if not take_lock(lock):
         lock.close()
-        raise InputError("another process is writing this store", path) from None
+        raise InputError("another process is writing this store", path)
     return lock
