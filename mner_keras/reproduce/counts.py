@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from mner_keras.data.check import check_dataset
 from mner_keras.data.datasets import Dataset
 from mner_keras.registry import find_model
-from mner_keras.reproduce.kinship import Kinship, kinship, paper_type
+from mner_keras.reproduce.kinship import Kinship, kinship, paper_types
 from mner_keras.reproduce.result import Cell, ResultLine, TableResult, published_notes
 from mner_keras.reproduce.systems import OVERALL
 from mner_keras.reproduce.table import PublishedTable, Row
@@ -36,9 +36,9 @@ def count_table(table: PublishedTable, data: Dataset) -> TableResult:
     report, kin = check_dataset(data), kinship(data)
     part = _REAL_WORLD if kin.name == "real-world" else _TWITTER
     comparable = kin.name != "other"
-    lines = []
+    lines, names = [], paper_types(data)
     for row in table.rows:
-        counts = _by_type(report, row) if table.paper == "agban" else _by_split(report, row, part)
+        counts = _by_type(report, row, names) if table.paper == "agban" else _by_split(report, row, part)
         cells = [
             Cell(table.find_number(row.key, column.key), counts.get(column.key, ()), comparable)
             for column in table.columns
@@ -94,11 +94,11 @@ def _by_split(report: Mapping, row: Row, part: str) -> dict[str, tuple[float, ..
     return counts
 
 
-def _by_type(report: Mapping, row: Row) -> dict[str, tuple[float, ...]]:
+def _by_type(report: Mapping, row: Row, names: Mapping[str, str]) -> dict[str, tuple[float, ...]]:
     """Entities of a type, by split and in all."""
     counts = {}
     for split, found in (*report["splits"].items(), ("total", report["total"])):
-        types = {paper_type(kind): count for kind, count in found["types"].items()}
+        types = {names[kind]: count for kind, count in found["types"].items()}
         value = found["entities"] if row.entity_type == OVERALL else types.get(row.entity_type, 0)
         counts[split] = (float(value),)
     return counts

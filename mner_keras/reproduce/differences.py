@@ -156,10 +156,14 @@ def _arguments(runs: Sequence[PlannedRun]) -> list[str]:
     """Arguments of models that are neither the paper's nor the row's."""
     found: dict[str, list[str]] = {}
     for run in runs:
-        for name, value in run.config.arguments.items():
+        changed = [
+            f"{name} = {value}"
+            for name, value in run.config.arguments.items()
             # A preset has a line of its own, and gazetteers are what T-NER's paper has.
-            if name not in run.system.arguments and name not in ("preset", "gazetteers"):
-                _add(found, f"{name} = {value}", run.config.model)
+            if name not in run.system.arguments and name not in ("preset", "gazetteers")
+        ]
+        if changed:
+            _add(found, ", ".join(changed), run.config.model)
     return [f"arguments that are not the paper's: {what} ({', '.join(models)})" for what, models in found.items()]
 
 

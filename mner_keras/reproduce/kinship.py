@@ -60,9 +60,10 @@ def kinship(data: Dataset) -> Kinship:
     return Kinship("other", f"{data.name}, which is none of the papers' data sets")
 
 
-def paper_type(entity_type: str) -> str:
-    """What the papers call an entity type of the data."""
-    return _PAPER_TYPES.get(entity_type, entity_type)
+def paper_types(data: Dataset) -> dict[str, str]:
+    """What the papers call each entity type of the data; where the data have that name too, both stay."""
+    types = {tag[2:] for split in data for post in data[split] for tag in post.tags or () if tag != "O"}
+    return {kind: kind if _PAPER_TYPES.get(kind) in types else _PAPER_TYPES.get(kind, kind) for kind in types}
 
 
 def entity_types(data: Dataset) -> tuple[str, ...]:

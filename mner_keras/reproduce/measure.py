@@ -10,7 +10,7 @@ from typing import Any
 from mner_keras.data.datasets import Dataset, load_dataset
 from mner_keras.errors import InputError
 from mner_keras.reproduce.differences import differences
-from mner_keras.reproduce.kinship import entity_types, kinship, paper_type
+from mner_keras.reproduce.kinship import entity_types, kinship, paper_types
 from mner_keras.reproduce.plan import PlannedRun, Setting
 from mner_keras.reproduce.result import Cell, ResultLine, TableResult, published_notes
 from mner_keras.reproduce.runner import Outcome, is_finished
@@ -49,7 +49,8 @@ def measure(
     finished = {folder for folder, outcome in outcomes.items() if outcome.state == "finished"}
     provenances = {folder: read_provenance(folder) for folder in finished}
     predictions = {folder: read_predictions(folder) for folder in finished}
-    scores = {folder: _scores(rows, scheme) for folder, rows in predictions.items()}
+    names = paper_types(data)
+    scores = {folder: _scores(rows, scheme, names) for folder, rows in predictions.items()}
     by_system: dict[str, dict[int, Path]] = {}
     for run in runs:
         if run.folder in finished:
@@ -105,11 +106,11 @@ def check_finished(setting: Setting, runs: Sequence[PlannedRun]) -> None:
             )
 
 
-def _scores(predictions: Iterable[Prediction], scheme: str) -> dict[str, dict[str, float]]:
+def _scores(predictions: Iterable[Prediction], scheme: str, names: Mapping[str, str]) -> dict[str, dict[str, float]]:
     """Scores by what the papers call the types, and overall."""
     rows = list(predictions)
     found = entity_scores([row.tags for row in rows], [row.predicted for row in rows], scheme)
-    return {OVERALL: found["micro"], **{paper_type(kind): row for kind, row in found["types"].items()}}
+    return {OVERALL: found["micro"], **{names.get(kind, kind): row for kind, row in found["types"].items()}}
 
 
 def _columns(table: PublishedTable, data: Dataset) -> list[tuple[str, str, str | None]]:
@@ -122,7 +123,8 @@ def _columns(table: PublishedTable, data: Dataset) -> list[tuple[str, str, str |
         types = list(dict.fromkeys(kind for kind, _ in columns_of(table)))
     if types != [OVERALL]:
         metric = None if turned(table) else "f1"
-        new = [kind for kind in map(paper_type, entity_types(data)) if kind not in types]
+        names = paper_types(data)
+        new = [names[kind] for kind in entity_types(data) if names[kind] not in types]
         columns += [(kind if metric is None else _heading(kind, metric), kind, metric) for kind in new]
     return columns
 

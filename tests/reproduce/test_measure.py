@@ -241,6 +241,24 @@ def test_types_of_the_data_that_no_paper_has_get_columns(setting, tmp_path):
     assert cells["LOC F1"].mean is None
 
 
+def test_a_type_of_the_papers_name_is_not_mixed_with_the_one_that_stands_for_it(tmp_path):
+    renamed = {"PER": "MISC", "LOC": "OTHER"}
+    posts = [
+        type(p)(p.tokens, tuple(tag[:2] + renamed[tag[2:]] if tag != "O" else tag for tag in p.tags))
+        for p in make_posts(30)
+    ]
+    for split in ("train", "dev", "test"):
+        write_jsonl(tmp_path / f"{split}.jsonl", posts)
+    table, setting = find_table("hsn", 3), Setting(data=str(tmp_path))
+    runs = plan(table, setting, tmp_path / "out", ["hsn-crawl"])
+    found = [["O" if tag.endswith("OTHER") else tag for tag in post.tags] for post in posts]
+    finish_run(runs[0].folder, runs[0].config, found)
+    result = measure(table, setting, runs, {runs[0].folder: Outcome(runs[0].folder, "finished")})
+    cells = dict(zip(result.columns, result.lines[0].cells, strict=True))
+    assert cells["MISC F1"].mean == 100
+    assert cells["OTHER F1"].mean == 0
+
+
 def test_runs_of_data_that_changed_since_are_refused(setting, runs, data):
     check_finished(setting, runs)
     path = data / "dev.jsonl"
