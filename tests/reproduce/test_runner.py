@@ -34,6 +34,7 @@ if wish == "crash":
     os.kill(os.getpid(), signal.SIGKILL)
 if wish == "wait":
     try:
+        (folder / "waiting").touch()
         time.sleep(60)
     except KeyboardInterrupt:
         (folder / "interrupted").touch()
@@ -95,7 +96,7 @@ def test_as_many_at_once_as_asked(runs):
         wish(run, "wait")
     thread = threading.Thread(target=lambda: runner.run_all(runs[:2], jobs=2), daemon=True)
     thread.start()
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while len(started(runs)) < 2:
         assert time.monotonic() < deadline
         time.sleep(0.05)
@@ -117,7 +118,7 @@ def test_an_interrupt_ends_the_processes_politely_and_the_run_goes_on_later(runs
     raise_when_started = []
     wish(runs[1], "finish")
     with pytest.raises(KeyboardInterrupt):
-        runner.run_all(runs[:2], jobs=2, report=_after(started, runs, report))
+        runner.run_all(runs[:2], jobs=2, report=_after(runs[0].folder / "waiting", report))
     assert (runs[0].folder / "interrupted").exists()
     assert runner.begun(runs[0].folder)
     (runs[0].folder.parent / f"{runs[0].folder.name}.wish").unlink()
@@ -125,15 +126,14 @@ def test_an_interrupt_ends_the_processes_politely_and_the_run_goes_on_later(runs
     assert not runner.begun(runs[0].folder)
 
 
-def _after(started, runs, report):
-    """Wait until both stubs have begun before the second report."""
+def _after(sign, report):
+    """Wait until the stub that waits has begun to, before the second report."""
 
     def wait(line):
         if "[2/2]" in line:
-            deadline = time.monotonic() + 20
-            while not started(runs) and time.monotonic() < deadline:
+            deadline = time.monotonic() + 60
+            while not sign.exists() and time.monotonic() < deadline:
                 time.sleep(0.05)
-            time.sleep(0.5)
         report(line)
 
     return wait
