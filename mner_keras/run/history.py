@@ -28,6 +28,8 @@ def read_history(folder: str | os.PathLike) -> list[dict[str, float]]:
     try:
         with open(path, encoding="utf-8", newline="") as file:
             rows = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+    except NotADirectoryError:
+        raise InputError("expected a run's folder, whose history is read; found a file", folder) from None
     except OSError as error:
         raise InputError(f"expected a run's history; {error.strerror}", path) from None
     except (TypeError, ValueError, csv.Error) as error:

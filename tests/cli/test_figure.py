@@ -151,6 +151,7 @@ def test_wrong_input_is_told(mner, untrained, corpus, tmp_path):
     refused("agban", 7, "--run", untrained("agban-gban"), "--out", out)("expected the losses of a model with")
     refused("hsn", 5, "--run", hsn, "--out", out, "--posts", "test_0")("found 'test_0'. Did you mean 'test-0'?")
     refused("hsn", 5, "--run", hsn, "--out", out, "--split", "tset")("Did you mean 'test'?")
+    refused("agban", 7, "--run", agban / "model.keras", "--out", out)("expected a run's folder", "found a file")
     refused("hsn", 5, "x", "--run", hsn, "--out", out)("--posts names posts")
     refused("hsn", 5, "--run", tmp_path / "none", "--out", out)("found no such thing")
     refused("hsn", 5, "--run", tmp_path, "--out", out)("expected a run with a model.keras, found none")

@@ -21,6 +21,7 @@ from mner_keras.reproduce.report.sources import TableSource, find_sources
 from mner_keras.reproduce.result import TableResult
 from mner_keras.run.finished import FinishedRun
 from mner_keras.run.history import posts_per_batch
+from mner_keras.text import TaggerDataMissing
 
 
 @dataclasses.dataclass(frozen=True)
@@ -169,7 +170,7 @@ def _run(
             batches = posts_per_batch(record.config, *(len(run.dataset[split]) for split in ("train", "dev")))
             if count:
                 found, mean = hardest_posts(run, record, count, shelf, pictures)
-        except (InputError, OSError) as error:
+        except (InputError, OSError, TaggerDataMissing) as error:
             reason = f"Not computed: {_without_folders(str(error))}"
     return RunPart(
         key=key,

@@ -185,3 +185,16 @@ def test_wrong_input_is_told(mner, finished, tmp_path):
     (tmp_path / "table" / "table.json").write_text("{}")
     refused(tmp_path / "table", "--out", out)("table.json: expected a table of `mner reproduce-table`")
     assert not out.exists()
+
+
+def test_a_run_whose_posts_cannot_be_tagged_is_shown_without_them(finished, monkeypatch):
+    from mner_keras.reproduce.report import make
+    from mner_keras.text import TaggerDataMissing
+
+    def missing(*arguments):
+        raise TaggerDataMissing("the data of NLTK's tagger is missing")
+
+    monkeypatch.setattr(make, "hardest_posts", missing)
+    (run,) = make.make_report([finished / "out" / "runs" / "text"]).runs
+    assert run.no_posts == "Not computed: the data of NLTK's tagger is missing"
+    assert run.posts == []
