@@ -106,6 +106,15 @@ def test_as_many_at_once_as_asked(runs):
     assert not thread.is_alive()
 
 
+@pytest.fixture
+def hears_interrupts():
+    """A test run in a shell's background ignores SIGINT, and what it starts would do so too."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("hears_interrupts")
 def test_an_interrupt_ends_the_processes_politely_and_the_run_goes_on_later(runs):
     wish(runs[0], "wait")
 
