@@ -19,7 +19,7 @@ import numpy as np
 from mner_keras.cli.keras_start import start_keras
 
 COMPONENTS = 20
-MOST_ROWS = 49
+MOST_VECTORS = 49  # as many as any extractor's pictures have
 PENALTIES = (0.003, 0.03, 0.3, 3.0)
 
 
@@ -33,11 +33,13 @@ def main() -> None:
 
     store, model = FeatureStore(sys.argv[1]), load_tagger(sys.argv[3])
     posts = [p for p in load_dataset(sys.argv[2])["test"] if p.image_id is not None and p.image_id in store]
-    scores, types, rows = spans_of(model, posts)
     from sklearn.decomposition import PCA
 
-    features, present = store.read([post.image_id for post in posts], MOST_ROWS)
+    features, present = store.read([post.image_id for post in posts], MOST_VECTORS)
+    seen = present.any(axis=1)  # a picture may hold no object
+    posts, features, present = [p for p, there in zip(posts, seen, strict=True) if there], features[seen], present[seen]
     pictures = (features * present[..., None]).sum(axis=1) / present.sum(axis=1, keepdims=True)
+    scores, types, rows = spans_of(model, posts)
     pictures = PCA(COMPONENTS, random_state=0).fit_transform(pictures)
     shuffled = pictures[np.random.default_rng(0).permutation(len(posts))]
     print(f"{len(posts)} posts, {len(types)} spans")
