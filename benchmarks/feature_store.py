@@ -13,9 +13,9 @@ import time
 from pathlib import Path
 
 import numpy as np
+from mner_keras.data.encoder import PostEncoder
 
 from mner_keras.data.batches import PostBatches
-from mner_keras.data.encoder import PostEncoder
 from mner_keras.data.post import Post
 from mner_keras.vision import FeatureStore, FeatureWriter
 

@@ -25,11 +25,12 @@ def main() -> None:
     options = parser.parse_args()
 
     start_keras()
-    from mner_keras.data.datasets import load_dataset
     from mner_keras.data.encoder import needed_words
+    from mner_keras.run.optimizer import make_optimizer
+
+    from mner_keras.data.datasets import load_dataset
     from mner_keras.registry import find_model
     from mner_keras.run.config import RunConfig
-    from mner_keras.run.optimizer import make_optimizer
     from mner_keras.text import read_vectors
 
     data = load_dataset(options.data)

@@ -262,6 +262,13 @@ def find_model(name: str) -> ModelEntry:
     return MODELS[name]
 
 
+def training_of(model_class: type) -> Training:
+    """The paper's settings of a model's class; Adam, 0.001 and batches of 16 for a class that is not registered."""
+    names = {entry.class_name: entry.training for entry in MODELS.values()}
+    found = [names[base.__name__] for base in model_class.__mro__ if base.__name__ in names]
+    return found[0] if found else Training("adam", 0.001, batch_size=16)
+
+
 def import_models(package: str) -> None:
     """Import the modules of a top-level package that hold models, so that their classes are registered."""
     for module in {entry.module for entry in MODELS.values() if entry.module.partition(".")[0] == package}:

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from mner_keras.errors import InputError
 
 if TYPE_CHECKING:
-    from mner_keras.data.encoder import VisualInput
     from mner_keras.system import System
     from mner_keras.tagger import Tagger
+    from mner_keras.vision.feature_store import VisualInput
 
 # The modules whose import registers the classes of a file, by the package that the file names.
 _MODULES = {
@@ -54,7 +54,11 @@ def load(path: str | os.PathLike) -> Tagger | System:
 
     saved = config.get("config", {}).get("format", FORMAT)
     if saved != FORMAT:
-        raise InputError(f"expected a model of file format {FORMAT}, found {saved}: it is of another version", path)
+        raise InputError(
+            f"expected a model of file format {FORMAT}, found {saved}: made by mner-keras 0.1. `mner train "
+            "RUN/config.toml` trains it again",
+            path,
+        )
     for module in _MODULES[package]:
         importlib.import_module(module)
     import_models(package)
@@ -111,17 +115,17 @@ def load_tagger(path: str | os.PathLike) -> Tagger | System:
     """Open a model that can tag posts, given its file or its run's folder.
 
     Raises:
-        InputError: what `load` raises, and for a model that was built without an encoder.
+        InputError: what `load` raises, and for a model that cannot tag posts (a `CRFModel`).
     """
     from mner_keras.crf_model import CRFModel
 
     model = load(find_model_file(path) if os.path.isdir(path) else path)
-    if isinstance(model, CRFModel) and getattr(model, "encoder", None) is None:
-        raise InputError(f"expected a model that tags posts, found a {type(model).__name__} without an encoder", path)
+    if isinstance(model, CRFModel) and not hasattr(model, "tag"):
+        raise InputError(f"expected a model that tags posts, found a {type(model).__name__}", path)
     return model
 
 
 def visual_input(model: Tagger | System) -> VisualInput | None:
     """What a model that `load_tagger` opened reads of a post's picture; `None` for nothing."""
-    encoder = getattr(model, "encoder", None)
-    return None if encoder is None else encoder.visual
+    preprocessor = getattr(model, "preprocessor", None)
+    return None if preprocessor is None else preprocessor.visual

@@ -29,7 +29,7 @@ class Answering:
     """Tags one post at a time, with a picture or without, and says what the model attended to.
 
     Args:
-        model: a model with an encoder.
+        model: a `Tagger`.
         pictures: pictures to swap in, paths by id.
         weights: the extractor's weights; by default those that the model's store names.
 
@@ -46,7 +46,7 @@ class Answering:
         self.no_pictures = ""
         self.extractor: Any = None
         try:
-            self.extractor = load_extractor(model.encoder.visual, weights)
+            self.extractor = load_extractor(model.preprocessor.visual, weights)
         except InputError as error:
             if weights is not None:
                 raise

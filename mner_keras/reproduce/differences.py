@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import inspect
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from mner_keras.registry import Training, find_model
 from mner_keras.reproduce.kinship import Kinship
 from mner_keras.reproduce.plan import KINDS, PlannedRun, Setting, visual_kind
 from mner_keras.reproduce.table import PublishedTable
+from mner_keras.run.arguments import free_arguments
 from mner_keras.vision.feature_store import FeatureStore
 
 # The beginning of an extractor's name, and what the papers' pictures went through.
@@ -148,8 +148,8 @@ def _store(setting: Setting, data: Dataset, runs: Sequence[PlannedRun]) -> list[
 
 
 def _num_objects(run: PlannedRun) -> int:
-    parameters = inspect.signature(find_model(run.config.model).load_class().__init__).parameters
-    return run.config.arguments.get("num_objects", parameters["num_objects"].default)
+    known = free_arguments(find_model(run.config.model).load_class())
+    return run.config.arguments.get("num_objects", known["num_objects"])
 
 
 def _arguments(runs: Sequence[PlannedRun]) -> list[str]:

@@ -8,26 +8,19 @@ from typing import Any
 from mner_keras.errors import InputError, did_you_mean
 from mner_keras.system import System
 
-# What the encoder or a preset gives.
-_SIZES = {
-    "num_tags",
-    "vocabulary_size",
-    "frozen_vocabulary_size",
-    "char_vocabulary_size",
-    "pos_vocabulary_size",
-    "max_characters",
-    "num_singletons",
-    "visual_dim",
-    "backbone",
-    "encoder",
-    "name",
-}
+# What a run gives in other ways.
+_GIVEN = {"self", "name", "preprocessor", "posts", "vectors", "features", "options"}
+
+
+def preprocessor_arguments(model_class: type[System]) -> dict[str, Any]:
+    """Return the arguments of a class's `fit_preprocessor` that a run may set, with their defaults."""
+    fit = getattr(model_class, "fit_preprocessor", None)
+    return {} if fit is None else _free(fit)
 
 
 def free_arguments(model_class: type[System]) -> dict[str, Any]:
-    """The arguments of a class that a run may set, with their defaults."""
-    parameters = inspect.signature(model_class.__init__).parameters
-    return {name: p.default for name, p in parameters.items() if name not in _SIZES and name != "self"}
+    """Return all arguments of a class that a run may set, with their defaults."""
+    return {**_free(model_class.__init__), **preprocessor_arguments(model_class)}
 
 
 def check_arguments(model_class: type[System], arguments: dict[str, Any]) -> None:
@@ -39,3 +32,7 @@ def check_arguments(model_class: type[System], arguments: dict[str, Any]) -> Non
                 f"expected an argument of {model_class.__name__} ({', '.join(sorted(known))}), found {name!r}."
                 + did_you_mean(name, known)
             )
+
+
+def _free(function: Any) -> dict[str, Any]:
+    return {name: p.default for name, p in inspect.signature(function).parameters.items() if name not in _GIVEN}

@@ -85,8 +85,8 @@ class FinishedRun:
         from mner_keras.run.tagger_fit import find_features
         from mner_keras.vision.feature_store import FeatureStore
 
-        visual = self.model.encoder.visual
-        unused = self._no_pictures or visual is None or (visual.extractor is None and not self._features)
+        visual = self.model.preprocessor.visual
+        unused = self._no_pictures or visual is None or not visual.pictures
         path = None if unused else find_features(self._features, type(self.model), self.dataset)
         return None if path is None else FeatureStore(path)
 

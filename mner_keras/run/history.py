@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mner_keras.errors import InputError
 from mner_keras.registry import find_model
-from mner_keras.run.config import RunConfig, dev_batch_size
+from mner_keras.run.config import RunConfig
 
 FILE = "history.csv"
 
@@ -57,5 +57,5 @@ def posts_per_batch(config: RunConfig, train: int, dev: int) -> tuple[float, flo
     reduction = None if parameter is None else parameter.default
     if {**entry.arguments, **config.arguments}.get("loss_reduction", reduction) != "sum":
         return 1.0, 1.0
-    sizes = ((train, config.batch_size), (dev, dev_batch_size(config)))
+    sizes = ((train, config.batch_size), (dev, max(config.batch_size, 32)))
     return tuple(count / math.ceil(count / size) for count, size in sizes)

@@ -4,13 +4,13 @@ import keras
 import numpy as np
 import pytest
 from layer_harness import to_numpy
+from mner_keras.run.optimizer import make_optimizer
 from tiny import BASELINES, make_world
 
 import mner_keras
 from mner_keras import Post
 from mner_keras.registry import MODELS
 from mner_keras.run.config import RunConfig
-from mner_keras.run.optimizer import make_optimizer
 
 WITH_PICTURE = [name for name, kind in BASELINES.items() if kind == "hsn"]
 

@@ -88,7 +88,7 @@ def find_picture(post: Post, pictures: Mapping[str, Any] | None) -> Image.Image 
 
 def find_objects(post: Post, features: Any, model: Tagger) -> PictureObjects:
     """What a store knows of the objects that the model sees in a post's picture."""
-    visual = model.encoder.visual
+    visual = model.preprocessor.visual
     if features is None or visual is None or visual.kind != "objects":
         return PictureObjects()
     return features.objects(post.image_id, visual.count)

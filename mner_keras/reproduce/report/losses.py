@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mner_keras.data.batches import PostBatches
-from mner_keras.data.cutting import cut, filled
 from mner_keras.data.post import Post
+from mner_keras.errors import InputError
 
 if TYPE_CHECKING:
     from mner_keras.tagger import Tagger
@@ -19,7 +18,7 @@ def post_losses(model: Tagger, posts: Sequence[Post], features: Any = None, batc
     """The negative log-likelihood of each post's gold tags under a model's CRF, in nats.
 
     Args:
-        model: a model with an encoder.
+        model: a `Tagger`.
         posts: posts with tags.
         features: the store of their pictures' features.
         batch_size: posts computed at once.
@@ -30,22 +29,6 @@ def post_losses(model: Tagger, posts: Sequence[Post], features: Any = None, batc
     Raises:
         InputError: a tag that the model does not know, a post without tags, features of another width.
     """
-    import keras
-
-    from mner_keras.errors import InputError
-
     if any(post.tags is None for post in posts):
         raise InputError("expected posts with tags, found posts without")
-    scorer = keras.Model(model.input, {"potentials": model.output["potentials"], "mask": model.output["mask"]})
-    batches = PostBatches(model.encoder, posts, features, batch_size)
-    order = np.argsort(batches.lengths, kind="stable")
-    losses = np.zeros(len(posts), "float32")
-    for rows in cut(order, batches.lengths, batch_size):
-        inputs, tags = batches.batch(rows)
-        inputs = filled({name: inputs[name] for name in model.input})
-        shape = inputs["token_mask"].shape
-        tags = np.pad(tags, [(0, more - size) for more, size in zip(shape, tags.shape, strict=True)])
-        found = scorer.predict_on_batch(inputs)
-        likelihood = model.crf.log_likelihood(found["potentials"], tags, found["mask"])
-        losses[rows] = -keras.ops.convert_to_numpy(likelihood)[: len(rows)]
-    return losses
+    return -model.log_likelihood(posts, features, batch_size)

@@ -6,9 +6,9 @@ import os
 import h5py
 import numpy as np
 import pytest
+from mner_keras.data.encoder import FIRST, UNKNOWN, needed_words
 
 from mner_keras.data import Post, PostEncoder, VisualInput
-from mner_keras.data.encoder import FIRST, UNKNOWN, needed_words
 from mner_keras.errors import InputError
 from mner_keras.text import POS_CATEGORIES, TaggerDataMissing, WordVectors, pos, pos_category
 
