@@ -21,7 +21,6 @@ from mner_keras.data.pictured import with_pictures
 from mner_keras.data.pipeline import inputs_of
 from mner_keras.data.post import Post
 from mner_keras.errors import InputError
-from mner_keras.metrics.entity_f1 import EntityF1
 from mner_keras.tagged_post import TaggedPost, as_post, tagged_post
 from mner_keras.vision.extractors import load_extractor
 from mner_keras.vision.feature_store import FeatureStore
@@ -61,11 +60,9 @@ class Tagger(CRFModel):
     ) -> None:
         if loss_reduction not in ("mean", "sum"):
             raise ValueError(f"`loss_reduction` must be 'mean' or 'sum'. Received: loss_reduction={loss_reduction!r}")
-        super().__init__(inputs, outputs, **kwargs)
+        super().__init__(inputs, outputs, tags=None if encoder is None else encoder.tags, **kwargs)
         self.encoder = encoder
         self.loss_reduction = loss_reduction
-        self.f1 = EntityF1(encoder.tags) if encoder is not None else None
-        self._tracks_f1 = False
         self._decoder = None
         self._scorer = None
         self._explainer = None
@@ -123,31 +120,13 @@ class Tagger(CRFModel):
 
     def call(self, inputs, training=None, mask=None):
         # A batch may hold keys that this model does not read.
-        return super().call({name: inputs[name] for name in self._input_names()}, training=training)
+        return super().call(self._select(inputs), training=training)
 
-    def fit(self, x=None, y=None, **kwargs):
+    def fit(self, x=None, y=None, *args, **kwargs):
         if y is None:
             # Data sets of posts come in their own order.
             kwargs.setdefault("shuffle", False)
-        return super().fit(x, y, **kwargs)
-
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        self._tracks_f1 = self.f1 is not None and not training
-        if self._tracks_f1:
-            tags, _ = self.crf.decode(y_pred["potentials"], y_pred["mask"])
-            self.f1.update_state(y, tags, y_pred["mask"])
-        return super().compute_loss(x, y, y_pred, sample_weight, training)
-
-    def compute_metrics(self, x, y, y_pred, sample_weight=None):
-        results = super().compute_metrics(x, y, y_pred, sample_weight)
-        if self.f1 is not None and not self._tracks_f1:
-            results.pop(self.f1.name, None)
-        return results
-
-    def reduce_rows(self, values, outputs):
-        if self.loss_reduction == "mean":
-            return super().reduce_rows(values, outputs)
-        return ops.sum(ops.where(ops.any(outputs["mask"], axis=1), values, 0.0))
+        return super().fit(x, y, *args, **kwargs)
 
     def predict(self, x, batch_size: int | None = None, **kwargs) -> np.ndarray:
         """Potentials, float32 `[N, n, K]`, n the longest post's length; what stands beyond a post's end means nothing.
@@ -258,12 +237,6 @@ class Tagger(CRFModel):
         if isinstance(config.get("encoder"), dict):
             config["encoder"] = PostEncoder.from_config(config["encoder"])
         return cls(**config)
-
-    def _input_names(self) -> list[str]:
-        return list(self.input)
-
-    def _select(self, inputs: dict) -> dict:
-        return {name: inputs[name] for name in self._input_names()}
 
     def _submodel(self, outputs) -> keras.Model:
         """A functional model that shares this one's layers and gives something else of it."""
