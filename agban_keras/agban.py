@@ -38,6 +38,9 @@ class AGBAN(ObjectTagger):
     `gate=False, adversarial=False` (Object-BAN), `adversarial=False` (Object-GBAN). The order of the objects changes
     nothing but for `fusion="concatenate"`, where each place has weights of its own.
 
+    Under `tf.distribute` the losses are those of one device, but each replica normalises with the batch statistics of
+    its own posts, as Keras' `BatchNormalization` does.
+
     Args:
         preprocessor: turns posts into batches, and is saved with the model (`fit_preprocessor`).
         word_dim: width of the word vectors; by default that of the pretrained vectors, else 200.
@@ -162,8 +165,8 @@ class AGBAN(ObjectTagger):
         if not self.adversarial:
             return crf_loss
         adversarial_loss = self.adversarial_loss(y_pred)
-        self.crf_loss_tracker.update_state(crf_loss)
-        self.adversarial_loss_tracker.update_state(adversarial_loss)
+        self.track_loss(self.crf_loss_tracker, crf_loss, y_pred)
+        self.track_loss(self.adversarial_loss_tracker, adversarial_loss, y_pred)
         return crf_loss + adversarial_loss
 
     def adversarial_loss(self, outputs):

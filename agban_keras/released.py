@@ -195,9 +195,9 @@ class ReleasedAGBAN(ObjectTagger):
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         crf_loss = super().compute_loss(x, y, y_pred, sample_weight, training)
         textual_loss, visual_loss = self.modality_losses(y_pred)
-        self.crf_loss_tracker.update_state(crf_loss)
-        self.textual_loss_tracker.update_state(textual_loss)
-        self.visual_loss_tracker.update_state(visual_loss)
+        self.track_loss(self.crf_loss_tracker, crf_loss, y_pred)
+        self.track_loss(self.textual_loss_tracker, textual_loss, y_pred)
+        self.track_loss(self.visual_loss_tracker, visual_loss, y_pred)
         return crf_loss + textual_loss + visual_loss
 
     def modality_losses(self, outputs):

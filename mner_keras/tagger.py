@@ -21,7 +21,6 @@ from mner_keras.data.post import Post
 from mner_keras.data.preprocessor import PostPreprocessor
 from mner_keras.errors import InputError
 from mner_keras.layers import CRFDecode
-from mner_keras.metrics.entity_f1 import EntityF1
 from mner_keras.registry import Training, training_of
 from mner_keras.tagged_post import TaggedPost, as_post, tagged_post
 from mner_keras.training import TrainingSchedule, TrainingState, make_optimizer
@@ -69,11 +68,9 @@ class Tagger(CRFModel):
     ) -> None:
         if loss_reduction not in ("mean", "sum"):
             raise ValueError(f"`loss_reduction` must be 'mean' or 'sum'. Received: loss_reduction={loss_reduction!r}")
-        super().__init__(inputs, outputs, **kwargs)
+        super().__init__(inputs, outputs, tags=preprocessor.tags, **kwargs)
         self.preprocessor = preprocessor
         self.loss_reduction = loss_reduction
-        self.f1 = EntityF1(preprocessor.tags)
-        self._tracks_f1 = False
         self._training: Training | None = None
         self._schedule: dict[str, Any] | None = None
         self._submodels: dict[str, keras.Model] = {}
@@ -103,7 +100,7 @@ class Tagger(CRFModel):
 
     def call(self, inputs, training=None, mask=None):
         # A batch may contain keys that this model does not read.
-        return super().call({name: inputs[name] for name in self.input}, training=training)
+        return super().call(self._select(inputs), training=training)
 
     def compile(self, optimizer=None, training: Training | None = None, **kwargs) -> None:
         """Configure the training.
@@ -246,24 +243,6 @@ class Tagger(CRFModel):
         batches = PostBatches(self.preprocessor, sorted(data, key=len), features, batch_size or MIN_EVALUATION_BATCH)
         return as_dataset(batches), None
 
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        self._tracks_f1 = not training
-        if self._tracks_f1:
-            tags, _ = self.crf.decode(y_pred["potentials"], y_pred["mask"])
-            self.f1.update_state(y, tags, y_pred["mask"])
-        return super().compute_loss(x, y, y_pred, sample_weight, training)
-
-    def compute_metrics(self, x, y, y_pred, sample_weight=None):
-        results = super().compute_metrics(x, y, y_pred, sample_weight)
-        if not self._tracks_f1:
-            results.pop(self.f1.name, None)
-        return results
-
-    def reduce_rows(self, values, outputs):
-        if self.loss_reduction == "mean":
-            return super().reduce_rows(values, outputs)
-        return ops.sum(ops.where(ops.any(outputs["mask"], axis=1), values, 0.0))
-
     def potentials(self, posts: Iterable[Post | str | Sequence[str]], features=None, batch_size: int = 64):
         """Return the potentials of each post's tokens, a list of float32 `[n, K]`.
 
@@ -381,9 +360,6 @@ class Tagger(CRFModel):
     def from_config(cls, config: dict, custom_objects=None) -> Tagger:
         config = {name: value for name, value in config.items() if name != "format"}
         return cls(**{**config, "preprocessor": PostPreprocessor.from_config(config["preprocessor"])})
-
-    def _select(self, inputs: dict) -> dict:
-        return {name: inputs[name] for name in self.input}
 
     def _submodel(self, gives: str) -> keras.Model:
         """Return the functional model that shares this one's layers and gives potentials, tags or what is explained."""
