@@ -319,17 +319,17 @@ def test_the_crf_begins_with_forbidden_moves_which_are_trained():
 def world(tmp_path_factory):
     posts = tiny.make_posts()
     store = tiny.write_store(tmp_path_factory.mktemp("released") / "objects.h5", posts, "objects")
-    return posts, store, ReleasedAGBAN.fit_encoder(posts, None, store, visual_count=3, max_characters=8)
+    return posts, store, ReleasedAGBAN.fit_preprocessor(posts, None, store, visual_count=3, max_characters=8)
 
 
-def from_encoder(encoder, **arguments):
+def from_encoder(preprocessor, **arguments):
     keras.utils.set_random_seed(0)
-    return ReleasedAGBAN.from_encoder(encoder, **{**SMALL, **NO_DROPOUT, **arguments})
+    return ReleasedAGBAN(preprocessor, **{**SMALL, **NO_DROPOUT, **arguments})
 
 
 def batch_of(world, rows):
-    posts, store, encoder = world
-    return PostBatches(encoder, posts, store, len(rows)).batch(np.asarray(rows))
+    posts, store, preprocessor = world
+    return PostBatches(preprocessor, posts, store, len(rows)).batch(np.asarray(rows))
 
 
 class Moves(keras.callbacks.Callback):
@@ -375,15 +375,15 @@ def test_the_classifier_rests_on_the_steps_8_and_16(trained):
 
 
 def test_it_learns_tells_f1_and_its_file_tags(world, trained, tmp_path):
-    posts, store, encoder = world
+    posts, store, preprocessor = world
     model, history, _ = trained
     inputs, tags = batch_of(world, range(20))
-    assert encoder.tags == ["O", "B-LOC", "I-LOC", "B-ORG", "I-ORG", "B-PER", "I-PER"]
+    assert preprocessor.tags == ["O", "B-LOC", "I-LOC", "B-ORG", "I-ORG", "B-PER", "I-PER"]
     assert model.crf.labels == [1, 4, 5, 6, 7, 2, 3]
     assert "f1" not in history
     assert history["crf_loss"][-1] < 0.3 * history["crf_loss"][0]
     predicted = [
-        [encoder.tags[tag] for tag in row[: len(post)]] for post, row in zip(posts, model.decode(inputs), strict=True)
+        [preprocessor.tags[tag] for tag in row[: len(post)]] for post, row in zip(posts, model.decode(inputs), strict=True)
     ]
     expected = f1_score([list(post.tags) for post in posts], predicted, mode="strict", scheme=IOB2)
     assert expected > 0.5

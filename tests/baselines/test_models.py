@@ -68,16 +68,16 @@ def test_the_picture_is_read_and_may_be_missing(worlds, name):
 
 def test_the_singletons_are_those_of_the_encoder(worlds):
     world = worlds["text"]
-    encoder = world.encoder
+    preprocessor = world.preprocessor
     tokens = [token for post in world.posts for token in post.tokens]
-    assert encoder.num_singletons == sum(tokens.count(word) == 1 for word in encoder.words)
-    assert all(tokens.count(word) == 1 for word in encoder.words[len(encoder.words) - encoder.num_singletons :])
-    assert type(encoder).from_config(encoder.get_config()).num_singletons == encoder.num_singletons
+    assert preprocessor.num_singletons == sum(tokens.count(word) == 1 for word in preprocessor.words)
+    assert all(tokens.count(word) == 1 for word in preprocessor.words[len(preprocessor.words) - preprocessor.num_singletons :])
+    assert type(preprocessor).from_config(preprocessor.get_config()).num_singletons == preprocessor.num_singletons
     model = world.build("bilstm-crf", unknown_rate=0.5)
     layer = model.get_layer("singleton_dropout")
     assert (layer.vocabulary_size, layer.num_singletons, layer.rate) == (
-        encoder.vocabulary_size,
-        encoder.num_singletons,
+        preprocessor.vocabulary_size,
+        preprocessor.num_singletons,
         0.5,
     )
 

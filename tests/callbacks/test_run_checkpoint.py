@@ -7,7 +7,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from mner_keras.callbacks import RunCheckpoint
+from mner_keras.run.checkpoint import RunCheckpoint
 from mner_keras.errors import InputError
 
 

@@ -25,9 +25,9 @@ def make_run(folder, model, corpus):
     cls, data = entry.load_class(), load_dataset(corpus)
     kind = cls.encoder_defaults.get("visual")
     small = SMALL.get(model, SMALL["agban" if kind == "objects" else "text"])
-    encoder = cls.fit_encoder(data["train"], features=data.features(kind) if kind else None)
+    preprocessor = cls.fit_preprocessor(data["train"], features=data.features(kind) if kind else None)
     folder.mkdir()
-    cls.from_encoder(encoder, **{**small, **entry.arguments}).save(folder / "model.keras")
+    cls(preprocessor, **{**small, **entry.arguments}).save(folder / "model.keras")
     RunConfig.for_model(model, data=str(corpus)).save(folder / "config.toml")
     if model == "agban":
         (folder / "history.csv").write_text(LOSSES + "1,7,50,57,16,64,0.1,80\n2,8,30,38,24,32,0.2,56\n")

@@ -96,7 +96,7 @@ def test_a_variant_trains_by_its_name_and_its_configuration_keeps_the_name(
         scores = json.loads(mner("evaluate", run, "--split", "dev", "--json").out)
         assert scores["features"] is None
     else:
-        assert model.encoder.visual.count == 5
+        assert model.preprocessor.visual.count == 5
 
 
 def test_the_provenance_says_where_the_numbers_come_from(agban_run, corpus):

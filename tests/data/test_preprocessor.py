@@ -1,4 +1,4 @@
-"""`PostEncoder`: vocabularies, ids, and its JSON."""
+"""`PostPreprocessor`: vocabularies, ids, and its JSON."""
 
 import json
 import os
@@ -6,9 +6,9 @@ import os
 import h5py
 import numpy as np
 import pytest
-from mner_keras.data.encoder import FIRST, UNKNOWN, needed_words
+from mner_keras.data.preprocessor import FIRST, UNKNOWN, needed_words
 
-from mner_keras.data import Post, PostEncoder, VisualInput
+from mner_keras.data import Post, PostPreprocessor, VisualInput
 from mner_keras.errors import InputError
 from mner_keras.text import POS_CATEGORIES, TaggerDataMissing, WordVectors, pos, pos_category
 
@@ -24,58 +24,58 @@ def vectors(**rows):
 
 
 def test_words_of_the_training_posts_come_commonest_first():
-    encoder = PostEncoder.fit(POSTS)
-    assert encoder.words == ["saw", "Anna", "Rome", "2day", "NASA"]
-    assert encoder.word_id("saw") == FIRST == 2
-    assert encoder.vocabulary_size == 2 + 5
-    assert sorted({encoder.word_id(word) for word in encoder.words}) == list(range(2, 7))
+    preprocessor = PostPreprocessor.fit(POSTS)
+    assert preprocessor.words == ["saw", "Anna", "Rome", "2day", "NASA"]
+    assert preprocessor.word_id("saw") == FIRST == 2
+    assert preprocessor.vocabulary_size == 2 + 5
+    assert sorted({preprocessor.word_id(word) for word in preprocessor.words}) == list(range(2, 7))
 
 
 def test_tags_are_o_and_a_pair_for_each_type():
-    encoder = PostEncoder.fit(POSTS)
-    assert encoder.tags == ["O", "B-LOC", "I-LOC", "B-ORG", "I-ORG", "B-PER", "I-PER"]
-    assert encoder.num_tags == 7
-    assert encoder.tag_ids(("O", "I-ORG", "B-PER")) == [0, 4, 5]
+    preprocessor = PostPreprocessor.fit(POSTS)
+    assert preprocessor.tags == ["O", "B-LOC", "I-LOC", "B-ORG", "I-ORG", "B-PER", "I-PER"]
+    assert preprocessor.num_tags == 7
+    assert preprocessor.tag_ids(("O", "I-ORG", "B-PER")) == [0, 4, 5]
 
 
 def test_a_tag_of_an_unknown_type_is_an_error():
     with pytest.raises(InputError) as caught:
-        PostEncoder.fit(POSTS).tag_ids(("O", "B-OTHER"))
+        PostPreprocessor.fit(POSTS).tag_ids(("O", "B-OTHER"))
     assert str(caught.value) == "expected tags of LOC, ORG, PER, found 'B-OTHER'"
 
 
 def test_training_posts_without_an_entity_are_an_error():
     for posts in ([Post(("a",), ("O",))], [Post(("a",))], []):
         with pytest.raises(InputError, match="must hold at least one entity, found none"):
-            PostEncoder.fit(posts)
+            PostPreprocessor.fit(posts)
 
 
 def test_a_word_is_looked_up_as_written_and_then_lower_cased():
     posts = [Post(("US", "us", "Rome", "paris"), ("B-LOC", "O", "B-LOC", "B-LOC"))]
-    encoder = PostEncoder.fit(posts)
-    assert encoder.word_id("US") != encoder.word_id("us")
-    assert encoder.word_id("Paris") == encoder.word_id("PARIS") == encoder.word_id("paris") > UNKNOWN
+    preprocessor = PostPreprocessor.fit(posts)
+    assert preprocessor.word_id("US") != preprocessor.word_id("us")
+    assert preprocessor.word_id("Paris") == preprocessor.word_id("PARIS") == preprocessor.word_id("paris") > UNKNOWN
     # Only the word that is looked up is lower-cased, never the vocabulary.
-    assert encoder.word_id("rome") == UNKNOWN == 1
+    assert preprocessor.word_id("rome") == UNKNOWN == 1
 
 
 def test_a_word_of_the_training_posts_comes_before_a_frozen_one():
-    encoder = PostEncoder.fit(POSTS, vectors(saw=[1, 1], oslo=[2, 2], Oslo=[3, 3], SAW=[4, 4]))
-    assert encoder.frozen_words == ["oslo", "Oslo", "SAW"]
-    assert encoder.frozen_vocabulary_size == 3
-    assert encoder.word_id("saw") < encoder.vocabulary_size
-    assert encoder.word_id("oslo") == encoder.vocabulary_size
-    assert encoder.word_id("Oslo") == encoder.vocabulary_size + 1
-    assert encoder.word_id("OSLO") == encoder.word_id("oslo")
+    preprocessor = PostPreprocessor.fit(POSTS, vectors(saw=[1, 1], oslo=[2, 2], Oslo=[3, 3], SAW=[4, 4]))
+    assert preprocessor.frozen_words == ["oslo", "Oslo", "SAW"]
+    assert preprocessor.frozen_vocabulary_size == 3
+    assert preprocessor.word_id("saw") < preprocessor.vocabulary_size
+    assert preprocessor.word_id("oslo") == preprocessor.vocabulary_size
+    assert preprocessor.word_id("Oslo") == preprocessor.vocabulary_size + 1
+    assert preprocessor.word_id("OSLO") == preprocessor.word_id("oslo")
     # As written in the frozen table goes before lower-cased in the trained one.
-    assert encoder.word_id("SAW") == encoder.vocabulary_size + 2
-    assert encoder.word_id("Saw") == encoder.word_id("saw")
-    assert encoder.word_id("nowhere") == UNKNOWN
+    assert preprocessor.word_id("SAW") == preprocessor.vocabulary_size + 2
+    assert preprocessor.word_id("Saw") == preprocessor.word_id("saw")
+    assert preprocessor.word_id("nowhere") == UNKNOWN
 
 
 def test_digits_are_folded_in_words_and_characters():
     posts = [Post(("2day", "24/7", "Anna"), ("O", "O", "B-PER"))]
-    folded, plain = PostEncoder.fit(posts, fold_digits=True), PostEncoder.fit(posts)
+    folded, plain = PostPreprocessor.fit(posts, fold_digits=True), PostPreprocessor.fit(posts)
     assert folded.words == ["0day", "00/0", "Anna"]
     assert folded.word_id("9day") == folded.word_id("2day") > UNKNOWN
     assert folded.char_ids("5") == folded.char_ids("0") != [UNKNOWN]
@@ -89,45 +89,45 @@ def test_digits_are_folded_in_words_and_characters():
 
 def test_characters_are_known_one_by_one_and_cut_at_the_maximum():
     posts = [Post(("abcd", "Q"), ("B-X", "O"))]
-    encoder = PostEncoder.fit(posts, max_characters=3)
-    assert encoder.characters == ["Q", "a", "b", "c"]
-    assert encoder.char_vocabulary_size == 2 + 4
-    assert encoder.char_ids("abcd") == [3, 4, 5]
-    assert encoder.char_ids("cd") == [5, UNKNOWN]
-    assert encoder.char_ids("x" * 5000) == [UNKNOWN] * 3
+    preprocessor = PostPreprocessor.fit(posts, max_characters=3)
+    assert preprocessor.characters == ["Q", "a", "b", "c"]
+    assert preprocessor.char_vocabulary_size == 2 + 4
+    assert preprocessor.char_ids("abcd") == [3, 4, 5]
+    assert preprocessor.char_ids("cd") == [5, UNKNOWN]
+    assert preprocessor.char_ids("x" * 5000) == [UNKNOWN] * 3
 
 
 def test_a_transductive_vocabulary_holds_the_words_of_all_posts():
     more = [Post(("Oslo", "saw"), ("B-OTHER", "O"))]
-    assert PostEncoder.fit(POSTS).word_id("Oslo") == UNKNOWN
-    encoder = PostEncoder.fit([*POSTS, *more])
-    assert encoder.word_id("Oslo") > UNKNOWN
-    assert "OTHER" in encoder.types
+    assert PostPreprocessor.fit(POSTS).word_id("Oslo") == UNKNOWN
+    preprocessor = PostPreprocessor.fit([*POSTS, *more])
+    assert preprocessor.word_id("Oslo") > UNKNOWN
+    assert "OTHER" in preprocessor.types
 
 
 def test_pretrained_rows_stand_where_their_words_stand():
-    encoder = PostEncoder.fit(POSTS, vectors(oslo=[9, 9], saw=[1, 2], rome=[3, 4]))
-    rows, known, frozen = encoder.word_vectors()
-    assert rows.shape == (encoder.vocabulary_size, 2)
+    preprocessor = PostPreprocessor.fit(POSTS, vectors(oslo=[9, 9], saw=[1, 2], rome=[3, 4]))
+    rows, known, frozen = preprocessor.word_vectors()
+    assert rows.shape == (preprocessor.vocabulary_size, 2)
     assert rows.dtype == frozen.dtype == np.float32
-    np.testing.assert_array_equal(rows[encoder.word_id("saw")], [1, 2])
+    np.testing.assert_array_equal(rows[preprocessor.word_id("saw")], [1, 2])
     # `Rome` takes the vector of `rome`; that word keeps a frozen row of its own.
-    np.testing.assert_array_equal(rows[encoder.word_id("Rome")], [3, 4])
-    assert [encoder.words[i - FIRST] for i in np.flatnonzero(known)] == ["saw", "Rome"]
+    np.testing.assert_array_equal(rows[preprocessor.word_id("Rome")], [3, 4])
+    assert [preprocessor.words[i - FIRST] for i in np.flatnonzero(known)] == ["saw", "Rome"]
     assert not rows[~known].any()
-    np.testing.assert_array_equal(frozen[encoder.word_id("oslo") - encoder.vocabulary_size], [9, 9])
-    np.testing.assert_array_equal(frozen[encoder.word_id("rome") - encoder.vocabulary_size], [3, 4])
+    np.testing.assert_array_equal(frozen[preprocessor.word_id("oslo") - preprocessor.vocabulary_size], [9, 9])
+    np.testing.assert_array_equal(frozen[preprocessor.word_id("rome") - preprocessor.vocabulary_size], [3, 4])
 
 
 def test_vectors_that_hold_no_further_word_leave_an_empty_frozen_table():
-    rows, known, frozen = PostEncoder.fit(POSTS, vectors(saw=[1, 2])).word_vectors()
+    rows, known, frozen = PostPreprocessor.fit(POSTS, vectors(saw=[1, 2])).word_vectors()
     assert frozen.shape == (0, 2)
     assert known.sum() == 1
 
 
 def test_pretrained_rows_need_vectors():
-    with pytest.raises(ValueError, match="`vectors` must be given to `PostEncoder.fit`"):
-        PostEncoder.fit(POSTS).word_vectors()
+    with pytest.raises(ValueError, match="`vectors` must be given to `PostPreprocessor.fit`"):
+        PostPreprocessor.fit(POSTS).word_vectors()
 
 
 @pytest.mark.parametrize(
@@ -141,16 +141,16 @@ def test_pretrained_rows_need_vectors():
 )
 def test_the_encoder_comes_back_from_json(options):
     posts = [*POSTS, Post(("\u00a0", "\U0001f600", "\u200e"), ("O", "O", "O"))]
-    encoder = PostEncoder.fit(posts, **options)
-    text = json.dumps(encoder.get_config())
-    again = PostEncoder.from_config(json.loads(text))
-    assert again.get_config() == encoder.get_config()
+    preprocessor = PostPreprocessor.fit(posts, **options)
+    text = json.dumps(preprocessor.get_config())
+    again = PostPreprocessor.from_config(json.loads(text))
+    assert again.get_config() == preprocessor.get_config()
     assert json.dumps(again.get_config()) == text
-    assert again.visual == encoder.visual
+    assert again.visual == preprocessor.visual
     words = ["saw", "Oslo", "\u00a0", "nowhere", "2DAY"]
-    assert [again.word_id(word) for word in words] == [encoder.word_id(word) for word in words]
-    assert [again.char_ids(word) for word in words] == [encoder.char_ids(word) for word in words]
-    assert again.tags == encoder.tags
+    assert [again.word_id(word) for word in words] == [preprocessor.word_id(word) for word in words]
+    assert [again.char_ids(word) for word in words] == [preprocessor.char_ids(word) for word in words]
+    assert again.tags == preprocessor.tags
 
 
 def test_what_made_the_features_is_kept_and_so_is_the_blank_picture(tmp_path):
@@ -159,18 +159,18 @@ def test_what_made_the_features_is_kept_and_so_is_the_blank_picture(tmp_path):
         file["1"] = np.ones((4, 3), "float16")
         file["_blank"] = np.full((4, 3), 0.1, "float32")
         file.attrs.update({"extractor": "vgg16", "weights": "imagenet", "weights_hash": "abc"})
-    encoder = PostEncoder.fit(POSTS, features=path, visual="regions")
-    assert encoder.visual == VisualInput("regions", 4, 3, "vgg16", "imagenet", "abc")
-    np.testing.assert_array_equal(encoder.blank, np.full((4, 3), 0.1, "float32"))
-    again = PostEncoder.from_config(json.loads(json.dumps(encoder.get_config())))
-    np.testing.assert_array_equal(again.blank, encoder.blank)
-    assert PostEncoder.fit(POSTS, features=path, visual="objects", visual_count=2).visual.count == 2
-    assert PostEncoder.fit(POSTS, features=path, visual="objects").blank is None
+    preprocessor = PostPreprocessor.fit(POSTS, features=path, visual="regions")
+    assert preprocessor.visual == VisualInput("regions", 4, 3, "vgg16", "imagenet", "abc")
+    np.testing.assert_array_equal(preprocessor.blank, np.full((4, 3), 0.1, "float32"))
+    again = PostPreprocessor.from_config(json.loads(json.dumps(preprocessor.get_config())))
+    np.testing.assert_array_equal(again.blank, preprocessor.blank)
+    assert PostPreprocessor.fit(POSTS, features=path, visual="objects", visual_count=2).visual.count == 2
+    assert PostPreprocessor.fit(POSTS, features=path, visual="objects").blank is None
 
 
 def test_pictures_need_a_store_and_a_known_kind():
     with pytest.raises(ValueError, match="`features` must be given with visual='regions'"):
-        PostEncoder.fit(POSTS, visual="regions")
+        PostPreprocessor.fit(POSTS, visual="regions")
     with pytest.raises(ValueError, match="`kind` must be 'regions' or 'objects'. Received: kind='faces'"):
         VisualInput("faces", 1, 1)
 
@@ -180,9 +180,9 @@ def test_a_store_of_another_kind_is_refused(tmp_path):
     with h5py.File(path, "w") as file:
         file["1"] = np.ones((2, 3), "float16")
         file.attrs["kind"] = "objects"
-    assert PostEncoder.fit(POSTS, features=path, visual="objects").visual.dim == 3
+    assert PostPreprocessor.fit(POSTS, features=path, visual="objects").visual.dim == 3
     with pytest.raises(InputError, match=r"objects\.h5: expected a store of regions, found one of objects"):
-        PostEncoder.fit(POSTS, features=path, visual="regions")
+        PostPreprocessor.fit(POSTS, features=path, visual="regions")
 
 
 # === Parts of speech ===
@@ -203,32 +203,32 @@ def category_ids(*tags):
 
 
 def test_parts_of_speech_that_come_with_a_post_are_taken(no_tagger_data):
-    encoder = PostEncoder.fit(POSTS)
-    assert encoder.pos_ids(POSTS) == [category_ids("NNP", "VBD", "NNP", "NN"), category_ids("VBD", "VBD", "NNP")]
-    assert encoder.pos_vocabulary_size == 11
+    preprocessor = PostPreprocessor.fit(POSTS)
+    assert preprocessor.pos_ids(POSTS) == [category_ids("NNP", "VBD", "NNP", "NN"), category_ids("VBD", "VBD", "NNP")]
+    assert preprocessor.pos_vocabulary_size == 11
     strange = Post(("Rome", "runs"), pos=("RB", "???"))
-    assert encoder.pos_ids([strange]) == [category_ids("RB", "LS")]
+    assert preprocessor.pos_ids([strange]) == [category_ids("RB", "LS")]
 
 
 def test_missing_parts_of_speech_are_made_by_nltk_and_go_to_their_own_posts():
     if not os.environ.get("NLTK_DATA"):
         pytest.skip("NLTK_DATA names no folder with the tagger's data")
-    encoder = PostEncoder.fit(POSTS)
+    preprocessor = PostPreprocessor.fit(POSTS)
     given = Post(("a", "b", "c"), pos=("CC", "CC", "CC"))
     first, second = Post(("She", "quickly", "ran")), Post(("and", "the", "dog"))
-    ids = encoder.pos_ids([first, given, second])
+    ids = preprocessor.pos_ids([first, given, second])
     assert ids[0] == category_ids("PRP", "RB", "VBD")
     assert ids[1] == category_ids("CC", "CC", "CC")
     assert ids[2] == category_ids("CC", "DT", "NN")
 
 
 def test_missing_tagger_data_is_told(no_tagger_data):
-    encoder = PostEncoder.fit(POSTS)
+    preprocessor = PostPreprocessor.fit(POSTS)
     with pytest.raises(TaggerDataMissing, match="averaged_perceptron_tagger_eng"):
-        encoder.pos_ids([Post(("a",))])
+        preprocessor.pos_ids([Post(("a",))])
 
 
 def test_a_model_without_parts_of_speech_needs_no_tagger(no_tagger_data):
-    encoder = PostEncoder.fit(POSTS, use_pos=False)
-    inputs = next(iter(encoder.dataset([Post(("a",))])))
+    preprocessor = PostPreprocessor.fit(POSTS, use_pos=False)
+    inputs = next(iter(preprocessor.dataset([Post(("a",))])))
     assert "pos_ids" not in inputs

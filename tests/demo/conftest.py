@@ -22,8 +22,8 @@ def build(kind):
     cls = find_model(kind).load_class()
     visual = cls.encoder_defaults.get("visual")
     store = SAMPLE / f"{visual}.h5" if visual else None
-    encoder = cls.fit_encoder(read_jsonl(SAMPLE / "train.jsonl")[:100], features=store)
-    return cls.from_encoder(encoder, **SMALL[kind])
+    preprocessor = cls.fit_preprocessor(read_jsonl(SAMPLE / "train.jsonl")[:100], features=store)
+    return cls(preprocessor, **SMALL[kind])
 
 
 @pytest.fixture(scope="session")

@@ -74,8 +74,8 @@ def main(folder):
                 keras.utils.set_random_seed(0)
                 entry = find_model(kind)
                 sizes = {**SIZES.get(kind, {}), **arguments}
-                model = entry.load_class().from_encoder(world.encoder, **sizes)
-            data = world.encoder.dataset(world.posts, world.store, batch_size=8)
+                model = entry.load_class()(world.preprocessor, **sizes)
+            data = world.preprocessor.dataset(world.posts, world.store, batch_size=8)
             found[f"{kind} {name}"] = answers(model, (data,), 1)
     (folder / "answers.json").write_text(json.dumps(found, default=float), encoding="utf-8")
 

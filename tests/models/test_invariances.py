@@ -127,7 +127,7 @@ def test_without_pictures_hsn_sees_the_encoders_blank_picture_whatever_comes(wor
     model = world.build("hsn-without-vf")
     blank = {
         **inputs,
-        "visual_features": np.tile(world.encoder.blank, (len(ROWS), 1, 1)),
+        "visual_features": np.tile(world.preprocessor.blank, (len(ROWS), 1, 1)),
         "visual_mask": np.ones((len(ROWS), REGIONS), bool),
     }
     whole = world.build("hsn")

@@ -48,8 +48,8 @@ def trained(worlds):
                 for p in world.posts
             ]
             history = model.fit(
-                world.encoder.dataset(world.posts, world.store, batch_size=10, shuffle=True, seed=1),
-                validation_data=world.encoder.dataset(dev, world.store, batch_size=8),
+                world.preprocessor.dataset(world.posts, world.store, batch_size=10, shuffle=True, seed=1),
+                validation_data=world.preprocessor.dataset(dev, world.store, batch_size=8),
                 epochs=EPOCHS,
                 verbose=0,
             ).history
@@ -294,7 +294,7 @@ def test_entities_are_the_spans_of_the_tags_with_scores_that_are_probabilities(w
             assert entity.text == " ".join(tagged.post.tokens[entity.start : entity.end])
             assert entity.start_char is None
             assert 0 < entity.score <= 1 + 1e-6
-            ids = world.encoder.tag_ids(tagged.tags[entity.start : entity.end])
+            ids = world.preprocessor.tag_ids(tagged.tags[entity.start : entity.end])
             expected = min(marginals[row, entity.start + i, tag] for i, tag in enumerate(ids))
             assert entity.score == pytest.approx(expected, abs=1e-4)
     assert count == sum(tag.startswith("B-") for post in world.posts for tag in post.tags)
@@ -347,7 +347,7 @@ def test_predict_gives_the_potentials_of_a_data_set_and_of_arrays(worlds, traine
     model, world = trained(kind)[0], worlds[kind]
     inputs, _ = world.batch()
     expected = potentials_of(model, inputs)
-    from_data = model.predict(world.encoder.dataset(world.posts, world.store, batch_size=6))
+    from_data = model.predict(world.preprocessor.dataset(world.posts, world.store, batch_size=6))
     from_arrays = model.predict(inputs, batch_size=6)
     assert from_data.shape == expected.shape == from_arrays.shape
     mask = inputs["token_mask"]
@@ -445,7 +445,7 @@ def test_the_file_alone_tags_a_post_in_a_fresh_process(trained, tmp_path):
         assert answer["entities"] == [[e.text, e.type, e.start, e.end] for e in expected.entities]
 
 
-@pytest.mark.parametrize("name", ["FeatureStore", "InputError", "Post", "PostEncoder", "load_dataset", "read_vectors"])
+@pytest.mark.parametrize("name", ["FeatureStore", "InputError", "Post", "PostPreprocessor", "load_dataset", "read_vectors"])
 def test_a_public_name_can_be_the_first_thing_imported(name):
     done = subprocess.run(
         [sys.executable, "-c", f"from mner_keras import {name}"],
@@ -480,19 +480,19 @@ def test_from_encoder_takes_over_the_word_vectors(kind, tmp_path):
     scale = 1e-3
     vectors = vectors_of(["rome", "Ann", "saw", "Berlin", "Bonn"], scale)
     world = make_world(kind, tmp_path, vectors)
-    encoder = world.encoder
+    preprocessor = world.preprocessor
     model = world.build()
     embedding = model.get_layer("word_embedding")
     table = to_numpy(embedding.table.value)
     frozen = to_numpy(embedding.frozen_table.value)
     assert model.word_dim == 12
     for word, row in (("Rome", 0), ("Ann", 1), ("saw", 2)):
-        np.testing.assert_array_equal(table[encoder.word_id(word)], vectors.matrix[row])
+        np.testing.assert_array_equal(table[preprocessor.word_id(word)], vectors.matrix[row])
     for word, row in (("Berlin", 3), ("Bonn", 4)):
-        index = encoder.word_id(word) - encoder.vocabulary_size
+        index = preprocessor.word_id(word) - preprocessor.vocabulary_size
         assert index >= 0
         np.testing.assert_array_equal(frozen[index], vectors.matrix[row])
-    unknown = table[[1, *(encoder.word_id(word) for word in ("New", "York", "Acme", "the"))]]
+    unknown = table[[1, *(preprocessor.word_id(word) for word in ("New", "York", "Acme", "the"))]]
     assert (np.abs(unknown).max(axis=1) > 0).all()
     if kind == "agban":
         limit = math.sqrt(3 / 12)
@@ -508,8 +508,8 @@ def test_from_encoder_takes_over_the_word_vectors(kind, tmp_path):
     model.train_on_batch(*world.batch(posts=moved))
     np.testing.assert_array_equal(to_numpy(embedding.frozen_table.value), frozen)
     after = to_numpy(embedding.table.value)
-    assert np.abs(after - table)[encoder.word_id("Ann")].max() > 0
-    np.testing.assert_array_equal(after[encoder.word_id("saw")], table[encoder.word_id("saw")])
+    assert np.abs(after - table)[preprocessor.word_id("Ann")].max() > 0
+    np.testing.assert_array_equal(after[preprocessor.word_id("saw")], table[preprocessor.word_id("saw")])
 
 
 def test_the_frozen_table_is_in_the_file(tmp_path):
@@ -520,7 +520,7 @@ def test_the_frozen_table_is_in_the_file(tmp_path):
     loaded = mner_keras.load(tmp_path / "model.keras")
     frozen = to_numpy(loaded.get_layer("word_embedding").frozen_table.value)
     np.testing.assert_array_equal(frozen, vectors.matrix)
-    assert loaded.encoder.word_id("Berlin") == world.encoder.word_id("Berlin")
+    assert loaded.preprocessor.word_id("Berlin") == world.preprocessor.word_id("Berlin")
 
 
 # --- AGBAN's game ---
@@ -615,7 +615,7 @@ def test_the_schedule_counts_the_steps_of_fit(worlds):
     world = worlds["agban"]
     model = world.build()
     model.compile(keras.optimizers.SGD(0.001))
-    data = world.encoder.dataset(world.posts, world.store, batch_size=8, shuffle=True, seed=0)
+    data = world.preprocessor.dataset(world.posts, world.store, batch_size=8, shuffle=True, seed=0)
     reversal = model.get_layer("gradient_reversal")
     model.fit(data, validation_data=data, epochs=2, verbose=0)
     assert float(to_numpy(reversal.step.value)) == 6.0

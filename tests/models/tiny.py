@@ -6,7 +6,7 @@ import h5py
 import keras
 import numpy as np
 
-from mner_keras.data import Post, PostEncoder
+from mner_keras.data import Post, PostPreprocessor
 from mner_keras.data.batches import PostBatches
 from mner_keras.registry import find_model
 from mner_keras.vision import FeatureStore
@@ -97,19 +97,19 @@ class World:
     kind: str
     posts: list[Post]
     store: FeatureStore | None
-    encoder: PostEncoder
+    encoder: PostPreprocessor
 
     def build(self, variant=None, **arguments):
         """A small model of the kind, or of a variant of it by its name in the registry."""
         keras.utils.set_random_seed(0)
         entry = find_model(variant or self.kind)
         sizes = SIZES.get(variant) or SIZES[self.kind]
-        return entry.load_class().from_encoder(self.encoder, **{**sizes, **entry.arguments, **arguments})
+        return entry.load_class()(self.preprocessor, **{**sizes, **entry.arguments, **arguments})
 
     def batch(self, rows=None, posts=None):
         posts = self.posts if posts is None else posts
         rows = np.arange(len(posts)) if rows is None else np.asarray(rows)
-        return PostBatches(self.encoder, posts, self.store, len(rows)).batch(rows)
+        return PostBatches(self.preprocessor, posts, self.store, len(rows)).batch(rows)
 
 
 def make_world(kind, folder, vectors=None):
@@ -121,5 +121,5 @@ def make_world(kind, folder, vectors=None):
     elif kind == "agban":
         store = write_store(folder / "objects.h5", posts, "objects")
         options["visual_count"] = OBJECTS
-    encoder = find_model(kind).load_class().fit_encoder(posts, vectors, store, **options)
+    preprocessor = find_model(kind).load_class().fit_preprocessor(posts, vectors, store, **options)
     return World(kind, posts, store, encoder)

@@ -180,13 +180,13 @@ def test_a_posts_loss_is_what_training_would_make_of_it_alone(kind, corpus):
     data, cls = load_dataset(corpus), find_model(kind).load_class()
     visual = cls.encoder_defaults.get("visual")
     store = data.features(visual) if visual else None
-    encoder = cls.fit_encoder(data["train"], features=store)
-    model = cls.from_encoder(encoder, **SMALL[kind])
+    preprocessor = cls.fit_preprocessor(data["train"], features=store)
+    model = cls(preprocessor, **SMALL[kind])
     posts = data["test"]
     losses = post_losses(model, posts, store, batch_size=5)
     assert losses.shape == (len(posts),)
     for number in (0, 1, 7):
-        ((inputs, gold),) = encoder.dataset([posts[number]], store, batch_size=1)
+        ((inputs, gold),) = preprocessor.dataset([posts[number]], store, batch_size=1)
         alone = model.crf_loss(gold, model(inputs, training=False))
         assert losses[number] == pytest.approx(float(np.asarray(alone)), rel=1e-4)
     with pytest.raises(InputError, match="expected posts with tags"):

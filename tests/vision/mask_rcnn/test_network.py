@@ -291,6 +291,6 @@ def test_from_pictures_to_a_trained_agban_that_tags_pictures(extractor, weights,
     records = [json.loads(line) for line in direct.splitlines() if line.startswith("{")]
     for record, tagged in zip(records, model.tag(read_jsonl(posts), store), strict=True):
         assert record["tags"] == list(tagged.tags)
-    visual = model.encoder.visual
+    visual = model.preprocessor.visual
     assert (visual.extractor, visual.weights, visual.count) == ("mask-rcnn", str(weights), 4)
     assert json.loads(visual.options) == {"top": 4, "min_score": 0.7, **SETTINGS}
