@@ -5,13 +5,9 @@ from __future__ import annotations
 import dataclasses
 import importlib
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mner_keras.errors import InputError, did_you_mean
-
-if TYPE_CHECKING:
-    from mner_keras.system import System
-    from mner_keras.tagger import Tagger
 
 KERAS_FILE = "model.keras"
 
@@ -81,8 +77,8 @@ class ModelEntry:
         """Whether the class is a Keras model (a `Tagger`), which a run trains epoch by epoch."""
         return self.file == KERAS_FILE
 
-    def load_class(self) -> type[Tagger] | type[System]:
-        """Import the class."""
+    def load_class(self) -> type:
+        """Import the class: a `Tagger` or a `System`."""
         return getattr(importlib.import_module(self.module), self.class_name)
 
 
