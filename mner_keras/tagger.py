@@ -42,6 +42,9 @@ class Tagger(CRFModel):
     of its constructor as an attribute of that name, from which `get_config` reads them. `predict` gives potentials,
     `tag` gives tags.
 
+    `type(model).from_config(model.get_config())` makes a model of the same class with fresh weights;
+    `keras.models.clone_model` makes a plain functional model.
+
     Args:
         inputs: `keras.Input` by batch key; further keys of a batch are not read.
         outputs: a dict with `potentials` `[B, n, K]` and `mask` `[B, n]`, and what else the subclass reads.
