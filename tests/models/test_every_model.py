@@ -8,18 +8,12 @@ from mner_keras.registry import MODELS
 
 NAMES = [name for name, entry in MODELS.items() if entry.is_keras and not entry.extra]
 HALVES = {"policies": ("mixed_float16", "mixed_bfloat16")}
-ADVERSARY = {"reversal": 0.5, "classifier_every": 1}
 SPECIAL = {
     "text": HALVES,
     "hsn": HALVES,
-    "agban": {"arguments": ADVERSARY, **HALVES},
-    "agban-gban": {},
+    "agban": {"arguments": {"reversal": 0.5, "classifier_every": 1}, **HALVES},
     "agban-concat": {"ordered": True},
     "agban-released": {
-        "arguments": {"reversal": 0.5, "classifier_rests_every": 0},
-        "padding_counts": True,
-        "still": ["attention/bias"],
-    },
         "arguments": {"reversal": 0.5, "classifier_rests_every": 0},
         "padding_counts": True,
         "still": ["attention/bias"],
