@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import io
 import json
 import os
 import zipfile
 import zlib
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from mner_keras.errors import InputError
 
@@ -69,8 +72,24 @@ def load(path: str | os.PathLike) -> Tagger | System:
     except InputError:
         raise
     except (OSError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
+        if _is_quantized(path):
+            message = "expected a model, found a quantized one, which does not load: save it unquantized"
+            raise InputError(message, path) from error
         reason = str(error).strip().partition("\n")[0]
         raise InputError(f"expected a model of this version, found one that does not load ({reason})", path) from error
+
+
+def _is_quantized(path: str | os.PathLike) -> bool:
+    """Whether the weights in a `.keras` file are of one byte."""
+    import h5py
+
+    sizes: list[int] = []
+    try:
+        with zipfile.ZipFile(path) as archive, h5py.File(io.BytesIO(archive.read("model.weights.h5"))) as weights:
+            weights.visititems(lambda name, item: sizes.append(getattr(item, "dtype", np.dtype("float32")).itemsize))
+    except (OSError, KeyError, RuntimeError, zipfile.BadZipFile):
+        return False
+    return 1 in sizes
 
 
 def read_model_config(path: str | os.PathLike) -> dict:

@@ -42,7 +42,8 @@ def read_history(folder: str | os.PathLike) -> list[dict[str, float]]:
 def posts_per_batch(config: RunConfig, train: int, dev: int) -> tuple[float, float]:
     """What the losses of a history must be divided by to be those of a post, on train and on dev.
 
-    A model whose loss is a sum over a batch has the mean over the batches of such sums in its history.
+    A model whose loss is a sum over a batch has a mean of such sums in its history, weighted by the batches' rows. Only
+    dev has a batch with fewer rows: the last one.
 
     Args:
         config: the run's configuration.
@@ -50,12 +51,13 @@ def posts_per_batch(config: RunConfig, train: int, dev: int) -> tuple[float, flo
         dev: the number of its dev posts.
 
     Returns:
-        the mean number of posts in a batch of train and of dev; 1 and 1 where the losses are means over posts.
+        the posts of a batch of train and of dev, so weighted; 1 and 1 where the losses are means over posts.
     """
     entry = find_model(config.model)
     parameter = inspect.signature(entry.load_class()).parameters.get("loss_reduction")
     reduction = None if parameter is None else parameter.default
     if {**entry.arguments, **config.arguments}.get("loss_reduction", reduction) != "sum":
         return 1.0, 1.0
-    sizes = ((train, config.batch_size), (dev, max(config.batch_size, 32)))
-    return tuple(count / math.ceil(count / size) for count, size in sizes)
+    size = max(config.batch_size, 32)
+    rest = dev % size
+    return train / math.ceil(train / config.batch_size), ((dev - rest) * size + rest**2) / dev

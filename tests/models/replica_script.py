@@ -1,17 +1,13 @@
-"""What models compute on one device and on two replicas: `replica_script.py FOLDER`, answers in `FOLDER/answers.json`."""
+"""Train models on one device and on two replicas: `replica_script.py FOLDER` writes `FOLDER/answers.json`."""
 
 import contextlib
 import json
 import sys
 from pathlib import Path
 
-import tensorflow as tf
-
-cpu = tf.config.list_physical_devices("CPU")[0]
-tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-
 import keras
 import numpy as np
+import tensorflow as tf
 from tiny import SIZES, make_world
 
 from mner_keras import CRFModel
@@ -59,6 +55,8 @@ def answers(model, data, epochs, **options):
 
 
 def main(folder):
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
     found = {}
     for name in ("one", "two"):
         strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]) if name == "two" else None

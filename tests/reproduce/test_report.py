@@ -198,7 +198,7 @@ def test_losses_of_a_batch_become_those_of_a_post():
     from mner_keras.run.history import posts_per_batch
 
     agban = RunConfig.for_model("agban", batch_size=10)
-    assert posts_per_batch(agban, 25, 40) == (25 / 3, 20.0)
+    assert posts_per_batch(agban, 25, 40) == (25 / 3, (32 * 32 + 8 * 8) / 40)
     assert posts_per_batch(dataclasses.replace(agban, arguments={"loss_reduction": "mean"}), 25, 40) == (1.0, 1.0)
     assert posts_per_batch(RunConfig.for_model("hsn"), 25, 40) == (1.0, 1.0)
     assert posts_per_batch(RunConfig.for_model("stanford-ner-like"), 25, 40) == (1.0, 1.0)
