@@ -56,6 +56,9 @@ class Tagger(CRFModel):
     explained: dict[str, str] = {}
     """What `explain` gives, by name, and the axes of each array: `n` tokens, `k` regions or objects, `d` features."""
 
+    tag_batch_size = 64
+    """The posts that `tag` and `explain` compute at once, unless told otherwise."""
+
     def __init__(
         self, inputs: dict, outputs: dict, encoder: PostEncoder | None = None, loss_reduction: str = "mean", **kwargs
     ) -> None:
@@ -174,7 +177,7 @@ class Tagger(CRFModel):
         self,
         posts: Iterable[Post | str | Sequence[str]],
         features: FeatureStore | str | os.PathLike | None = None,
-        batch_size: int = 64,
+        batch_size: int | None = None,
         pictures: Sequence[str | os.PathLike | Image.Image | None] | None = None,
         extractor: Extractor | None = None,
     ) -> list[TaggedPost]:
@@ -184,7 +187,7 @@ class Tagger(CRFModel):
             posts: posts, plain texts, or lists of tokens.
             features: the store of the posts' pictures; without it, or for a picture that it does not hold, a post
                 counts as one without a picture.
-            batch_size: posts computed at once.
+            batch_size: posts computed at once; by default `tag_batch_size`.
             pictures: instead of `features`, a path, a PIL image or `None` for each post. One that cannot be read is
                 warned of and counts as none.
             extractor: turns `pictures` into vectors; by default, what made the features that the model learned from.
@@ -210,7 +213,7 @@ class Tagger(CRFModel):
         self,
         posts: Iterable[Post | str | Sequence[str]],
         features: FeatureStore | str | os.PathLike | None = None,
-        batch_size: int = 64,
+        batch_size: int | None = None,
         pictures: Sequence[str | os.PathLike | Image.Image | None] | None = None,
         extractor: Extractor | None = None,
     ) -> list[dict[str, np.ndarray]]:
@@ -234,7 +237,7 @@ class Tagger(CRFModel):
             self._explainer = self._submodel({name: self.output[name] for name in names})
         found: list[dict[str, np.ndarray]] = [{} for _ in posts]
         for rows, inputs in self._batches(posts, features, batch_size, pictures, extractor):
-            arrays = self._explainer.predict_on_batch(filled(self._select(inputs)))
+            arrays = self._explainer.predict_on_batch(self._filled(inputs))
             seen = inputs["visual_mask"].sum(axis=1) if "visual_mask" in inputs else np.zeros(len(rows), int)
             for name in names:
                 for array, row, count in zip(arrays[name], rows, seen, strict=False):
@@ -265,14 +268,19 @@ class Tagger(CRFModel):
     def _select(self, inputs: dict) -> dict:
         return {name: inputs[name] for name in self._input_names()}
 
+    def _filled(self, inputs: dict) -> dict:
+        """The arrays that the model reads, in one of few shapes if the encoder buckets."""
+        inputs = self._select(inputs)
+        return filled(inputs) if self.encoder.bucket else inputs
+
     def _submodel(self, outputs) -> keras.Model:
         """A functional model that shares this one's layers and gives something else of it."""
         return keras.Model(self.input, outputs)
 
     def _batches(
-        self, posts: list[Post], features: Any, batch_size: int, pictures: Any, extractor: Extractor | None
+        self, posts: list[Post], features: Any, batch_size: int | None, pictures: Any, extractor: Extractor | None
     ) -> Iterator[tuple[np.ndarray, dict]]:
-        """The posts' positions and inputs, batch by batch: posts of similar length share one."""
+        """The posts' positions and inputs, batch by batch; posts of similar length share one if the encoder buckets."""
         if self.encoder is None:
             raise ValueError("`tag` needs a model with an encoder: build it with `from_encoder`, or load a saved one")
         if not posts:
@@ -284,8 +292,9 @@ class Tagger(CRFModel):
             if extractor is None:
                 extractor = self._extractor = self._extractor or load_extractor(self.encoder.visual)
             named, features = with_pictures(posts, pictures, extractor)
+        batch_size = self.tag_batch_size if batch_size is None else batch_size
         batches = PostBatches(self.encoder, named, features, batch_size, labelled=False)
-        order = np.argsort(batches.lengths, kind="stable")
+        order = np.argsort(batches.lengths, kind="stable") if self.encoder.bucket else np.arange(len(named))
         for rows in cut(order, batches.lengths, batch_size):
             yield rows, batches.batch(rows)[0]
         for reason in features.failed.values() if pictures is not None else ():
@@ -296,5 +305,5 @@ class Tagger(CRFModel):
             best = BestTags(self.crf, name="decode")
             self._decoder = self._submodel(best(self.output["potentials"], self.output["mask"]))
         rows, length = inputs["token_mask"].shape
-        tags, scores = self._decoder.predict_on_batch(filled(self._select(inputs)))
+        tags, scores = self._decoder.predict_on_batch(self._filled(inputs))
         return np.asarray(tags)[:rows, :length], np.asarray(scores)[:rows, :length]

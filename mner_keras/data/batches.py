@@ -14,7 +14,7 @@ from mner_keras.errors import InputError
 from mner_keras.vision.feature_store import FeatureStore, open_store
 
 LENGTH_QUANTILES = (0.2, 0.4, 0.6, 0.8, 0.95, 1.0)
-"""The batches of a data set are padded to at most six lengths, since a compiler makes a program for each. They lie
+"""The batches of a bucketed data set are padded to at most six lengths, since a compiler makes a program for each. They lie
 closer together at the long end, where a wide step would pad most."""
 
 Batch = dict[str, np.ndarray]
@@ -28,8 +28,8 @@ class PostBatches:
         posts: the posts.
         features: the store of their pictures' features, or `None`.
         batch_size: posts a batch.
-        shuffle: a new order in each epoch, batched by length, the last batch filled up with empty rows; else the posts'
-            own order, the last batch as short as it comes.
+        shuffle: a new order in each epoch, batched by length if `encoder.bucket`, the last batch filled up with empty
+            rows; else the posts' own order, the last batch as short as it comes.
         seed: the order is made from (seed, epoch); without it, from fresh entropy.
         labelled: whether the posts' tags are read, where all of them have some.
 
@@ -64,7 +64,8 @@ class PostBatches:
         self.missing_pictures = count_missing(self.posts, self.store)
         self.lengths = np.array([len(post) for post in self.posts])
         self._index_tokens()
-        self._boundaries = _boundaries(self.lengths)
+        # Without buckets, every length may be padded to: a batch gets that of its longest post.
+        self._boundaries = _boundaries(self.lengths) if encoder.bucket else np.unique(self.lengths)
 
     def __len__(self) -> int:
         return -(-len(self.posts) // self.batch_size)
@@ -76,9 +77,10 @@ class PostBatches:
             return [everything[i : i + self.batch_size] for i in range(0, len(everything), self.batch_size)]
         rng = np.random.default_rng([self.seed, epoch])
         order = rng.permutation(len(self.posts))
-        bucket = np.searchsorted(self._boundaries, self.lengths[order])
-        # A bucket's remainder moves on to the next longer one, so that only the last batch of all is not full.
-        order = order[np.argsort(bucket, kind="stable")]
+        if self.encoder.bucket:
+            bucket = np.searchsorted(self._boundaries, self.lengths[order])
+            # A bucket's remainder moves on to the next longer one, so that only the last batch of all is not full.
+            order = order[np.argsort(bucket, kind="stable")]
         batches = [order[i : i + self.batch_size] for i in range(0, len(order), self.batch_size)]
         return [batches[i] for i in rng.permutation(len(batches))]
 

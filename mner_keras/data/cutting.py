@@ -15,7 +15,7 @@ def cut(order: np.ndarray, lengths: np.ndarray, batch_size: int) -> Iterator[np.
     start = 0
     while start < len(order):
         end = min(start + batch_size, len(order))
-        while end - start > 1 and (end - start) * lengths[order[end - 1]] > MAX_TOKENS:
+        while end - start > 1 and (end - start) * lengths[order[start:end]].max() > MAX_TOKENS:
             end = start + (end - start) // 2
         yield order[start:end]
         start = end

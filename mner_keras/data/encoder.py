@@ -47,6 +47,8 @@ class PostEncoder:
         blank: the blank picture's features, `[count, dim]`, for `regions`; zeros if not given.
         num_singletons: how many of `words`, the last ones, the training posts hold only once.
         subwords: a BERT's word pieces, where the model reads them.
+        bucket: whether batches join posts of similar length and are padded to a few lengths. Without it, batches are
+            drawn without regard to length and padded to their own longest post, in training and in tagging.
 
     Batch keys: `word_ids` int32 `[B, n]`, `char_ids` int32 `[B, n, c]`, `pos_ids` int32 `[B, n]`, `token_mask` bool
     `[B, n]`, `visual_features` float32 `[B, k, f]`, `visual_mask` bool `[B, k]`; with `subwords` also `subword_ids`
@@ -67,6 +69,7 @@ class PostEncoder:
         blank: Sequence[Sequence[float]] | None = None,
         num_singletons: int = 0,
         subwords: Subwords | dict | None = None,
+        bucket: bool = True,
     ) -> None:
         self.words = list(words)
         self.characters = list(characters)
@@ -79,6 +82,7 @@ class PostEncoder:
         self.blank = None if blank is None else np.asarray(blank, "float32")
         self.num_singletons = num_singletons
         self.subwords = Subwords(**subwords) if isinstance(subwords, dict) else subwords
+        self.bucket = bucket
         self.tags = ["O", *(prefix + kind for kind in self.types for prefix in ("B-", "I-"))]
         """The tags, in the order of the model's potentials."""
         self.vectors: WordVectors | None = None
@@ -100,11 +104,13 @@ class PostEncoder:
         fold_digits: bool = False,
         max_characters: int = 24,
         subwords: Subwords | None = None,
+        bucket: bool = True,
+        other_posts: Iterable[Post] = (),
     ) -> PostEncoder:
         """Learn the vocabularies from posts.
 
         Args:
-            posts: the training posts; for a transductive vocabulary, those of all splits.
+            posts: the training posts.
             vectors: pretrained word vectors (`mner_keras.text.read_vectors`).
             features: the store of the pictures' features.
             visual: `"regions"` or `"objects"`: what the vectors of `features` are; a `VisualInput` where there is no
@@ -114,17 +120,25 @@ class PostEncoder:
             fold_digits: whether each digit becomes 0 before look-up.
             max_characters: characters kept of a token.
             subwords: a BERT's word pieces, where the model reads them.
+            bucket: whether batches join posts of similar length; see the class.
+            other_posts: for a transductive vocabulary, the posts of the other splits: their words, characters and types
+                are learned, too.
 
         Raises:
             InputError: posts that hold no tags.
         """
-        posts = list(posts)
-        types = sorted({tag[2:] for post in posts for tag in post.tags or () if tag != "O"})
+        posts, other_posts = list(posts), list(other_posts)
+        types = sorted({tag[2:] for post in (*posts, *other_posts) for tag in post.tags or () if tag != "O"})
         if not types:
             raise InputError("the training posts must hold at least one entity, found none")
         fold = _fold_digits if fold_digits else str
         counts = Counter(fold(token) for post in posts for token in post.tokens)
-        words = [word for word, _ in counts.most_common()]
+        by_count = [word for word, _ in counts.most_common()]
+        num_singletons = sum(count == 1 for count in counts.values())
+        repeated, single = by_count[: len(counts) - num_singletons], by_count[len(counts) - num_singletons :]
+        others = dict.fromkeys(fold(token) for post in other_posts for token in post.tokens)
+        # Singletons come last: `num_singletons` names their rows.
+        words = [*repeated, *(word for word in others if word not in counts), *single]
         characters = sorted({character for word in words for character in word[:max_characters]})
         known = set(words)
         encoder = cls(
@@ -135,8 +149,9 @@ class PostEncoder:
             use_pos=use_pos,
             fold_digits=fold_digits,
             max_characters=max_characters,
-            num_singletons=sum(count == 1 for count in counts.values()),
+            num_singletons=num_singletons,
             subwords=subwords,
+            bucket=bucket,
         )
         encoder.vectors = vectors
         if isinstance(visual, VisualInput):
@@ -247,7 +262,7 @@ class PostEncoder:
         shuffle: bool = False,
         seed: int | None = None,
     ) -> tf.data.Dataset:
-        """Batches for `fit`, `evaluate` and `predict`.
+        """Return batches for `fit`, `evaluate` and `predict`.
 
         A `tf.data.Dataset`, prefetched; where TensorFlow is not the backend and not installed, a
         `keras.utils.PyDataset` with the same batches. Batches are `(inputs, tags)`, or `inputs` alone if a post has no
@@ -257,8 +272,8 @@ class PostEncoder:
             posts: the posts.
             features: the store of their pictures' features; without it, every post counts as one without a picture.
             batch_size: posts a batch.
-            shuffle: whether to draw the posts anew in each epoch, batched by length (six lengths at most), the last
-                batch filled up with empty rows. Else they come in their own order.
+            shuffle: whether to draw the posts anew in each epoch, with `bucket` batched by length (six lengths at
+                most), the last batch filled up with empty rows. Else they come in their own order.
             seed: the order is made from (seed, epoch).
 
         Raises:
@@ -284,6 +299,7 @@ class PostEncoder:
             "blank": None if self.blank is None else self.blank.tolist(),
             "num_singletons": self.num_singletons,
             "subwords": None if self.subwords is None else self.subwords.get_config(),
+            "bucket": self.bucket,
         }
 
     @classmethod

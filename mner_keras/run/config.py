@@ -28,7 +28,7 @@ class RunConfig:
         no_pictures: whether to train as if no post had a picture.
         vectors: the file of word vectors; empty for none.
         max_vectors: vectors kept of the file, beside those of the training posts' words.
-        transductive: whether the vocabulary is built over train, dev and test, as the papers did.
+        transductive: whether the vocabulary is built over train, dev and test, as in AGBAN's released code.
         epochs: epochs at most.
         patience: epochs without a better dev F1 after which training stops; 0 for never.
         batch_size: posts a batch.
@@ -152,6 +152,6 @@ def _used(model: str) -> set[str]:
     return {"model", "data", "arguments", *settings}
 
 
-def dev_batch_size(config: RunConfig) -> int:
-    """Posts a batch when a run is scored on dev."""
-    return max(config.batch_size, 32)
+def dev_batch_size(config: RunConfig, bucket: bool = True) -> int:
+    """Posts per batch when a run is scored on dev; as in training where posts are not bucketed by length."""
+    return max(config.batch_size, 32) if bucket else config.batch_size

@@ -57,5 +57,6 @@ def posts_per_batch(config: RunConfig, train: int, dev: int) -> tuple[float, flo
     reduction = None if parameter is None else parameter.default
     if {**entry.arguments, **config.arguments}.get("loss_reduction", reduction) != "sum":
         return 1.0, 1.0
-    sizes = ((train, config.batch_size), (dev, dev_batch_size(config)))
+    bucket = entry.load_class().encoder_defaults.get("bucket", True)
+    sizes = ((train, config.batch_size), (dev, dev_batch_size(config, bucket)))
     return tuple(count / math.ceil(count / size) for count, size in sizes)

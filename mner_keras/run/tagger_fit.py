@@ -63,8 +63,10 @@ class TaggerFit:
             self.encoder, data["train"], self.store, config.batch_size, shuffle=True, seed=config.seed
         )
         self.model.compile(optimizer=make_optimizer(config, len(self.batches)))
-        # Posts of like length share a batch; F1 does not ask for their order.
-        self.dev = PostBatches(self.encoder, sorted(data["dev"], key=len), self.store, dev_batch_size(config))
+        # Posts of similar length share a batch; F1 does not depend on their order.
+        bucket = self.encoder.bucket
+        dev = sorted(data["dev"], key=len) if bucket else data["dev"]
+        self.dev = PostBatches(self.encoder, dev, self.store, dev_batch_size(config, bucket))
         self._epochs = (0, 0)
         if self.store is not None:
             for split, batches in {"train": self.batches, "dev": self.dev}.items():
@@ -128,12 +130,11 @@ def _encoder(
     report: Callable[[str], None],
 ) -> tuple[PostEncoder, FeatureStore | None]:
     posts = list(data["train"])
-    if config.transductive:
-        posts += [*data["dev"], *data["test"]]
+    other_posts = [*data["dev"], *data["test"]] if config.transductive else []
     vectors = None
     if config.vectors:
         fold = model_class.encoder_defaults.get("fold_digits", False)
-        vectors = _read_vectors(config, needed_words(posts, fold))
+        vectors = _read_vectors(config, needed_words([*posts, *other_posts], fold))
         report(f"vectors: {len(vectors.words):,} of {vectors.source} kept, width {vectors.dim}")
         if vectors.num_broken:
             line, reason = vectors.broken_lines[0]
@@ -143,7 +144,8 @@ def _encoder(
     # Without pictures a model still needs a store's widths and its blank picture.
     path = find_features(config.features, model_class, data)
     store = None if path is None else FeatureStore(path)
-    encoder = model_class.fit_encoder(posts, vectors, store, **model_class.encoder_options(arguments))
+    options = model_class.encoder_options(arguments)
+    encoder = model_class.fit_encoder(posts, vectors, store, other_posts=other_posts, **options)
     blind = config.no_pictures or not arguments.get("pictures", True)
     if blind and encoder.visual is not None:
         encoder.visual = dataclasses.replace(

@@ -100,9 +100,18 @@ def test_characters_are_known_one_by_one_and_cut_at_the_maximum():
 def test_a_transductive_vocabulary_holds_the_words_of_all_posts():
     more = [Post(("Oslo", "saw"), ("B-OTHER", "O"))]
     assert PostEncoder.fit(POSTS).word_id("Oslo") == UNKNOWN
-    encoder = PostEncoder.fit([*POSTS, *more])
+    encoder = PostEncoder.fit(POSTS, other_posts=more)
     assert encoder.word_id("Oslo") > UNKNOWN
     assert "OTHER" in encoder.types
+    assert "O" in encoder.characters
+
+
+def test_a_singleton_occurs_once_in_the_training_posts_whatever_the_other_posts_hold():
+    train = [Post(("a", "a", "b", "c"), ("B-PER", "O", "O", "O"))]
+    alone = PostEncoder.fit(train)
+    assert (alone.words, alone.num_singletons) == (["a", "b", "c"], 2)
+    encoder = PostEncoder.fit(train, other_posts=[Post(("b", "b", "d", "a"), ("O",) * 4)])
+    assert (encoder.words, encoder.num_singletons) == (["a", "d", "b", "c"], 2)
 
 
 def test_pretrained_rows_stand_where_their_words_stand():
