@@ -40,18 +40,18 @@ class ReleasedAGBAN(Tagger):
 
     **What it says of a post depends on the batch's padding**: padded tokens take their share of the attention and of
     the batch statistics, as they do in the released code. Compare on batches of the same length. Rows without any
-    token, which only our data sets make, count nowhere. As in the released code, batches are neither bucketed nor rounded
-    to fixed lengths: training shuffles the posts, tagging keeps their order, ten at once, and each batch is padded to its
-    longest post.
+    token, which only our data sets make, count nowhere. As in the released code, batches are neither bucketed nor
+    rounded to fixed lengths: training shuffles the posts, tagging keeps their order, ten at once, and each batch is
+    padded to its longest post.
 
     Potentials have `num_tags + 3` scores: padding, the tags in the order of `RELEASED_TAGS` (types that it lacks come
     last), START, STOP. Targets and decoded tags are numbers of the encoder's tags; without an encoder, the potential's
     minus 1 (O is 0). A decoded padding, START or STOP reads as O. `explain` gives `attention` `[glimpses, m, n]`,
     `text_features` `[n, d]` and `object_features` `[m, d]`.
 
-    The released code shared its words and characters over train, dev and test: give `fit_encoder` the posts of dev and
-    test as `other_posts` (`mner train --transductive`). Trained here, it differs from there in that an LSTM's two biases
-    are one weight, moving variances are the biased ones, and words are cut at `max_characters`.
+    The released code shared its words and characters over train, dev and test: give `fit_encoder` the posts of dev
+    and test as `other_posts` (`mner train --transductive`). Trained here, it differs in that an LSTM's two biases are one
+    weight, moving variances are the biased ones, and words are cut at `max_characters`.
 
     Args:
         num_tags: the number of tags, K.

@@ -14,8 +14,8 @@ from mner_keras.errors import InputError
 from mner_keras.vision.feature_store import FeatureStore, open_store
 
 LENGTH_QUANTILES = (0.2, 0.4, 0.6, 0.8, 0.95, 1.0)
-"""The batches of a bucketed data set are padded to at most six lengths, since a compiler makes a program for each. They lie
-closer together at the long end, where a wide step would pad most."""
+"""The batches of a bucketed data set are padded to at most six lengths, since a compiler makes a program for each. They
+lie closer together at the long end, where a wide step would pad most."""
 
 Batch = dict[str, np.ndarray]
 
