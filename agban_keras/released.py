@@ -50,8 +50,8 @@ class ReleasedAGBAN(Tagger):
     `text_features` `[n, d]` and `object_features` `[m, d]`.
 
     The released code shared its words and characters over train, dev and test: give `fit_encoder` the posts of dev
-    and test as `other_posts` (`mner train --transductive`). Trained here, it differs in that an LSTM's two biases are one
-    weight, moving variances are the biased ones, and words are cut at `max_characters`.
+    and test as `other_posts` (`mner train --transductive`). Trained here, it differs in that an LSTM's two biases are
+    one weight, moving variances are the biased ones, and words are cut at `max_characters`.
 
     Args:
         num_tags: the number of tags, K.
