@@ -103,6 +103,9 @@ def realworld(
 ) -> None:
     """Add plain-text posts to a set with pictures, as HSN's authors did for their real-world set.
 
+    HSN's own set is published on Baidu; the link and its access code are in the README of
+    https://github.com/T1aNS1R/Real-world-multimodal-NER-dataset. If you have it, use it instead.
+
     Of the plain-text posts those with at least one entity are pooled, shuffled by the seed, and added to train, dev and
     test. `mner train hsn --data TO --features STORE` then trains on both kinds.
     """

@@ -34,7 +34,7 @@ def train(
     ] = "",
     max_vectors: Annotated[int, typer.Option(help="Vectors kept beside the training posts' words.")] = 200_000,
     transductive: Annotated[
-        bool, typer.Option("--transductive", help="Build the vocabulary over all splits, as the papers did.")
+        bool, typer.Option("--transductive", help="Build the vocabulary over train, dev and test.")
     ] = False,
     epochs: Annotated[int | None, typer.Option(help="Epochs at most. (default: the paper's)")] = None,
     patience: Annotated[

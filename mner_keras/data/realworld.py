@@ -1,4 +1,8 @@
-"""A set of posts with and without pictures, in the manner of HSN's real-world set."""
+"""A set of posts with and without pictures, composed as HSN's real-world set.
+
+HSN's own set is published: the README of https://github.com/T1aNS1R/Real-world-multimodal-NER-dataset (footnote 1 of
+the paper) links it on Baidu, with an access code. This module is for those who cannot download it.
+"""
 
 from __future__ import annotations
 

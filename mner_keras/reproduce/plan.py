@@ -29,6 +29,8 @@ _FAST_POSTS, _LEAST_EPOCHS, _MOST_EPOCHS = 16_000, 4, 8
 class Setting:
     """On what, and how long, the systems of a table are trained.
 
+    All runs have `transductive = true`: the vocabulary is built over train, dev and test, as in AGBAN's released code.
+
     Args:
         data: a data set's name or folder.
         features: stores of the pictures' features, by kind (`regions`, `objects`); else the data set's own.
@@ -108,7 +110,7 @@ def configure(system: TableSystem, setting: Setting, data: Dataset, seed: int) -
         data=_absolute(setting.data) if Path(setting.data).is_dir() else setting.data,
         features=_absolute(setting.features.get(kind, "")) if kind else "",
         vectors=_absolute(setting.vectors.get(system.vectors or "", setting.vectors.get("", ""))),
-        # As the papers' own programs did.
+        # As in AGBAN's released code. Neither paper says over which splits its vocabulary was built.
         transductive=True,
         seed=seed,
         precision=setting.precision,

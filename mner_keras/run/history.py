@@ -58,6 +58,7 @@ def posts_per_batch(config: RunConfig, train: int, dev: int) -> tuple[float, flo
     reduction = None if parameter is None else parameter.default
     if {**entry.arguments, **config.arguments}.get("loss_reduction", reduction) != "sum":
         return 1.0, 1.0
-    size = max(config.batch_size, 32)
+    bucket = entry.load_class().preprocessing.get("bucket", True)
+    size = max(config.batch_size, 32) if bucket else config.batch_size
     rest = dev % size
     return train / math.ceil(train / config.batch_size), ((dev - rest) * size + rest**2) / dev

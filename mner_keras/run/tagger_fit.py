@@ -126,12 +126,11 @@ def _preprocessor(
     report: Callable[[str], None],
 ) -> tuple[PostPreprocessor, FeatureStore | None]:
     posts = list(data["train"])
-    if config.transductive:
-        posts += [*data["dev"], *data["test"]]
+    other_posts = [*data["dev"], *data["test"]] if config.transductive else []
     vectors = None
     if config.vectors:
         fold = model_class.preprocessing.get("fold_digits", False)
-        vectors = _read_vectors(config, needed_words(posts, fold))
+        vectors = _read_vectors(config, needed_words([*posts, *other_posts], fold))
         report(f"vectors: {len(vectors.words):,} of {vectors.source} kept, width {vectors.dim}")
         if vectors.num_broken:
             line, reason = vectors.broken_lines[0]
@@ -143,7 +142,7 @@ def _preprocessor(
     store = None if path is None else FeatureStore(path)
     if config.no_pictures:
         options = {**options, "pictures": False}
-    preprocessor = model_class.fit_preprocessor(posts, vectors, store, **options)
+    preprocessor = model_class.fit_preprocessor(posts, vectors, store, other_posts=other_posts, **options)
     if preprocessor.visual is not None:
         store = store if preprocessor.visual.pictures else None
         report("pictures: " + ("none" if store is None else f"{len(store):,} in {store.path}"))

@@ -16,6 +16,7 @@ from agban_keras.layers.initializers import begin_uniformly
 from mner_keras import load
 from mner_keras.data.batches import PostBatches
 from mner_keras.layers import BiLSTM
+from mner_keras.vision.feature_store import open_store
 
 CHARACTERS = 9
 SMALL = dict(word_dim=12, char_dim=6, char_hidden_dim=8, hidden_dim=24, rank=4)
@@ -383,7 +384,8 @@ def test_it_learns_tells_f1_and_its_file_tags(world, trained, tmp_path):
     assert "f1" not in history
     assert history["crf_loss"][-1] < 0.3 * history["crf_loss"][0]
     predicted = [
-        [preprocessor.tags[tag] for tag in row[: len(post)]] for post, row in zip(posts, model.decode(inputs), strict=True)
+        [preprocessor.tags[tag] for tag in row[: len(post)]]
+        for post, row in zip(posts, model.decode(inputs), strict=True)
     ]
     expected = f1_score([list(post.tags) for post in posts], predicted, mode="strict", scheme=IOB2)
     assert expected > 0.5
@@ -463,6 +465,27 @@ def test_padded_tokens_take_their_share_and_absent_objects_none(world):
     assert (there.sum(1) == 1).any() and not inputs["token_mask"].all()
     garbage = np.where(there[..., None], inputs["visual_features"], np.float32(1e3))
     np.testing.assert_array_equal(model.predict({**inputs, "visual_features": garbage}), model.predict(inputs))
+
+
+def test_a_post_tagged_alone_is_not_padded(world):
+    posts, store, preprocessor = world
+    model = from_encoder(preprocessor)
+    post = next(post for post in posts if len(post) in (3, 4, 5) and post.image_id in open_store(store))
+    (alone,) = model.explain([post], store)
+    assert alone["attention"].sum() == pytest.approx(1.0, abs=1e-5)
+    assert alone["attention"].shape[2] == len(post)
+
+
+def test_it_tags_ten_posts_at_a_time_in_their_order_as_the_released_code_does(world):
+    posts, store, preprocessor = world
+    model = from_encoder(type(preprocessor).from_config(preprocessor.get_config()))
+    for first in (0, 10):
+        inputs, _ = batch_of(world, range(first, first + 10))
+        assert inputs["token_mask"].shape[1] == max(map(len, posts[first : first + 10]))
+        expected = to_numpy(model(inputs)["attention"])
+        found = [explained["attention"] for explained in model.explain(posts, store)][first : first + 10]
+        for row, array in enumerate(found):
+            np.testing.assert_allclose(array, expected[row, :, : array.shape[1], : array.shape[2]], atol=1e-6)
 
 
 def test_the_classes_are_weighted_by_the_training_data(world):

@@ -71,7 +71,9 @@ def test_the_singletons_are_those_of_the_encoder(worlds):
     preprocessor = world.preprocessor
     tokens = [token for post in world.posts for token in post.tokens]
     assert preprocessor.num_singletons == sum(tokens.count(word) == 1 for word in preprocessor.words)
-    assert all(tokens.count(word) == 1 for word in preprocessor.words[len(preprocessor.words) - preprocessor.num_singletons :])
+    assert all(
+        tokens.count(word) == 1 for word in preprocessor.words[len(preprocessor.words) - preprocessor.num_singletons :]
+    )
     assert type(preprocessor).from_config(preprocessor.get_config()).num_singletons == preprocessor.num_singletons
     model = world.build("bilstm-crf", unknown_rate=0.5)
     layer = model.get_layer("singleton_dropout")

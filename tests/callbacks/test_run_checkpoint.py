@@ -7,8 +7,8 @@ import zipfile
 import numpy as np
 import pytest
 
-from mner_keras.run.checkpoint import RunCheckpoint
 from mner_keras.errors import InputError
+from mner_keras.run.checkpoint import RunCheckpoint
 
 
 def start(folder, model, patience=0):

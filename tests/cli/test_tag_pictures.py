@@ -107,7 +107,6 @@ def test_extractors_that_cannot_be_had_are_refused():
 
 def test_other_weights_than_the_store_s_are_refused(monkeypatch):
     from mner_keras.data.preprocessor import VisualInput
-
     from mner_keras.vision import vgg16
 
     class Stub:

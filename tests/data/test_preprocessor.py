@@ -6,9 +6,9 @@ import os
 import h5py
 import numpy as np
 import pytest
-from mner_keras.data.preprocessor import FIRST, UNKNOWN, needed_words
 
 from mner_keras.data import Post, PostPreprocessor, VisualInput
+from mner_keras.data.preprocessor import FIRST, UNKNOWN, needed_words
 from mner_keras.errors import InputError
 from mner_keras.text import POS_CATEGORIES, TaggerDataMissing, WordVectors, pos, pos_category
 
@@ -100,9 +100,18 @@ def test_characters_are_known_one_by_one_and_cut_at_the_maximum():
 def test_a_transductive_vocabulary_holds_the_words_of_all_posts():
     more = [Post(("Oslo", "saw"), ("B-OTHER", "O"))]
     assert PostPreprocessor.fit(POSTS).word_id("Oslo") == UNKNOWN
-    preprocessor = PostPreprocessor.fit([*POSTS, *more])
+    preprocessor = PostPreprocessor.fit(POSTS, other_posts=more)
     assert preprocessor.word_id("Oslo") > UNKNOWN
     assert "OTHER" in preprocessor.types
+    assert "O" in preprocessor.characters
+
+
+def test_a_singleton_occurs_once_in_the_training_posts_whatever_the_other_posts_hold():
+    train = [Post(("a", "a", "b", "c"), ("B-PER", "O", "O", "O"))]
+    alone = PostPreprocessor.fit(train)
+    assert (alone.words, alone.num_singletons) == (["a", "b", "c"], 2)
+    preprocessor = PostPreprocessor.fit(train, other_posts=[Post(("b", "b", "d", "a"), ("O",) * 4)])
+    assert (preprocessor.words, preprocessor.num_singletons) == (["a", "d", "b", "c"], 2)
 
 
 def test_pretrained_rows_stand_where_their_words_stand():

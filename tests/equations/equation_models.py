@@ -186,7 +186,7 @@ def agban_text(w, frozen, words, characters):
     return paper.bilstm(np.concatenate([x_w, x_c], axis=1), *lstm_arrays("lstm", w))  # eq. 3-6
 
 
-def agban_posts(w, frozen, inputs, softmax="objects"):
+def agban_posts(w, frozen, inputs, softmax="pairs"):
     """G_T, G_V, A, G_M, the scores S and L_adv of each post of a batch, as in training."""
     rows = range(len(inputs["word_ids"]))
     G_T = [agban_text(w, frozen, *post(inputs, row, "word_ids", "char_ids")) for row in rows]

