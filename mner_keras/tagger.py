@@ -104,6 +104,9 @@ class Tagger(CRFModel):
         Args:
             encoder: gives the sizes of the vocabularies, of the tag set and of the visual features.
             arguments: the model's other arguments.
+
+        Raises:
+            ValueError: `word_dim` is not the width of the encoder's word vectors.
         """
         sizes = {
             "num_tags": encoder.num_tags,
@@ -113,7 +116,10 @@ class Tagger(CRFModel):
             "max_characters": encoder.max_characters,
         }
         if encoder.vectors is not None:
-            arguments.setdefault("word_dim", encoder.vectors.dim)
+            width = arguments.setdefault("word_dim", encoder.vectors.dim)
+            if width != encoder.vectors.dim:
+                expected = f"the width of the word vectors, {encoder.vectors.dim}"
+                raise ValueError(f"`word_dim` must be {expected}. Received: word_dim={width}")
         if encoder.visual is not None and "visual" in cls.encoder_defaults:
             sizes["visual_dim"] = encoder.visual.dim
         model = cls(**sizes, encoder=encoder, **arguments)

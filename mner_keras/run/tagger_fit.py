@@ -11,9 +11,10 @@ from typing import Any
 import keras
 
 from mner_keras.callbacks import EpochState, RunCheckpoint
-from mner_keras.data.batches import PostBatches
-from mner_keras.data.datasets import Dataset
+from mner_keras.data.batches import PostBatches, check_pictures
+from mner_keras.data.datasets import SPLITS, Dataset
 from mner_keras.data.encoder import PostEncoder, needed_words
+from mner_keras.data.entities import entity_spans
 from mner_keras.data.pipeline import as_dataset
 from mner_keras.errors import InputError
 from mner_keras.run.config import RunConfig, dev_batch_size
@@ -53,6 +54,10 @@ class TaggerFit:
         self.report = report
         self.encoder, self.store = _encoder(config, model_class, data, arguments, report)
         _check_types(data, self.encoder)
+        for split in SPLITS:
+            check_pictures(data[split], self.store, f"the {split} posts")
+        if not any(entity_spans(post.tags) for post in data["dev"]):
+            report("dev: warning: no post has an entity, so dev F1 is always 0 and no best epoch can be chosen")
         try:
             self.model = model_class.from_encoder(self.encoder, **arguments)
         except InputError:

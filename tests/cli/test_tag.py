@@ -164,8 +164,8 @@ def test_a_picture_of_an_odd_name_is_a_missing_one(mner, agban_run, corpus, imag
         ("a.jsonl", b'{"tokens": []}\n', 1, "no tokens"),
         ("a.jsonl", b'{"tokens": ["a"], "tags": ["O", "O"]}\n', 1, "Received: 2"),
         ("a.jsonl", b'\n{"tokens": ["a"], "pos": []}\n', 2, "Received: 0"),
-        ("a.jsonl", b"[1]\n", 1, "expected a JSON object"),
-        ("a.jsonl", b'{"tokens": ' + b"[" * 100_000, 1, "expected a JSON object"),
+        ("a.jsonl", b"[1]\n", 1, "expected one JSON object per line"),
+        ("a.jsonl", b'{"tokens": ' + b"[" * 100_000, 1, "expected one JSON object per line"),
     ],
 )
 def test_a_malformed_file_is_refused_with_its_line(mner, agban_run, tmp_path, name, content, line, found):
