@@ -120,8 +120,8 @@ def _extract(
     found, passed = find_pictures(pictures)
     check_target(out, dtype)
     if passed:
-        names = ", ".join(passed[:SHOWN]) + (", ..." if len(passed) > SHOWN else "")
-        print(f"{len(passed):,} entries that are not pictures are ignored: {names}", file=sys.stderr)
+        more = f" and {len(passed) - SHOWN:,} more" if len(passed) > SHOWN else ""
+        print(f"ignored, not named as pictures: {', '.join(passed[:SHOWN])}{more}", file=sys.stderr)
     from mner_keras.cli.keras_start import start_keras
 
     start_keras(all_cores=True)
