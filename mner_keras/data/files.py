@@ -103,6 +103,8 @@ def iter_text(stream: IO[bytes], name: str | os.PathLike = "<stdin>") -> Iterato
     for number, line in _lines(stream, name):
         if not line.strip():
             continue
+        if "\0" in line:
+            raise InputError("expected text in UTF-8, found a NUL character", name, number)
         try:
             yield Post.from_text(line)
         except ValueError as error:

@@ -98,6 +98,13 @@ def test_other_formats_are_refused(name, content, message):
         tokens(content, name)
 
 
+def test_utf16_is_refused_with_and_without_a_byte_order_mark():
+    with pytest.raises(InputError, match=r"<stdin>:1: expected UTF-8, found the byte 0xff"):
+        tokens("Anna sings\n".encode("utf-16"))
+    with pytest.raises(InputError, match=r"<stdin>:1: expected text in UTF-8, found a NUL character"):
+        tokens("Anna sings\n".encode("utf-16-le"))
+
+
 def test_the_error_of_a_guessed_format_names_the_option():
     with pytest.raises(
         InputError, match=r"The input looks like jsonl; --input text\|jsonl\|conll sets another format$"
