@@ -13,6 +13,10 @@ from mner_keras.cli.tables import print_table
 app = typer.Typer(help="Data sets: fetch them, make them, see what is in them.", no_args_is_help=True)
 
 
+NO_ENTITY = {"train": ": no model can be trained", "dev": ": no best epoch can be chosen"}
+"""What a split without an entity prevents."""
+
+
 @app.callback()
 def _group() -> None:
     """Data sets: fetch them, make them, see what is in them."""
@@ -58,6 +62,8 @@ def check(
     for split, counts in report["splits"].items():
         if counts["untagged"]:
             print(f"{split}: {counts['untagged']:,} posts without tags, which can be neither trained on nor scored")
+        if not counts["entities"]:
+            print(f"{split}: warning: no post has an entity" + NO_ENTITY.get(split, ""))
         unseen = [kind for kind in counts["types"] if kind not in report["splits"]["train"]["types"]]
         if unseen:
             print(f"{split}: no training post holds {', '.join(unseen)}")

@@ -230,6 +230,26 @@ def count_missing(posts: Iterable[Post], features: FeatureStore | str | os.PathL
     return sum(post.image_id is not None and post.image_id not in store for post in posts)
 
 
+def check_pictures(posts: Iterable[Post], features: FeatureStore | str | os.PathLike | None, whose: str) -> None:
+    """Refuse features that belong to other pictures than those of the posts.
+
+    Args:
+        posts: the posts.
+        features: the store of their pictures' features, or `None`.
+        whose: what holds the posts, for the error message.
+
+    Raises:
+        InputError: the posts name pictures, and the store holds none of them.
+    """
+    named = [post for post in posts if post.image_id is not None]
+    if named and count_missing(named, features) == len(named):
+        raise InputError(
+            f"expected the pictures that {whose} name, found none of them ({len(named):,} posts, the first names "
+            f"{named[0].image_id!r}). Are the ids the same in both?",
+            open_store(features).path,
+        )
+
+
 def _next_length(length: int) -> int:
     """Return the length to pad to: a multiple of 8 up to 64, of 64 beyond."""
     step = 8 if length <= 64 else 64

@@ -10,8 +10,9 @@ from typing import Any
 
 import keras
 
-from mner_keras.data.batches import count_missing
-from mner_keras.data.datasets import Dataset
+from mner_keras.data.batches import check_pictures, count_missing
+from mner_keras.data.datasets import SPLITS, Dataset
+from mner_keras.data.entities import entity_spans
 from mner_keras.data.preprocessor import PostPreprocessor, needed_words
 from mner_keras.errors import InputError
 from mner_keras.run.arguments import preprocessor_arguments
@@ -55,6 +56,8 @@ class TaggerFit:
         try:
             self.preprocessor, self.store = _preprocessor(config, model_class, data, first, report)
             _check_types(data, self.preprocessor)
+            for split in SPLITS:
+                check_pictures(data[split], self.store, f"the {split} posts")
             self.model = model_class(
                 self.preprocessor, **{name: value for name, value in arguments.items() if name not in first}
             )
@@ -63,6 +66,8 @@ class TaggerFit:
         except (TypeError, ValueError) as error:
             raise InputError(f"the model cannot be built: {str(error).partition(chr(10))[0]}") from error
         self.model.compile(training=config.training)
+        if not any(entity_spans(post.tags) for post in data["dev"]):
+            report("dev: warning: no post has an entity, so dev F1 is always 0 and no best epoch can be chosen")
         self._epochs = (0, 0)
         if self.store is not None:
             for split in ("train", "dev"):

@@ -11,9 +11,9 @@ import numpy as np
 
 from mner_keras.errors import InputError
 from mner_keras.files import file_sha256
+from mner_keras.vision.picture_ids import names_by_id, picture_id
 from mner_keras.vision.picture_objects import PictureObjects
 
-PICTURE_ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp")
 BLANK = "_blank"
 
 
@@ -29,14 +29,15 @@ class FeatureStore:
         path: the HDF5 file.
 
     Raises:
-        InputError: no such file, no HDF5, no features in it.
+        InputError: no such file, no HDF5, no features in it, two datasets of one id.
     """
 
     def __init__(self, path: str | os.PathLike) -> None:
         self.path = os.fspath(path)
         self._file: h5py.File | None = None
-        self._names: frozenset[str] = frozenset(self.file)
-        first = next((name for name in self.file if name != BLANK), BLANK if self._names else None)
+        # Some stores are keyed by file names, as that of Zhang et al. is.
+        self._keys: dict[str, str] = names_by_id(self.file, self.path)
+        first = next((key for key in self._keys.values() if key != BLANK), self._keys.get(BLANK))
         if first is None:
             raise InputError("expected a dataset for each image id, found none", self.path)
         shape = self._vectors(first).shape
@@ -68,7 +69,7 @@ class FeatureStore:
         return isinstance(image_id, str) and self._key(image_id) is not None
 
     def __len__(self) -> int:
-        return len(self._names - {BLANK})
+        return len(self._keys.keys() - {BLANK})
 
     def read(self, image_ids: Sequence[str | None], count: int) -> tuple[np.ndarray, np.ndarray]:
         """The first `count` vectors of each picture.
@@ -99,7 +100,7 @@ class FeatureStore:
     def blank(self, count: int) -> np.ndarray:
         """The blank picture's vectors, float32 `[count, f]`: the store's own, else zeros."""
         vectors = np.zeros((count, self.dim), "float32")
-        if BLANK in self._names:
+        if BLANK in self._keys:
             stored = self._vectors(BLANK, count)
             vectors[: len(stored)] = stored
         return vectors
@@ -119,12 +120,8 @@ class FeatureStore:
         return {**self.__dict__, "_file": None}
 
     def _key(self, image_id: str) -> str | None:
-        if image_id == BLANK:
-            return None
-        if image_id in self._names:
-            return image_id
-        # Zhang et al. key their file by the picture's file name.
-        return next((image_id + ending for ending in PICTURE_ENDINGS if image_id + ending in self._names), None)
+        image_id = picture_id(image_id)
+        return None if image_id == BLANK else self._keys.get(image_id)
 
     def _vectors(self, key: str, count: int | None = None) -> np.ndarray:
         # The low-level interface opens and reads a small dataset in less than half the time.

@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from mner_keras.vision.extraction import Extractor
+from mner_keras.vision.picture_ids import names_by_id
 from mner_keras.vision.picture_objects import PictureObjects
 from mner_keras.vision.pictures import PictureError, open_picture
 
@@ -32,7 +33,7 @@ class PictureFeatures:
     """What an error message calls it."""
 
     def __init__(self, pictures: Mapping[str, str | os.PathLike | Image.Image], extractor: Extractor) -> None:
-        self.pictures = pictures
+        self.pictures = {image_id: pictures[name] for image_id, name in names_by_id(pictures).items()}
         self.extractor = extractor
         self.dim = int(extractor.attributes["feature_dim"])
         self.failed: dict[str, str] = {}
