@@ -15,12 +15,12 @@ from mner_keras.errors import InputError
 from mner_keras.file_lock import take_lock
 from mner_keras.reproduce.plan import PlannedRun
 from mner_keras.run.config import RunConfig
+from mner_keras.run.run import PROVENANCE
 
 COMMAND = (sys.executable, "-m", "mner_keras", "train")
 LOG = "train.log"
 DIVERGED = 3
 """The exit code of `mner train` for a run whose loss is no number any more."""
-_LAST_FILE = "provenance.json"
 _FAILED = "diverged.txt"
 
 
@@ -41,7 +41,7 @@ class Outcome:
 
 def is_finished(folder: Path) -> bool:
     """Whether a run's folder holds all its files."""
-    return (folder / _LAST_FILE).is_file()
+    return (folder / PROVENANCE).is_file()
 
 
 def outcome_of(folder: Path) -> Outcome | None:

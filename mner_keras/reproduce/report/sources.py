@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mner_keras.errors import InputError
-from mner_keras.reproduce.measure import PROVENANCE as LAST_FILE
 from mner_keras.reproduce.reading import TABLE, read_result
 from mner_keras.reproduce.result import TableResult
+from mner_keras.run.run import PROVENANCE as LAST_FILE
 
 
 @dataclasses.dataclass(frozen=True)
