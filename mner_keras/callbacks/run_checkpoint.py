@@ -12,7 +12,7 @@ from typing import Any
 import keras
 
 from mner_keras.errors import InputError, TrainingDiverged
-from mner_keras.run.files import write_json, write_whole
+from mner_keras.files import write_json, write_whole
 
 STATE = "state.json"
 MONITOR = "val_f1"

@@ -45,8 +45,8 @@ def report(
         raise InputError(f"`posts` must be at least 0, found {posts}")
     _check_target(out)
     from mner_keras.cli.keras_start import start_keras
+    from mner_keras.files import write_whole
     from mner_keras.reproduce.report import make_report, render_page
-    from mner_keras.run.files import write_whole
     from mner_keras.vision.pictures import find_pictures
 
     found = None if pictures is None else find_pictures([pictures])[0]

@@ -102,7 +102,7 @@ def test_a_variant_trains_by_its_name_and_its_configuration_keeps_the_name(
 def test_the_provenance_says_where_the_numbers_come_from(agban_run, corpus):
     import keras
 
-    from mner_keras.hashing import file_sha256
+    from mner_keras.files import file_sha256
 
     record = json.loads((agban_run / "provenance.json").read_text(encoding="utf-8"))
     assert record["versions"]["keras"] == keras.__version__

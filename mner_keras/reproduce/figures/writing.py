@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mner_keras.errors import InputError, did_you_mean
-from mner_keras.run.files import write_whole
+from mner_keras.files import write_whole
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
