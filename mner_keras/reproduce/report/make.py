@@ -9,15 +9,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from mner_keras.errors import InputError
+from mner_keras.papers.measured import MeasuredTable
 from mner_keras.registry import find_model
-from mner_keras.reproduce.render import names_of
 from mner_keras.reproduce.report.confusion import Confusion, count_confusion
 from mner_keras.reproduce.report.curves import Chart, make_charts
 from mner_keras.reproduce.report.facts import provenance_facts, setting_facts
 from mner_keras.reproduce.report.hard_posts import HardPost, hardest_posts
 from mner_keras.reproduce.report.pictures import PictureShelf, ShelvedPicture
 from mner_keras.reproduce.report.sources import TableSource, find_sources
-from mner_keras.reproduce.result import TableResult
 from mner_keras.run.run import Run
 from mner_keras.text import TaggerDataMissing
 
@@ -65,13 +64,11 @@ class TablePart:
         key: the id of its section.
         result: the table.
         runs: the keys of the runs of each line.
-        missing: the names of runs that are not at hand.
     """
 
     key: str
-    result: TableResult
+    result: MeasuredTable
     runs: tuple[tuple[str, ...], ...]
-    missing: tuple[str, ...]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -125,14 +122,14 @@ def make_report(
 
 def _table(source: TableSource, number: int, keys: Mapping[Path, str]) -> TablePart:
     runs = tuple(tuple(keys[folder.resolve()] for folder in line) for line in source.runs)
-    return TablePart(f"table-{number}", source.result, runs, source.missing)
+    return TablePart(f"table-{number}", source.result, runs)
 
 
 def _listed(key: str, tables: Sequence[TablePart]) -> tuple[tuple[str, str, str], ...]:
     return tuple(
         (table.key, f"{table.result.table.paper.upper()}, table {table.result.table.number}", name)
         for table in tables
-        for name, runs in zip(names_of(table.result), table.runs, strict=True)
+        for name, runs in zip(table.result.names, table.runs, strict=True)
         if key in runs
     )
 
