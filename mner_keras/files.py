@@ -70,10 +70,15 @@ def file_md5(path: str | os.PathLike) -> str:
         return hashlib.file_digest(file, partial(hashlib.md5, usedforsecurity=False)).hexdigest()
 
 
-def file_record(path: str | os.PathLike) -> dict[str, Any]:
-    """Identify a file's content: `sha256`, and `bytes` and `mtime_ns`, with which `is_same_file` avoids the hash."""
+def file_record(path: str | os.PathLike, sha256: str | None = None) -> dict[str, Any]:
+    """Identify a file's content: `sha256`, and `bytes` and `mtime_ns`, with which `is_same_file` avoids the hash.
+
+    Args:
+        path: the file.
+        sha256: its hash if it is known already.
+    """
     status = os.stat(path)
-    return {"sha256": file_sha256(path), "bytes": status.st_size, "mtime_ns": status.st_mtime_ns}
+    return {"sha256": sha256 or file_sha256(path), "bytes": status.st_size, "mtime_ns": status.st_mtime_ns}
 
 
 def is_same_file(path: str | os.PathLike, record: Mapping[str, Any]) -> bool:

@@ -13,7 +13,7 @@ from mner_keras.registry import Training, find_model
 from mner_keras.reproduce.kinship import Kinship
 from mner_keras.reproduce.plan import KINDS, PlannedRun, Setting, visual_kind
 from mner_keras.reproduce.table import PublishedTable
-from mner_keras.vision.feature_store import FeatureStore
+from mner_keras.vision.feature_store import NO_BLANK, FeatureStore
 
 # The beginning of an extractor's name, and what the papers' pictures went through.
 _FEATURES = {
@@ -138,6 +138,8 @@ def _store(setting: Setting, data: Dataset, runs: Sequence[PlannedRun]) -> list[
                 f"features ({kind}): the store lacks {len(named) - len(held):,} of the {len(named):,} pictures that "
                 "the posts name; those posts count as posts without a picture"
             )
+        if kind == "regions" and store.lacks_blank:
+            lines.append(f"features ({kind}): {NO_BLANK}")
         if kind == "objects":
             asked = {run.system.key: _num_objects(run) for run in reading}
             short = [key for key, k in asked.items() if not any(store.read([image], k)[1].all() for image in held)]

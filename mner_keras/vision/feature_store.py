@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import math
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,7 +23,10 @@ BLANK = "_blank"
 UNFINISHED = "unfinished"
 """The root attribute of a store that is still being written."""
 
+NO_BLANK = "the store has no blank picture: posts without a picture see zeros"
+
 _LARGEST = 2**30  # bytes per picture; a damaged shape may claim terabytes
+_MOST_VALUES = 2**20  # per attribute
 _NAMED = 3  # ids in an error message
 
 
@@ -153,7 +157,7 @@ class FeatureStore:
         if key is None:
             return PictureObjects()
         with damage(self.path, f"names, boxes and scores at {key!r}"):
-            return PictureObjects.of(dict(self.file[key].attrs), count)
+            return PictureObjects.of(_attributes(self.file[key]), count)
 
     def describe(self) -> dict[str, Any]:
         """Summarise the store.
@@ -325,11 +329,23 @@ def read_head(file: h5py.File, path: str | os.PathLike) -> tuple[set[str], dict[
         InputError: a damaged file, a name or an attribute that is not Unicode.
     """
     with damage(path, "a dataset per image id"):
-        names, attributes = set(file), dict(file.attrs)
+        names, attributes = set(file), _attributes(file)
     for name in (*names, *attributes):
         if not isinstance(name, str):
             raise InputError(f"expected image ids in Unicode, found {name!r} (damaged file?)", path)
     return names, attributes
+
+
+def _attributes(item: h5py.HLObject) -> dict[str, Any]:
+    """Read the attributes of a file or dataset; a damaged shape may claim billions of values."""
+    for name in item.attrs:
+        if math.prod(item.attrs.get_id(name).shape or ()) > _MOST_VALUES:
+            raise ValueError(f"attribute {name!r} is too large")
+    found = dict(item.attrs)
+    # Strings of fixed length are bytes in h5py.
+    return {
+        key: value.decode("utf-8", "replace") if isinstance(value, bytes) else value for key, value in found.items()
+    }
 
 
 @contextlib.contextmanager

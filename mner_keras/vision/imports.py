@@ -57,7 +57,7 @@ def import_features(
         raise InputError("expected a file of features, found no such file", file)
     if os.path.exists(path) and os.path.samefile(file, path):
         raise InputError("expected another file to write than the one to read", path)
-    zhang = h5py.is_hdf5(file)
+    zhang = has_regions(file)
     records = _read_zhang(file, progress) if zhang else _read_objects(file, progress)
     attributes: dict[str, Any] = {
         **(_ZHANG if zhang else _AGBAN),
@@ -83,6 +83,18 @@ def import_features(
         if zhang and extractor is not None and BLANK not in writer:
             writer.add(BLANK, blank_features(extractor)["vectors"])
         return len(writer)
+
+
+def has_regions(file: str | os.PathLike) -> bool:
+    """Return whether a file of authors' features has regions (HDF5), not objects (text)."""
+    return os.path.isfile(file) and h5py.is_hdf5(file)
+
+
+def keras_vgg16_file() -> Path | None:
+    """Return the VGG16 weights that Keras downloaded before, `None` if there are none."""
+    home = Path(os.environ.get("KERAS_HOME") or Path("~/.keras").expanduser())
+    path = home / "models" / "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"
+    return path if path.is_file() else None
 
 
 def _read_zhang(file: str | os.PathLike, progress: Progress) -> Iterator[Record]:
