@@ -17,7 +17,7 @@ from mner_keras.errors import InputError
 if TYPE_CHECKING:
     from mner_keras.system import System
     from mner_keras.tagger import Tagger
-    from mner_keras.vision.feature_store import VisualInput
+    from mner_keras.vision.visual_input import VisualInput
 
 # The modules whose import registers the classes of a file, by the package that the file names.
 _MODULES = {

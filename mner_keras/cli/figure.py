@@ -62,11 +62,11 @@ def figure(
         raise InputError(f"expected PAPER and NUMBER, found {len(more)} more: --posts names posts")
     from mner_keras.reproduce.figures.draw import FigureRequest, check_figure, draw_figure
     from mner_keras.reproduce.figures.writing import check_target, write_figure
-    from mner_keras.run.finished import FinishedRun
+    from mner_keras.run.run import Run
 
     check_figure(paper, number)
     check_target(out)
-    shown, *others = (FinishedRun(path, data, features if path == run else "") for path in (run, *(other or [])))
+    shown, *others = (Run(path, data, features if path == run else "") for path in (run, *(other or [])))
     request = FigureRequest(shown, others, names, split, _pictures(pictures, shown), count, seed)
     start_keras()
     for note in write_figure(draw_figure(paper, number, request), out):

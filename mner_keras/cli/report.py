@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -45,13 +42,14 @@ def report(
         raise InputError(f"`posts` must be at least 0, found {posts}")
     _check_target(out)
     from mner_keras.cli.keras_start import start_keras
+    from mner_keras.cli.progress import progress_bar
     from mner_keras.files import write_whole
     from mner_keras.reproduce.report import make_report, render_page
     from mner_keras.vision.pictures import find_pictures
 
     found = None if pictures is None else find_pictures([pictures])[0]
     start_keras()
-    with _progress() as progress:
+    with progress_bar("reading runs") as progress:
         text = render_page(make_report(places, posts, found, progress))
     write_whole(out, lambda unfinished: unfinished.write_text(text, encoding="utf-8"))
     print(out)
@@ -68,18 +66,3 @@ def _check_target(path: Path) -> None:
         raise InputError("expected a folder to write into, found none", path.parent)
     if not os.access(path.parent, os.W_OK):
         raise InputError("the folder cannot be written to", path.parent)
-
-
-@contextlib.contextmanager
-def _progress() -> Iterator[Callable[[int, int], None]]:
-    """A bar of the runs that are read, on a terminal."""
-    if not sys.stderr.isatty():
-        yield lambda done, total: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("reading runs")
-        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -90,7 +90,7 @@ def train(
     from mner_keras.cli.keras_start import start_keras
 
     start_keras(deterministic=True)
-    from mner_keras.cli.progress import EpochProgress
+    from mner_keras.cli.epoch_progress import EpochProgress
     from mner_keras.run.train import train as train_run
 
     progress = EpochProgress()

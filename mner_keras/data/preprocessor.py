@@ -17,7 +17,8 @@ from mner_keras.data.post import Post
 from mner_keras.data.subwords import Subwords
 from mner_keras.errors import InputError
 from mner_keras.text.pos import POS_CATEGORIES, pos_category, tag_pos
-from mner_keras.vision.feature_store import FeatureStore, VisualInput, open_store
+from mner_keras.vision.feature_store import FeatureStore, open_store
+from mner_keras.vision.visual_input import VisualInput
 
 if TYPE_CHECKING:
     import tensorflow as tf

@@ -11,8 +11,8 @@ from mner_keras.data.post import Post
 from mner_keras.errors import InputError
 from mner_keras.reproduce.figures.cases import PostCase, find_objects
 from mner_keras.text import TaggerDataMissing
+from mner_keras.vision.extraction import PictureFeatures
 from mner_keras.vision.extractors import load_extractor
-from mner_keras.vision.picture_features import PictureFeatures
 from mner_keras.vision.pictures import open_picture
 
 if TYPE_CHECKING:

@@ -15,13 +15,14 @@ from mner_keras.data.datasets import SPLITS, Dataset
 from mner_keras.data.entities import entity_spans
 from mner_keras.data.preprocessor import PostPreprocessor, needed_words
 from mner_keras.errors import InputError
+from mner_keras.files import file_record
 from mner_keras.run.arguments import preprocessor_arguments
 from mner_keras.run.checkpoint import RunCheckpoint
 from mner_keras.run.config import RunConfig
 from mner_keras.tagger import Tagger
 from mner_keras.text.vectors import read_vectors
 from mner_keras.text.word_vectors import WordVectors
-from mner_keras.vision.feature_store import FeatureStore
+from mner_keras.vision.feature_store import NO_BLANK, FeatureStore
 
 
 class TaggerFit:
@@ -102,10 +103,14 @@ class TaggerFit:
         return {
             "precision": self.config.precision,
             "seed": self.config.seed,
-            "features": None if self.store is None else {**self.store.attributes, "sha256": self.store.sha256()},
+            "features": None if self.store is None else {**self.store.attributes, **file_record(self.store.path)},
             "vectors": None
             if vectors is None
-            else {"file": vectors.source, "sha256": vectors.sha256, "kept": len(vectors.words)},
+            else {
+                "file": vectors.source,
+                "kept": len(vectors.words),
+                **file_record(self.config.vectors, vectors.sha256),
+            },
             "parameters": self.model.count_params(),
             "steps_per_epoch": math.ceil(len(self.data["train"]) / self.config.batch_size),
             "seconds_cover": "epochs {} to {} and the scores".format(*self._epochs),
@@ -151,6 +156,8 @@ def _preprocessor(
     if preprocessor.visual is not None:
         store = store if preprocessor.visual.pictures else None
         report("pictures: " + ("none" if store is None else f"{len(store):,} in {store.path}"))
+        if store is not None and store.lacks_blank and preprocessor.visual.kind == "regions":
+            report(f"pictures: {NO_BLANK}")
     return preprocessor, store
 
 

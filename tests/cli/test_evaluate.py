@@ -67,7 +67,7 @@ def test_iob1_is_refused(mner, text_run, tmp_path):
 
 
 def test_an_unknown_split_is_refused(mner, text_run):
-    mner("evaluate", text_run, "--split", "tset").refused("found 'tset'", "Did you mean 'test'?")
+    mner("evaluate", text_run, "--split", "tset").misused("'tset' is not one of 'train', 'dev', 'test'")
 
 
 def test_features_of_another_width_are_refused(mner, agban_run, corpus):

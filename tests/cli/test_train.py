@@ -50,7 +50,7 @@ def test_the_runs_folder_holds_model_configuration_scores_history_and_provenance
     assert {"loss", "val_loss", "val_f1"} <= set(rows[0])
     scores = [float(row["val_f1"]) for row in rows]
     assert metrics["best_epoch"] == 1 + scores.index(max(scores))
-    assert metrics["dev"]["micro"]["f1"] == pytest.approx(100 * max(scores), abs=1e-3)
+    assert metrics["dev"]["micro"]["f1"] == pytest.approx(max(scores), abs=1e-3)
 
 
 def test_the_history_of_agban_holds_both_losses_by_epoch(agban_run):

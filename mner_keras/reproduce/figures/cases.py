@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mner_keras.vision.feature_store import open_store
-from mner_keras.vision.picture_objects import PictureObjects
+from mner_keras.vision.feature_store import PictureObjects, open_store
 from mner_keras.vision.pictures import PictureError, open_picture
 
 if TYPE_CHECKING:

@@ -15,8 +15,7 @@ from mner_keras.reproduce.figures.cases import PostCase, find_objects, find_pict
 from mner_keras.reproduce.figures.hsn_attention import hsn_attention_figure
 from mner_keras.reproduce.figures.loss_curves import loss_curves_figure
 from mner_keras.reproduce.figures.modality_space import modality_space_figure, sample_features
-from mner_keras.run.finished import FinishedRun
-from mner_keras.run.history import posts_per_batch
+from mner_keras.run.run import Run
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -41,8 +40,8 @@ class FigureRequest:
         seed: of what is drawn at random.
     """
 
-    run: FinishedRun
-    others: Sequence[FinishedRun] = ()
+    run: Run
+    others: Sequence[Run] = ()
     posts: Sequence[str] = ()
     split: str = "test"
     pictures: Mapping[str, Path] = dataclasses.field(default_factory=dict)
@@ -140,11 +139,8 @@ def _map(request: FigureRequest) -> Figure:
 
 def _losses(request: FigureRequest) -> Figure:
     run, config = request.run, request.run.config
-    history = run.history()
-    batches = (1.0, 1.0)
-    if config is not None:
-        batches = posts_per_batch(config, *(len(run.dataset[split]) for split in ("train", "dev")))
-    return loss_curves_figure(history, f"{run.name} on {run.dataset.name}", batches)
+    batches = (1.0, 1.0) if config is None else run.posts_per_batch()
+    return loss_curves_figure(run.history, f"{run.name} on {run.dataset.name}", batches)
 
 
 def _study(choice: Callable[..., list[int]]) -> Callable[[FigureRequest], Figure]:
@@ -162,7 +158,7 @@ def _study(choice: Callable[..., list[int]]) -> Callable[[FigureRequest], Figure
         else:
             tags = run.tags(request.split), request.others[0].tags(request.split)
             chosen = choice(posts, *tags)[: request.count]
-        systems: dict[str, FinishedRun] = {}
+        systems: dict[str, Run] = {}
         for one in (*request.others, run):
             systems[one.name if one.name not in systems else f"{one.name} ({one.path.name})"] = one
         return case_study_figure(_cases(request, _some(chosen, request), systems))
@@ -183,7 +179,7 @@ def _some(chosen: list[int], request: FigureRequest) -> list[int]:
     return chosen
 
 
-def _cases(request: FigureRequest, chosen: list[int], systems: Mapping[str, FinishedRun]) -> list[PostCase]:
+def _cases(request: FigureRequest, chosen: list[int], systems: Mapping[str, Run]) -> list[PostCase]:
     """The chosen posts as figures take them."""
     run = request.run
     posts: list[Post] = [run.dataset[request.split][number] for number in chosen]

@@ -57,7 +57,7 @@ def make_charts(history: Sequence[Mapping[str, float]], batches: tuple[float, fl
 
     Args:
         history: a row an epoch, `epoch` and what was measured; what begins with `val_` is of dev.
-        batches: what the losses of train and dev are divided by (`mner_keras.run.history.posts_per_batch`).
+        batches: what the losses of train and dev are divided by (`mner_keras.run.run.Run.posts_per_batch`).
     """
     if not history:
         return []
@@ -67,7 +67,7 @@ def make_charts(history: Sequence[Mapping[str, float]], batches: tuple[float, fl
         values = {}
         for split, column, batch in (("train", name, batches[0]), ("dev", _VAL + name, batches[1])):
             if column in history[0]:
-                scale = 100.0 if name == "f1" else 1 / batch if "loss" in name else 1.0
+                scale = 1 / batch if "loss" in name else 1.0
                 values[split] = [(int(row["epoch"]), scale * row[column]) for row in history]
         charts.append(_chart("F1" if name == "f1" else _label(name), values))
     return charts

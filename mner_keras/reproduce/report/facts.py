@@ -6,19 +6,19 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from mner_keras.reproduce.report.run_record import RunRecord
+from mner_keras.run.run import Run
 
 _PATHS = ("data", "features", "vectors")
 
 
-def provenance_facts(record: RunRecord) -> list[tuple[str, str]]:
+def provenance_facts(record: Run) -> list[tuple[str, str]]:
     """What `provenance.json` holds, a line each."""
     facts: list[tuple[str, str]] = []
     _flatten(record.provenance, "", facts)
     return facts
 
 
-def setting_facts(record: RunRecord) -> list[tuple[str, str]]:
+def setting_facts(record: Run) -> list[tuple[str, str]]:
     """The run's settings; files by their names."""
     values = {**dataclasses.asdict(record.config), **record.config.arguments}
     values.pop("arguments")

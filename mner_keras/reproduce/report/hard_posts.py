@@ -15,8 +15,7 @@ from mner_keras.reproduce.report.attention import Attention, make_attention
 from mner_keras.reproduce.report.losses import post_losses
 from mner_keras.reproduce.report.marks import Piece, cut_pieces
 from mner_keras.reproduce.report.pictures import PictureShelf
-from mner_keras.reproduce.report.run_record import RunRecord
-from mner_keras.run.finished import FinishedRun
+from mner_keras.run.run import Run
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,13 +46,12 @@ class HardPost:
 
 
 def hardest_posts(
-    run: FinishedRun, record: RunRecord, count: int, shelf: PictureShelf, pictures: Mapping[str, Path] | None
+    run: Run, count: int, shelf: PictureShelf, pictures: Mapping[str, Path] | None
 ) -> tuple[list[HardPost], float]:
     """The posts of the test split with the highest loss, the highest first.
 
     Args:
         run: the run, with a Keras model.
-        record: the same run's files.
         count: how many.
         shelf: takes the posts' pictures.
         pictures: paths by image id; `None` for the data's own.
@@ -65,7 +63,7 @@ def hardest_posts(
         InputError: the run's data, features or model are not there, or are others than it was scored on.
     """
     posts = run.dataset["test"]
-    if [(post.tokens, post.tags) for post in posts] != [(row.tokens, row.tags) for row in record.predictions]:
+    if [(post.tokens, post.tags) for post in posts] != [(row.tokens, row.tags) for row in run.predictions]:
         raise InputError("expected the posts that the run was scored on, found others", run.dataset.path("test"))
     if run.store is None:
         # Attention to the blank picture must not lie over one that the model did not see.
@@ -78,7 +76,7 @@ def hardest_posts(
     explained = run.model.explain(named, run.store) if _explains(run) else [{} for _ in named]
     found = []
     for number, post, explanation in zip(chosen, named, explained, strict=True):
-        predicted = record.predictions[number].predicted
+        predicted = run.predictions[number].predicted
         picture, objects = find_picture(post, pictures), find_objects(post, run.store, run.model)
         case = PostCase(post, {run.name: predicted}, explanation, picture, objects)
         gold, ours = (cut_pieces(post.tokens, *pair) for pair in ((post.tags, predicted), (predicted, post.tags)))
@@ -99,7 +97,7 @@ def hardest_posts(
     return found, float(losses.mean())
 
 
-def own_pictures(run: FinishedRun) -> Mapping[str, Path]:
+def own_pictures(run: Run) -> Mapping[str, Path]:
     """The pictures in the run's data, by their id; none where it has no folder of them."""
     from mner_keras.vision.pictures import find_pictures
 
@@ -107,5 +105,5 @@ def own_pictures(run: FinishedRun) -> Mapping[str, Path]:
     return {} if folder is None else find_pictures([folder])[0]
 
 
-def _explains(run: FinishedRun) -> bool:
+def _explains(run: Run) -> bool:
     return any(name in run.model.output for name in run.model.explained)

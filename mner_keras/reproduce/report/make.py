@@ -9,18 +9,15 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from mner_keras.errors import InputError
+from mner_keras.papers.measured import MeasuredTable
 from mner_keras.registry import find_model
-from mner_keras.reproduce.render import names_of
 from mner_keras.reproduce.report.confusion import Confusion, count_confusion
 from mner_keras.reproduce.report.curves import Chart, make_charts
 from mner_keras.reproduce.report.facts import provenance_facts, setting_facts
 from mner_keras.reproduce.report.hard_posts import HardPost, hardest_posts
 from mner_keras.reproduce.report.pictures import PictureShelf, ShelvedPicture
-from mner_keras.reproduce.report.run_record import RunRecord
 from mner_keras.reproduce.report.sources import TableSource, find_sources
-from mner_keras.reproduce.result import TableResult
-from mner_keras.run.finished import FinishedRun
-from mner_keras.run.history import posts_per_batch
+from mner_keras.run.run import Run
 from mner_keras.text import TaggerDataMissing
 
 
@@ -46,7 +43,7 @@ class RunPart:
 
     key: str
     title: str
-    record: RunRecord
+    record: Run
     summary: str
     listed: tuple[tuple[str, str, str], ...]
     confusion: Confusion
@@ -67,13 +64,11 @@ class TablePart:
         key: the id of its section.
         result: the table.
         runs: the keys of the runs of each line.
-        missing: the names of runs that are not at hand.
     """
 
     key: str
-    result: TableResult
+    result: MeasuredTable
     runs: tuple[tuple[str, ...], ...]
-    missing: tuple[str, ...]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,7 +106,7 @@ def make_report(
         InputError: a place that is neither a finished run nor a table, or whose files are damaged.
     """
     tables, folders = find_sources(places)
-    records = [RunRecord.read(folder) for folder in folders]
+    records = [Run(folder) for folder in folders]
     titles = _titles(records)
     keys = {folder.resolve(): f"run-{number}" for number, folder in enumerate(folders, start=1)}
     parts = [_table(source, number, keys) for number, source in enumerate(tables, start=1)]
@@ -119,7 +114,7 @@ def make_report(
     runs = []
     for number, record in enumerate(records):
         progress(number, len(records))
-        key = keys[record.folder.resolve()]
+        key = keys[record.path.resolve()]
         runs.append(_run(record, key, titles[number], _listed(key, parts), posts, shelf, pictures))
     progress(len(records), len(records))
     return Report(parts, runs, shelf.pictures)
@@ -127,31 +122,31 @@ def make_report(
 
 def _table(source: TableSource, number: int, keys: Mapping[Path, str]) -> TablePart:
     runs = tuple(tuple(keys[folder.resolve()] for folder in line) for line in source.runs)
-    return TablePart(f"table-{number}", source.result, runs, source.missing)
+    return TablePart(f"table-{number}", source.result, runs)
 
 
 def _listed(key: str, tables: Sequence[TablePart]) -> tuple[tuple[str, str, str], ...]:
     return tuple(
         (table.key, f"{table.result.table.paper.upper()}, table {table.result.table.number}", name)
         for table in tables
-        for name, runs in zip(names_of(table.result), table.runs, strict=True)
+        for name, runs in zip(table.result.names, table.runs, strict=True)
         if key in runs
     )
 
 
-def _titles(records: Sequence[RunRecord]) -> list[str]:
+def _titles(records: Sequence[Run]) -> list[str]:
     names = []
     for record in records:
         seed = record.provenance.get("seed")
         names.append(record.config.model if seed is None else f"{record.config.model}, seed {seed}")
     return [
-        f"{name} ({record.folder.resolve().name})" if names.count(name) > 1 else name
+        f"{name} ({record.path.resolve().name})" if names.count(name) > 1 else name
         for name, record in zip(names, records, strict=True)
     ]
 
 
 def _run(
-    record: RunRecord,
+    record: Run,
     key: str,
     title: str,
     listed: tuple[tuple[str, str, str], ...],
@@ -165,11 +160,10 @@ def _run(
     if not entry.is_keras:
         reason = "This system is no Keras model with a CRF layer: its posts have no such loss."
     else:
-        run = FinishedRun(record.folder)
         try:
-            batches = posts_per_batch(record.config, *(len(run.dataset[split]) for split in ("train", "dev")))
+            batches = record.posts_per_batch()
             if count:
-                found, mean = hardest_posts(run, record, count, shelf, pictures)
+                found, mean = hardest_posts(record, count, shelf, pictures)
         except (InputError, OSError, TaggerDataMissing) as error:
             reason = f"Not computed: {_without_folders(str(error))}"
     return RunPart(

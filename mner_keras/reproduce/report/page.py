@@ -11,17 +11,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 import mner_keras
-from mner_keras.reproduce.render import (
-    comparison_cells,
-    comparison_header,
-    names_of,
-    notes_of,
-    provenance_lines,
-    reference_name,
-    rows_of,
-)
+from mner_keras.papers.render import comparison_table, note_lines, provenance_lines, text_rows
 from mner_keras.reproduce.report import confusion, curves
-from mner_keras.reproduce.report.make import Report, TablePart
+from mner_keras.reproduce.report.make import Report
 
 TYPE_COLOURS = 8
 """Colours of entity types in the style sheet."""
@@ -65,16 +57,6 @@ def _title(report: Report) -> str:
     return ", ".join(shown) + (f" and {more} more runs" if more > 0 else "")
 
 
-def _groups(part: TablePart) -> list[tuple[str, tuple[str, ...], list[tuple[str, list[str]]]]]:
-    """The lines of a table: name, keys of its runs, and the rows to print."""
-    groups: list = []
-    for name, what, cells in rows_of(part.result):
-        if what == "published":
-            groups.append((name, part.runs[len(groups)], []))
-        groups[-1][2].append((what, cells))
-    return groups
-
-
 @cache
 def _environment() -> Environment:
     environment = Environment(
@@ -85,15 +67,12 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.globals.update(
-        comparison_cells=comparison_cells,
-        comparison_header=comparison_header,
+        comparison_table=comparison_table,
         confusion_names=confusion,
         curves=curves,
-        groups_of=_groups,
-        names_of=names_of,
-        notes_of=notes_of,
+        note_lines=note_lines,
         provenance_lines=provenance_lines,
-        reference_name=reference_name,
+        text_rows=text_rows,
     )
     return environment
 

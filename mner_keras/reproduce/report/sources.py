@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mner_keras.errors import InputError
-from mner_keras.reproduce.measure import PROVENANCE as LAST_FILE
-from mner_keras.reproduce.reading import TABLE, read_result
-from mner_keras.reproduce.result import TableResult
+from mner_keras.papers.measured import MeasuredTable
+from mner_keras.papers.table_folder import PLAN, read_table
+from mner_keras.run.run import PROVENANCE as LAST_FILE
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,20 +19,15 @@ class TableSource:
 
     Args:
         result: the table.
-        runs: the folders of the runs of each line that are at hand, by the line's number.
-        missing: the names of runs that are not.
+        runs: the folders of the finished runs of each row.
     """
 
-    result: TableResult
+    result: MeasuredTable
     runs: tuple[tuple[Path, ...], ...]
-    missing: tuple[str, ...]
 
 
 def find_sources(places: Sequence[str | os.PathLike]) -> tuple[list[TableSource], list[Path]]:
     """The tables among folders, and the runs: those that are named, and those of the tables.
-
-    A table's run is looked for where the table says and, since the whole may have been moved, in `runs` beside the
-    table's folder.
 
     Returns:
         the tables, and the runs' folders, each once, in the order in which they are met.
@@ -47,7 +42,7 @@ def find_sources(places: Sequence[str | os.PathLike]) -> tuple[list[TableSource]
         if not place.is_dir():
             found = "a file" if place.exists() else "no such thing"
             raise InputError(f"expected the folder of a run or of a table, found {found}", place)
-        if (place / TABLE).is_file():
+        if (place / PLAN).is_file():
             if place.resolve() not in seen:
                 seen.add(place.resolve())
                 tables.append(_table(place))
@@ -58,23 +53,10 @@ def find_sources(places: Sequence[str | os.PathLike]) -> tuple[list[TableSource]
         elif (place / "config.toml").is_file():
             raise InputError(f"expected a finished run, found one without {LAST_FILE}", place)
         else:
-            raise InputError(
-                f"expected the folder of a run ({LAST_FILE}) or of a table ({TABLE}), found neither", place
-            )
+            raise InputError(f"expected the folder of a run ({LAST_FILE}) or of a table ({PLAN}), found neither", place)
     return tables, list(runs.values())
 
 
 def _table(folder: Path) -> TableSource:
-    result = read_result(folder)
-    lines, missing = [], []
-    for line in result.lines:
-        found = []
-        for name in map(Path, line.runs):
-            places = (name, folder.resolve().parent / "runs" / name.name)
-            at_hand = next((place for place in places if (place / LAST_FILE).is_file()), None)
-            if at_hand is None:
-                missing.append(name.name)
-            else:
-                found.append(at_hand)
-        lines.append(tuple(found))
-    return TableSource(result, tuple(lines), tuple(dict.fromkeys(missing)))
+    result = read_table(folder)
+    return TableSource(result, tuple(row.runs for row in result.rows))

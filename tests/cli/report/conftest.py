@@ -1,7 +1,6 @@
 """Finished runs on nasty posts, a table of them, and their report."""
 
 import dataclasses
-import json
 import shutil
 import sys
 from pathlib import Path
@@ -52,18 +51,19 @@ def move_run(run, folder, corpus):
 
 
 def write_table(folder, runs):
-    """A table of HSN's with runs in its first lines."""
-    from mner_keras.reproduce import find_table
-    from mner_keras.reproduce.result import Cell, ResultLine, TableResult
+    """A table of HSN's with runs in its first rows."""
+    import tomli_w
 
-    table = find_table("hsn", "5")
-    lines = tuple(
-        ResultLine(row.key, row.name, "", (Cell(table.find_number(row.key, "f1"), (61.5,)),), (1,), runs=(str(run),))
-        for row, run in zip(table.rows, runs, strict=False)
-    )
-    result = TableResult(table, ("F1",), lines, "made up", ("data: <small>",), ("a note & more",))
+    from mner_keras.papers import find_table
+
+    rows = find_table("hsn", "5").rows
+    plan = {"paper": "hsn", "table": "5", "scheme": "strict", "caveats": ["data: <small>", "a note & more"]}
+    plan["data"] = {"name": "other", "description": "small", "types": {}}
+    plan["run"] = [
+        {"row": row.key, "seed": 1, "folder": f"../runs/{run}"} for row, run in zip(rows, runs, strict=False)
+    ]
     folder.mkdir(parents=True)
-    (folder / "table.json").write_text(json.dumps(result.to_json()), encoding="utf-8")
+    (folder / "plan.toml").write_text(tomli_w.dumps(plan), encoding="utf-8")
     return folder
 
 
@@ -72,9 +72,9 @@ def finished(runs, corpus, tmp_path_factory):
     """A folder with runs of three models on nasty posts, and a table of two of them and of one that is gone."""
     home = tmp_path_factory.mktemp("finished")
     nasty = make_corpus(corpus, home / "nasty", (1, 2, 6, 7))
-    made = [move_run(runs(kind)[0], home / "out" / "runs" / kind, nasty) for kind in ("hsn", "agban", "text")]
-    # The table was made elsewhere.
-    write_table(home / "out" / "hsn-5", ["elsewhere/runs/hsn", made[1], "elsewhere/runs/gone"])
+    for kind in ("hsn", "agban", "text"):
+        move_run(runs(kind)[0], home / "out" / "runs" / kind, nasty)
+    write_table(home / "out" / "hsn-5", ["hsn", "agban", "gone"])
     return home
 
 
