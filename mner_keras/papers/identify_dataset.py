@@ -27,8 +27,8 @@ _TWITTER = {
 REAL_WORLD_SOURCE = "https://github.com/T1aNS1R/Real-world-multimodal-NER-dataset"
 """The repository that HSN's footnote 1 names. Its README links the real-world set, on Baidu, with an access code."""
 _REAL_WORLD = (
-    "Twitter-2015 and as many plain-text tweets as HSN's real-world set adds to it; whether they are HSN's own (published "
-    f"at {REAL_WORLD_SOURCE}) is not checked"
+    "Twitter-2015 and as many plain-text tweets as HSN's real-world set adds to it; whether they are HSN's own "
+    f"(published at {REAL_WORLD_SOURCE}) is not checked"
 )
 # What the papers call the types of the data.
 _PAPER_TYPES = {"OTHER": "MISC"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+from mner_keras.errors import InputError
 from mner_keras.vision.feature_store import FeatureStore
 
 

@@ -5,7 +5,7 @@ import json
 import types
 
 import pytest
-from mner_keras.data.visual_input import VisualInput
+from mner_keras.vision.visual_input import VisualInput
 
 from mner_keras.errors import InputError
 from mner_keras.run.config import RunConfig
