@@ -49,9 +49,6 @@ class Tagger(CRFModel):
     A subclass builds a functional graph over `batch_inputs(preprocessor)` and passes it on. It keeps each argument of
     its constructor as an attribute of the same name, from which `get_config` reads them.
 
-    `type(model).from_config(model.get_config())` makes a model of the same class with fresh weights;
-    `keras.models.clone_model` makes a plain functional model.
-
     Args:
         inputs: `keras.Input` by batch key; other keys of a batch are ignored.
         outputs: a dict with `potentials` `[B, n, K]`, `mask` `[B, n]` and what else the subclass reads.

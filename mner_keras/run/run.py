@@ -202,6 +202,8 @@ class Run:
         They are 1 and 1 for a loss that is a mean over posts. A loss that is a sum over the batch is averaged over the
         batches, weighted by their rows; only dev has a batch with fewer rows, the last one.
         """
+        from mner_keras.tagger import MIN_EVALUATION_BATCH
+
         entry = find_model(self.config.model)
         model_class = entry.load_class()
         parameter = inspect.signature(model_class).parameters.get("loss_reduction")
@@ -210,7 +212,7 @@ class Run:
             return 1.0, 1.0
         bucket = model_class.preprocessing.get("bucket", True)
         train, dev = len(self.dataset["train"]), len(self.dataset["dev"])
-        size = max(self.config.batch_size, 32) if bucket else self.config.batch_size
+        size = max(self.config.batch_size, MIN_EVALUATION_BATCH) if bucket else self.config.batch_size
         rest = dev % size
         return train / math.ceil(train / self.config.batch_size), ((dev - rest) * size + rest**2) / dev
 

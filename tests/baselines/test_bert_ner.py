@@ -31,7 +31,7 @@ def bert(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def encoder(bert):
+def preprocessor(bert):
     return BertNER.fit_preprocessor(POSTS, preset=bert[0])
 
 
@@ -75,7 +75,7 @@ def numpy_bert(weights, ids):
     return x
 
 
-def test_potentials_are_read_off_each_tokens_first_piece(bert, encoder):
+def test_potentials_are_read_off_each_tokens_first_piece(bert, preprocessor):
     folder, weights = bert
     model = BertNER(preprocessor, preset=folder)
     posts = [Post(("Ann", "saw", "Rome", "!")), Post(("x1",))]
@@ -92,7 +92,7 @@ def test_potentials_are_read_off_each_tokens_first_piece(bert, encoder):
         np.testing.assert_allclose(found[row, : len(firsts)], vectors[firsts] @ kernel + bias, rtol=1e-4, atol=1e-5)
 
 
-def test_what_stands_in_padding_changes_nothing(bert, encoder):
+def test_what_stands_in_padding_changes_nothing(bert, preprocessor):
     model = BertNER(preprocessor, preset=bert[0])
     inputs, tags = batch(preprocessor, POSTS[:5])
     expected = to_numpy(model(inputs)["potentials"])[inputs["token_mask"]]
@@ -109,7 +109,7 @@ def test_what_stands_in_padding_changes_nothing(bert, encoder):
 # --- The model ---
 
 
-def test_twenty_posts_are_learnt_by_heart_and_the_file_alone_knows_them(tmp_path, encoder, bert):
+def test_twenty_posts_are_learnt_by_heart_and_the_file_alone_knows_them(tmp_path, preprocessor, bert):
     folder = shutil.copytree(bert[0], tmp_path / "bert")
     model = BertNER(preprocessor, preset=folder, dropout=0.0)
     shutil.rmtree(folder)
@@ -134,7 +134,7 @@ def test_twenty_posts_are_learnt_by_heart_and_the_file_alone_knows_them(tmp_path
     assert loaded.tag(["  Ann saw  Rome"])[0].post.tokens == ("Ann", "saw", "Rome")
 
 
-def test_without_the_crf_each_token_is_tagged_by_itself(tmp_path, encoder, bert):
+def test_without_the_crf_each_token_is_tagged_by_itself(tmp_path, preprocessor, bert):
     model = BertNER(preprocessor, preset=bert[0], crf=False)
     inputs, tags = batch(preprocessor, POSTS[:6])
     model.compile(keras.optimizers.SGD(0.1), run_eagerly=True)
@@ -225,7 +225,7 @@ def test_the_pieces_are_those_of_a_published_berts_own_tokenizer():
 # --- What is refused ---
 
 
-def test_what_cannot_be_is_refused(tmp_path, encoder, bert):
+def test_what_cannot_be_is_refused(tmp_path, preprocessor, bert):
     with pytest.raises(InputError, match="^expected a BERT preset of KerasHub or the folder of a Hugging Face BERT, "):
         BertNER.fit_preprocessor(POSTS, preset=tmp_path / "nowhere")
     (tmp_path / "config.json").write_text("{}")
@@ -234,7 +234,7 @@ def test_what_cannot_be_is_refused(tmp_path, encoder, bert):
     with pytest.raises(ValueError, match="^`vectors` must be None: a BERT reads word pieces alone. Received: vectors="):
         BertNER.fit_preprocessor(POSTS, vectors=3, preset=bert[0])
     other, _ = write_tiny_bert(tmp_path / "other", words=())
-    with pytest.raises(ValueError, match="^`encoder` must have the word pieces of the preset, .* with 140$"):
+    with pytest.raises(ValueError, match="^`preprocessor` must have the word pieces of the preset, .* with 140$"):
         BertNER(preprocessor, preset=other)
     for arguments, message in (
         ({"crf": "yes"}, "`crf` must be True or False. Received: crf='yes'"),

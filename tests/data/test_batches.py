@@ -7,11 +7,12 @@ import h5py
 import numpy as np
 import pytest
 
-from mner_keras.data import Post, PostPreprocessor, VisualInput
+from mner_keras.data import Post, PostPreprocessor
 from mner_keras.data.batches import PostBatches, count_missing
 from mner_keras.data.pipeline import _py_dataset, as_dataset
 from mner_keras.errors import InputError
 from mner_keras.vision import FeatureStore
+from mner_keras.vision.visual_input import VisualInput
 
 
 def make_posts(number, longest=20, seed=0):
@@ -30,7 +31,7 @@ POSTS = make_posts(53)
 
 
 @pytest.fixture(scope="module")
-def encoder():
+def preprocessor():
     return PostPreprocessor.fit(POSTS, max_characters=5)
 
 
@@ -51,7 +52,7 @@ def equal(a, b):
 # === Arrays ===
 
 
-def test_a_batch_holds_the_arrays_that_the_encoder_promises(preprocessor):
+def test_a_batch_holds_the_arrays_that_the_preprocessor_promises(preprocessor):
     inputs, tags = next(iter(PostBatches(preprocessor, POSTS, batch_size=4)))
     n = inputs["word_ids"].shape[1]
     shapes = {key: (value.shape, value.dtype.name) for key, value in inputs.items()}
@@ -254,7 +255,7 @@ def store(tmp_path):
 
 
 def picture_arrays(store, kind, features=True, shuffle=False, posts=POSTS[:8]):
-    preprocessor = PostPreprocessor.fit(posts, features=store, visual=kind, visual_count=3)
+    preprocessor = PostPreprocessor.fit(posts, features=store, visual=VisualInput(kind, 3, 1))
     batches = PostBatches(preprocessor, posts, store if features else None, 10, shuffle=shuffle, seed=0)
     inputs, _ = batches.batch(np.arange(len(posts)))
     assert inputs["visual_features"].dtype == np.float32
@@ -326,9 +327,12 @@ def test_a_store_of_another_width_is_an_error(store):
     assert str(caught.value) == f"{store.path}: expected features of width 5, found 4"
 
 
-def test_a_text_model_does_not_open_the_store(preprocessor, tmp_path):
-    inputs, _ = PostBatches(preprocessor, POSTS[:2]).batch(np.arange(2))
-    assert not any(key.startswith("visual") for key in inputs)
+def test_without_pictures_the_store_gives_sizes_and_the_blank_picture_alone(store):
+    for kind, seen in (("regions", BLANK), ("objects", NONE)):
+        preprocessor = PostPreprocessor.fit(POSTS, features=store, visual=VisualInput(kind, 3, 1), pictures=False)
+        assert (preprocessor.visual.dim, preprocessor.visual.pictures) == (WIDTH, False)
+        inputs, _ = PostBatches(preprocessor, POSTS[:8], store).batch(np.arange(8))
+        assert inputs["visual_features"][..., 0].tolist() == [seen] * 8
 
 
 def test_pictures_come_with_the_tensorflow_data_set(store):

@@ -7,10 +7,11 @@ import h5py
 import numpy as np
 import pytest
 
-from mner_keras.data import Post, PostPreprocessor, VisualInput
+from mner_keras.data import Post, PostPreprocessor
 from mner_keras.data.preprocessor import FIRST, UNKNOWN, needed_words
 from mner_keras.errors import InputError
 from mner_keras.text import POS_CATEGORIES, TaggerDataMissing, WordVectors, pos, pos_category
+from mner_keras.vision.feature_store import MASK_RCNN_OBJECTS, VGG16_REGIONS, VisualInput
 
 POSTS = [
     Post(("Anna", "saw", "Rome", "2day"), ("B-PER", "O", "B-LOC", "O"), pos=("NNP", "VBD", "NNP", "NN")),
@@ -114,6 +115,13 @@ def test_a_singleton_occurs_once_in_the_training_posts_whatever_the_other_posts_
     assert (preprocessor.words, preprocessor.num_singletons) == (["a", "d", "b", "c"], 2)
 
 
+def test_the_last_words_are_those_that_appear_once():
+    preprocessor = PostPreprocessor.fit(POSTS)
+    assert preprocessor.num_singletons == 4
+    assert preprocessor.words[-4:] == ["Anna", "Rome", "2day", "NASA"]
+    assert PostPreprocessor.from_config(preprocessor.get_config()).num_singletons == 4
+
+
 def test_pretrained_rows_stand_where_their_words_stand():
     preprocessor = PostPreprocessor.fit(POSTS, vectors(oslo=[9, 9], saw=[1, 2], rome=[3, 4]))
     rows, known, frozen = preprocessor.word_vectors()
@@ -135,7 +143,7 @@ def test_vectors_that_hold_no_further_word_leave_an_empty_frozen_table():
 
 
 def test_pretrained_rows_need_vectors():
-    with pytest.raises(ValueError, match="`vectors` must be given to `PostPreprocessor.fit`"):
+    with pytest.raises(ValueError, match="`vectors` must be given to `fit_preprocessor`"):
         PostPreprocessor.fit(POSTS).word_vectors()
 
 
@@ -144,11 +152,11 @@ def test_pretrained_rows_need_vectors():
     [
         {},
         {"use_pos": False, "fold_digits": True, "max_characters": 7},
-        {"visual": VisualInput("objects", 3, 8, "e", "w", "h")},
+        {"visual": VisualInput("objects", 3, 8, "e", "h", "o")},
         {"vectors": vectors(saw=[1, 2], oslo=[3, 4])},
     ],
 )
-def test_the_encoder_comes_back_from_json(options):
+def test_the_preprocessor_comes_back_from_json(options):
     posts = [*POSTS, Post(("\u00a0", "\U0001f600", "\u200e"), ("O", "O", "O"))]
     preprocessor = PostPreprocessor.fit(posts, **options)
     text = json.dumps(preprocessor.get_config())
@@ -168,30 +176,26 @@ def test_what_made_the_features_is_kept_and_so_is_the_blank_picture(tmp_path):
         file["1"] = np.ones((4, 3), "float16")
         file["_blank"] = np.full((4, 3), 0.1, "float32")
         file.attrs.update({"extractor": "vgg16", "weights": "imagenet", "weights_hash": "abc"})
-    preprocessor = PostPreprocessor.fit(POSTS, features=path, visual="regions")
-    assert preprocessor.visual == VisualInput("regions", 4, 3, "vgg16", "imagenet", "abc")
+    preprocessor = PostPreprocessor.fit(POSTS, features=path, visual=VGG16_REGIONS)
+    # The number of regions is the store's, that of objects the model's.
+    assert preprocessor.visual == VisualInput("regions", 4, 3, "vgg16", "abc")
     np.testing.assert_array_equal(preprocessor.blank, np.full((4, 3), 0.1, "float32"))
     again = PostPreprocessor.from_config(json.loads(json.dumps(preprocessor.get_config())))
     np.testing.assert_array_equal(again.blank, preprocessor.blank)
-    assert PostPreprocessor.fit(POSTS, features=path, visual="objects", visual_count=2).visual.count == 2
-    assert PostPreprocessor.fit(POSTS, features=path, visual="objects").blank is None
-
-
-def test_pictures_need_a_store_and_a_known_kind():
-    with pytest.raises(ValueError, match="`features` must be given with visual='regions'"):
-        PostPreprocessor.fit(POSTS, visual="regions")
-    with pytest.raises(ValueError, match="`kind` must be 'regions' or 'objects'. Received: kind='faces'"):
-        VisualInput("faces", 1, 1)
+    assert str(path) not in json.dumps(preprocessor.get_config())
+    of_objects = PostPreprocessor.fit(POSTS, features=path, visual=MASK_RCNN_OBJECTS)
+    assert (of_objects.visual.count, of_objects.visual.dim, of_objects.blank) == (3, 3, None)
 
 
 def test_a_store_of_another_kind_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="`kind` must be 'regions' or 'objects'. Received: kind='faces'"):
+        VisualInput("faces", 1, 1)
     path = tmp_path / "objects.h5"
     with h5py.File(path, "w") as file:
         file["1"] = np.ones((2, 3), "float16")
         file.attrs["kind"] = "objects"
-    assert PostPreprocessor.fit(POSTS, features=path, visual="objects").visual.dim == 3
     with pytest.raises(InputError, match=r"objects\.h5: expected a store of regions, found one of objects"):
-        PostPreprocessor.fit(POSTS, features=path, visual="regions")
+        PostPreprocessor.fit(POSTS, features=path, visual=VGG16_REGIONS)
 
 
 # === Parts of speech ===

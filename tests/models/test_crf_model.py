@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from tiny import make_world
+from small_corpus import make_world
 
 import mner_keras
 from mner_keras import CRFModel, InputError
@@ -90,16 +90,12 @@ def test_a_tag_out_of_range_at_a_token_is_an_error_with_its_place(model, tag):
 
 
 @pytest.mark.parametrize("kind", ["text", "agban-released"])
-def test_a_tag_out_of_range_in_a_compiled_step_trains_nothing_silently(kind, tmp_path):
+def test_a_tag_out_of_range_in_a_compiled_step_trains_nothing_silently(kind, corpus):
     if kind == "text":
         model, inputs, gold = make_model(), IDS, np.where(IDS == 5, 7, GOLD)
     else:
-        world = make_world("agban", tmp_path)
-        from agban_keras import ReleasedAGBAN
-
-        model = ReleasedAGBAN(
-            world.preprocessor, word_dim=4, char_dim=4, char_hidden_dim=4, hidden_dim=4, rank=4, dropout=0.0
-        )
+        world = make_world("agban-released", corpus)
+        model = world.build()
         model.compile("sgd")
         inputs, gold = world.batch(range(3))
         gold[0, 0] = -100
@@ -112,21 +108,16 @@ def test_quantize_is_refused_with_the_alternative(model):
         model.quantize("int8")
 
 
-def test_a_file_with_quantized_layers_says_what_it_is(tmp_path):
-    model = make_world("text", tmp_path).build()
+def test_a_file_with_quantized_layers_says_what_it_is(corpus, tmp_path):
+    model = make_world("text", corpus).build()
     model.get_layer("potentials").quantize("int8")
     model.save(tmp_path / "model.keras")
     with pytest.raises(InputError, match="model.keras: expected a model, found a quantized one, which does not load"):
         mner_keras.load(tmp_path / "model.keras")
 
 
-def test_a_copy_of_a_tagger_comes_from_its_config(tmp_path):
-    model = make_world("text", tmp_path).build()
-    assert type(type(model).from_config(model.get_config())) is type(model)
-
-
-def test_the_parts_of_a_summed_loss_are_weighted_as_the_loss(tmp_path):
-    world = make_world("agban", tmp_path)
+def test_the_parts_of_a_summed_loss_are_weighted_as_the_loss(corpus):
+    world = make_world("agban", corpus)
     model = world.build()
     model.compile("sgd")
     data = world.preprocessor.dataset(world.posts, world.store, batch_size=16)  # 16 and 4 posts

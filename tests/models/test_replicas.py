@@ -12,7 +12,7 @@ import pytest
 import mner_keras
 
 ROOT = Path(mner_keras.__file__).parents[1]
-SCRIPT = Path(__file__).with_name("replica_script.py")
+SCRIPT = Path(__file__).parents[1] / "support" / "replica_script.py"
 
 pytestmark = [
     pytest.mark.slow,

@@ -8,21 +8,17 @@ from pathlib import Path
 import keras
 import numpy as np
 import tensorflow as tf
-from tiny import SIZES, make_world
+from small_corpus import make_world, write_corpus
 
 from mner_keras import CRFModel
 from mner_keras.layers import CRF
-from mner_keras.registry import find_model
 
 TAGS = ["O", "B-PER", "I-PER"]
 MODELS = {
-    "text": ("text", {"loss_reduction": "mean"}),
-    "hsn": ("hsn", {"loss_reduction": "sum"}),
-    "agban": ("agban", {"loss_reduction": "sum"}),
-    "agban-released": (
-        "agban",
-        dict(word_dim=12, char_dim=6, char_hidden_dim=8, hidden_dim=24, rank=8, num_training_tokens=9, dropout=0.0),
-    ),
+    "text": {"loss_reduction": "mean"},
+    "hsn": {"loss_reduction": "sum"},
+    "agban": {"loss_reduction": "sum"},
+    "agban-released": {"num_training_tokens": 9},
 }
 
 
@@ -57,22 +53,17 @@ def answers(model, data, epochs, **options):
 def main(folder):
     cpu = tf.config.list_physical_devices("CPU")[0]
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-    found = {}
+    found, corpus = {}, write_corpus(folder / "corpus")
     for name in ("one", "two"):
         strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]) if name == "two" else None
         scope = strategy.scope if strategy else contextlib.nullcontext
         with scope():
             model = crf_model()
         found[f"crf {name}"] = answers(model, arrays(), 2, batch_size=4)
-        for kind, (world_kind, arguments) in MODELS.items():
-            path = folder / f"{kind} {name}"
-            path.mkdir()
-            world = make_world(world_kind, path)
+        for kind, arguments in MODELS.items():
+            world = make_world(kind, corpus)
             with scope():
-                keras.utils.set_random_seed(0)
-                entry = find_model(kind)
-                sizes = {**SIZES.get(kind, {}), **arguments}
-                model = entry.load_class()(world.preprocessor, **sizes)
+                model = world.build(**arguments)
             data = world.preprocessor.dataset(world.posts, world.store, batch_size=8)
             found[f"{kind} {name}"] = answers(model, (data,), 1)
     (folder / "answers.json").write_text(json.dumps(found, default=float), encoding="utf-8")
