@@ -11,7 +11,7 @@ from mner_keras.data import Post, PostPreprocessor
 from mner_keras.data.preprocessor import FIRST, UNKNOWN, needed_words
 from mner_keras.errors import InputError
 from mner_keras.text import POS_CATEGORIES, TaggerDataMissing, WordVectors, pos, pos_category
-from mner_keras.vision.feature_store import MASK_RCNN_OBJECTS, VGG16_REGIONS, VisualInput
+from mner_keras.vision.visual_input import MASK_RCNN_OBJECTS, VGG16_REGIONS, VisualInput
 
 POSTS = [
     Post(("Anna", "saw", "Rome", "2day"), ("B-PER", "O", "B-LOC", "O"), pos=("NNP", "VBD", "NNP", "NN")),
