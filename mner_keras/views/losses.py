@@ -1,4 +1,4 @@
-"""The loss of each post: what a model's CRF thinks of the gold tags."""
+"""The loss of each post under a model's CRF."""
 
 from __future__ import annotations
 
@@ -10,29 +10,28 @@ import numpy as np
 from mner_keras.data.batches import PostBatches
 from mner_keras.data.cutting import cut, filled
 from mner_keras.data.post import Post
+from mner_keras.errors import InputError
 
 if TYPE_CHECKING:
     from mner_keras.tagger import Tagger
 
 
 def post_losses(model: Tagger, posts: Sequence[Post], features: Any = None, batch_size: int = 64) -> np.ndarray:
-    """The negative log-likelihood of each post's gold tags under a model's CRF, in nats.
+    """Return the negative log-likelihood of each post's gold tags, in nats.
 
     Args:
-        model: a model with an encoder.
+        model: a model.
         posts: posts with tags.
         features: the store of their pictures' features.
-        batch_size: posts computed at once.
+        batch_size: posts per batch.
 
     Returns:
         float32 `[N]`, in the posts' order.
 
     Raises:
-        InputError: a tag that the model does not know, a post without tags, features of another width.
+        InputError: a tag that the model does not know, a post without tags, or features of another width.
     """
     import keras
-
-    from mner_keras.errors import InputError
 
     if any(post.tags is None for post in posts):
         raise InputError("expected posts with tags, found posts without")

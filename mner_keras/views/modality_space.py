@@ -1,4 +1,4 @@
-"""AGBAN's figure 5: do words and objects share one space?"""
+"""AGBAN's figure 5: whether words and objects share one space."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from mner_keras.errors import InputError
@@ -28,8 +27,8 @@ class ModalityFeatures:
     Args:
         text: G_T of the tokens, `[m, d]`.
         objects: G_V of the objects, `[l, d]`.
-        text_posts: the post that each token is of, `[m]`.
-        object_posts: the same for the objects, `[l]`.
+        text_posts: the post of each token, `[m]`.
+        object_posts: the post of each object, `[l]`.
     """
 
     text: np.ndarray
@@ -41,17 +40,17 @@ class ModalityFeatures:
 def sample_features(
     model: Tagger, posts: Sequence[Post], features: Any, count: int = 500, seed: int = 1
 ) -> ModalityFeatures:
-    """The projected features of tokens and objects drawn at random: the same ones for every model of the same posts.
+    """Return the projected features of tokens and objects drawn at random, the same ones for every model.
 
     Args:
         model: AGBAN.
         posts: the posts.
         features: the store of their pictures' features.
-        count: tokens and objects drawn; all of them where there are fewer.
-        seed: of the draw.
+        count: how many tokens and objects to draw; all of them if there are fewer.
+        seed: random seed of the draw.
 
     Raises:
-        InputError: a model without such features, posts without objects.
+        InputError: the model has no such features, or the posts have too few tokens or objects.
     """
     found = model.explain(posts, features)
     if "object_features" not in found[0]:
@@ -71,10 +70,10 @@ def sample_features(
 
 
 def linear_separability(sample: ModalityFeatures) -> float:
-    """How well a linear classifier tells words from objects that it has not seen: 0.5 for not at all, 1 for always.
+    """Return how well a linear classifier separates words from objects on held-out posts: 0.5 is chance, 1 is perfect.
 
-    The mean over five folds of the balanced accuracy of a logistic regression on standardised features; a post's
-    tokens and objects are in the same fold.
+    This is the balanced accuracy of a logistic regression on standardised features, the mean over five folds; the
+    tokens and objects of a post are in the same fold.
 
     Args:
         sample: the features.
@@ -98,16 +97,16 @@ def linear_separability(sample: ModalityFeatures) -> float:
 def modality_space_figure(
     samples: Mapping[str, ModalityFeatures], perplexity: float = 60.0, iterations: int = 500, seed: int = 1
 ) -> Figure:
-    """Draw words and objects as AGBAN's figure 5 does: a t-SNE map for each model, side by side, on the same axes.
+    """Draw words and objects as AGBAN's figure 5 does: one t-SNE map per model, side by side, on the same axes.
 
-    Under each map stands how well a linear classifier tells the two apart (`linear_separability`): near 50 % where
-    adversarial training has mixed them. Each map is made by itself: places in one say nothing about the other.
+    Below each map is the `linear_separability`: near 50 % if adversarial training has mixed words and objects. Each map
+    is computed alone; positions in one cannot be compared with positions in another.
 
     Args:
         samples: features by the model's name, from `sample_features`.
-        perplexity: of t-SNE; at most a third of the points.
-        iterations: of t-SNE, more than 250: so many only gather the points, and the map is made after them.
-        seed: of t-SNE.
+        perplexity: perplexity of t-SNE; at most a third of the points.
+        iterations: iterations of t-SNE, more than 250: the first 250 only gather the points.
+        seed: random seed of t-SNE.
 
     Reference:
         Zheng et al. 2020, section IV-D: 500 tokens, 500 objects, perplexity 60, 500 iterations.
@@ -115,7 +114,6 @@ def modality_space_figure(
     from sklearn.manifold import TSNE
 
     figure = Figure(figsize=(7.2, 3.95), dpi=150, layout="constrained")
-    FigureCanvasAgg(figure)
     panels = figure.subplots(1, len(samples), sharex=True, sharey=True, squeeze=False)[0]
     far = 0.0
     for number, (axes, (name, sample)) in enumerate(zip(panels, samples.items(), strict=True)):

@@ -1,4 +1,4 @@
-"""`Confusion`: which types of entities a model takes for which, which it misses, and which it makes up."""
+"""`Confusion`: which entity types a model confuses, which entities it misses, and which it makes up."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ SPURIOUS = "spurious"
 class Confusion:
     """Entities counted by their gold and their predicted type, strict IOB2.
 
-    Each gold entity counts once, in its type's row: under the type that is predicted for the same tokens, else under
-    `BOUNDS` where some of its tokens are in a predicted entity, else under `MISSED`. Each predicted entity counts once
-    in its type's column, in the same way: its gold type, `BOUNDS`, or `SPURIOUS`. So a type's row adds up to its gold
-    entities, and its column to its predicted ones.
+    Each gold entity counts once in its type's row: under the type predicted for the same tokens, else under `BOUNDS` if
+    a predicted entity contains some of its tokens, else under `MISSED`. Each predicted entity counts once in its type's
+    column: by its gold type, `BOUNDS` or `SPURIOUS`. So a type's row adds up to its gold entities, and its column to
+    its predicted ones.
 
     Args:
         types: the types of both, in alphabetical order.
-        counts: by row and column; what is not there is 0.
+        counts: by row and column; what is missing is 0.
     """
 
     types: tuple[str, ...]
@@ -41,17 +41,15 @@ class Confusion:
         return (*self.types, BOUNDS, MISSED)
 
     def count(self, row: str, column: str) -> int | None:
-        """A count; `None` where neither side is a type."""
-        if row not in self.types and column not in self.types:
-            return None
-        return self.counts.get((row, column), 0)
+        """Return a count; `None` if neither side is a type."""
+        return self.counts.get((row, column), 0) if row in self.types or column in self.types else None
 
     def gold(self, kind: str) -> int:
-        """Gold entities of a type."""
+        """Return the number of gold entities of a type."""
         return sum(self.counts.get((kind, column), 0) for column in self.columns)
 
     def predicted(self, kind: str) -> int:
-        """Predicted entities of a type."""
+        """Return the number of predicted entities of a type."""
         return sum(self.counts.get((row, kind), 0) for row in self.rows)
 
 
