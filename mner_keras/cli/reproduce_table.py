@@ -189,8 +189,8 @@ def _without_training(table: PublishedTable, data: str) -> TableResult:
 def _finish(result: TableResult, folder: Path, as_json: bool) -> None:
     """Write the table in every form, and print it."""
     from mner_keras.cli.result_tables import print_result
+    from mner_keras.files import write_json, write_whole
     from mner_keras.reproduce.render import to_csv, to_latex, to_markdown
-    from mner_keras.run.files import write_json, write_whole
 
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in (

@@ -10,7 +10,7 @@ from pathlib import Path
 from mner_keras.data.files import read_posts
 from mner_keras.data.post import Post
 from mner_keras.errors import InputError, did_you_mean
-from mner_keras.hashing import file_sha256
+from mner_keras.files import file_sha256
 
 SPLITS = ("train", "dev", "test")
 _FILES = {

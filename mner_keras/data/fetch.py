@@ -6,9 +6,8 @@ import dataclasses
 import os
 from pathlib import Path
 
-from mner_keras.download import download
 from mner_keras.errors import InputError, did_you_mean
-from mner_keras.hashing import file_sha256
+from mner_keras.files import download, file_sha256
 
 PICTURES = """\
 The pictures (licence: that of their posters) are an archive on Google Drive that a person downloads in a browser: the

@@ -14,8 +14,7 @@ from mner_keras.data.entities import entity_spans
 from mner_keras.data.files import iter_conll, read_posts, write_conll
 from mner_keras.data.post import Post
 from mner_keras.errors import InputError
-from mner_keras.hashing import file_sha256
-from mner_keras.run.files import write_json, write_whole
+from mner_keras.files import file_sha256, write_json, write_whole
 
 SIZES = (3000, 1000, 2000)
 """Plain-text posts that HSN's authors added to train, dev and test."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,14 +12,13 @@ from mner_keras.reproduce.differences import differences
 from mner_keras.reproduce.kinship import entity_types, kinship, paper_types
 from mner_keras.reproduce.plan import PlannedRun, Setting
 from mner_keras.reproduce.result import Cell, ResultLine, TableResult, published_notes
-from mner_keras.reproduce.runner import Outcome, is_finished
+from mner_keras.reproduce.runner import Outcome
 from mner_keras.reproduce.statistics import Comparison, compare
 from mner_keras.reproduce.systems import OVERALL, Line, columns_of, lines_of, turned
 from mner_keras.reproduce.table import PublishedTable
 from mner_keras.run.predictions import Prediction, read_predictions
+from mner_keras.run.run import PROVENANCE, Run
 from mner_keras.run.scores import SCHEMES, entity_scores
-
-PROVENANCE = "provenance.json"
 
 
 def measure(
@@ -47,7 +45,7 @@ def measure(
     data = load_dataset(setting.data)
     kin = kinship(data)
     finished = {folder for folder, outcome in outcomes.items() if outcome.state == "finished"}
-    provenances = {folder: read_provenance(folder) for folder in finished}
+    provenances = {folder: Run(folder).provenance for folder in finished}
     predictions = {folder: read_predictions(folder) for folder in finished}
     names = paper_types(data)
     scores = {folder: _scores(rows, scheme, names) for folder, rows in predictions.items()}
@@ -75,20 +73,6 @@ def measure(
     )
 
 
-def read_provenance(folder: Path) -> dict[str, Any]:
-    """What a finished run wrote of itself.
-
-    Raises:
-        InputError: no such file, or no JSON in it.
-    """
-    try:
-        return json.loads((folder / PROVENANCE).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"expected a finished run; {error.strerror or error}", folder / PROVENANCE) from None
-    except ValueError:
-        raise InputError("expected JSON, found something else", folder / PROVENANCE) from None
-
-
 def check_finished(setting: Setting, runs: Sequence[PlannedRun]) -> None:
     """Look at the runs that are finished already.
 
@@ -97,8 +81,8 @@ def check_finished(setting: Setting, runs: Sequence[PlannedRun]) -> None:
     """
     data = load_dataset(setting.data)
     hashes = data.hashes()
-    for folder in dict.fromkeys(run.folder for run in runs if is_finished(run.folder)):
-        if read_provenance(folder).get("data", {}).get("sha256") != hashes:
+    for folder in dict.fromkeys(run.folder for run in runs if (run.folder / PROVENANCE).is_file()):
+        if Run(folder).provenance.get("data", {}).get("sha256") != hashes:
             raise InputError(
                 f"expected a run on {data.name} as it is now, found one on other files: the data changed since. "
                 "Another --out begins anew",

@@ -12,15 +12,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from mner_keras.errors import InputError
-from mner_keras.file_lock import take_lock
 from mner_keras.reproduce.plan import PlannedRun
 from mner_keras.run.config import RunConfig
+from mner_keras.run.run import PROVENANCE
 
 COMMAND = (sys.executable, "-m", "mner_keras", "train")
 LOG = "train.log"
 DIVERGED = 3
 """The exit code of `mner train` for a run whose loss is no number any more."""
-_LAST_FILE = "provenance.json"
 _FAILED = "diverged.txt"
 
 
@@ -41,7 +40,7 @@ class Outcome:
 
 def is_finished(folder: Path) -> bool:
     """Whether a run's folder holds all its files."""
-    return (folder / _LAST_FILE).is_file()
+    return (folder / PROVENANCE).is_file()
 
 
 def outcome_of(folder: Path) -> Outcome | None:
@@ -91,14 +90,12 @@ def run_all(
             while waiting and len(started) < jobs:
                 folder = waiting.pop(0)
                 begun += 1
-                # Another table that shares the run may have trained it meanwhile, or train it now.
-                found = outcome_of(folder)
-                process = _start(folder) if found is None else None
-                if process is None:
-                    outcomes[folder] = found or Outcome(folder, "failed", "another process trains it now")
-                    report(_line(outcomes[folder], 0))
+                # Another table that shares the run may have trained it meanwhile.
+                if (found := outcome_of(folder)) is not None:
+                    outcomes[folder] = found
+                    report(_line(found, 0))
                     continue
-                started[folder] = (process, time.monotonic())
+                started[folder] = (_start(folder), time.monotonic())
                 report(f"[{begun}/{total}] {folder.name}: training")
             for folder, (process, since) in list(started.items()):
                 if process.poll() is not None:
@@ -121,12 +118,9 @@ def _prepare(folder: Path, config: RunConfig) -> None:
     config.save(path)
 
 
-def _start(folder: Path) -> subprocess.Popen | None:
-    """Begin to train; `None` where another process does."""
+def _start(folder: Path) -> subprocess.Popen:
     command = [*COMMAND, os.fspath(folder / "config.toml"), "--out", os.fspath(folder), "--resume"]
     with open(folder / LOG, "ab") as log:
-        if not take_lock(log):
-            return None
         # A group of its own: the keyboard's interrupt reaches this process, which passes it on and waits.
         return subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True

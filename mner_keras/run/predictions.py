@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mner_keras.data.post import Post
 from mner_keras.errors import InputError
-from mner_keras.run.files import write_whole
+from mner_keras.files import write_whole
 
 FILE = "predictions.jsonl"
 

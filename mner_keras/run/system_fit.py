@@ -9,9 +9,9 @@ from typing import Any
 
 from mner_keras.data.datasets import Dataset
 from mner_keras.errors import InputError
+from mner_keras.files import write_whole
 from mner_keras.registry import find_model
 from mner_keras.run.config import RunConfig
-from mner_keras.run.files import write_whole
 from mner_keras.system import System
 
 

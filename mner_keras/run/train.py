@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,10 @@ import keras
 from mner_keras.data.datasets import SPLITS, load_dataset
 from mner_keras.data.post import Post
 from mner_keras.errors import InputError
+from mner_keras.files import hold_lock, write_json
 from mner_keras.registry import find_model
 from mner_keras.run.arguments import check_arguments
 from mner_keras.run.config import RunConfig
-from mner_keras.run.files import write_json
 from mner_keras.run.predictions import FILE as PREDICTIONS
 from mner_keras.run.predictions import write_predictions
 from mner_keras.run.provenance import environment
@@ -27,6 +28,8 @@ from mner_keras.run.tagger_fit import TaggerFit
 from mner_keras.saving import load
 from mner_keras.system import System
 from mner_keras.vision.feature_store import FeatureStore
+
+LOCK = ".lock"
 
 
 def train(
@@ -54,7 +57,7 @@ def train(
         the scores of `entity_scores`.
 
     Raises:
-        InputError: data, features, vectors or arguments that do not fit.
+        InputError: data, features, vectors or arguments that do not fit; another process is training this run.
     """
     started = time.time()
     folder = Path(folder)
@@ -72,28 +75,47 @@ def train(
     for split in SPLITS:
         _check_tagged(data[split], data.path(split))
     training = kind(config, system_class, arguments, data, report)
-    if overwrite:
-        shutil.rmtree(folder, ignore_errors=True)
+    with _locked(folder):
+        if overwrite:
+            _empty(folder)
+        config.save(folder / "config.toml")
+        best_epoch = training.fit(folder, resume, callbacks or ())
+        metrics: dict[str, Any] = {"model": config.model, "scheme": SCHEME, "best_epoch": best_epoch}
+        best = load(folder / entry.file)
+        for split in ("dev", "test"):
+            tags = _tags(best, data[split], training.store)
+            metrics[split] = entity_scores([post.tags for post in data[split]], tags)
+        write_predictions(folder / PREDICTIONS, data["test"], tags)
+        write_json(folder / "metrics.json", metrics)
+        write_json(
+            folder / "provenance.json",
+            {
+                **environment(),
+                "data": {"name": data.name, "sha256": data.hashes()},
+                **training.record(),
+                "seconds": round(time.time() - started, 1),
+            },
+        )
+        return metrics
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Lock a run's folder, created if necessary, so that no second process trains the same run."""
     folder.mkdir(parents=True, exist_ok=True)
-    config.save(folder / "config.toml")
-    best_epoch = training.fit(folder, resume, callbacks or ())
-    metrics: dict[str, Any] = {"model": config.model, "scheme": SCHEME, "best_epoch": best_epoch}
-    best = load(folder / entry.file)
-    for split in ("dev", "test"):
-        tags = _tags(best, data[split], training.store)
-        metrics[split] = entity_scores([post.tags for post in data[split]], tags)
-    write_predictions(folder / PREDICTIONS, data["test"], tags)
-    write_json(folder / "metrics.json", metrics)
-    write_json(
-        folder / "provenance.json",
-        {
-            **environment(),
-            "data": {"name": data.name, "sha256": data.hashes()},
-            **training.record(),
-            "seconds": round(time.time() - started, 1),
-        },
-    )
-    return metrics
+    lock = hold_lock(folder / LOCK)
+    if lock is None:
+        raise InputError("another process is training this run", folder)
+    with lock:
+        yield
+
+
+def _empty(folder: Path) -> None:
+    for entry in folder.iterdir():
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry, ignore_errors=True)
+        elif entry.name != LOCK:
+            entry.unlink()
 
 
 def evaluate(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mner_keras.download import cache_folder
+from mner_keras.files import cache_folder
 from mner_keras.text.word_vectors import WordVectors
 
 _CACHE_VERSION = 1

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from PIL import Image
 
 from mner_keras.errors import InputError
-from mner_keras.run.files import write_whole
+from mner_keras.files import write_whole
 from mner_keras.vision.feature_store import BLANK
 from mner_keras.vision.feature_writer import FeatureWriter, check_id
 from mner_keras.vision.pictures import PictureError, open_picture

@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 
 from mner_keras.errors import InputError
-from mner_keras.hashing import file_sha256
+from mner_keras.files import file_sha256
 from mner_keras.vision.picture_objects import PictureObjects
 
 PICTURE_ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp")

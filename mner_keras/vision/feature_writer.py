@@ -14,8 +14,7 @@ import h5py
 import numpy as np
 
 from mner_keras.errors import InputError
-from mner_keras.file_lock import take_lock
-from mner_keras.run.files import write_whole
+from mner_keras.files import hold_lock, write_whole
 from mner_keras.vision.feature_store import BLANK
 
 DTYPES = ("float16", "float32")
@@ -159,7 +158,7 @@ class FeatureWriter:
         if self._lock is not None:
             if os.listdir(self.parts) == [LOCK]:
                 shutil.rmtree(self.parts, ignore_errors=True)
-            self._lock.close()
+            self._lock.release()
             self._lock = None
 
     def __enter__(self) -> FeatureWriter:
@@ -270,10 +269,8 @@ def check_id(image_id: str) -> None:
 
 
 def _lock(folder: Path, path: Path) -> Any:
-    """An open file that only one process holds at a time."""
     folder.mkdir(exist_ok=True)
-    lock = open(folder / LOCK, "wb")  # noqa: SIM115 (held until the writer ends)
-    if not take_lock(lock):
-        lock.close()
+    lock = hold_lock(folder / LOCK)
+    if lock is None:
         raise InputError("another process is writing this store", path)
     return lock

@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 
 from mner_keras.errors import InputError
-from mner_keras.hashing import file_sha256
+from mner_keras.files import file_sha256
 from mner_keras.vision.extraction import versions
 from mner_keras.vision.feature_store import BLANK, FeatureStore
 from mner_keras.vision.feature_writer import FeatureWriter

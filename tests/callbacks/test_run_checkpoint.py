@@ -51,9 +51,9 @@ def test_the_folder_holds_the_best_model_the_history_and_one_checkpoint(model, t
     with open(tmp_path / "history.csv", newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert [(row["epoch"], row["val_f1"], row["loss"]) for row in rows] == [
-        ("1", "0.5", "1.5"),
-        ("2", "0.7", "1.5"),
-        ("3", "0.6", "1.5"),
+        ("1", "50.0", "1.5"),
+        ("2", "70.0", "1.5"),
+        ("3", "60.0", "1.5"),
     ]
     state = json.loads((tmp_path / "checkpoint" / "state.json").read_text(encoding="utf-8"))
     assert state == {"weights": "epoch-0003.weights.h5", "history": checkpoint.history}

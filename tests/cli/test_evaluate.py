@@ -54,7 +54,7 @@ def test_features_may_come_from_another_store(mner, agban_run, tmp_path):
 
 
 def test_an_unknown_split_is_refused(mner, text_run):
-    mner("evaluate", text_run, "--split", "tset").refused("found 'tset'", "Did you mean 'test'?")
+    mner("evaluate", text_run, "--split", "tset").misused("'tset' is not one of 'train', 'dev', 'test'")
 
 
 def test_features_of_another_width_are_refused(mner, agban_run, corpus):

@@ -154,7 +154,7 @@ def test_wrong_input_is_told(mner, untrained, corpus, tmp_path):
     refused("agban", 7, "--run", agban / "model.keras", "--out", out)("expected a run's folder", "found a file")
     refused("hsn", 5, "x", "--run", hsn, "--out", out)("--posts names posts")
     refused("hsn", 5, "--run", tmp_path / "none", "--out", out)("found no such thing")
-    refused("hsn", 5, "--run", tmp_path, "--out", out)("expected a run with a model.keras, found none")
+    refused("hsn", 5, "--run", tmp_path, "--out", out)("expected a run with a model.keras")
     refused("hsn", 5, "--run", hsn, "--out", out, "--pictures", tmp_path / "none")("found no such thing")
     refused("hsn", 5, "--run", hsn, "--out", tmp_path / "a")("expected a file's ending (.png, .svg, .pdf), found none")
     refused("hsn", 5, "--run", hsn, "--out", tmp_path / "a.pgn")("found '.pgn'. Did you mean '.png'?")

@@ -87,7 +87,7 @@ def test_a_connection_that_breaks_is_tried_again(server, tmp_path, trouble):
 @pytest.mark.parametrize("trouble", ["breaks", "failures"])
 def test_a_connection_that_keeps_breaking_leaves_nothing_half_written(server, tmp_path, trouble):
     setattr(server, trouble, 100)
-    with pytest.raises(InputError, match="/data/train: cannot be fetched, 3 attempts"):
+    with pytest.raises(InputError, match="/data/train: cannot be downloaded, 3 attempts"):
         get(tmp_path)
     assert left_in(tmp_path) == []
 
@@ -116,10 +116,10 @@ def test_a_file_that_the_server_lacks_is_told_at_once(server, tmp_path):
 
 
 def test_no_network_is_told(tmp_path):
-    with pytest.raises(InputError, match="cannot be fetched, 3 attempts .*refused"):
+    with pytest.raises(InputError, match="cannot be downloaded, 3 attempts .*refused"):
         get(tmp_path, mirror="http://127.0.0.1:1/data")
     assert left_in(tmp_path) == []
-    with pytest.raises(InputError, match="expected an address of files"):
+    with pytest.raises(InputError, match="expected the URL of a file"):
         get(tmp_path, mirror="nowhere")
 
 
@@ -142,7 +142,7 @@ def test_the_hashes_are_those_of_the_real_files():
     import os
     from pathlib import Path
 
-    from mner_keras.hashing import file_sha256
+    from mner_keras.files import file_sha256
 
     home = Path(os.environ.get("MNER_DATA", "")) / "twitter2015"
     if not os.environ.get("MNER_DATA") or not home.is_dir():

@@ -72,8 +72,8 @@ def test_the_confusion_adds_up_to_the_scores():
 
 def test_curves_are_drawn_where_their_ticks_say():
     history = [
-        {"epoch": 1.0, "loss": 20.0, "val_loss": 40.0, "val_f1": 0.25},
-        {"epoch": 3.0, "loss": 10.0, "val_loss": float("nan"), "val_f1": 0.5},
+        {"epoch": 1.0, "loss": 20.0, "val_loss": 40.0, "val_f1": 25.0},
+        {"epoch": 3.0, "loss": 10.0, "val_loss": float("nan"), "val_f1": 50.0},
     ]
     f1, loss = make_charts(history, (10.0, 20.0))
     assert (f1.name, loss.name) == ("F1", "loss")
@@ -191,14 +191,3 @@ def test_a_posts_loss_is_what_training_would_make_of_it_alone(kind, corpus):
         assert losses[number] == pytest.approx(float(np.asarray(alone)), rel=1e-4)
     with pytest.raises(InputError, match="expected posts with tags"):
         post_losses(model, [dataclasses.replace(posts[0], tags=None)], store)
-
-
-def test_losses_of_a_batch_become_those_of_a_post():
-    from mner_keras.run.config import RunConfig
-    from mner_keras.run.history import posts_per_batch
-
-    agban = RunConfig.for_model("agban", batch_size=10)
-    assert posts_per_batch(agban, 25, 40) == (25 / 3, 20.0)
-    assert posts_per_batch(dataclasses.replace(agban, arguments={"loss_reduction": "mean"}), 25, 40) == (1.0, 1.0)
-    assert posts_per_batch(RunConfig.for_model("hsn"), 25, 40) == (1.0, 1.0)
-    assert posts_per_batch(RunConfig.for_model("stanford-ner-like"), 25, 40) == (1.0, 1.0)

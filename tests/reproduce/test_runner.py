@@ -156,21 +156,6 @@ def test_a_folder_of_another_configuration_is_refused(runs):
         runner.run_all([run])
 
 
-def test_a_run_that_another_process_trains_is_left_to_it(runs):
-    fcntl = pytest.importorskip("fcntl")
-    run, other = runs[:2]
-    run.folder.mkdir(parents=True)
-    run.config.save(run.folder / "config.toml")
-    with open(run.folder / runner.LOG, "ab") as log:
-        fcntl.flock(log, fcntl.LOCK_EX)
-        outcomes = runner.run_all([run, other])
-    assert outcomes[run.folder].state == "failed"
-    assert "another process trains it" in outcomes[run.folder].message
-    assert outcomes[other.folder].state == "finished"
-    assert started(runs) == [other.folder.name]
-    assert runner.run_all([run])[run.folder].state == "finished"
-
-
 def test_a_run_that_another_table_finished_meanwhile_is_not_repeated(runs):
     run, other = runs[:2]
 

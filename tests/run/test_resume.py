@@ -148,3 +148,12 @@ def test_a_checkpoint_of_another_model_is_an_error(finished, corpus, tmp_path):
     )
     with pytest.raises(InputError, match="expected a checkpoint of this run, found one that does not load"):
         train(wider, folder, resume=True)
+
+
+def test_a_run_that_another_process_trains_is_left_to_it(corpus, tmp_path):
+    from mner_keras.files import hold_lock
+    from mner_keras.run.train import LOCK, train
+
+    with hold_lock(tmp_path / LOCK), pytest.raises(InputError, match="another process is training this run"):
+        train(make_config("text", corpus), tmp_path, overwrite=True)
+    assert [path.name for path in tmp_path.iterdir()] == [LOCK]

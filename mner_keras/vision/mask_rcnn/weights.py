@@ -12,9 +12,8 @@ import h5py
 import keras
 import numpy as np
 
-from mner_keras.download import cache_folder, download
 from mner_keras.errors import InputError
-from mner_keras.hashing import file_md5
+from mner_keras.files import cache_folder, download, file_md5
 from mner_keras.vision.mask_rcnn.anchors import RATIOS
 from mner_keras.vision.mask_rcnn.backbone import PYRAMID, STAGES
 from mner_keras.vision.mask_rcnn.classes import CLASSES

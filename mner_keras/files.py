@@ -1,0 +1,153 @@
+"""File handling: atomic writes, hashes, locks and downloads.
+
+Locks come from `filelock`. Downloads are our own: `pooch` and `keras.utils.get_file` start a broken download again from
+its first byte, and the largest file here has 258 MB.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import json
+import os
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from mner_keras.errors import InputError
+
+Progress = Callable[[int, int], None]
+"""A function that receives the amount of work done and the total, 0 if it is unknown."""
+
+ATTEMPTS = 3
+TIMEOUT = 30  # seconds without a byte
+_BLOCK = 2**20  # bytes
+
+
+def no_progress(done: int, total: int) -> None:
+    """Show nothing."""
+
+
+def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
+    """Write a file under another name in the same folder, then rename it: readers only ever see a complete file.
+
+    Args:
+        path: the file.
+        write: a function that writes the file at the path it receives.
+    """
+    # The suffix is kept because Keras derives the format from it.
+    unfinished = path.with_name(f".unfinished-{path.name}")
+    try:
+        write(unfinished)
+        with open(unfinished, "rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a value as indented JSON with `write_whole`."""
+    text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+    write_whole(path, lambda unfinished: unfinished.write_text(text, encoding="utf-8"))
+
+
+def file_sha256(path: str | os.PathLike) -> str:
+    """Return the SHA-256 of a file, in hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def file_md5(path: str | os.PathLike) -> str:
+    """Return the MD5 of a file, in hexadecimal, for files whose publisher gives no better hash."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, partial(hashlib.md5, usedforsecurity=False)).hexdigest()
+
+
+def hold_lock(path: str | os.PathLike) -> FileLock | None:
+    """Lock a file for this process, without waiting.
+
+    The operating system releases the lock when the process ends, however it ends.
+
+    Args:
+        path: the lock file, created if necessary.
+
+    Returns:
+        The lock, which `release()` or a `with` block releases; `None` if another process holds it.
+    """
+    lock = FileLock(path, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        return None
+    return lock
+
+
+def cache_folder() -> Path:
+    """Return the folder for downloads: `$MNER_CACHE` or `~/.cache/mner-keras`. It is not created here."""
+    return Path(os.path.expanduser(os.environ.get("MNER_CACHE") or "~/.cache/mner-keras"))
+
+
+def download(
+    address: str, path: Path, check: Callable[[Path], Any], pause: float = 1.0, progress: Progress = no_progress
+) -> None:
+    """Download a file with `write_whole`. A broken connection is resumed where it broke, `ATTEMPTS` attempts in all.
+
+    Args:
+        address: the URL.
+        path: the file to write, in an existing folder.
+        check: called with the complete download before it is renamed; raises an error to reject it.
+        pause: seconds before the second attempt, doubled before each further one.
+        progress: called with the bytes received and the total.
+
+    Raises:
+        InputError: no network, no such file on the server, or a connection that kept breaking.
+    """
+
+    def write(unfinished: Path) -> None:
+        unfinished.unlink(missing_ok=True)  # left by a killed process, perhaps from another address
+        _try_often(address, unfinished, pause, progress)
+        check(unfinished)
+
+    write_whole(path, write)
+
+
+def _try_often(address: str, unfinished: Path, pause: float, progress: Progress) -> None:
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            _receive(address, unfinished, progress)
+            return
+        except urllib.error.HTTPError as error:
+            if error.code < 500:
+                raise InputError(f"the server answers {error.code} {error.reason}", address) from None
+            reason = f"{error.code} {error.reason}"
+        except (OSError, http.client.HTTPException) as error:
+            cause = getattr(error, "reason", None)
+            reason = str(cause if isinstance(cause, (OSError, str)) else error) or type(error).__name__
+        except ValueError as error:
+            raise InputError(f"expected the URL of a file, found {address!r} ({error})") from None
+        if attempt < ATTEMPTS:
+            time.sleep(pause * 2 ** (attempt - 1))
+    raise InputError(f"cannot be downloaded, {ATTEMPTS} attempts ({reason})", address)
+
+
+def _receive(address: str, unfinished: Path, progress: Progress) -> None:
+    """Receive the bytes that the file still lacks, or all of them from a server that cannot resume."""
+    start = unfinished.stat().st_size if unfinished.exists() else 0
+    request = urllib.request.Request(address, headers={"Range": f"bytes={start}-"} if start else {})
+    with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:
+        resumed = answer.status == http.HTTPStatus.PARTIAL_CONTENT
+        with open(unfinished, "ab" if resumed else "wb") as file:
+            length = answer.headers.get("Content-Length")
+            total = (start if resumed else 0) + int(length) if length is not None else 0
+            while block := answer.read(_BLOCK):
+                file.write(block)
+                progress(file.tell(), total)
+            if length is not None and file.tell() != total:
+                raise http.client.IncompleteRead(b"", total - file.tell())
