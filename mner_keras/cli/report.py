@@ -40,7 +40,7 @@ def report(
     """
     from mner_keras.cli.keras_start import start_keras
     from mner_keras.cli.target import check_target
-    from mner_keras.run.files import write_whole
+    from mner_keras.files import write_whole
     from mner_keras.vision.pictures import find_pictures
 
     check_target(out, ".html", ".htm")

@@ -18,7 +18,7 @@ from matplotlib.font_manager import fontManager
 from matplotlib.patches import Rectangle
 
 from mner_keras.errors import InputError
-from mner_keras.run.files import write_whole
+from mner_keras.files import write_whole
 from mner_keras.views.case import (
     MOST_TOKENS,
     OBJECT_COLOURS,
@@ -75,7 +75,7 @@ def hsn_attention_figure(cases: Sequence[PostCase]) -> Figure:
 
     def rows(case: PostCase) -> list[Row]:
         attention = case.explanation["token_attention"]
-        found = [Row("attention", attention, shares(attention), digits=3)]
+        found = [Row("attention", attention, shares(attention), digits=4)]
         return found if case.gamma is None else [*found, Row("gamma", case.gamma, case.gamma, "gamma")]
 
     return _figure(cases, rows, "orange: a post's smallest to largest attention; blue: gamma, 0 fusion to 1 text")
@@ -224,7 +224,7 @@ def _draw_tokens(axes: Axes, case: PostCase, tokens: range, rows: Sequence[Row])
             )
             style = {"fontsize": 5.5, "weight": "bold", "color": colour if wrong else "white", "parse_math": False}
             axes.text(left + width / 2, y + 0.5, f"× {kind}" if wrong else kind, ha="center", va="center", **style)
-    if not rows and case.attention is not None and not case.object_names:
+    if case.attention is not None and not case.object_names and end >= min(len(case.post), MOST_TOKENS):
         axes.set_xlabel("the model sees no object", fontsize=7, color=GREY)
     axes.set(xlim=(start, start + _PER_ROW), ylim=(max(1, len(rows) + len(lanes)), 0))
     if is_right_to_left(case.post.tokens):
