@@ -12,17 +12,17 @@ from typing import Any
 import numpy as np
 
 from mner_keras.errors import InputError
+from mner_keras.papers import render as tables
+from mner_keras.papers.measured import MeasuredTable
+from mner_keras.papers.table_folder import PLAN, read_table
 from mner_keras.registry import find_model
-from mner_keras.reproduce import render as tables
-from mner_keras.reproduce.result import TableResult
-from mner_keras.run.run import Run
+from mner_keras.run.run import CONFIG, PROVENANCE, Run
 from mner_keras.text import TaggerDataMissing
 from mner_keras.views import confusion
 from mner_keras.views.case import PostCase, make_cases, own_pictures
 from mner_keras.views.curves import curve_image, describe_curve, read_curves
 from mner_keras.views.losses import post_losses
 from mner_keras.views.post_view import render, style_sheet
-from mner_keras.views.sources import TableSource, find_sources
 
 _PATHS = ("data", "features", "vectors")
 
@@ -48,28 +48,17 @@ class TablePart:
 
     Args:
         key: the id of the section.
-        result: the table.
-        runs: the keys of the runs of each line.
-        missing: the names of runs that are not available.
+        table: the table.
+        runs: the keys of the runs of each row.
     """
 
     key: str
-    result: TableResult
-    runs: tuple[tuple[str, ...], ...]
-    missing: tuple[str, ...]
+    table: MeasuredTable
+    runs: list[list[str]]
 
     @property
     def title(self) -> str:
-        return f"{self.result.table.paper.upper()}, table {self.result.table.number}"
-
-    def groups(self) -> list[tuple[str, tuple[str, ...], list[tuple[str, list[str]]]]]:
-        """The lines of the table: name, keys of its runs, and the rows to print."""
-        groups: list = []
-        for name, what, cells in tables.rows_of(self.result):
-            if what == "published":
-                groups.append((name, self.runs[len(groups)], []))
-            groups[-1][2].append((what, cells))
-        return groups
+        return f"{self.table.table.paper.upper()}, table {self.table.table.number}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -138,10 +127,13 @@ def make_report(
     Raises:
         InputError: a place is neither a finished run nor a table, or its files are damaged.
     """
-    sources, folders = find_sources(places)
-    runs = [Run(folder) for folder in folders]
-    keys = {folder.resolve(): f"run-{number}" for number, folder in enumerate(folders, start=1)}
-    table_parts = [_table_part(source, number, keys) for number, source in enumerate(sources, start=1)]
+    measured, folders = _find_sources(places)
+    runs = [Run(folder) for folder in folders.values()]
+    keys = {folder: f"run-{number}" for number, folder in enumerate(folders, start=1)}
+    table_parts = []
+    for number, table in enumerate(measured, start=1):
+        rows = [[keys[folder.resolve()] for folder in row.runs] for row in table.rows]
+        table_parts.append(TablePart(f"table-{number}", table, rows))
     run_parts = []
     for number, (run, title) in enumerate(zip(runs, _titles(runs), strict=True)):
         progress(number, len(runs))
@@ -184,9 +176,24 @@ def hardest_posts(run: Run, count: int, pictures: Mapping[str, Path] | None) -> 
     return [HardPost(int(number) + 1, float(losses[number]), case) for number, case in pairs], float(losses.mean())
 
 
-def _table_part(source: TableSource, number: int, keys: Mapping[Path, str]) -> TablePart:
-    runs = tuple(tuple(keys[folder.resolve()] for folder in line) for line in source.runs)
-    return TablePart(f"table-{number}", source.result, runs, source.missing)
+def _find_sources(places: Sequence[str | os.PathLike]) -> tuple[list[MeasuredTable], dict[Path, Path]]:
+    """The tables among folders, and by resolved path the folders of the runs: the named ones and those of tables."""
+    found: dict[Path, MeasuredTable] = {}
+    runs: dict[Path, Path] = {}
+    for place in map(Path, places):
+        if not place.is_dir():
+            what = "a file" if place.exists() else "no such thing"
+            raise InputError(f"expected the folder of a run or of a table, found {what}", place)
+        if (place / PLAN).is_file():
+            table = found.setdefault(place.resolve(), read_table(place))
+            for run in (run for row in table.rows for run in row.runs):
+                runs.setdefault(run.resolve(), run)
+        elif (place / PROVENANCE).is_file():
+            runs.setdefault(place.resolve(), place)
+        else:
+            what = f"a run without {PROVENANCE}, which is not finished" if (place / CONFIG).is_file() else "neither"
+            raise InputError(f"expected the folder of a finished run or of a table ({PLAN}), found {what}", place)
+    return list(found.values()), runs
 
 
 def _run_part(
@@ -215,7 +222,7 @@ def _run_part(
     listed = tuple(
         (part.key, part.title, name)
         for part in table_parts
-        for name, runs in zip(tables.names_of(part.result), part.runs, strict=True)
+        for name, runs in zip(part.table.names, part.runs, strict=True)
         if key in runs
     )
     counts = confusion.count_confusion((row.tags, row.predicted) for row in run.predictions)
