@@ -3,7 +3,7 @@
 import re
 from html.parser import HTMLParser
 
-VOID = {"meta", "link", "br", "hr", "img", "input", "wbr"}
+VOID = {"meta", "link", "br", "hr", "img", "input", "wbr", "source"}
 RESOURCES = ("src", "srcset", "href", "xlink:href", "action", "poster", "data", "background", "ping")
 
 

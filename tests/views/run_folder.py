@@ -30,7 +30,7 @@ def build_model(name, data):
 
 
 def write_run(folder, model, corpus, predict=None):
-    """A finished run of an untrained model. `predict` gives the tags of the post with a number; every other is right."""
+    """A finished run; `predict` gives the tags of a post by number, by default the right ones of every other post."""
     from mner_keras import load_dataset
     from mner_keras.run.config import RunConfig
     from mner_keras.run.predictions import write_predictions

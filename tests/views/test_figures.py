@@ -1,6 +1,4 @@
-"""The papers' figures from made-up posts: what stands in them, and that it can be read."""
-
-import re
+"""The papers' figures: they contain the numbers, and say what is missing."""
 
 import numpy as np
 import pytest
@@ -11,228 +9,97 @@ from matplotlib.text import Text
 from PIL import Image
 
 from mner_keras import InputError, Post
-from mner_keras.reproduce.figures import (
-    PostCase,
-    attention_map_figure,
-    case_study_figure,
-    hsn_attention_figure,
-    linear_separability,
-    loss_curves_figure,
-    modality_space_figure,
-    write_figure,
-)
-from mner_keras.reproduce.figures.choose import (
-    aligned_posts,
-    confusing_posts,
-    differing_posts,
-    failing_posts,
-    find_posts,
-    mapped_posts,
-)
-from mner_keras.reproduce.figures.fonts import drawable, is_right_to_left, shortened, text_width
-from mner_keras.reproduce.figures.modality_space import ModalityFeatures
-from mner_keras.reproduce.figures.page import HEAT, WIDTH
+from mner_keras.views.case import PostCase
+from mner_keras.views.curves import loss_curves_figure
+from mner_keras.views.figures import attention_map_figure, case_study_figure, hsn_attention_figure, write_figure
+from mner_keras.views.modality_space import ModalityFeatures, linear_separability, modality_space_figure
+from mner_keras.views.paper_figures import RANKS, choose_posts, find_posts
 from mner_keras.vision import PictureObjects
 
 SHORT = ("Beautiful", "Benz", "in", "Los", "Angeles")
 SHORT_TAGS = ("O", "B-OTHER", "O", "B-LOC", "I-LOC")
-LONG = tuple(f"word{number}" for number in range(60)) + ("https://t.co/" + "x" * 200, "$x^2$", "50%", "\\alpha")
-ARABIC = ("سافر", "محمد", "صلاح", "إلى", "لندن")
+WRONG = ("O", "B-PER", "O", "B-LOC", "I-LOC")
+WHITE = Image.new("RGB", (200, 100), "white")
 
 
-def hsn_case(tokens=SHORT, tags=SHORT_TAGS, predicted=None, side=7, image_id="p", picture=True, seed=0):
-    rng = np.random.default_rng(seed)
-    regions, words = rng.random(side * side), rng.random(len(tokens))
-    return PostCase(
-        Post(tokens, tags, image_id),
-        {"hsn": tuple(predicted or tags)},
-        {
-            "region_attention": (regions / regions.sum()).astype("float32"),
-            "token_attention": (words / words.sum()).astype("float32"),
-            "gamma": rng.random((len(tokens), 3)).astype("float32"),
-        },
-        Image.new("RGB", (200, 100), "white") if picture else None,
-    )
+def hsn_case(tokens=SHORT, tags=SHORT_TAGS, predicted=None, picture=WHITE, why_none=""):
+    rng = np.random.default_rng(0)
+    regions, words = rng.random(49), rng.random(len(tokens))
+    explanation = {
+        "region_attention": (regions / regions.sum()).astype("float32"),
+        "token_attention": (words / words.sum()).astype("float32"),
+        "gamma": rng.random((len(tokens), 3)).astype("float32"),
+    }
+    return PostCase(Post(tokens, tags, "p"), {"hsn": predicted or tags}, explanation, picture, why_none)
 
 
-def agban_case(tokens=SHORT, tags=SHORT_TAGS, names=("car", "person"), picture=True, glimpses=None):
-    rng = np.random.default_rng(1)
-    scores = rng.dirichlet(np.ones(max(1, len(names))), len(tokens))[:, : len(names)]
-    if glimpses:
-        scores = np.stack([scores.T] * glimpses)
-    boxes = np.array([[10, 20, 60, 90], [5, 120, 95, 190], [40, 40, 50, 50]])[: len(names)]
-    return PostCase(
-        Post(tokens, tags, "p"),
-        {"agban": tuple(tags)},
-        {"attention": scores.astype("float32")},
-        Image.new("RGB", (200, 100), "white") if picture else None,
-        PictureObjects(names, boxes, np.linspace(0.9, 0.5, len(names))),
-    )
+def agban_case(count=2):
+    scores = np.array([[0.011, 0.02], [0.2, 0.03], [0.04, 0.05], [0.06, 0.07], [0.08, 0.4]], "float32")[:, :count]
+    boxes = np.array([[10, 20, 60, 90], [5, 120, 95, 190]])
+    objects = PictureObjects(("car", "person")[:count], boxes[:count], np.array([0.9, 0.5])[:count])
+    return PostCase(Post(SHORT, SHORT_TAGS, "p"), {"agban": SHORT_TAGS}, {"attention": scores}, WHITE, "", objects)
 
 
 def texts(figure):
+    figure.canvas.draw()
     return [text.get_text() for text in figure.findobj(Text) if text.get_text()]
 
 
-def ends(figure, wanted):
-    """Left and right ends of texts, in points, by the text."""
-    renderer = figure.canvas.get_renderer()
-    scale = 72 / figure.dpi
-    found = {}
-    for text in figure.findobj(Text):
-        if text.get_text() in wanted:
-            extent = text.get_window_extent(renderer)
-            found[text.get_text()] = extent.x0 * scale, extent.x1 * scale, extent.y0 * scale
-    return found
-
-
-def overlays(figure):
-    """The images in a figure that lie over others: those with an alpha of their own."""
-    return [image for image in figure.findobj(AxesImage) if image.get_array().shape[-1] == 4]
-
-
 def test_hsn_shows_regions_tokens_gamma_and_entities():
-    case = hsn_case(predicted=("O", "B-PER", "O", "B-LOC", "I-LOC"))
+    case = hsn_case(predicted=WRONG)
     figure = hsn_attention_figure([case])
     written = texts(figure)
     assert set(SHORT) <= set(written)
-    # Gamma, the mean over its features.
-    for value in case.explanation["gamma"].mean(axis=1):
-        assert f"{value:.2f}" in written
-    # The type is right for one entity and wrong for the other.
-    assert written.count("LOC") == 2
-    assert written.count("OTHER") == 1
-    assert written.count("× PER") == 1
-    (over,) = overlays(figure)
-    weights = case.explanation["region_attention"].reshape(7, 7)
-    alpha = np.asarray(over.get_array())[..., 3]
-    np.testing.assert_array_equal(np.argsort(alpha, axis=None), np.argsort(weights, axis=None))
-    # Seven by seven cells over the whole picture, whatever its shape.
-    assert tuple(over.get_extent()) == (0, 200, 100, 0)
-    backgrounds = {rectangle.get_facecolor() for rectangle in figure.findobj(Rectangle)}
-    assert tuple(HEAT(1.0)) in backgrounds
+    for values, digits in ((case.explanation["token_attention"], 4), (case.gamma, 2)):
+        assert all(f"{value:.{digits}f}".removeprefix("0") in written for value in values)
+    assert (written.count("LOC"), written.count("OTHER"), written.count("× PER")) == (2, 1, 1)
+    # Each region is the redder and the more opaque, the larger its weight.
+    (over,) = [image for image in figure.findobj(AxesImage) if image.get_array().shape == (7, 7)]
+    weights = case.explanation["region_attention"]
+    np.testing.assert_array_equal(np.argsort(over.get_alpha(), axis=None), np.argsort(weights))
 
 
-@pytest.mark.parametrize("draw", [hsn_attention_figure, case_study_figure])
-def test_a_long_tweet_stays_on_the_page_and_no_word_covers_another(draw):
-    tags = ("O", "B-PER", "I-PER") + ("O",) * (len(LONG) - 3)
-    figure = draw([hsn_case(LONG, tags)])
-    wanted = [word for word in LONG if len(word) < 20]
-    places = ends(figure, wanted)
-    assert set(places) == set(wanted)
-    assert all(left > 0 and right < WIDTH for left, right, _ in places.values())
-    lines = {}
-    for left, right, bottom in places.values():
-        lines.setdefault(round(bottom / 4), []).append((left, right))
-    assert len(lines) > 4
-    for line in lines.values():
-        line.sort()
-        assert all(right <= left for (_, right), (left, _) in zip(line, line[1:], strict=False))
-    assert any(text.startswith("https://t.co/xxx") and text.endswith("…") for text in texts(figure))
-    figure = draw([hsn_case(LONG * 4, tags * 4)])
-    assert "and 96 more tokens" in texts(figure)
-
-
-def test_a_right_to_left_post_begins_at_the_right():
-    figure = hsn_attention_figure([hsn_case(ARABIC, ("O", "B-PER", "I-PER", "O", "B-LOC"))])
-    places = ends(figure, ARABIC)
-    lefts = [places[token][0] for token in ARABIC]
-    assert lefts == sorted(lefts, reverse=True)
-    assert is_right_to_left(ARABIC)
-    assert is_right_to_left(("@user", *ARABIC, "http://t.co/x", "2015"))
-    assert not is_right_to_left(SHORT)
-    assert not is_right_to_left(("!", "2015"))
-
-
-def test_a_post_without_a_picture_says_so():
-    none = hsn_attention_figure([hsn_case(image_id=None, picture=False)])
-    assert any("no picture" in text and "blank" in text for text in texts(none))
-    lost = hsn_attention_figure([hsn_case(picture=False)])
-    assert any("picture p\nnot at hand" in text for text in texts(lost))
-    objects = attention_map_figure([agban_case(names=(), picture=False)])
-    assert "the model sees no object" in texts(objects)
-    assert "objects: none" in texts(case_study_figure([agban_case(names=(), picture=False)]))
-
-
-def test_regions_that_make_no_square_are_a_row():
-    case = hsn_case()
-    few = {**case.explanation, "region_attention": np.array([0.2, 0.3, 0.5], "float32")}
-    (over,) = overlays(hsn_attention_figure([PostCase(case.post, case.predicted, few, case.picture)]))
-    assert over.get_array().shape[:2] == (1, 3)
-
-
-@pytest.mark.parametrize(
-    ("token", "shown"),
-    [
-        ("Benz", "Benz"),
-        ("\U0001f525", "‹fire›"),
-        ("\U0001f60a", "\U0001f60a"),  # DejaVu Sans has this one
-        ("\U0001f1fa\U0001f1f8", "‹flag US›"),
-        ("❤️", "❤"),
-        ("\U0001f468‍\U0001f469", "‹man›‹woman›"),
-        (" ", "␣"),
-        ("‎", "U+200E"),
-        ("a\nb", "a⏎b"),
-        ("a​b", "ab"),
-        ("$x$", "$x$"),
-        ("中", "中"),
-    ],
-)
-def test_every_token_can_be_drawn_and_seen(token, shown, monkeypatch):
-    # As on a machine without other fonts than matplotlib's.
-    monkeypatch.setattr("mner_keras.reproduce.figures.fonts.fontManager.ttflist", [])
-    from mner_keras.reproduce.figures.fonts import _font_with
-
-    _font_with.cache_clear()
-    try:
-        assert drawable(token) == shown
-    finally:
-        _font_with.cache_clear()
-
-
-def test_a_text_is_cut_to_a_width():
-    assert shortened("Benz", 100, 8) == "Benz"
-    cut = shortened("x" * 100, 60, 8)
-    assert cut.endswith("…")
-    assert 50 < text_width(cut, 8) <= 60
-
-
-@pytest.mark.parametrize("glimpses", [None, 2])
-def test_the_attention_map_has_a_cell_for_each_token_and_object(glimpses):
-    case = agban_case(glimpses=glimpses)
+def test_agban_shows_each_weight_scaled_by_the_posts_largest():
+    case = agban_case()
     figure = attention_map_figure([case])
     written = texts(figure)
-    assert set(SHORT) <= set(written)
-    # On the axis and in the picture.
-    assert written.count("car") == written.count("person") == 2
-    scores = case.explanation["attention"]
-    scores = scores.mean(axis=0).T if glimpses else scores
-    for value in scores.ravel():
-        assert f"{value:.2f}".lstrip("0") in written
-    boxes = [r for r in figure.findobj(Rectangle) if not r.get_fill()]
-    assert {tuple(np.round([r.get_x(), r.get_y(), r.get_width(), r.get_height()], 6)) for r in boxes} >= {
-        (20.0, 10.0, 70.0, 50.0),
-        (120.0, 5.0, 70.0, 90.0),
-    }
-
-
-def test_a_long_map_goes_on_below():
-    figure = attention_map_figure([agban_case(LONG, ("O",) * len(LONG))])
-    wanted = [word for word in LONG if len(word) < 20]
-    places = ends(figure, wanted)
-    assert set(places) == set(wanted)
-    assert all(left > 0 and right < WIDTH for left, right, _ in places.values())
-    assert texts(figure).count("gold") > 3
+    assert all(f"{value:.3f}".removeprefix("0") in written for value in case.attention.ravel())
+    assert {"car 0.90", "person 0.50", "car", "person"} <= set(written)
+    rows = [image.get_array()[0] for image in figure.findobj(AxesImage) if image.get_array().shape == (1, 5)]
+    np.testing.assert_allclose(rows, case.attention.T / 0.4, rtol=1e-6)
+    boxes = {(*box.get_xy(), box.get_width(), box.get_height()) for box in figure.findobj(Rectangle)}
+    assert {(20, 10, 70, 50), (120, 5, 70, 90)} <= boxes
 
 
 def test_the_case_study_shows_every_system():
     case = agban_case()
-    predicted = {"cnn-bilstm-crf": ("O", "B-PER", "O", "B-LOC", "I-LOC"), "agban": SHORT_TAGS}
-    figure = case_study_figure([PostCase(case.post, predicted, case.explanation, case.picture, case.objects)])
-    written = texts(figure)
+    predicted = {"cnn-bilstm-crf": WRONG, "agban": SHORT_TAGS}
+    written = texts(case_study_figure([PostCase(case.post, predicted, {}, WHITE, "", case.objects)]))
     assert {"gold", "cnn-bilstm-crf", "agban", "objects: car 0.90, person 0.50"} <= set(written)
-    assert written.count("× PER") == 1
-    assert written.count("OTHER") == 2
+    assert (written.count("× PER"), written.count("OTHER")) == (1, 2)
+
+
+def test_what_is_missing_is_said():
+    lost = texts(hsn_attention_figure([hsn_case(picture=None, why_none="Picture p is not available.")]))
+    assert "Picture p is not\navailable." in lost
+    assert "the model sees no object" in texts(attention_map_figure([agban_case(count=0)]))
+    assert "and 40 more tokens" in texts(hsn_attention_figure([hsn_case(SHORT * 40, SHORT_TAGS * 40)]))
+
+
+@pytest.mark.parametrize(("ending", "magic"), [("png", b"\x89PNG"), ("svg", b"<?xml"), ("PDF", b"%PDF")])
+def test_a_figure_is_written_by_its_ending_and_the_same_each_time(tmp_path, ending, magic):
+    strange = ("سافر", "محمد", "$x^2$", "50%", "\n")
+    first, second = (tmp_path / f"{name}.{ending}" for name in "ab")
+    for path in (first, second):
+        assert write_figure(hsn_attention_figure([hsn_case(strange)]), path) == []
+    assert first.read_bytes().startswith(magic)
+    assert first.read_bytes() == second.read_bytes()
+
+
+def test_characters_that_no_font_has_are_reported(tmp_path):
+    figure = hsn_attention_figure([hsn_case(("\ua000", "Benz"), ("O", "O"))])  # a syllable of Yi
+    (note,) = write_figure(figure, tmp_path / "a.png")
+    assert note.startswith("1 characters are in no installed font")
 
 
 HISTORY = [
@@ -262,33 +129,13 @@ def test_separability_is_half_for_mixed_and_one_for_parted_features():
     assert linear_separability(modality_features(5.0)) == pytest.approx(1.0, abs=0.01)
 
 
-def test_the_maps_of_both_models_share_their_axes():
-    figure = modality_space_figure(
-        {"without": modality_features(5.0, 20), "with": modality_features(0.0, 20)}, iterations=250
-    )
+def test_both_maps_share_their_axes():
+    samples = {"without": modality_features(5.0, 20), "with": modality_features(0.0, 20)}
+    figure = modality_space_figure(samples, iterations=250)
     left, right = figure.axes
     assert left.get_xlim() == right.get_xlim() == left.get_ylim() == right.get_ylim()
-    for axes in (left, right):
-        points = np.concatenate([c.get_offsets() for c in axes.findobj(PathCollection)])
-        assert len(points) >= 40
-        assert np.abs(points).max() <= axes.get_xlim()[1]
-    assert "(a) without" in texts(figure)
-    assert re.search(r"linear classifier on held-out posts: 100.0 % \(chance 50 %\)", " ".join(texts(figure)))
-
-
-@pytest.mark.parametrize(("ending", "magic"), [("png", b"\x89PNG"), ("svg", b"<?xml"), ("PDF", b"%PDF")])
-def test_a_figure_is_written_by_its_ending_and_the_same_each_time(tmp_path, ending, magic):
-    first, second = (tmp_path / f"{name}.{ending}" for name in "ab")
-    for path in (first, second):
-        assert write_figure(hsn_attention_figure([hsn_case()]), path) == []
-    assert first.read_bytes().startswith(magic)
-    assert first.read_bytes() == second.read_bytes()
-
-
-def test_letters_that_no_font_has_are_told(tmp_path):
-    figure = hsn_attention_figure([hsn_case(("\ua000", "Benz"), ("O", "O"))])  # a syllable of Yi
-    (note,) = write_figure(figure, tmp_path / "a.png")
-    assert note.startswith("1 characters are in no font of this machine")
+    assert sum(len(points.get_offsets()) for points in left.findobj(PathCollection)) >= 40
+    assert "linear classifier on held-out posts: 100.0 % (chance 50 %)" in texts(figure)
 
 
 POSTS = [
@@ -297,7 +144,6 @@ POSTS = [
     Post(SHORT, SHORT_TAGS, "p3"),
     Post(SHORT, SHORT_TAGS, "p4", id="d"),
 ]
-WRONG = ("O", "B-PER", "O", "B-LOC", "I-LOC")
 
 
 def test_posts_are_found_by_name():
@@ -307,12 +153,18 @@ def test_posts_are_found_by_name():
 
 
 def test_the_posts_chosen_show_what_the_figure_is_about():
-    gates = [np.full((5, 1), value) for value in (0.9, 0.1, 0.2, 0.3)]
+    gates = [{"gamma": np.full((5, 1), value)} for value in (0.9, 0.1, 0.2, 0.3)]
     tags = [SHORT_TAGS, SHORT_TAGS, SHORT_TAGS, WRONG]
-    # b has no picture, d is wrong.
-    assert aligned_posts(POSTS, tags, gates) == [2, 0]
-    assert confusing_posts(POSTS, tags, gates) == [0, 3, 2]
-    assert differing_posts(POSTS, tags, [SHORT_TAGS, WRONG, WRONG, SHORT_TAGS]) == [2, 1]
-    assert failing_posts(POSTS, tags, [SHORT_TAGS, WRONG, WRONG, SHORT_TAGS]) == [3]
-    even, uneven = np.full((5, 2), 0.5), np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0], [0.0, 1.0], [0.0, 1.0]])
-    assert mapped_posts(POSTS, [SHORT_TAGS] * 4, [even, uneven, np.zeros((5, 0)), np.ones((5, 1))]) == [1, 0]
+    others = [SHORT_TAGS, WRONG, WRONG, SHORT_TAGS]
+    even = np.full((5, 2), 0.1)
+    uneven = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0], [0.0, 1.0], [0.0, 1.0]]) / 5
+    maps = [{"attention": one} for one in (even, uneven, np.zeros((5, 0)), np.ones((5, 1)))]
+    # The second post has no picture, the last one's tags are wrong.
+    for figure, seen, expected in (
+        (("hsn", 5), gates, [2, 0]),
+        (("hsn", 6), gates, [0, 3, 2]),
+        (("agban", 6), maps, [1, 0]),
+        (("agban", 8), others, [2, 1]),
+        (("agban", 9), others, [3]),
+    ):
+        assert choose_posts(RANKS[figure], POSTS, tags, seen) == expected, figure
