@@ -95,21 +95,20 @@ def _record(name: str) -> dict[str, Any]:
 
 
 def published_rows(model: str) -> list[dict[str, str]]:
-    """Where a model stands in the two papers' tables of results: `paper`, `table`, and `row` (or column) as printed."""
-    from mner_keras.reproduce import load_published
-    from mner_keras.reproduce.published import PAPERS
+    """Return a model's rows in the two papers' tables: `paper`, `table`, and `row` as printed."""
+    from mner_keras.papers.published import PAPERS, load_published
 
-    found = {}
-    for paper in PAPERS:
-        for table in load_published(paper).tables:
-            if table.kind != "results":
-                continue
-            for line in (*table.rows, *table.columns):
-                if line.model == model:
-                    vectors = getattr(line, "vectors", None)
-                    label = f"{line.name} ({vectors} vectors)" if vectors else line.name
-                    found[paper, table.number, label] = {"paper": paper, "table": table.number, "row": label}
-    return list(found.values())
+    return [
+        {
+            "paper": paper,
+            "table": table.number,
+            "row": f"{row.name} ({row.vectors} vectors)" if row.vectors else row.name,
+        }
+        for paper in PAPERS
+        for table in load_published(paper).tables
+        for row in table.rows
+        if row.model == model
+    ]
 
 
 def _details(name: str, pairs: list[str] | tuple[str, ...]) -> dict[str, Any]:

@@ -1,22 +1,14 @@
-"""The parts of the report: counts, curves, marks, losses, tables read back."""
+"""The parts of the report: counts, curves, marks, losses."""
 
 import dataclasses
-import json
 
 import numpy as np
 import pytest
 
 from mner_keras.errors import InputError
-from mner_keras.reproduce import find_table
-from mner_keras.reproduce.reading import read_result
 from mner_keras.reproduce.report.confusion import BOUNDS, MISSED, SPURIOUS, count_confusion
 from mner_keras.reproduce.report.curves import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, make_charts
 from mner_keras.reproduce.report.marks import Piece, cut_pieces
-from mner_keras.reproduce.result import Cell, ResultLine, TableResult
-from mner_keras.reproduce.statistics import Comparison
-from mner_keras.reproduce.table import Misprint
-
-MISPRINT = Misprint("", (), "f1", "cannot be right")
 
 
 def tags(text):
@@ -108,63 +100,6 @@ def test_a_post_is_cut_at_its_entities():
         Piece("!"),
     ]
     assert cut_pieces(tokens, ["O"] * 5, gold) == [Piece("Benz in New York !")]
-
-
-def make_result():
-    """A table of results with all that such a table can hold."""
-    table = find_table("hsn", "5")
-    key, other = table.rows[0].key, table.rows[-1].key
-    column = table.columns[0].key
-    misprint = dataclasses.replace(
-        table.find_number(key, column),
-        misprint=dataclasses.replace(MISPRINT, row=key, columns=(column,)),
-        source="published-elsewhere",
-    )
-    lines = (
-        ResultLine(
-            key,
-            table.rows[0].name,
-            "",
-            (Cell(misprint, (70.0, 71.0)), Cell(table.find_number(key, "recall"), (60.0,), comparable=False)),
-            (1, 2),
-            Comparison(-1.5, 2, None, 0.25, -3.0, 0.5),
-            ("seed 3 diverged",),
-            ("runs/a", "runs/b"),
-        ),
-        ResultLine(
-            other, table.rows[-1].name, "", (Cell(None, (72.0,)), Cell(table.find_number(other, "recall"))), (1,)
-        ),
-    )
-    return TableResult(table, ("precision", "recall"), lines, "made up", ("data: <b>",), ("a note",), {}, 2.5)
-
-
-def test_a_table_is_read_back_as_it_was(tmp_path):
-    from mner_keras.reproduce.render import notes_of, rows_of, to_latex, to_markdown
-
-    result = make_result()
-    (tmp_path / "table.json").write_text(json.dumps(result.to_json()), encoding="utf-8")
-    found = read_result(tmp_path)
-    assert found.to_json() == result.to_json()
-    assert list(rows_of(found)) == list(rows_of(result))
-    assert notes_of(found) == notes_of(result)
-    assert to_markdown(found) == to_markdown(result)
-    assert to_latex(found) == to_latex(result)
-
-
-def test_what_is_no_table_is_told(tmp_path):
-    def refused(text, message):
-        (tmp_path / "table.json").write_text(text, encoding="utf-8")
-        with pytest.raises(InputError, match=message):
-            read_result(tmp_path)
-
-    record = make_result().to_json()
-    refused("{", "table.json: expected JSON")
-    refused("[]", "table.json: expected a table of `mner reproduce-table`, found other JSON")
-    refused(json.dumps({**record, "paper": "hsm"}), "table.json: .*'hsm'")
-    refused(json.dumps({**record, "provenance": {"data": 3}}), "found one without|found other JSON")
-    refused(json.dumps({**record, "lines": [{"key": "hsn"}]}), "found one without 'comparison'")
-    with pytest.raises(InputError, match="table.json: expected a table of `mner reproduce-table`; No such file"):
-        read_result(tmp_path / "nothing")
 
 
 @pytest.mark.parametrize("kind", ["text", "hsn", "agban"])

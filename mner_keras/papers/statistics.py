@@ -1,4 +1,4 @@
-"""Whether one system is better than another: by seeds, and by posts."""
+"""Tests of whether one system is better than another: a t-test over seeds and a paired bootstrap over posts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long the runs of a plan should take, from timed steps, and how much disk."""
+"""Estimates of a run's time and disk space, from timed steps."""
 
 from __future__ import annotations
 
@@ -6,19 +6,17 @@ import dataclasses
 import math
 import statistics
 import time
-from collections.abc import Sequence
 from typing import Any
 
 import keras
 
 from mner_keras.data.datasets import Dataset, load_dataset
 from mner_keras.data.pipeline import as_dataset
-from mner_keras.registry import find_model
-from mner_keras.reproduce.plan import PlannedRun
+from mner_keras.papers.plan import PlannedRun
 from mner_keras.run.config import RunConfig
 from mner_keras.run.tagger_fit import TaggerFit
 
-# Steps that are taken, and of those the ones that are timed: the first compile.
+# Steps that are taken, and the last ones, which are timed: the first ones compile.
 _STEPS, _TIMED = 24, 16
 _BYTES = 4
 # A feature CRF of Twitter-2015 takes about as much.
@@ -53,34 +51,17 @@ class _Stopwatch(keras.callbacks.Callback):
             self.model.stop_training = True
 
 
-def estimate(runs: Sequence[PlannedRun]) -> dict[str, Estimate]:
-    """What each run should take, by its folder's name; runs that differ in the seed alone are timed once.
-
-    Args:
-        runs: runs that are not finished.
+def estimate(run: PlannedRun) -> Estimate:
+    """Time a few steps of a run, and return what the whole should take.
 
     Raises:
         InputError: data, features, vectors or arguments that do not fit.
     """
-    timed: dict[str, Estimate] = {}
-    found = {}
-    for run in runs:
-        key = run.folder.name.rpartition("-seed")[0]
-        if key not in timed:
-            timed[key] = _time(run.config)
-        found[run.folder.name] = timed[key]
-    return found
-
-
-def _time(config: RunConfig) -> Estimate:
-    entry = find_model(config.model)
-    data = load_dataset(config.data)
-    model_class = entry.load_class()
-    arguments = {**entry.arguments, **config.arguments}
-    if not entry.is_keras:
-        return _time_system(model_class, arguments, config, data)
+    config, data, model_class = run.config, load_dataset(run.config.data), run.entry.load_class()
+    if not run.entry.is_keras:
+        return _estimate_system(model_class, run.arguments, config, data)
     keras.utils.clear_session()
-    training = TaggerFit(config, model_class, arguments, data, lambda line: None)
+    training = TaggerFit(config, model_class, run.arguments, data, lambda line: None)
     watch = _Stopwatch()
     training.model.fit(as_dataset(training.batches), epochs=1, verbose=0, callbacks=[watch])
     gaps = [after - before for before, after in zip(watch.times, watch.times[1:], strict=False)][-_TIMED:]
@@ -92,8 +73,8 @@ def _time(config: RunConfig) -> Estimate:
     return Estimate(config.epochs * steps * step, (2 * weights + slots) * _BYTES / 1e6)
 
 
-def _time_system(system_class: Any, arguments: dict[str, Any], config: RunConfig, data: Dataset) -> Estimate:
-    """A system that is no Keras model: two short trainings, and the difference is what an epoch takes."""
+def _estimate_system(system_class: Any, arguments: dict[str, Any], config: RunConfig, data: Dataset) -> Estimate:
+    """Time two short trainings of a system that is not a Keras model; the difference is the time of two epochs."""
     seconds = []
     for epochs in (1, 3):
         started = time.perf_counter()

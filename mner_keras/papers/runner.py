@@ -1,4 +1,4 @@
-"""Train the runs of a plan: each a process of its own, none of them twice."""
+"""Train the runs of a plan, once each, in separate processes."""
 
 from __future__ import annotations
 
@@ -11,15 +11,17 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from mner_keras.data.datasets import Dataset
 from mner_keras.errors import InputError
-from mner_keras.reproduce.plan import PlannedRun
+from mner_keras.files import file_sha256
+from mner_keras.papers.plan import PlannedRun
 from mner_keras.run.config import RunConfig
-from mner_keras.run.run import PROVENANCE
+from mner_keras.run.run import PROVENANCE, Run
 
 COMMAND = (sys.executable, "-m", "mner_keras", "train")
 LOG = "train.log"
 DIVERGED = 3
-"""The exit code of `mner train` for a run whose loss is no number any more."""
+"""The exit code of `mner train` for a run whose loss became NaN or infinite."""
 _FAILED = "diverged.txt"
 
 
@@ -38,45 +40,66 @@ class Outcome:
     message: str = ""
 
 
-def is_finished(folder: Path) -> bool:
-    """Whether a run's folder holds all its files."""
-    return (folder / PROVENANCE).is_file()
-
-
 def outcome_of(folder: Path) -> Outcome | None:
-    """How a run ended earlier, `None` if it did not end."""
-    if is_finished(folder):
+    """Return how a run ended earlier; `None` if it has not ended."""
+    if (folder / PROVENANCE).is_file():
         return Outcome(folder, "finished")
     if (folder / _FAILED).is_file():
         return Outcome(folder, "diverged", (folder / _FAILED).read_text(encoding="utf-8").strip())
     return None
 
 
+def check_finished(runs: Sequence[PlannedRun], data: Dataset) -> None:
+    """Check that the files behind the finished runs are the files of today.
+
+    Raises:
+        InputError: a run used other posts, features or word vectors than those that now have the same path.
+    """
+    hashes = {"data": data.hashes()}
+
+    def hash_of(path: str | Path) -> str:
+        return hashes.setdefault(str(path), file_sha256(path))
+
+    for run in {run.folder: run for run in runs if (run.folder / PROVENANCE).is_file()}.values():
+        found = Run(run.folder).provenance
+        store = run.config.features or data.features(run.entry.visual or "")
+        used = {"posts": (found.get("data"), hashes["data"])}
+        for what, path in (("features", store), ("vectors", run.config.vectors)):
+            if found.get(what) and path and Path(path).is_file():
+                used[what] = (found[what], hash_of(path))
+        for what, (then, now) in used.items():
+            if (then or {}).get("sha256") != now:
+                raise InputError(
+                    f"expected a run on the {what} as they are now, found one on other files: {what} of {data.name} "
+                    "changed since; another --out starts anew",
+                    run.folder,
+                )
+
+
 def begun(folder: Path) -> bool:
-    """Whether a run was begun and has not ended."""
+    """Return whether a run has started and has not ended."""
     return (folder / LOG).is_file() and outcome_of(folder) is None
 
 
 def run_all(
     runs: Sequence[PlannedRun], jobs: int = 1, report: Callable[[str], None] = lambda line: None
 ) -> dict[Path, Outcome]:
-    """Train what is not trained yet, in order.
+    """Train the runs that have not ended, in order.
 
-    Each run is `mner train CONFIG --out FOLDER --resume` in a process of its own, so that one that crashes takes none
-    of the others with it; what it prints goes to `train.log` in its folder. A run that was begun goes on after its last
-    epoch.
+    Each run is `mner train CONFIG --out FOLDER --resume` in a separate process, so that a crash does not affect the
+    others; its output goes to `train.log` in its folder. A started run continues after its last epoch.
 
     Args:
-        runs: the runs; those of one folder are one run.
-        jobs: processes at once.
-        report: takes a line for a person when a run begins and ends.
+        runs: the runs; runs with the same folder are one run.
+        jobs: number of processes.
+        report: receives a line for people when a run starts and when it ends.
 
     Returns:
         the outcome of each run, by its folder.
 
     Raises:
-        KeyboardInterrupt: after the processes have ended; each has kept its finished epochs.
-        InputError: a folder holds a run of another configuration.
+        KeyboardInterrupt: after the processes have ended; each keeps its finished epochs.
+        InputError: a folder contains a run with another configuration.
     """
     folders = {run.folder: run.config for run in runs}
     outcomes = {folder: found for folder in folders if (found := outcome_of(folder)) is not None}
@@ -128,7 +151,7 @@ def _start(folder: Path) -> subprocess.Popen:
 
 
 def _ended(folder: Path, code: int) -> Outcome:
-    if code == 0 and is_finished(folder):
+    if code == 0 and (folder / PROVENANCE).is_file():
         return Outcome(folder, "finished")
     lines = (folder / LOG).read_text(encoding="utf-8", errors="replace").strip().splitlines() or [""]
     message = lines[-1].removeprefix("error: ")

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from mner_keras.data import load_dataset
 from mner_keras.errors import InputError
-from mner_keras.reproduce import find_table, runner
-from mner_keras.reproduce.plan import Setting, plan
+from mner_keras.papers import find_table, runner
+from mner_keras.papers.plan import Setting, make_plan
 
 # Stands in for `mner train CONFIG --out FOLDER --resume`: notes that it ran, and ends as a file beside the runs says.
 STUB = """
@@ -47,7 +48,7 @@ if wish == "wait":
 def runs(tmp_path, monkeypatch):
     (tmp_path / "stub.py").write_text(STUB)
     monkeypatch.setattr(runner, "COMMAND", (sys.executable, str(tmp_path / "stub.py")))
-    return plan(find_table("hsn", 5), Setting(), tmp_path)
+    return make_plan(find_table("hsn", 5), Setting(), load_dataset("sample"), tmp_path).runs
 
 
 def wish(run, text):

@@ -5,7 +5,7 @@ import pytest
 from finished_runs import make_posts, predict
 from scipy.stats import ttest_rel
 
-from mner_keras.reproduce.statistics import compare, count_entities
+from mner_keras.papers.statistics import compare, count_entities
 from mner_keras.run.predictions import Prediction
 from mner_keras.run.scores import entity_scores
 
