@@ -111,7 +111,7 @@ HISTORY = [
 def test_the_losses_are_those_of_a_post():
     figure = loss_curves_figure(HISTORY, "agban", (10.0, 32.0))
     curves = [[list(line.get_ydata()) for line in axes.lines] for axes in figure.axes]
-    assert curves == [[[5.0, 3.0], [2.0, 1.0]], [[0.7, 0.8], [0.5, 0.75]]]
+    np.testing.assert_allclose(curves, [[[5.0, 3.0], [2.0, 1.0]], [[0.7, 0.8], [0.5, 0.75]]])
     released = [{"epoch": 1, "crf_loss": 1.0, "textual_loss": 2.0, "visual_loss": 3.0}]
     assert list(loss_curves_figure(released).axes[1].lines[0].get_ydata()) == [5.0]
     with pytest.raises(InputError, match="expected the losses of a model with a modality classifier"):

@@ -172,6 +172,18 @@ def test_every_entity_counts_once_in_its_row_and_once_in_its_column():
     assert [found.predicted(kind) for kind in ("LOC", "ORG", "PER")] == [1, 1, 2]
 
 
+def test_the_confusion_adds_up_to_the_scores(finished):
+    from mner_keras.run.run import Run
+
+    run = Run(finished / "runs" / "text")
+    found = count_confusion((row.tags, row.predicted) for row in run.predictions)
+    for kind, scores in run.metrics["test"]["types"].items():
+        right = found.count(kind, kind)
+        assert scores["support"] == found.gold(kind)
+        assert scores["recall"] == pytest.approx(100 * right / found.gold(kind))
+        assert scores["precision"] == pytest.approx(100 * right / max(1, found.predicted(kind)))
+
+
 def test_curves_hold_the_losses_per_post():
     history = [
         {"epoch": 1.0, "loss": 20.0, "val_loss": 40.0, "val_f1": 25.0},
