@@ -96,11 +96,11 @@ def test_a_run_that_saw_no_picture_is_drawn_without_one(mner, untrained, tmp_pat
 
     blind = shutil.copytree(untrained("hsn"), tmp_path / "blind")
     dataclasses.replace(RunConfig.load(blind / "config.toml"), no_pictures=True).save(blind / "config.toml")
-    Image.new("RGB", (8, 8)).save(tmp_path / "test-0.png")
+    Image.new("RGB", (8, 8)).save(tmp_path / "test-1.png")
     seen = []
     monkeypatch.setattr(draw, "hsn_attention_figure", lambda cases: seen.extend(cases) or draw_nothing())
     for run in (untrained("hsn"), blind):
-        arguments = ("--run", run, "--posts", "test-0", "--pictures", tmp_path, "--out", tmp_path / "a.svg")
+        arguments = ("--run", run, "--posts", "test-1", "--pictures", tmp_path, "--out", tmp_path / "a.svg")
         assert mner("figure", "hsn", 5, *arguments).code == 0
     assert [case.picture is None for case in seen] == [False, True]
 
@@ -141,6 +141,8 @@ def test_wrong_input_is_told(mner, untrained, corpus, tmp_path):
 
 
 def test_runs_of_other_posts_are_not_compared(mner, untrained, tmp_path):
-    run = make_run(tmp_path / "sample", "text", "sample")
+    from run_folder import write_run
+
+    run = write_run(tmp_path / "sample", "text", "sample")
     result = mner("figure", "agban", 8, "--run", untrained("agban"), "--other", run, "--out", tmp_path / "a.png")
     result.refused("expected a run of the same posts", "--data sets the posts of all")
