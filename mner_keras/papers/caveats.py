@@ -70,7 +70,7 @@ def find_caveats(plan: Plan, setting: Setting, data: Dataset) -> tuple[str, ...]
 
 def _store_caveats(kind: str, path: str | Path, readers: Sequence[PlannedRun], data: Dataset) -> Iterable[str]:
     """Yield what a store's extractor, pictures and objects lack."""
-    from mner_keras.vision.feature_store import FeatureStore
+    from mner_keras.vision.feature_store import NO_BLANK, FeatureStore
 
     store = FeatureStore(path)
     extractor = store.attributes.get("extractor", "of unknown origin")
@@ -89,8 +89,8 @@ def _store_caveats(kind: str, path: str | Path, readers: Sequence[PlannedRun], d
             f"features ({kind}): the store lacks {len(named) - len(found):,} of the {len(named):,} pictures that the "
             "posts name; those posts count as posts without a picture"
         )
-    if kind == "regions" and not store.blank(1).any():
-        yield "features (regions): the store has no blank picture; posts without a picture see zeros"
+    if kind == "regions" and store.lacks_blank:
+        yield f"features (regions): {NO_BLANK}"
     asked = {run.row.key: {**run.row.arguments, **run.arguments}.get("num_objects") for run in readers}
     few = [row for row, k in asked.items() if k and not any(store.read([image], k)[1].all() for image in found)]
     if few:
