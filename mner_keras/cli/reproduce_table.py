@@ -87,7 +87,6 @@ def reproduce_table(
     few epochs: a quick demonstration, not a result. Exit code 1: some runs diverged or failed, and the table is without
     them.
     """
-    from mner_keras.data.datasets import load_dataset
     from mner_keras.errors import InputError
     from mner_keras.papers import find_table
 
@@ -106,6 +105,7 @@ def reproduce_table(
 
         measured = measure_table(folder, published, data)
     else:
+        from mner_keras.data.datasets import load_dataset
         from mner_keras.papers.plan import Setting
 
         own = {"hsn": "regions", "agban": "objects"}[published.paper]
