@@ -8,10 +8,10 @@ import pytest
 for _folder in (
     "agban",
     "baselines",
-    "demo",
     "equations",
     "layers",
     "models",
+    "views",
     "vision/mask_rcnn",
 ):  # `released_oracle`, `chromium`, `paper`, `layer_harness`, `tiny` ...
     sys.path.insert(0, str(Path(__file__).parent / _folder))

@@ -23,6 +23,7 @@ PACKAGES = (
     "mner_keras.vision",
     "mner_keras.metrics",
     "mner_keras.papers",
+    "mner_keras.views",
     "mner_keras.baselines.layers",
 )
 
