@@ -22,8 +22,8 @@ PACKAGES = (
     "mner_keras.text",
     "mner_keras.vision",
     "mner_keras.metrics",
+    "mner_keras.papers",
     "mner_keras.views",
-    "mner_keras.reproduce",
     "mner_keras.baselines.layers",
 )
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -39,6 +36,7 @@ def report(
     The page contains the posts that it shows, and small copies of their pictures.
     """
     from mner_keras.cli.keras_start import start_keras
+    from mner_keras.cli.progress import progress_bar
     from mner_keras.cli.target import check_target
     from mner_keras.files import write_whole
     from mner_keras.vision.pictures import find_pictures
@@ -48,22 +46,7 @@ def report(
     start_keras()
     from mner_keras.views.report import make_report
 
-    with _progress() as progress:
+    with progress_bar("reading runs") as progress:
         text = make_report(places, posts, found, progress)
     write_whole(out, lambda unfinished: unfinished.write_text(text, encoding="utf-8"))
     print(out)
-
-
-@contextlib.contextmanager
-def _progress() -> Iterator[Callable[[int, int], None]]:
-    """A bar of the runs that are read, on a terminal."""
-    if not sys.stderr.isatty():
-        yield lambda done, total: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("reading runs")
-        yield lambda done, total: bar.update(task, completed=done, total=total)

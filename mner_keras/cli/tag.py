@@ -107,7 +107,7 @@ def _pictures(
     pictures: Path, tagger: Tagger | System, weights: Path | None
 ) -> tuple[PictureFeatures | None, dict[str, Callable[[list[Post]], Any]]]:
     """The features of a folder's pictures; or for one picture, what `Tagger.tag` is to be given for some posts."""
-    from mner_keras.cli.features import progress_bar
+    from mner_keras.cli.progress import progress_bar
     from mner_keras.saving import visual_input
     from mner_keras.vision import PictureFeatures, find_pictures, load_extractor, open_picture
 

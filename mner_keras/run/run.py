@@ -198,18 +198,22 @@ class Run:
         return [post.tags for post in self.model.tag(posts, self.store)]
 
     def posts_per_batch(self) -> tuple[float, float]:
-        """The numbers that divide the losses in `history` to give the loss per post, on train and on dev.
+        """Return the numbers that divide the losses in `history` to give the loss per post, on train and on dev.
 
-        They are the mean numbers of posts per batch for a model whose loss is a sum over the batch, else 1 and 1.
+        They are 1 and 1 for a loss that is a mean over posts. A loss that is a sum over the batch is averaged over the
+        batches, weighted by their rows; only dev has a batch with fewer rows, the last one.
         """
         entry = find_model(self.config.model)
-        parameter = inspect.signature(entry.load_class()).parameters.get("loss_reduction")
+        model_class = entry.load_class()
+        parameter = inspect.signature(model_class).parameters.get("loss_reduction")
         default = None if parameter is None else parameter.default
         if {**entry.arguments, **self.config.arguments}.get("loss_reduction", default) != "sum":
             return 1.0, 1.0
-        sizes = {"train": self.config.batch_size, "dev": dev_batch_size(self.config)}
-        counts = {split: len(self.dataset[split]) for split in sizes}
-        return tuple(counts[split] / math.ceil(counts[split] / sizes[split]) for split in sizes)
+        bucket = model_class.encoder_defaults.get("bucket", True)
+        train, dev = len(self.dataset["train"]), len(self.dataset["dev"])
+        size = dev_batch_size(self.config) if bucket else self.config.batch_size
+        rest = dev % size
+        return train / math.ceil(train / self.config.batch_size), ((dev - rest) * size + rest**2) / dev
 
     def _read_json(self, name: str) -> dict[str, Any]:
         path = self.path / name

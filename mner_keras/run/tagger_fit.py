@@ -16,12 +16,13 @@ from mner_keras.data.datasets import Dataset
 from mner_keras.data.encoder import PostEncoder, needed_words
 from mner_keras.data.pipeline import as_dataset
 from mner_keras.errors import InputError
+from mner_keras.files import file_record
 from mner_keras.run.config import RunConfig, dev_batch_size
 from mner_keras.run.optimizer import make_optimizer
 from mner_keras.tagger import Tagger
 from mner_keras.text.vectors import read_vectors
 from mner_keras.text.word_vectors import WordVectors
-from mner_keras.vision.feature_store import FeatureStore
+from mner_keras.vision.feature_store import NO_BLANK, FeatureStore
 
 
 class TaggerFit:
@@ -99,10 +100,14 @@ class TaggerFit:
         return {
             "precision": self.config.precision,
             "seed": self.config.seed,
-            "features": None if self.store is None else {**self.store.attributes, "sha256": self.store.sha256()},
+            "features": None if self.store is None else {**self.store.attributes, **file_record(self.store.path)},
             "vectors": None
             if vectors is None
-            else {"file": vectors.source, "sha256": vectors.sha256, "kept": len(vectors.words)},
+            else {
+                "file": vectors.source,
+                "kept": len(vectors.words),
+                **file_record(self.config.vectors, vectors.sha256),
+            },
             "parameters": self.model.count_params(),
             "steps_per_epoch": len(self.batches),
             "seconds_cover": "epochs {} to {} and the scores".format(*self._epochs),
@@ -152,6 +157,8 @@ def _encoder(
         store = None
     if encoder.visual is not None:
         report("pictures: " + ("none" if store is None else f"{len(store):,} in {store.path}"))
+        if store is not None and store.lacks_blank and encoder.visual.kind == "regions":
+            report(f"pictures: {NO_BLANK}")
     return encoder, store
 
 

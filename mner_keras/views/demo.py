@@ -13,8 +13,8 @@ from mner_keras.errors import InputError
 from mner_keras.text import TaggerDataMissing
 from mner_keras.views.case import make_cases
 from mner_keras.views.post_view import PostView
+from mner_keras.vision.extraction import PictureFeatures
 from mner_keras.vision.extractors import load_extractor
-from mner_keras.vision.picture_features import PictureFeatures
 from mner_keras.vision.pictures import open_picture
 
 if TYPE_CHECKING:

@@ -193,7 +193,7 @@ def test_import_writes_a_store(mner, tmp_path):
 
 
 def test_work_that_has_nothing_to_count_shows_no_bar(monkeypatch):
-    from mner_keras.cli.features import progress_bar
+    from mner_keras.cli.progress import progress_bar
 
     terminal = io.StringIO()
     terminal.isatty = lambda: True

@@ -88,7 +88,7 @@ def test_a_folder_without_a_run_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("model", "arguments", "expected"),
     [
-        ("agban", {}, (25 / 3, 20.0)),
+        ("agban", {}, (25 / 3, (32 * 32 + 8 * 8) / 40)),
         ("agban", {"loss_reduction": "mean"}, (1.0, 1.0)),
         ("hsn", {}, (1.0, 1.0)),
         ("stanford-ner-like", {}, (1.0, 1.0)),
