@@ -275,8 +275,13 @@ class Tagger(CRFModel):
             posts: posts with tags.
             features: the store of the posts' pictures.
             batch_size: posts per batch.
+
+        Raises:
+            InputError: a post without tags, or with a tag that the model does not know.
         """
         posts = list(posts)
+        if any(post.tags is None for post in posts):
+            raise InputError("expected posts with tags, found posts without")
         found = np.zeros(len(posts), "float32")
         for rows, inputs in self._batches(posts, features, batch_size):
             potentials = self._submodel("potentials").predict_on_batch(self._select(inputs))

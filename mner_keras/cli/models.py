@@ -143,15 +143,15 @@ def _details(name: str, pairs: list[str] | tuple[str, ...]) -> dict[str, Any]:
 def _count(model_class: type[System], arguments: dict[str, Any]) -> int:
     from mner_keras.data.datasets import load_dataset
     from mner_keras.errors import InputError
-    from mner_keras.run.arguments import preprocessor_arguments
+    from mner_keras.run.arguments import split_arguments
     from mner_keras.run.tagger_fit import find_features
 
     data = load_dataset("sample")
     store = find_features("", model_class, data)
-    first = {name: arguments.pop(name) for name in preprocessor_arguments(model_class) if name in arguments}
+    first, rest = split_arguments(model_class, arguments)
     try:
         preprocessor = model_class.fit_preprocessor(data["train"], features=store, **first)
-        return model_class(preprocessor, **arguments).count_params()
+        return model_class(preprocessor, **rest).count_params()
     except (TypeError, ValueError) as error:
         raise InputError(f"the model cannot be built: {str(error).partition(chr(10))[0]}") from error
 

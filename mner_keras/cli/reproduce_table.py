@@ -87,7 +87,6 @@ def reproduce_table(
     few epochs: a quick demonstration, not a result. Exit code 1: some runs diverged or failed, and the table is without
     them.
     """
-    from mner_keras.data.datasets import load_dataset
     from mner_keras.errors import InputError
     from mner_keras.papers import find_table
 
@@ -106,6 +105,7 @@ def reproduce_table(
 
         measured = measure_table(folder, published, data)
     else:
+        from mner_keras.data.datasets import load_dataset
         from mner_keras.papers.plan import Setting
 
         own = {"hsn": "regions", "agban": "objects"}[published.paper]
@@ -126,7 +126,7 @@ def reproduce_table(
         if dry_run:
             _dry_run(plan, jobs)
             return
-        outcomes = _train(plan, corpus, out, jobs, resume)
+        outcomes = _train(plan, out, jobs, resume)
         measured = measure_table(folder, published, data, plan, str(scheme), tolerance, outcomes)
     _print(measured, folder, as_json)
     if any(row.failures for row in measured.rows):
@@ -157,13 +157,13 @@ def _plan(published: Any, setting: Setting, corpus: Dataset, out: Path, rows: st
     return plan
 
 
-def _train(plan: Plan, corpus: Dataset, out: Path, jobs: int, resume: bool) -> dict[Path, Outcome]:
+def _train(plan: Plan, out: Path, jobs: int, resume: bool) -> dict[Path, Outcome]:
     from mner_keras.errors import InputError
     from mner_keras.papers.runner import begun, check_finished, run_all
 
     if not plan.runs:
         raise InputError(f"no row can be trained: {'; '.join(plan.skipped)}")
-    check_finished(plan.runs, corpus)
+    check_finished(plan.runs)
     unfinished = [folder for folder in dict.fromkeys(run.folder for run in plan.runs) if begun(folder)]
     if unfinished and not resume:
         raise InputError(

@@ -5,10 +5,16 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from mner_keras.data.datasets import Dataset
+from mner_keras.data.datasets import Dataset, load_dataset
 from mner_keras.papers.plan import Plan, PlannedRun, Setting
-from mner_keras.registry import FEATURES, Training
+from mner_keras.papers.published import TableRow
+from mner_keras.registry import FEATURES, Training, find_model
+from mner_keras.run.config import RunConfig
+
+if TYPE_CHECKING:
+    from mner_keras.vision.feature_store import FeatureStore
 
 _VECTORS = {
     ("hsn", "twitter"): "200-d vectors of tweets (Zhang et al. 2018)",
@@ -68,11 +74,28 @@ def find_caveats(plan: Plan, setting: Setting, data: Dataset) -> tuple[str, ...]
     return tuple(lines)
 
 
-def _store_caveats(kind: str, path: str | Path, readers: Sequence[PlannedRun], data: Dataset) -> Iterable[str]:
-    """Yield what a store's extractor, pictures and objects lack."""
+def training_caveats(config: RunConfig) -> list[str]:
+    """Return what a single run lacks of its paper's setting: word vectors, and the paper's features of the pictures.
+
+    Raises:
+        InputError: the data set or the store cannot be read.
+    """
     from mner_keras.vision.feature_store import FeatureStore
 
-    store = FeatureStore(path)
+    entry, data = find_model(config.model), load_dataset(config.data)
+    lines = []
+    if entry.settings is None and not config.vectors:
+        lines.append("word vectors: none; the papers' models use pretrained ones (--vectors)")
+    run = PlannedRun(TableRow(config.model, config.model, {}), config.seed, Path(), entry, config)
+    path = config.features or data.features(run.visual or "")
+    if run.visual and not config.no_pictures and path is None:
+        lines.append(f"no features of pictures: {config.model} is trained without any (--features)")
+    elif run.visual and not config.no_pictures:
+        lines += _extractor_caveats(run.visual, FeatureStore(path), [run])
+    return lines
+
+
+def _extractor_caveats(kind: str, store: FeatureStore, readers: Sequence[PlannedRun]) -> Iterable[str]:
     extractor = store.attributes.get("extractor", "of unknown origin")
     papers: dict[str, list[PlannedRun]] = {}
     for run in readers:
@@ -82,6 +105,14 @@ def _store_caveats(kind: str, path: str | Path, readers: Sequence[PlannedRun], d
     for description, runs in papers.items():
         of, whose = ("", "the papers'") if runs[0].entry.features is None else (f" of {_names(runs)}", "its paper's")
         yield f"features ({kind}){of}: {extractor}; {whose} are {description}"
+
+
+def _store_caveats(kind: str, path: str | Path, readers: Sequence[PlannedRun], data: Dataset) -> Iterable[str]:
+    """Yield what a store's extractor, pictures and objects lack."""
+    from mner_keras.vision.feature_store import NO_BLANK, FeatureStore
+
+    store = FeatureStore(path)
+    yield from _extractor_caveats(kind, store, readers)
     named = [post.image_id for split in data for post in data[split] if post.image_id is not None]
     found = [image for image in named if image in store]
     if len(found) < len(named):
@@ -89,8 +120,8 @@ def _store_caveats(kind: str, path: str | Path, readers: Sequence[PlannedRun], d
             f"features ({kind}): the store lacks {len(named) - len(found):,} of the {len(named):,} pictures that the "
             "posts name; those posts count as posts without a picture"
         )
-    if kind == "regions" and not store.blank(1).any():
-        yield "features (regions): the store has no blank picture; posts without a picture see zeros"
+    if kind == "regions" and store.lacks_blank:
+        yield f"features (regions): {NO_BLANK}"
     asked = {run.row.key: {**run.row.arguments, **run.arguments}.get("num_objects") for run in readers}
     few = [row for row, k in asked.items() if k and not any(store.read([image], k)[1].all() for image in found)]
     if few:

@@ -11,12 +11,11 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from mner_keras.data.datasets import Dataset
 from mner_keras.errors import InputError
-from mner_keras.files import file_sha256
 from mner_keras.papers.plan import PlannedRun
 from mner_keras.run.config import RunConfig
-from mner_keras.run.run import PROVENANCE, Run
+from mner_keras.run.provenance import changed_inputs
+from mner_keras.run.run import PROVENANCE
 
 COMMAND = (sys.executable, "-m", "mner_keras", "train")
 LOG = "train.log"
@@ -49,31 +48,19 @@ def outcome_of(folder: Path) -> Outcome | None:
     return None
 
 
-def check_finished(runs: Sequence[PlannedRun], data: Dataset) -> None:
-    """Check that the files behind the finished runs are the files of today.
+def check_finished(runs: Sequence[PlannedRun]) -> None:
+    """Check that the finished runs used the files of today.
 
     Raises:
-        InputError: a run used other posts, features or word vectors than those that now have the same path.
+        InputError: posts, features or vectors of a run were replaced since.
     """
-    hashes = {"data": data.hashes()}
-
-    def hash_of(path: str | Path) -> str:
-        return hashes.setdefault(str(path), file_sha256(path))
-
-    for run in {run.folder: run for run in runs if (run.folder / PROVENANCE).is_file()}.values():
-        found = Run(run.folder).provenance
-        store = run.config.features or data.features(run.entry.visual or "")
-        used = {"posts": (found.get("data"), hashes["data"])}
-        for what, path in (("features", store), ("vectors", run.config.vectors)):
-            if found.get(what) and path and Path(path).is_file():
-                used[what] = (found[what], hash_of(path))
-        for what, (then, now) in used.items():
-            if (then or {}).get("sha256") != now:
-                raise InputError(
-                    f"expected a run on the {what} as they are now, found one on other files: {what} of {data.name} "
-                    "changed since; another --out starts anew",
-                    run.folder,
-                )
+    for folder in {run.folder: None for run in runs if (run.folder / PROVENANCE).is_file()}:
+        changed = changed_inputs(folder)
+        if changed:
+            raise InputError(
+                f"expected a run on the files as they are now: {', '.join(changed)} since; another --out starts anew",
+                folder,
+            )
 
 
 def begun(folder: Path) -> bool:

@@ -60,8 +60,7 @@ def changed_inputs(folder: str | os.PathLike) -> list[str]:
     changed = []
     if record.get("data", {}).get("sha256", {}) != data.hashes():
         changed.append(f"the data {config.data} changed")
-    kind = next((kind for kind in ("regions", "objects") if kind in entry.reads), None)
-    features = config.features or (data.features(kind) if kind else None)
+    features = config.features or (data.features(entry.visual) if entry.visual else None)
     for what, path in (("features", features), ("vectors", config.vectors)):
         before = record.get(what)
         if before is not None and not (path and is_same_file(path, before)):

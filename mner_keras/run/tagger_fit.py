@@ -16,7 +16,7 @@ from mner_keras.data.entities import entity_spans
 from mner_keras.data.preprocessor import PostPreprocessor, needed_words
 from mner_keras.errors import InputError
 from mner_keras.files import file_record
-from mner_keras.run.arguments import preprocessor_arguments
+from mner_keras.run.arguments import split_arguments
 from mner_keras.run.checkpoint import RunCheckpoint
 from mner_keras.run.config import RunConfig
 from mner_keras.tagger import Tagger
@@ -53,15 +53,13 @@ class TaggerFit:
         self.config = config
         self.report = report
         self.data = data
-        first = {name: arguments[name] for name in preprocessor_arguments(model_class) if name in arguments}
+        first, rest = split_arguments(model_class, arguments)
         try:
             self.preprocessor, self.store = _preprocessor(config, model_class, data, first, report)
             _check_types(data, self.preprocessor)
             for split in SPLITS:
                 check_pictures(data[split], self.store, f"the {split} posts")
-            self.model = model_class(
-                self.preprocessor, **{name: value for name, value in arguments.items() if name not in first}
-            )
+            self.model = model_class(self.preprocessor, **rest)
         except InputError:
             raise
         except (TypeError, ValueError) as error:

@@ -78,5 +78,5 @@ def test_the_registry_says_what_a_model_reads(name):
     expected = set().union(*(READS[key] for key in model.input))
     if "visual_features" in model.input or not entry.arguments.get("pictures", True):
         # Without pictures HSN reads the store's blank one, when it is built.
-        expected.add(model_class.encoder_defaults["visual"])
+        expected.add(model_class.preprocessing["visual"].kind)
     assert set(entry.reads) == expected

@@ -173,10 +173,7 @@ def test_training_prints_a_line_an_epoch_and_the_scores(runs):
     [
         (["txt"], ["expected a model (", "found 'txt'", "Did you mean 'text'?"]),
         (["none.toml"], ["none.toml: ", "expected a run's configuration"]),
-        (["text", "--epochs", "0"], ["`epochs` must be at least 1, found 0"]),
-        (["text", "--batch-size", "0"], ["`batch_size` must be at least 1, found 0"]),
         (["text", "--learning-rate", "0"], ["`learning_rate` must be above 0, found 0"]),
-        (["text", "--precision", "mixed_float"], ["`precision`", "'mixed_float'", "Did you mean 'mixed_float16'?"]),
         (["text", "--optimizer", "adm"], ["an optimiser of Keras", "found 'adm'", "Did you mean 'adam'?"]),
         (["text", "--set", "hiden_dim=3"], ["TextTagger", "found 'hiden_dim'", "Did you mean 'hidden_dim'?"]),
         (["text", "--set", "num_tags=3"], ["an argument of TextTagger", "found 'num_tags'"]),
@@ -206,6 +203,27 @@ def test_bad_input_is_refused_and_leaves_no_folder(mner, corpus, tmp_path, monke
     data = [] if "--data" in arguments else ["--data", corpus]
     mner("train", *arguments, *data, "--out", "new").refused(*parts)
     assert list((tmp_path / "empty").iterdir()) == []
+
+
+@pytest.mark.parametrize("option", [("--epochs", "0"), ("--batch-size", "0"), ("--precision", "mixed_float")])
+def test_values_out_of_range_are_refused(mner, tmp_path, option):
+    mner("train", "text", *option, "--out", tmp_path / "new").misused("Invalid value", option[0])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_run_lacks_of_its_papers_setting_is_told_before_it_is_trained(corpus, tmp_path):
+    from mner_keras.papers.caveats import training_caveats
+    from mner_keras.run.config import RunConfig
+
+    for split in ("train", "dev", "test"):
+        (tmp_path / f"{split}.txt").write_text("a\tB-PER\n")
+    lines = training_caveats(RunConfig.for_model("agban", data=str(tmp_path)))
+    assert [line.partition(":")[0] for line in lines] == ["word vectors", "no features of pictures"]
+    assert len(training_caveats(RunConfig.for_model("agban", data=str(tmp_path), no_pictures=True))) == 1
+    assert len(training_caveats(RunConfig.for_model("text", data=str(tmp_path)))) == 1
+    assert training_caveats(RunConfig.for_model("stanford-ner-like", data=str(tmp_path))) == []
+    (line,) = training_caveats(RunConfig.for_model("agban", data=str(corpus), vectors="v.txt"))
+    assert line.startswith("features (objects): ") and line.endswith("objects of Mask R-CNN trained on COCO")
 
 
 @pytest.mark.parametrize(

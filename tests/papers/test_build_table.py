@@ -218,31 +218,31 @@ def test_data_sets_are_recognised_by_posts_and_entities(data):
 
 # === Files that changed since ===
 def test_runs_of_posts_features_or_vectors_that_changed_since_are_refused(data, tmp_path):
-    from mner_keras.files import file_sha256
+    from mner_keras.files import file_record
 
     store = write_store(tmp_path / "r.h5", ["0"], "regions", "tiles")
     vectors = tmp_path / "v.txt"
     vectors.write_text("a 1 2\n")
     setting = Setting(data=str(data), features={"regions": store}, vectors={"": str(vectors)})
     plan, corpus = plan_of(TABLE, setting, tmp_path, ["hsn"]), load_dataset(data)
-    used = {"features": {"sha256": file_sha256(store)}, "vectors": {"sha256": file_sha256(vectors)}}
+    used = {"features": file_record(store), "vectors": file_record(vectors)}
     finish(plan, setting, **used)
-    check_finished(plan.runs, corpus)
+    check_finished(plan.runs)
     text = (data / "dev.jsonl").read_text()
     try:
         (data / "dev.jsonl").write_text(text.replace("w0x0", "new"))
-        with pytest.raises(InputError, match="expected a run on the posts as they are now"):
-            check_finished(plan.runs, corpus)
+        with pytest.raises(InputError, match="the data .* changed since; another --out starts anew"):
+            check_finished(plan.runs)
     finally:
         (data / "dev.jsonl").write_text(text)
     write_store(store, ["0", "1"], "regions", "tiles")
-    with pytest.raises(InputError, match="expected a run on the features as they are now"):
-        check_finished(plan.runs, corpus)
+    with pytest.raises(InputError, match="the features .*r.h5 changed since"):
+        check_finished(plan.runs)
     write_store(store, ["0"], "regions", "tiles")
     finish_run(plan.runs[0].folder, plan.runs[0].config, predict(corpus["test"], 1, 1), vectors=used["vectors"])
     vectors.write_text("a 2 1\n")
-    with pytest.raises(InputError, match="expected a run on the vectors as they are now"):
-        check_finished(plan.runs, corpus)
+    with pytest.raises(InputError, match="the vectors .*v.txt changed since"):
+        check_finished(plan.runs)
 
 
 # === Rows, columns, forms ===
