@@ -71,7 +71,7 @@ def test_the_rate_falls_by_epochs_or_rises_and_falls_to_nothing():
     # Another training of the same optimiser begins with the first epoch.
     np.testing.assert_allclose(rates(decay=0.5, first_step=5)[5:], falling[:-5], rtol=1e-5)
     # Two of twenty steps up, the others down.
-    expected = [0.5, 1.0, *(1 - i / 18 for i in range(1, 19)), 0.0]
+    expected = [0.5, 1.0, *(1 - i / 18 for i in range(18)), 0.0]
     np.testing.assert_allclose(rates(warmup=0.1), 2 * np.array(expected), rtol=1e-5, atol=1e-6)
 
 
