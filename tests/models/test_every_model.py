@@ -20,10 +20,6 @@ SPECIAL = {
         "padding_counts": True,
         "still": ["attention/bias"],
     },
-        "arguments": {"reversal": 0.5, "classifier_rests_every": 0},
-        "padding_counts": True,
-        "still": ["attention/bias"],
-    },
 }
 
 
