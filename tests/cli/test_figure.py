@@ -3,15 +3,11 @@
 import dataclasses
 import json
 import shutil
-import sys
-from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from mner_keras.run.config import RunConfig
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "views"))
 
 
 @pytest.fixture(scope="module")
@@ -96,11 +92,11 @@ def test_a_run_that_saw_no_picture_is_drawn_without_one(mner, untrained, tmp_pat
 
     blind = shutil.copytree(untrained("hsn"), tmp_path / "blind")
     dataclasses.replace(RunConfig.load(blind / "config.toml"), no_pictures=True).save(blind / "config.toml")
-    Image.new("RGB", (8, 8)).save(tmp_path / "test-0.png")
+    Image.new("RGB", (8, 8)).save(tmp_path / "test-1.png")
     seen = []
     monkeypatch.setattr(draw, "hsn_attention_figure", lambda cases: seen.extend(cases) or draw_nothing())
     for run in (untrained("hsn"), blind):
-        arguments = ("--run", run, "--posts", "test-0", "--pictures", tmp_path, "--out", tmp_path / "a.svg")
+        arguments = ("--run", run, "--posts", "test-1", "--pictures", tmp_path, "--out", tmp_path / "a.svg")
         assert mner("figure", "hsn", 5, *arguments).code == 0
     assert [case.picture is None for case in seen] == [False, True]
 
