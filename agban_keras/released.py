@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import keras
 import numpy as np
@@ -18,18 +17,18 @@ from agban_keras.layers import (
     ReleasedNetwork,
 )
 from agban_keras.layers.initializers import begin_uniformly, linear_initializer, width_initializer
+from agban_keras.object_tagger import ObjectTagger
 from agban_keras.released_state import ReleasedState
-from agban_keras.reversal_schedule import ReversalSchedule
-from mner_keras.data.encoder import PostEncoder, VisualInput
-from mner_keras.layers import BiLSTM, CharBiLSTM, WordEmbedding
-from mner_keras.tagger import Tagger
+from mner_keras.data.preprocessor import PostPreprocessor
+from mner_keras.inputs import batch_inputs, word_embedding
+from mner_keras.layers import BiLSTM, CharBiLSTM
 
 RELEASED_TAGS = ("O", "B-PER", "I-PER", "B-LOC", "I-LOC", "B-OTHER", "I-OTHER", "B-ORG", "I-ORG")
 """The tags in the order of the released code's labels 1 to 9."""
 
 
 @keras.saving.register_keras_serializable(package="agban_keras")
-class ReleasedAGBAN(Tagger):
+class ReleasedAGBAN(ObjectTagger):
     """AGBAN as its authors' released PyTorch code computes it, which is another model than the printed one (`AGBAN`).
 
     What differs: one softmax over all pairs of objects and tokens (`ReleasedAttention`), weight-normalised linear
@@ -40,29 +39,25 @@ class ReleasedAGBAN(Tagger):
 
     **What it says of a post depends on the batch's padding**: padded tokens take their share of the attention and of
     the batch statistics, as they do in the released code. Compare on batches of the same length. Rows without any
-    token, which only our data sets make, count nowhere.
+    token, which only our data sets make, count nowhere. As in the released code, batches are neither bucketed nor
+    rounded to fixed lengths: training shuffles the posts, tagging keeps their order, ten at once, and each batch is
+    padded to its longest post.
 
     Potentials have `num_tags + 3` scores: padding, the tags in the order of `RELEASED_TAGS` (types that it lacks come
-    last), START, STOP. Targets and decoded tags are numbers of the encoder's tags; without an encoder, the potential's
-    minus 1 (O is 0). A decoded padding, START or STOP reads as O. `explain` gives `attention` `[glimpses, m, n]`,
-    `text_features` `[n, d]` and `object_features` `[m, d]`.
+    last), START, STOP. Targets and decoded tags are numbers of the preprocessor's tags; a decoded padding, START or
+    STOP reads as O. `explain` gives `attention` `[glimpses, m, n]`, `text_features` `[n, d]` and `object_features`
+    `[m, d]`.
 
-    The released code shared its words and characters over train, dev and test: give `fit_encoder` the posts of all
-    splits (`mner train --transductive`). Trained here, it differs from there in that an LSTM's two biases are one
-    weight, moving variances are the biased ones, and words are cut at `max_characters`.
+    The released code shared its words and characters over train, dev and test: give `fit_preprocessor` the posts of dev
+    and test as `other_posts` (`mner train --transductive`). Trained here, it differs in that an LSTM's two biases are
+    one weight, moving variances are the biased ones, and words are cut at `max_characters`.
 
     Args:
-        num_tags: the number of tags, K.
-        vocabulary_size: rows of the trainable word table.
-        char_vocabulary_size: rows of the character table.
-        frozen_vocabulary_size: rows of the frozen word table.
-        max_characters: characters of a token in a batch.
-        word_dim: width of the word vectors.
+        preprocessor: turns posts into batches, and is saved with the model (`fit_preprocessor`).
+        word_dim: width of the word vectors; by default that of the pretrained vectors, else 200.
         char_dim: width of the characters' vectors.
         char_hidden_dim: width of the character BiLSTM; half of it a direction.
         hidden_dim: width of the word BiLSTM, d; half of it a direction.
-        visual_dim: width of the objects' features.
-        num_objects: objects read of a picture, m.
         rank: a third of the width of the bilinear form.
         glimpses: distributions of the attention, and rounds of the gate.
         num_training_tokens: the classes' weights are `posts m / (tokens + posts m)` for a token,
@@ -72,14 +67,13 @@ class ReleasedAGBAN(Tagger):
         dropout: rate on the characters' vectors, on the token representation, on the BiLSTM's output and on the
             objects in the bilinear form.
         attention_dropout: rate before the attention's relu layers.
-        encoder: turns posts into batches, and is saved with the model.
         loss_reduction: `"sum"` over the posts of a batch, or `"mean"`.
 
     Example:
 
     >>> posts = load_dataset("sample")["train"]
-    >>> encoder = ReleasedAGBAN.fit_encoder(posts)
-    >>> model = ReleasedAGBAN.from_encoder(encoder)
+    >>> preprocessor = ReleasedAGBAN.fit_preprocessor(posts)
+    >>> model = ReleasedAGBAN(preprocessor)
     >>> model.compile(keras.optimizers.SGD(0.005))
 
     Reference:
@@ -87,22 +81,16 @@ class ReleasedAGBAN(Tagger):
         learning", IEEE Transactions on Multimedia 23, 2021, and the code that its authors published.
     """
 
-    encoder_defaults = {"use_pos": False, "fold_digits": True, "visual": "objects", "visual_count": 3}
+    preprocessing = {**ObjectTagger.preprocessing, "bucket": False}
     explained = {"attention": "dkn", "text_features": "nd", "object_features": "kd"}
 
     def __init__(
         self,
-        num_tags: int,
-        vocabulary_size: int,
-        char_vocabulary_size: int,
-        frozen_vocabulary_size: int = 0,
-        max_characters: int = 24,
-        word_dim: int = 200,
+        preprocessor: PostPreprocessor,
+        word_dim: int | None = None,
         char_dim: int = 30,
         char_hidden_dim: int = 50,
         hidden_dim: int = 200,
-        visual_dim: int = 1024,
-        num_objects: int = 3,
         rank: int = 200,
         glimpses: int = 1,
         num_training_tokens: int = 64439,
@@ -111,12 +99,10 @@ class ReleasedAGBAN(Tagger):
         classifier_rests_every: int = 8,
         dropout: float = 0.5,
         attention_dropout: float = 0.2,
-        encoder: PostEncoder | None = None,
         loss_reduction: str = "sum",
         name: str = "released_agban",
     ) -> None:
         for key, value, least in (
-            ("num_objects", num_objects, 1),
             ("num_training_tokens", num_training_tokens, 1),
             ("num_training_posts", num_training_posts, 1),
             ("classifier_rests_every", classifier_rests_every, 0),
@@ -124,10 +110,10 @@ class ReleasedAGBAN(Tagger):
             if value < least:
                 raise ValueError(f"`{key}` must be at least {least}. Received: {key}={value}")
         # === Layers ===
-        word_embedding = WordEmbedding(
-            vocabulary_size, word_dim, frozen_vocabulary_size, unknown="uniform", name="word_embedding"
+        words = word_embedding(preprocessor, word_dim, 200, unknown="uniform")
+        char_bilstm = CharBiLSTM(
+            preprocessor.char_vocabulary_size, char_dim, char_hidden_dim, dropout, name="char_bilstm"
         )
-        char_bilstm = CharBiLSTM(char_vocabulary_size, char_dim, char_hidden_dim, dropout, name="char_bilstm")
         bilstm = BiLSTM(hidden_dim, name="bilstm")
         begin_uniformly(char_bilstm.lstm)
         begin_uniformly(bilstm)
@@ -135,33 +121,27 @@ class ReleasedAGBAN(Tagger):
         attention = ReleasedAttention(rank, glimpses, dropout, attention_dropout, name="attention")
         norm = keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name="fusion_norm")
         dense = keras.layers.Dense(
-            num_tags + 3,
+            preprocessor.num_tags + 3,
             kernel_initializer=linear_initializer(),
             bias_initializer=width_initializer(hidden_dim),
             name="potentials",
         )
-        crf = ReleasedCRF(num_tags + 3, _labels(num_tags, encoder), name="crf")
+        crf = ReleasedCRF(preprocessor.num_tags + 3, _labels(preprocessor.tags), name="crf")
 
         # === Functional model ===
-        inputs = {
-            "word_ids": keras.Input((None,), dtype="int32", name="word_ids"),
-            "char_ids": keras.Input((None, max_characters), dtype="int32", name="char_ids"),
-            "token_mask": keras.Input((None,), dtype="bool", name="token_mask"),
-            "visual_features": keras.Input((None, visual_dim), name="visual_features"),
-            "visual_mask": keras.Input((None,), dtype="bool", name="visual_mask"),
-        }
+        inputs = batch_inputs(preprocessor)
         token_mask = inputs["token_mask"]
-        object_mask = inputs["visual_mask"][:, :num_objects]
+        object_mask = inputs["visual_mask"]
         # What the batch statistics read: every place of a row, padded or not.
         row = ops.any(token_mask, axis=1, keepdims=True)
         token_places, object_places = ops.logical_or(token_mask, row), ops.logical_or(object_mask, row)
         tokens = keras.layers.Concatenate(name="token_representation")(
-            [word_embedding(inputs["word_ids"]), char_bilstm(inputs["char_ids"])]
+            [words(inputs["word_ids"]), char_bilstm(inputs["char_ids"])]
         )
         tokens = keras.layers.Dropout(dropout, name="token_dropout")(tokens)
         text = bilstm(tokens, mask=token_mask)
         text = keras.layers.Dropout(dropout, name="text_dropout")(text)  # [B, n, d]
-        features = inputs["visual_features"][:, :num_objects]
+        features = inputs["visual_features"]
         features = ops.where(object_mask[..., None], features, ops.zeros_like(features))
         objects = projector(features, mask=object_places)  # [B, m, d]
         fused, scores = attention(text, objects, object_mask=object_mask, return_attention_scores=True)
@@ -179,23 +159,16 @@ class ReleasedAGBAN(Tagger):
             "modality_logits": logits,  # [B, n + m, 2]
             "object_mask": object_mask,
         }
-        super().__init__(inputs, outputs, encoder=encoder, loss_reduction=loss_reduction, name=name)
+        super().__init__(inputs, outputs, preprocessor=preprocessor, loss_reduction=loss_reduction, name=name)
         self.crf_loss_tracker = keras.metrics.Mean(name="crf_loss")
         self.textual_loss_tracker = keras.metrics.Mean(name="textual_loss")
         self.visual_loss_tracker = keras.metrics.Mean(name="visual_loss")
 
         # === Config ===
-        self.num_tags = num_tags
-        self.vocabulary_size = vocabulary_size
-        self.char_vocabulary_size = char_vocabulary_size
-        self.frozen_vocabulary_size = frozen_vocabulary_size
-        self.max_characters = max_characters
         self.word_dim = word_dim
         self.char_dim = char_dim
         self.char_hidden_dim = char_hidden_dim
         self.hidden_dim = hidden_dim
-        self.visual_dim = visual_dim
-        self.num_objects = num_objects
         self.rank = rank
         self.glimpses = glimpses
         self.num_training_tokens = num_training_tokens
@@ -204,17 +177,6 @@ class ReleasedAGBAN(Tagger):
         self.classifier_rests_every = classifier_rests_every
         self.dropout = dropout
         self.attention_dropout = attention_dropout
-
-    @classmethod
-    def no_pictures(cls, count: int | None = None) -> VisualInput:
-        """What an encoder without a feature store gives: masked objects of Mask R-CNN's width, 1024."""
-        return VisualInput("objects", count or 3, dim=1024)
-
-    @classmethod
-    def from_encoder(cls, encoder: PostEncoder, **arguments: Any) -> ReleasedAGBAN:
-        if encoder.visual is not None:
-            arguments.setdefault("num_objects", encoder.visual.count)
-        return super().from_encoder(encoder, **arguments)
 
     def load_released_state(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Take over the weights of the released PyTorch module.
@@ -228,21 +190,17 @@ class ReleasedAGBAN(Tagger):
         """
         ReleasedState(self).load(arrays)
 
-    def compile(self, optimizer="rmsprop", **kwargs) -> None:
+    def compile(self, optimizer=None, **kwargs) -> None:
         super().compile(optimizer, **kwargs)
         if self.classifier_rests_every:
             freeze_every(self.optimizer, self.get_layer("modality_classifier"), self.classifier_rests_every)
 
-    def fit(self, *args, callbacks=None, **kwargs):
-        callbacks = [ReversalSchedule(self.get_layer("gradient_reversal")), *keras.tree.flatten(callbacks or ())]
-        return super().fit(*args, callbacks=callbacks, **kwargs)
-
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         crf_loss = super().compute_loss(x, y, y_pred, sample_weight, training)
         textual_loss, visual_loss = self.modality_losses(y_pred)
-        self.crf_loss_tracker.update_state(crf_loss)
-        self.textual_loss_tracker.update_state(textual_loss)
-        self.visual_loss_tracker.update_state(visual_loss)
+        self.track_loss(self.crf_loss_tracker, crf_loss, y_pred)
+        self.track_loss(self.textual_loss_tracker, textual_loss, y_pred)
+        self.track_loss(self.visual_loss_tracker, visual_loss, y_pred)
         return crf_loss + textual_loss + visual_loss
 
     def modality_losses(self, outputs):
@@ -253,17 +211,15 @@ class ReleasedAGBAN(Tagger):
         log_probabilities = ops.log_softmax(ops.cast(outputs["modality_logits"], "float32"), axis=-1)
         mask, object_mask = ops.cast(outputs["mask"], "float32"), ops.cast(outputs["object_mask"], "float32")
         tokens = ops.shape(mask)[1]
-        seen = self.num_training_posts * self.num_objects
+        seen = self.num_training_posts * self.preprocessor.visual.count
         weight = seen / (self.num_training_tokens + seen)
         textual = -weight * ops.sum(log_probabilities[:, :tokens, 1] * mask, axis=1)
         visual = (weight - 1) * ops.sum(log_probabilities[:, tokens:, 0] * object_mask, axis=1)
         return self.reduce_rows(textual, outputs), self.reduce_rows(visual, outputs)
 
 
-def _labels(num_tags: int, encoder: PostEncoder | None) -> list[int]:
-    """The label of each tag: 1 + its place in the released order, types unknown there behind it."""
-    if encoder is None:
-        return list(range(1, num_tags + 1))
+def _labels(tags: list[str]) -> list[int]:
+    """Return the label of each tag: 1 + its place in the released order; unknown types come last."""
     place = {tag: number for number, tag in enumerate(RELEASED_TAGS)}
-    order = sorted(range(num_tags), key=lambda tag: place.get(encoder.tags[tag], len(place)))
-    return [1 + order.index(tag) for tag in range(num_tags)]
+    order = sorted(range(len(tags)), key=lambda tag: place.get(tags[tag], len(place)))
+    return [1 + order.index(tag) for tag in range(len(tags))]

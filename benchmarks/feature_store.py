@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from mner_keras.data.batches import PostBatches
-from mner_keras.data.encoder import PostEncoder
 from mner_keras.data.post import Post
+from mner_keras.data.preprocessor import PostPreprocessor
 from mner_keras.vision import FeatureStore, FeatureWriter
 
 WORDS = ["the", "best", "Benz", "in", "Los", "Angeles", "today", "so", "good", "and", "yet", "it", "rains"]
@@ -54,9 +54,9 @@ def main() -> None:
         Post(tuple(rng.choice(WORDS, 12)), ("B-PER", *["O"] * 11), f"p{number}")
         for number in rng.permutation(len(store))[:20_000]
     ]
-    encoder = PostEncoder.fit(posts, None, store, visual="regions", use_pos=False)
+    preprocessor = PostPreprocessor.fit(posts, None, store, visual="regions", use_pos=False)
     for name, features in (("without the store", None), ("with the store", store)):
-        batches = PostBatches(encoder, posts, features, options.batch_size, shuffle=True, seed=1)
+        batches = PostBatches(preprocessor, posts, features, options.batch_size, shuffle=True, seed=1)
         started = time.perf_counter()
         for _ in batches:
             pass

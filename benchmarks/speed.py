@@ -25,21 +25,22 @@ def main() -> None:
     options = parser.parse_args()
 
     start_keras()
+    from mner_keras.run.optimizer import make_optimizer
+
     from mner_keras.data.datasets import load_dataset
-    from mner_keras.data.encoder import needed_words
+    from mner_keras.data.preprocessor import needed_words
     from mner_keras.registry import find_model
     from mner_keras.run.config import RunConfig
-    from mner_keras.run.optimizer import make_optimizer
     from mner_keras.text import read_vectors
 
     data = load_dataset(options.data)
     train, test = data["train"][:2000], data["test"]
     model_class = find_model(options.model).load_class()
     vectors = read_vectors(options.vectors, needed_words(data["train"])) if options.vectors else None
-    encoder = model_class.fit_encoder(data["train"], vectors, options.features)
-    model = model_class.from_encoder(encoder)
+    preprocessor = model_class.fit_preprocessor(data["train"], vectors, options.features)
+    model = model_class(preprocessor)
     config = RunConfig.for_model(options.model)
-    batches = encoder.dataset(train, options.features, config.batch_size, shuffle=True, seed=1)
+    batches = preprocessor.dataset(train, options.features, config.batch_size, shuffle=True, seed=1)
     model.compile(make_optimizer(config, len(batches)))
 
     def timed(what: str, posts: int, run: Callable[[], object], times: int) -> None:
@@ -51,7 +52,7 @@ def main() -> None:
     timed(f"pipeline alone, batch {config.batch_size}", len(train), lambda: list(batches), 2)
     timed(f"train, batch {config.batch_size}", len(train), lambda: model.fit(batches, epochs=1, verbose=0), 3)
     for order, posts in (("own order", test), ("sorted by length", sorted(test, key=len))):
-        inputs = encoder.dataset(posts, options.features, batch_size=64)
+        inputs = preprocessor.dataset(posts, options.features, batch_size=64)
         timed(f"predict, batch 64, {order}", len(test), lambda inputs=inputs: model.predict(inputs), 2)
     timed("tag with scores, batch 64", len(test), lambda: model.tag(test, options.features), 2)
 

@@ -59,10 +59,12 @@ def spans_of(model, posts) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     from mner_keras.data.batches import PostBatches
     from mner_keras.data.entities import entity_spans
 
-    tags, scores, types, rows = model.encoder.tags, [], [], []
+    tags, scores, types, rows = model.preprocessor.tags, [], [], []
     for start in range(0, len(posts), 64):
         batch = posts[start : start + 64]
-        inputs = PostBatches(model.encoder, batch, None, len(batch), labelled=False).batch(np.arange(len(batch)))[0]
+        inputs = PostBatches(model.preprocessor, batch, None, len(batch), labelled=False).batch(np.arange(len(batch)))[
+            0
+        ]
         outputs = model(inputs, training=False)
         potentials, mask = outputs["potentials"], outputs["mask"]
         marginals = ops.convert_to_numpy(model.crf.marginals(potentials, mask))

@@ -2,7 +2,6 @@
 
 from hsn_keras.hsn import HSN
 from hsn_keras.layers import (
-    BlankPicture,
     HierarchicalAttention,
     MultiHeadGeneralAttention,
     MultiHeadHierarchicalAttention,
@@ -11,7 +10,6 @@ from hsn_keras.layers import (
 
 __all__ = [
     "HSN",
-    "BlankPicture",
     "HierarchicalAttention",
     "MultiHeadGeneralAttention",
     "MultiHeadHierarchicalAttention",

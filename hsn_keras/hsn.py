@@ -5,19 +5,18 @@ from __future__ import annotations
 import keras
 
 from hsn_keras.layers import (
-    BlankPicture,
     HierarchicalAttention,
     MultiHeadGeneralAttention,
     MultiHeadHierarchicalAttention,
     SelfAdaptiveIntegration,
 )
-from hsn_keras.text_encoder import text_features, text_inputs
-from mner_keras.data.encoder import PostEncoder, VisualInput
+from hsn_keras.text_encoder import text_features
+from mner_keras.data.preprocessor import PostPreprocessor
+from mner_keras.inputs import batch_inputs
 from mner_keras.layers import CRF
 from mner_keras.layers.checks import check_choice
 from mner_keras.tagger import Tagger
-
-VGG16_REGIONS = VisualInput("regions", count=49, dim=512)
+from mner_keras.vision.visual_input import VGG16_REGIONS
 
 
 @keras.saving.register_keras_serializable(package="hsn_keras")
@@ -34,20 +33,14 @@ class HSN(Tagger):
     `gamma` `[n, 1]` or `[n, d]`.
 
     The rows of the paper's table 5 are arguments: `integration="concatenate"` (w/o MI), `attention="general"` (w/o HA),
-    `attention="single_head"` (w/o MP), `pictures=False` (w/o VF).
+    `attention="single_head"` (w/o MP); w/o VF is `HSN.fit_preprocessor(posts, features=..., pictures=False)`.
 
     Args:
-        num_tags: the number of tags, K.
-        vocabulary_size: rows of the trainable word table.
-        char_vocabulary_size: rows of the character table.
-        frozen_vocabulary_size: rows of the frozen word table.
-        pos_vocabulary_size: rows of the table of parts of speech.
-        max_characters: characters of a token in a batch.
-        word_dim: width of the word vectors.
+        preprocessor: turns posts into batches, and is saved with the model (`fit_preprocessor`).
+        word_dim: width of the word vectors; by default that of the pretrained vectors, else 200.
         char_dim: width of the characters' vectors and of the character convolution.
         pos_dim: width of the vectors of the parts of speech.
         hidden_dim: width d of H and of V; half of it a direction of the BiLSTM.
-        visual_dim: width of the regions' features.
         num_heads: heads of the attention; they must divide `hidden_dim`.
         dropout: rate on the token representation and on H.
         head_softmax: whether each head passes a softmax before the mean, as eq. 14 prints it.
@@ -56,15 +49,13 @@ class HSN(Tagger):
             attention on H and V themselves (eq. 8-13; neither `num_heads` nor `head_softmax` plays a part);
             `"general"` for Luong's general score in each head in the place of eq. 8-13.
         integration: `"gate"` for eq. 17-18, as printed; `"concatenate"` for `O = [H; F]`, of width 2d.
-        pictures: whether the posts' pictures are seen; without them every post sees the encoder's blank picture.
-        encoder: turns posts into batches, and is saved with the model.
         loss_reduction: `"mean"` or `"sum"` over the posts of a batch.
 
     Example:
 
     >>> posts = load_dataset("sample")["train"]
-    >>> encoder = HSN.fit_encoder(posts)
-    >>> model = HSN.from_encoder(encoder)
+    >>> preprocessor = HSN.fit_preprocessor(posts)
+    >>> model = HSN(preprocessor)
     >>> model.compile(keras.optimizers.Adam(0.003))
 
     Reference:
@@ -72,65 +63,39 @@ class HSN(Tagger):
         Neurocomputing 439, 2021.
     """
 
-    encoder_defaults = {"use_pos": True, "visual": "regions"}
+    preprocessing = {"use_pos": True, "visual": VGG16_REGIONS}
     explained = {"region_attention": "k", "token_attention": "n", "gamma": "nd"}
 
     def __init__(
         self,
-        num_tags: int,
-        vocabulary_size: int,
-        char_vocabulary_size: int,
-        frozen_vocabulary_size: int = 0,
-        pos_vocabulary_size: int = 11,
-        max_characters: int = 24,
-        word_dim: int = 200,
+        preprocessor: PostPreprocessor,
+        word_dim: int | None = None,
         char_dim: int = 50,
         pos_dim: int = 50,
         hidden_dim: int = 400,
-        visual_dim: int = 512,
         num_heads: int = 8,
         dropout: float = 0.5,
         head_softmax: bool = True,
         gate: str = "token",
         attention: str = "multi_head",
         integration: str = "gate",
-        pictures: bool = True,
-        encoder: PostEncoder | None = None,
         loss_reduction: str = "mean",
         name: str = "hsn",
     ) -> None:
         check_choice("attention", attention, ("multi_head", "single_head", "general"))
         check_choice("integration", integration, ("gate", "concatenate"))
-        check_choice("pictures", pictures, (True, False))
         # === Layers ===
         regions_projection = keras.layers.Dense(hidden_dim, activation="relu", name="region_projection")
         text_to_image, image_to_text = (
             _attention_unit(attention, num_heads, head_softmax, unit) for unit in ("text_to_image", "image_to_text")
         )
-        crf = CRF(num_tags, name="crf")
+        crf = CRF(preprocessor.num_tags, name="crf")
 
         # === Functional model ===
-        inputs = text_inputs(max_characters)
-        token_mask = inputs["token_mask"]
-        if pictures:
-            inputs["visual_features"] = keras.Input((None, visual_dim), name="visual_features")
-            inputs["visual_mask"] = keras.Input((None,), dtype="bool", name="visual_mask")
-            seen, region_mask = inputs["visual_features"], inputs["visual_mask"]
-        else:
-            seen, region_mask = _blank_picture(encoder, visual_dim)(token_mask), None
-        text = text_features(
-            inputs,
-            vocabulary_size,
-            frozen_vocabulary_size,
-            char_vocabulary_size,
-            pos_vocabulary_size,
-            word_dim,
-            char_dim,
-            pos_dim,
-            hidden_dim,
-            dropout,
-        )  # H [B, n, d]
-        regions = regions_projection(seen)  # V [B, k, d]
+        inputs = batch_inputs(preprocessor)
+        token_mask, region_mask = inputs["token_mask"], inputs["visual_mask"]
+        text = text_features(preprocessor, inputs, word_dim, char_dim, pos_dim, hidden_dim, dropout)  # H [B, n, d]
+        regions = regions_projection(inputs["visual_features"])  # V [B, k, d]
         outputs = {"mask": token_mask}
         guided, outputs["region_attention"] = text_to_image(
             text, regions, query_mask=token_mask, value_mask=region_mask, return_attention_scores=True
@@ -143,33 +108,22 @@ class HSN(Tagger):
             features, outputs["gamma"] = mix(text, fusion, return_gate=True)  # O [B, n, d], gamma [B, n, 1 or d]
         else:
             features = keras.layers.Concatenate(name="integration")([text, fusion])  # O [B, n, 2d]
-        outputs["potentials"] = crf(keras.layers.Dense(num_tags, name="potentials")(features), mask=token_mask)
-        super().__init__(inputs, outputs, encoder=encoder, loss_reduction=loss_reduction, name=name)
+        outputs["potentials"] = crf(
+            keras.layers.Dense(preprocessor.num_tags, name="potentials")(features), mask=token_mask
+        )
+        super().__init__(inputs, outputs, preprocessor=preprocessor, loss_reduction=loss_reduction, name=name)
 
         # === Config ===
-        self.num_tags = num_tags
-        self.vocabulary_size = vocabulary_size
-        self.char_vocabulary_size = char_vocabulary_size
-        self.frozen_vocabulary_size = frozen_vocabulary_size
-        self.pos_vocabulary_size = pos_vocabulary_size
-        self.max_characters = max_characters
         self.word_dim = word_dim
         self.char_dim = char_dim
         self.pos_dim = pos_dim
         self.hidden_dim = hidden_dim
-        self.visual_dim = visual_dim
         self.num_heads = num_heads
         self.dropout = dropout
         self.head_softmax = head_softmax
         self.gate = gate
         self.attention = attention
         self.integration = integration
-        self.pictures = pictures
-
-    @classmethod
-    def no_pictures(cls, count: int | None = None) -> VisualInput:
-        """What an encoder without a feature store gives: VGG16's 49 regions of 512, all zero."""
-        return VGG16_REGIONS
 
 
 def _attention_unit(attention: str, num_heads: int, head_softmax: bool, name: str) -> keras.layers.Layer:
@@ -177,13 +131,3 @@ def _attention_unit(attention: str, num_heads: int, head_softmax: bool, name: st
         return HierarchicalAttention(name=name)
     layer = MultiHeadHierarchicalAttention if attention == "multi_head" else MultiHeadGeneralAttention
     return layer(num_heads, head_softmax=head_softmax, name=name)
-
-
-def _blank_picture(encoder: PostEncoder | None, dim: int) -> BlankPicture:
-    """The encoder's blank picture; zeros where it has none."""
-    count = VGG16_REGIONS.count if encoder is None or encoder.visual is None else encoder.visual.count
-    layer = BlankPicture(count, dim, name="blank_picture")
-    layer.build()
-    if encoder is not None and encoder.blank is not None:
-        layer.load_features(encoder.blank)
-    return layer

@@ -4,26 +4,15 @@ from __future__ import annotations
 
 import keras
 
-from mner_keras.layers import BiLSTM, CharCNN, Highway, WordEmbedding
-
-
-def text_inputs(max_characters: int) -> dict[str, keras.KerasTensor]:
-    """The inputs of the text side, by batch key."""
-    return {
-        "word_ids": keras.Input((None,), dtype="int32", name="word_ids"),
-        "char_ids": keras.Input((None, max_characters), dtype="int32", name="char_ids"),
-        "pos_ids": keras.Input((None,), dtype="int32", name="pos_ids"),
-        "token_mask": keras.Input((None,), dtype="bool", name="token_mask"),
-    }
+from mner_keras.data.preprocessor import PostPreprocessor
+from mner_keras.inputs import word_embedding
+from mner_keras.layers import BiLSTM, CharCNN, Highway
 
 
 def text_features(
+    preprocessor: PostPreprocessor,
     inputs: dict[str, keras.KerasTensor],
-    vocabulary_size: int,
-    frozen_vocabulary_size: int,
-    char_vocabulary_size: int,
-    pos_vocabulary_size: int,
-    word_dim: int,
+    word_dim: int | None,
     char_dim: int,
     pos_dim: int,
     hidden_dim: int,
@@ -33,9 +22,9 @@ def text_features(
 
     `x = [x^word; x^char; x^pos]`, `h~ = tanh(Highway(x))` (eq. 5), `H = BiLSTM(h~)` (eq. 6), with dropout on x and H.
     """
-    words = WordEmbedding(vocabulary_size, word_dim, frozen_vocabulary_size, name="word_embedding")(inputs["word_ids"])
-    characters = CharCNN(char_vocabulary_size, char_dim, char_dim, name="char_cnn")(inputs["char_ids"])
-    pos = keras.layers.Embedding(pos_vocabulary_size, pos_dim, name="pos_embedding")(inputs["pos_ids"])
+    words = word_embedding(preprocessor, word_dim, 200, unknown="normal")(inputs["word_ids"])
+    characters = CharCNN(preprocessor.char_vocabulary_size, char_dim, char_dim, name="char_cnn")(inputs["char_ids"])
+    pos = keras.layers.Embedding(preprocessor.pos_vocabulary_size, pos_dim, name="pos_embedding")(inputs["pos_ids"])
     tokens = keras.layers.Concatenate(name="token_representation")([words, characters, pos])
     tokens = keras.layers.Dropout(dropout, name="token_dropout")(tokens)
     tokens = keras.layers.Activation("tanh", name="token_tanh")(Highway(name="highway")(tokens))

@@ -14,7 +14,7 @@ _LAZY = {
     "FeatureStore": "mner_keras.vision",
     "InputError": "mner_keras.errors",
     "Post": "mner_keras.data",
-    "PostEncoder": "mner_keras.data",
+    "PostPreprocessor": "mner_keras.data",
     "TaggedPost": "mner_keras.tagger",
     "Tagger": "mner_keras.tagger",
     "load": "mner_keras.saving",

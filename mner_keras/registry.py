@@ -6,13 +6,9 @@ import dataclasses
 import importlib
 import importlib.util
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mner_keras.errors import InputError, did_you_mean
-
-if TYPE_CHECKING:
-    from mner_keras.system import System
-    from mner_keras.tagger import Tagger
 
 KERAS_FILE = "model.keras"
 EXTRA_MODULES = {"bert": ("keras_hub", "safetensors", "tokenizers"), "crf": ("pycrfsuite",)}
@@ -103,8 +99,8 @@ class ModelEntry:
         """Whether the class is a Keras model (a `Tagger`), which a run trains epoch by epoch."""
         return self.file == KERAS_FILE
 
-    def load_class(self) -> type[Tagger] | type[System]:
-        """Import the class."""
+    def load_class(self) -> type:
+        """Import the class: a `Tagger` or a `System`."""
         return getattr(importlib.import_module(self.module), self.class_name)
 
 
@@ -288,6 +284,13 @@ def find_model(name: str) -> ModelEntry:
         known = ", ".join(sorted(MODELS))
         raise InputError(f"expected a model ({known}), found {name!r}.{did_you_mean(name, MODELS)}")
     return MODELS[name]
+
+
+def training_of(model_class: type) -> Training:
+    """The paper's settings of a model's class; Adam, 0.001 and batches of 16 for a class that is not registered."""
+    names = {entry.class_name: entry.training for entry in MODELS.values()}
+    found = [names[base.__name__] for base in model_class.__mro__ if base.__name__ in names]
+    return found[0] if found else Training("adam", 0.001, batch_size=16)
 
 
 def import_models(package: str) -> None:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import importlib
+import io
 import json
 import os
 import zipfile
 import zlib
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from mner_keras.errors import InputError
 
 if TYPE_CHECKING:
-    from mner_keras.data.encoder import VisualInput
     from mner_keras.system import System
     from mner_keras.tagger import Tagger
+    from mner_keras.vision.visual_input import VisualInput
 
 # The modules whose import registers the classes of a file, by the package that the file names.
 _MODULES = {
@@ -54,7 +57,11 @@ def load(path: str | os.PathLike) -> Tagger | System:
 
     saved = config.get("config", {}).get("format", FORMAT)
     if saved != FORMAT:
-        raise InputError(f"expected a model of file format {FORMAT}, found {saved}: it is of another version", path)
+        raise InputError(
+            f"expected a model of file format {FORMAT}, found {saved}: made by mner-keras 0.1. `mner train "
+            "RUN/config.toml` trains it again",
+            path,
+        )
     for module in _MODULES[package]:
         importlib.import_module(module)
     import_models(package)
@@ -65,8 +72,24 @@ def load(path: str | os.PathLike) -> Tagger | System:
     except InputError:
         raise
     except (OSError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
+        if _is_quantized(path):
+            message = "expected a model, found a quantized one, which does not load: save it unquantized"
+            raise InputError(message, path) from error
         reason = str(error).strip().partition("\n")[0]
         raise InputError(f"expected a model of this version, found one that does not load ({reason})", path) from error
+
+
+def _is_quantized(path: str | os.PathLike) -> bool:
+    """Whether the weights in a `.keras` file are of one byte."""
+    import h5py
+
+    sizes: list[int] = []
+    try:
+        with zipfile.ZipFile(path) as archive, h5py.File(io.BytesIO(archive.read("model.weights.h5"))) as weights:
+            weights.visititems(lambda name, item: sizes.append(getattr(item, "dtype", np.dtype("float32")).itemsize))
+    except (OSError, KeyError, RuntimeError, zipfile.BadZipFile):
+        return False
+    return 1 in sizes
 
 
 def read_model_config(path: str | os.PathLike) -> dict:
@@ -111,17 +134,17 @@ def load_tagger(path: str | os.PathLike) -> Tagger | System:
     """Open a model that can tag posts, given its file or its run's folder.
 
     Raises:
-        InputError: what `load` raises, and for a model that was built without an encoder.
+        InputError: what `load` raises, and for a model that cannot tag posts (a `CRFModel`).
     """
     from mner_keras.crf_model import CRFModel
 
     model = load(find_model_file(path) if os.path.isdir(path) else path)
-    if isinstance(model, CRFModel) and getattr(model, "encoder", None) is None:
-        raise InputError(f"expected a model that tags posts, found a {type(model).__name__} without an encoder", path)
+    if isinstance(model, CRFModel) and not hasattr(model, "tag"):
+        raise InputError(f"expected a model that tags posts, found a {type(model).__name__}", path)
     return model
 
 
 def visual_input(model: Tagger | System) -> VisualInput | None:
     """What a model that `load_tagger` opened reads of a post's picture; `None` for nothing."""
-    encoder = getattr(model, "encoder", None)
-    return None if encoder is None else encoder.visual
+    preprocessor = getattr(model, "preprocessor", None)
+    return None if preprocessor is None else preprocessor.visual

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import os
 import warnings
@@ -12,17 +13,17 @@ import keras
 import numpy as np
 from keras import ops
 
-from mner_keras.best_tags import BestTags
 from mner_keras.crf_model import CRFModel
 from mner_keras.data.batches import PostBatches
-from mner_keras.data.cutting import cut, filled
-from mner_keras.data.encoder import PostEncoder
 from mner_keras.data.pictured import with_pictures
-from mner_keras.data.pipeline import inputs_of
+from mner_keras.data.pipeline import as_dataset
 from mner_keras.data.post import Post
+from mner_keras.data.preprocessor import PostPreprocessor
 from mner_keras.errors import InputError
-from mner_keras.metrics.entity_f1 import EntityF1
+from mner_keras.layers import CRFDecode
+from mner_keras.registry import Training, training_of
 from mner_keras.tagged_post import TaggedPost, as_post, tagged_post
+from mner_keras.training import TrainingSchedule, TrainingState, make_optimizer
 from mner_keras.vision.extractors import load_extractor
 from mner_keras.vision.feature_store import FeatureStore
 
@@ -32,149 +33,270 @@ if TYPE_CHECKING:
     from mner_keras.text.word_vectors import WordVectors
     from mner_keras.vision.extraction import Extractor
 
-FORMAT = 1
-"""The number of the file format; a file with another number is from another version."""
+FORMAT = 2
+"""The number of the file format of models."""
+
+TAGGING_BATCH = 64
+"""The posts per batch when a model tags, by default."""
+
+MIN_EVALUATION_BATCH = 32
+"""The fewest posts per batch when a model is evaluated, by default: smaller batches only cost time."""
 
 
 class Tagger(CRFModel):
-    """Base of the models: CRF loss, entity F1 in `fit`, decoding, `tag`, one file that does it all.
+    """Base class of the models: trains on posts, tags posts, and is saved to one self-contained file.
 
-    A subclass builds a functional graph over the batch keys of `PostEncoder` and passes it on; it keeps each argument
-    of its constructor as an attribute of that name, from which `get_config` reads them. `predict` gives potentials,
-    `tag` gives tags.
+    A subclass builds a functional graph over `batch_inputs(preprocessor)` and passes it on. It keeps each argument of
+    its constructor as an attribute of the same name, from which `get_config` reads them.
 
     Args:
-        inputs: `keras.Input` by batch key; further keys of a batch are not read.
-        outputs: a dict with `potentials` `[B, n, K]` and `mask` `[B, n]`, and what else the subclass reads.
-        encoder: turns posts into batches, and is saved with the model.
+        inputs: `keras.Input` by batch key; other keys of a batch are ignored.
+        outputs: a dict with `potentials` `[B, n, K]`, `mask` `[B, n]` and what else the subclass reads.
+        preprocessor: turns posts into batches, and is saved with the model. If it has pretrained word vectors, the
+            model's layer `word_embedding` copies them.
         loss_reduction: `"mean"` or `"sum"` over the posts of a batch.
+
+    Keras' `predict` and `decode` take arrays. `potentials`, `log_likelihood`, `tag` and `explain` take posts. To copy a
+    model use `type(model).from_config(model.get_config())`: `keras.models.clone_model` gives a plain functional model.
     """
 
-    encoder_defaults: dict[str, Any] = {"use_pos": False}
-    """The arguments of `PostEncoder.fit` that the paper's setting asks for."""
+    preprocessing: dict[str, Any] = {"use_pos": False}
+    """The arguments of `PostPreprocessor.fit` that belong to the paper's settings."""
 
     explained: dict[str, str] = {}
-    """What `explain` gives, by name, and the axes of each array: `n` tokens, `k` regions or objects, `d` features."""
+    """The arrays that `explain` returns, by name, and their axes: `n` tokens, `k` regions or objects, `d` features."""
 
     def __init__(
-        self, inputs: dict, outputs: dict, encoder: PostEncoder | None = None, loss_reduction: str = "mean", **kwargs
+        self, inputs: dict, outputs: dict, preprocessor: PostPreprocessor, loss_reduction: str = "mean", **kwargs
     ) -> None:
         if loss_reduction not in ("mean", "sum"):
             raise ValueError(f"`loss_reduction` must be 'mean' or 'sum'. Received: loss_reduction={loss_reduction!r}")
-        super().__init__(inputs, outputs, **kwargs)
-        self.encoder = encoder
+        super().__init__(inputs, outputs, tags=preprocessor.tags, **kwargs)
+        self.preprocessor = preprocessor
         self.loss_reduction = loss_reduction
-        self.f1 = EntityF1(encoder.tags) if encoder is not None else None
-        self._tracks_f1 = False
-        self._decoder = None
-        self._scorer = None
-        self._explainer = None
+        self._training: Training | None = None
+        self._schedule: dict[str, Any] | None = None
+        self._submodels: dict[str, keras.Model] = {}
         self._extractor = None
+        if preprocessor.vectors is not None:
+            self.get_layer("word_embedding").load_vectors(*preprocessor.word_vectors())
 
     @classmethod
-    def fit_encoder(
+    def fit_preprocessor(
         cls,
         posts: Iterable[Post],
         vectors: WordVectors | None = None,
         features: FeatureStore | str | os.PathLike | None = None,
+        pictures: bool = True,
         **options: Any,
-    ) -> PostEncoder:
-        """A `PostEncoder` with the settings of the model's paper.
+    ) -> PostPreprocessor:
+        """Return a `PostPreprocessor` with the settings of the model's paper.
 
         Args:
             posts: the training posts.
             vectors: pretrained word vectors.
-            features: the store of the pictures' features; without it the model sees no pictures.
-            options: arguments of `PostEncoder.fit` to set otherwise.
+            features: the store of the pictures' features; without it the sizes are those of the paper's extractor.
+            pictures: whether the posts' pictures are used; if not, every post counts as one without a picture.
+            options: other arguments of `PostPreprocessor.fit`.
         """
-        options = {**cls.encoder_defaults, **options}
-        if features is None and isinstance(options.get("visual"), str):
-            options["visual"] = cls.no_pictures(options.pop("visual_count", None))
-        return PostEncoder.fit(posts, vectors, features, **options)
-
-    @classmethod
-    def encoder_options(cls, arguments: dict[str, Any]) -> dict[str, Any]:
-        """Options of `fit_encoder` that follow from arguments of the model."""
-        return {"visual_count": arguments["num_objects"]} if "num_objects" in arguments else {}
-
-    @classmethod
-    def from_encoder(cls, encoder: PostEncoder, **arguments: Any) -> Tagger:
-        """Build the model for an encoder, and take over the encoder's word vectors.
-
-        Args:
-            encoder: gives the sizes of the vocabularies, of the tag set and of the visual features.
-            arguments: the model's other arguments.
-        """
-        sizes = {
-            "num_tags": encoder.num_tags,
-            "vocabulary_size": encoder.vocabulary_size,
-            "frozen_vocabulary_size": encoder.frozen_vocabulary_size,
-            "char_vocabulary_size": encoder.char_vocabulary_size,
-            "max_characters": encoder.max_characters,
-        }
-        if encoder.vectors is not None:
-            arguments.setdefault("word_dim", encoder.vectors.dim)
-        if encoder.visual is not None and "visual" in cls.encoder_defaults:
-            sizes["visual_dim"] = encoder.visual.dim
-        model = cls(**sizes, encoder=encoder, **arguments)
-        if encoder.vectors is not None:
-            model.get_layer("word_embedding").load_vectors(*encoder.word_vectors())
-        return model
+        return PostPreprocessor.fit(posts, vectors, features, pictures=pictures, **{**cls.preprocessing, **options})
 
     def call(self, inputs, training=None, mask=None):
-        # A batch may hold keys that this model does not read.
-        return super().call({name: inputs[name] for name in self._input_names()}, training=training)
+        # A batch may contain keys that this model does not read.
+        return super().call(self._select(inputs), training=training)
 
-    def fit(self, x=None, y=None, **kwargs):
-        if y is None:
-            # Data sets of posts come in their own order.
-            kwargs.setdefault("shuffle", False)
-        return super().fit(x, y, **kwargs)
-
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        self._tracks_f1 = self.f1 is not None and not training
-        if self._tracks_f1:
-            tags, _ = self.crf.decode(y_pred["potentials"], y_pred["mask"])
-            self.f1.update_state(y, tags, y_pred["mask"])
-        return super().compute_loss(x, y, y_pred, sample_weight, training)
-
-    def compute_metrics(self, x, y, y_pred, sample_weight=None):
-        results = super().compute_metrics(x, y, y_pred, sample_weight)
-        if self.f1 is not None and not self._tracks_f1:
-            results.pop(self.f1.name, None)
-        return results
-
-    def reduce_rows(self, values, outputs):
-        if self.loss_reduction == "mean":
-            return super().reduce_rows(values, outputs)
-        return ops.sum(ops.where(ops.any(outputs["mask"], axis=1), values, 0.0))
-
-    def predict(self, x, batch_size: int | None = None, **kwargs) -> np.ndarray:
-        """Potentials, float32 `[N, n, K]`, n the longest post's length; what stands beyond a post's end means nothing.
+    def compile(self, optimizer=None, training: Training | None = None, **kwargs) -> None:
+        """Configure the training.
 
         Args:
-            x: a data set of `encoder.dataset`, or a dict of arrays.
-            batch_size: for arrays.
+            optimizer: a Keras optimiser; by default the one of the model's paper. `fit` builds its learning rate
+                schedule as soon as the numbers of steps and epochs are known.
+            training: other settings than the paper's for the default optimiser.
+            kwargs: the other arguments of Keras' `compile`; `loss` and `metrics` are built in.
         """
-        if self._scorer is None:
-            self._scorer = self._submodel(self.output["potentials"])
-        if isinstance(x, dict):
-            return self._scorer.predict(self._select(x), batch_size=batch_size, **{"verbose": 0, **kwargs})
-        batches = [
-            np.asarray(self._scorer.predict_on_batch(self._select(inputs)), "float32") for inputs in inputs_of(x)
-        ]
-        length = max(batch.shape[1] for batch in batches)
-        return np.concatenate([np.pad(b, ((0, 0), (0, length - b.shape[1]), (0, 0))) for b in batches])
+        self._training = self._schedule = None
+        if optimizer is None:
+            self._training = training or training_of(type(self))
+            optimizer = make_optimizer(self._training)
+        super().compile(optimizer, **kwargs)
 
-    def decode(self, x: dict, batch_size: int | None = None) -> np.ndarray:
-        """The best tags of a dict of arrays, int32 `[B, n]`, 0 in masked positions."""
-        return ops.convert_to_numpy(self.crf.decode(self.predict(x, batch_size=batch_size), x["token_mask"])[0])
+    def get_compile_config(self) -> dict | None:
+        config = super().get_compile_config()
+        if config is None or self._training is None:
+            return config
+        return {**config, "optimizer": None, "training": dataclasses.asdict(self._training)}
+
+    def compile_from_config(self, config: dict) -> None:
+        training = config.pop("training", None)
+        config = keras.saving.deserialize_keras_object(config)
+        self.compile(**config, training=None if training is None else Training(**training))
+
+    def fit(
+        self,
+        x=None,
+        y=None,
+        features: FeatureStore | str | os.PathLike | None = None,
+        batch_size: int | None = None,
+        seed: int | None = None,
+        epochs: int = 1,
+        initial_epoch: int = 0,
+        validation_data=None,
+        callbacks=None,
+        **kwargs: Any,
+    ) -> keras.callbacks.History:
+        """Train the model.
+
+        Args:
+            x: posts with tags; or a data set of `preprocessor.dataset`; or, with `y`, a dict of arrays.
+            y: the tags of arrays, int32 `[N, n]`.
+            features: the store of the posts' pictures.
+            batch_size: posts per batch; by default that of the model's paper.
+            seed: the order of posts and the dropout depend on (seed, epoch) alone, so that a training that
+                `initial_epoch` or `keras.callbacks.BackupAndRestore` resumes equals one without interruption. By
+                default a new seed. The initial weights depend on `keras.utils.set_random_seed`.
+            epochs: the epoch at which to stop.
+            initial_epoch: the epoch at which to start.
+            validation_data: posts, whose pictures are in `features`; or `(posts, features)`; or what `x` and `y` may
+                be otherwise. Each epoch then reports `val_loss` and `val_f1`.
+            callbacks: as in Keras.
+            kwargs: the other arguments of Keras' `fit`.
+
+        Raises:
+            ValueError: `validation_split` with posts; data of unknown length where the settings depend on it.
+        """
+        batches = None
+        if _are_posts(x):
+            if kwargs.get("validation_split"):
+                raise ValueError(
+                    "`validation_split` must be 0 with posts: pass posts as `validation_data`. Received: "
+                    f"validation_split={kwargs['validation_split']}"
+                )
+            posts_per_batch = batch_size or training_of(type(self)).batch_size
+            batches = PostBatches(self.preprocessor, x, features, posts_per_batch, shuffle=True, seed=seed)
+            x, seed, batch_size = as_dataset(batches), batches.seed, None
+            kwargs.setdefault("validation_batch_size", self._batch_size(max(posts_per_batch, MIN_EVALUATION_BATCH)))
+        if validation_data is not None:
+            validation_data, kwargs["validation_batch_size"] = self._evaluation_data(
+                validation_data, features, kwargs.get("validation_batch_size")
+            )
+        if y is None:
+            # Data sets of posts have an order of their own.
+            kwargs.setdefault("shuffle", False)
+        return super().fit(
+            x,
+            y,
+            batch_size=batch_size,
+            epochs=epochs,
+            initial_epoch=initial_epoch,
+            validation_data=validation_data,
+            # The first callback: `BackupAndRestore` must find the training prepared.
+            callbacks=[TrainingState(initial_epoch, seed, batches), *keras.tree.flatten(callbacks or ())],
+            **kwargs,
+        )
+
+    def begin_training(self, steps_per_epoch: int | None, epochs: int, initial_epoch: int = 0) -> None:
+        """Prepare for a training of known length; `fit` calls it before the first step.
+
+        Args:
+            steps_per_epoch: steps per epoch; `None` if unknown.
+            epochs: the epoch at which the training stops.
+            initial_epoch: the epoch at which it starts.
+
+        Raises:
+            ValueError: the learning rate depends on the number of steps, which is unknown.
+        """
+        settings = self._training
+        if settings is None or not (settings.learning_rate_decay or settings.warmup):
+            return
+        check_steps(steps_per_epoch, "the schedule of the learning rate")
+        schedule = TrainingSchedule(
+            settings.learning_rate,
+            settings.learning_rate_decay,
+            settings.warmup,
+            steps_per_epoch,
+            epochs,
+            int(self.optimizer.iterations) - initial_epoch * steps_per_epoch,
+        )
+        if schedule.get_config() != self._schedule:
+            self._schedule = schedule.get_config()
+            self.optimizer.learning_rate = schedule
+            self.make_train_function(force=True)
+
+    def evaluate(self, x=None, y=None, features=None, batch_size: int | None = None, **kwargs: Any):
+        """Compute loss and F1 (0 to 1); returns what Keras' `evaluate` returns.
+
+        Args:
+            x: posts with tags; or a data set of `preprocessor.dataset`; or, with `y`, a dict of arrays.
+            y: the tags of arrays, int32 `[N, n]`.
+            features: the store of the posts' pictures.
+            batch_size: posts per batch.
+            kwargs: the other arguments of Keras' `evaluate`.
+        """
+        if _are_posts(x):
+            x, batch_size = self._evaluation_data(x, features, batch_size)
+        return super().evaluate(x, y, batch_size=batch_size, **kwargs)
+
+    def _evaluation_data(self, data: Any, features: Any, batch_size: int | None) -> tuple[Any, int | None]:
+        """Return a data set for posts or `(posts, features)`, other data as it is; and the batch size for Keras."""
+        if not _are_posts(data):
+            if not (isinstance(data, (tuple, list)) and len(data) == 2 and _are_posts(data[0])):
+                return data, batch_size
+            data, features = data
+        if self.preprocessor.bucket:
+            # Posts of similar length share a batch; the scores do not depend on the order.
+            data = sorted(data, key=len)
+        batch_size = batch_size or self._batch_size(MIN_EVALUATION_BATCH)
+        return as_dataset(PostBatches(self.preprocessor, data, features, batch_size)), None
+
+    def _batch_size(self, usual: int) -> int:
+        """Return the usual batch size; the paper's for a model whose results depend on the batch."""
+        return usual if self.preprocessor.bucket else training_of(type(self)).batch_size
+
+    def potentials(self, posts: Iterable[Post | str | Sequence[str]], features=None, batch_size: int | None = None):
+        """Return the potentials of each post's tokens, a list of float32 `[n, K]`.
+
+        Args:
+            posts: posts, plain texts, or lists of tokens.
+            features: the store of the posts' pictures.
+            batch_size: posts per batch.
+        """
+        posts = [as_post(post) for post in posts]
+        found: list[Any] = [None] * len(posts)
+        for rows, inputs in self._batches(posts, features, batch_size):
+            arrays = self._submodel("potentials").predict_on_batch(self._select(inputs))
+            for row, array in zip(rows, arrays, strict=False):
+                found[row] = np.asarray(array, "float32")[: len(posts[row])]
+        return found
+
+    def log_likelihood(self, posts: Iterable[Post], features=None, batch_size: int | None = None) -> np.ndarray:
+        """Return the log-likelihood of each post's tags, float32 `[N]`.
+
+        Args:
+            posts: posts with tags.
+            features: the store of the posts' pictures.
+            batch_size: posts per batch.
+
+        Raises:
+            InputError: a post without tags, or with a tag that the model does not know.
+        """
+        posts = list(posts)
+        if any(post.tags is None for post in posts):
+            raise InputError("expected posts with tags, found posts without")
+        found = np.zeros(len(posts), "float32")
+        for rows, inputs in self._batches(posts, features, batch_size):
+            potentials = self._submodel("potentials").predict_on_batch(self._select(inputs))
+            tags = np.zeros(inputs["token_mask"].shape, "int32")
+            for i, row in enumerate(rows):
+                tags[i, : len(posts[row])] = self.preprocessor.tag_ids(posts[row].tags)
+            scores = self.crf.log_likelihood(potentials, tags, inputs["token_mask"])
+            found[rows] = ops.convert_to_numpy(scores)[: len(rows)]
+        return found
 
     def tag(
         self,
         posts: Iterable[Post | str | Sequence[str]],
         features: FeatureStore | str | os.PathLike | None = None,
-        batch_size: int = 64,
+        batch_size: int | None = None,
         pictures: Sequence[str | os.PathLike | Image.Image | None] | None = None,
         extractor: Extractor | None = None,
     ) -> list[TaggedPost]:
@@ -182,27 +304,28 @@ class Tagger(CRFModel):
 
         Args:
             posts: posts, plain texts, or lists of tokens.
-            features: the store of the posts' pictures; without it, or for a picture that it does not hold, a post
-                counts as one without a picture.
-            batch_size: posts computed at once.
-            pictures: instead of `features`, a path, a PIL image or `None` for each post. One that cannot be read is
-                warned of and counts as none.
-            extractor: turns `pictures` into vectors; by default, what made the features that the model learned from.
+            features: the store of the posts' pictures. A post whose picture it does not contain counts as one without a
+                picture, and so does every post without `features`.
+            batch_size: posts per batch.
+            pictures: instead of `features`, a path, a PIL image or `None` for each post. A picture that cannot be read
+                counts as none, with a warning.
+            extractor: turns `pictures` into features; by default the extractor that created the training features.
 
         Returns:
-            a `TaggedPost` for each post, in order. An entity's score is the smallest marginal probability of its tags.
+            a `TaggedPost` for each post, in order. The score of an entity is the smallest marginal probability of its
+            tags.
 
         Raises:
-            ValueError: the model was built without an encoder; as many pictures as posts were not given.
-            InputError: features of another width than the model's; pictures that the model cannot take.
+            ValueError: the numbers of pictures and posts differ; both `features` and `pictures` are given.
+            InputError: features of another width than the model's; pictures that the model cannot read.
         """
         posts = [as_post(post) for post in posts]
         tagged: list[TaggedPost | None] = [None] * len(posts)
         for rows, inputs in self._batches(posts, features, batch_size, pictures, extractor):
-            tags, scores = self._decode_batch(inputs)
-            for row, row_tags, row_scores in zip(rows, tags, scores, strict=False):
+            tags, scores = self._submodel("tags").predict_on_batch(self._select(inputs))
+            for row, row_tags, row_scores in zip(rows, np.asarray(tags), np.asarray(scores), strict=False):
                 post = posts[row]
-                names = tuple(self.encoder.tags[i] for i in row_tags[: len(post)])
+                names = tuple(self.preprocessor.tags[i] for i in row_tags[: len(post)])
                 tagged[row] = tagged_post(post, names, row_scores)
         return tagged
 
@@ -210,31 +333,29 @@ class Tagger(CRFModel):
         self,
         posts: Iterable[Post | str | Sequence[str]],
         features: FeatureStore | str | os.PathLike | None = None,
-        batch_size: int = 64,
+        batch_size: int | None = None,
         pictures: Sequence[str | os.PathLike | Image.Image | None] | None = None,
         extractor: Extractor | None = None,
     ) -> list[dict[str, np.ndarray]]:
-        """What the model attended to in posts, as it tags them.
+        """Return what the model attends to when it tags posts.
 
         Args:
-            posts: as those of `features`, `batch_size`, `pictures` and `extractor`, arguments of `tag`.
+            posts: as in `tag`, like the other arguments.
 
         Returns:
             for each post, float32 arrays by the names in `explained`, without padding.
 
         Raises:
             ValueError: as `tag`.
-            InputError: as `tag`; a model that attends to nothing.
+            InputError: as `tag`; the model has no attention.
         """
         names = [name for name in self.explained if name in self.output]
         if not names:
-            raise InputError(f"expected a model that attends to something, found a {type(self).__name__}")
+            raise InputError(f"{type(self).__name__} has no attention to explain")
         posts = [as_post(post) for post in posts]
-        if self._explainer is None:
-            self._explainer = self._submodel({name: self.output[name] for name in names})
         found: list[dict[str, np.ndarray]] = [{} for _ in posts]
         for rows, inputs in self._batches(posts, features, batch_size, pictures, extractor):
-            arrays = self._explainer.predict_on_batch(filled(self._select(inputs)))
+            arrays = self._submodel("explained").predict_on_batch(self._select(inputs))
             seen = inputs["visual_mask"].sum(axis=1) if "visual_mask" in inputs else np.zeros(len(rows), int)
             for name in names:
                 for array, row, count in zip(arrays[name], rows, seen, strict=False):
@@ -244,37 +365,37 @@ class Tagger(CRFModel):
         return found
 
     def get_config(self) -> dict:
-        """The constructor's arguments, each of which is an attribute; the encoder as plain JSON values."""
+        """Return the constructor's arguments, the preprocessor as plain JSON values."""
         names = [name for name in inspect.signature(type(self).__init__).parameters if name != "self"]
         config = {name: getattr(self, name) for name in names}
-        if self.encoder is not None:
-            config["encoder"] = self.encoder.get_config()
-        return {"format": FORMAT, **config}
+        return {"format": FORMAT, **config, "preprocessor": self.preprocessor.get_config()}
 
     @classmethod
     def from_config(cls, config: dict, custom_objects=None) -> Tagger:
-        config = dict(config)
-        config.pop("format", None)
-        if isinstance(config.get("encoder"), dict):
-            config["encoder"] = PostEncoder.from_config(config["encoder"])
-        return cls(**config)
+        config = {name: value for name, value in config.items() if name != "format"}
+        return cls(**{**config, "preprocessor": PostPreprocessor.from_config(config["preprocessor"])})
 
-    def _input_names(self) -> list[str]:
-        return list(self.input)
-
-    def _select(self, inputs: dict) -> dict:
-        return {name: inputs[name] for name in self._input_names()}
-
-    def _submodel(self, outputs) -> keras.Model:
-        """A functional model that shares this one's layers and gives something else of it."""
-        return keras.Model(self.input, outputs)
+    def _submodel(self, gives: str) -> keras.Model:
+        """Return the functional model that shares this one's layers and gives potentials, tags or what is explained."""
+        if gives not in self._submodels:
+            if gives == "tags":
+                outputs = CRFDecode(self.crf, name="decode")(self.output["potentials"], self.output["mask"])
+            elif gives == "explained":
+                outputs = {name: self.output[name] for name in self.explained if name in self.output}
+            else:
+                outputs = self.output[gives]
+            self._submodels[gives] = keras.Model(self.input, outputs)
+        return self._submodels[gives]
 
     def _batches(
-        self, posts: list[Post], features: Any, batch_size: int, pictures: Any, extractor: Extractor | None
+        self,
+        posts: list[Post],
+        features: Any,
+        batch_size: int | None,
+        pictures: Any = None,
+        extractor: Extractor | None = None,
     ) -> Iterator[tuple[np.ndarray, dict]]:
-        """The posts' positions and inputs, batch by batch: posts of similar length share one."""
-        if self.encoder is None:
-            raise ValueError("`tag` needs a model with an encoder: build it with `from_encoder`, or load a saved one")
+        """Yield the posts' positions and inputs, batch by batch; posts of similar length share a batch."""
         if not posts:
             return
         named = posts
@@ -282,19 +403,28 @@ class Tagger(CRFModel):
             if features is not None:
                 raise ValueError("`features` and `pictures` exclude each other. Received: both")
             if extractor is None:
-                extractor = self._extractor = self._extractor or load_extractor(self.encoder.visual)
+                extractor = self._extractor = self._extractor or load_extractor(self.preprocessor.visual)
             named, features = with_pictures(posts, pictures, extractor)
-        batches = PostBatches(self.encoder, named, features, batch_size, labelled=False)
-        order = np.argsort(batches.lengths, kind="stable")
-        for rows in cut(order, batches.lengths, batch_size):
-            yield rows, batches.batch(rows)[0]
+        batch_size = batch_size or self._batch_size(TAGGING_BATCH)
+        yield from PostBatches(self.preprocessor, named, features, batch_size, labelled=False).by_length()
         for reason in features.failed.values() if pictures is not None else ():
             warnings.warn(f"{reason}: taken as no picture", stacklevel=3)
 
-    def _decode_batch(self, inputs: dict) -> tuple[np.ndarray, np.ndarray]:
-        if self._decoder is None:
-            best = BestTags(self.crf, name="decode")
-            self._decoder = self._submodel(best(self.output["potentials"], self.output["mask"]))
-        rows, length = inputs["token_mask"].shape
-        tags, scores = self._decoder.predict_on_batch(filled(self._select(inputs)))
-        return np.asarray(tags)[:rows, :length], np.asarray(scores)[:rows, :length]
+
+def check_steps(steps_per_epoch: int | None, needed_by: str) -> None:
+    """Raise `ValueError` if the number of steps per epoch is unknown.
+
+    Args:
+        steps_per_epoch: the number; `None` if unknown.
+        needed_by: what depends on it.
+    """
+    if steps_per_epoch is None:
+        raise ValueError(
+            f"`steps_per_epoch` must be given with data of unknown length: {needed_by} depends on it. Received: "
+            "steps_per_epoch=None"
+        )
+
+
+def _are_posts(data: Any) -> bool:
+    """Whether data is a sequence of posts."""
+    return isinstance(data, Sequence) and all(isinstance(post, Post) for post in data[:1])

@@ -1,20 +1,16 @@
-"""What all tests share: the layer harness on the path, the `slow` mark, the same random numbers in every test."""
+"""What all tests share: the small corpus and the same random numbers in every test."""
 
 import sys
-from pathlib import Path
 
 import pytest
 
-for _folder in (
-    "agban",
-    "baselines",
-    "equations",
-    "layers",
-    "models",
-    "views",
-    "vision/mask_rcnn",
-):  # `released_oracle`, `chromium`, `paper`, `layer_harness`, `tiny` ...
-    sys.path.insert(0, str(Path(__file__).parent / _folder))
+
+@pytest.fixture(scope="session")
+def corpus(tmp_path_factory):
+    """The folder of the small corpus; the tests must not change it."""
+    from small_corpus import write_corpus
+
+    return write_corpus(tmp_path_factory.mktemp("corpus") / "small")
 
 
 @pytest.fixture(autouse=True)

@@ -233,9 +233,9 @@ def test_the_features_page_s_extractor_runs(tmp_path, monkeypatch, capsys):
     exec(compile(first, "features.md, block 1", "exec"), names)
     assert "added=3" in capsys.readouterr().out
     post = Post(("Anna", "saw", "Rome"), ("B-PER", "O", "B-LOC"), chosen[0].stem, ("NNP", "VBD", "NNP"))
-    encoder = HSN.fit_encoder([post], features="colours.h5")
+    preprocessor = HSN.fit_preprocessor([post], features="colours.h5")
     (tmp_path / "runs" / "colours").mkdir(parents=True)
-    model = HSN.from_encoder(encoder, hidden_dim=8, char_dim=4)
+    model = HSN(preprocessor, hidden_dim=8, char_dim=4)
     model.save("runs/colours/model.keras")
     stored = model.tag([post], "colours.h5")
     assert model.tag([post], pictures=[chosen[0]], extractor=names["Colours"]())[0].tags == stored[0].tags

@@ -65,12 +65,18 @@ class ReleasedCRF(CRF):
         initial[:, -2] = initial[-1] = initial[:, 0] = initial[0] = FORBIDDEN
         self.transitions.assign(initial)
 
+    @property
+    def tag_count(self) -> int:
+        return len(self.labels)
+
     def log_likelihood(self, potentials, tags, mask=None):
         """Log-likelihood of tag sequences, `[B]`; see `CRF.log_likelihood`."""
         tags = ops.cast(tags, "int32")
         if mask is not None:
             tags = ops.where(ops.cast(mask, "bool"), tags, 0)
-        labels = ops.take(ops.convert_to_tensor(self.labels, "int32"), tags)
+        known = (tags >= 0) & (tags < self.tag_count)
+        labels = ops.take(ops.convert_to_tensor(self.labels, "int32"), ops.where(known, tags, 0))
+        labels = ops.where(known, labels, -1)
         return super().log_likelihood(potentials, labels, mask)
 
     def decode(self, potentials, mask=None):

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import keras
 
-from mner_keras.baselines.inputs import RegionTagger, check_widths, region_inputs, token_inputs
 from mner_keras.baselines.layers import FiltrationGate, GatedFusion, GuidedAttention, PooledCharCNN
-from mner_keras.data.encoder import PostEncoder
-from mner_keras.layers import CRF, BiLSTM, WordEmbedding
-from mner_keras.layers.checks import check_choice, check_rate
+from mner_keras.data.preprocessor import PostPreprocessor
+from mner_keras.inputs import batch_inputs, word_embedding
+from mner_keras.layers import CRF, BiLSTM
+from mner_keras.layers.checks import check_choice, check_rate, check_widths
+from mner_keras.tagger import Tagger
+from mner_keras.vision.visual_input import VGG16_REGIONS
 
 
 @keras.saving.register_keras_serializable(package="mner_keras")
-class AdaptiveCoAttention(RegionTagger):
+class AdaptiveCoAttention(Tagger):
     """Adaptive co-attention network.
 
     Words pass a BiLSTM, their characters convolutions; both together pass a second BiLSTM, `h_t`. Regions are projected
@@ -31,59 +33,46 @@ class AdaptiveCoAttention(RegionTagger):
     posts at 35 tokens; this does not.
 
     Args:
-        num_tags: the number of tags, K.
-        vocabulary_size: rows of the trainable word table.
-        char_vocabulary_size: rows of the character table.
-        frozen_vocabulary_size: rows of the frozen word table.
-        max_characters: characters of a token in a batch.
-        word_dim: width of the word vectors.
+        preprocessor: turns posts into batches, and is saved with the model (`fit_preprocessor`).
+        word_dim: width of the word vectors; by default that of the pretrained vectors, else 200.
         char_dim: width of the characters' vectors.
         char_filters: filters of each character convolution.
         char_hidden_dim: width of the dense layer behind them.
         char_units: width of the characters' part of a token.
         hidden_dim: width of each BiLSTM; half of it a direction.
-        visual_dim: width of the regions' features.
         fusion_dim: width of v, of the attentions' hidden layers, of m and of u.
         score: how the projections of guide and guided meet, `"concatenate"` as given, or `"joint"`; see
             `GuidedAttention`.
         dropout: rate within the character network.
-        encoder: turns posts into batches, and is saved with the model.
         loss_reduction: `"mean"` or `"sum"` over the posts of a batch.
 
     Example:
 
-    >>> encoder = AdaptiveCoAttention.fit_encoder(load_dataset("sample")["train"])
-    >>> model = AdaptiveCoAttention.from_encoder(encoder)
+    >>> preprocessor = AdaptiveCoAttention.fit_preprocessor(load_dataset("sample")["train"])
+    >>> model = AdaptiveCoAttention(preprocessor)
 
     Reference:
         Zhang, Fu, Liu & Huang, "Adaptive co-attention network for named entity recognition in tweets", AAAI 2018.
     """
 
-    encoder_defaults = {**RegionTagger.encoder_defaults, "max_characters": 30}
+    preprocessing = {"use_pos": False, "visual": VGG16_REGIONS, "max_characters": 30}
 
     def __init__(
         self,
-        num_tags: int,
-        vocabulary_size: int,
-        char_vocabulary_size: int,
-        frozen_vocabulary_size: int = 0,
-        max_characters: int = 30,
-        word_dim: int = 200,
+        preprocessor: PostPreprocessor,
+        word_dim: int | None = None,
         char_dim: int = 30,
         char_filters: int = 32,
         char_hidden_dim: int = 100,
         char_units: int = 50,
         hidden_dim: int = 400,
-        visual_dim: int = 512,
         fusion_dim: int = 200,
         score: str = "concatenate",
         dropout: float = 0.25,
-        encoder: PostEncoder | None = None,
         loss_reduction: str = "mean",
         name: str = "adaptive_co_attention",
     ) -> None:
         check_widths(
-            word_dim=word_dim,
             char_dim=char_dim,
             char_filters=char_filters,
             char_hidden_dim=char_hidden_dim,
@@ -94,14 +83,12 @@ class AdaptiveCoAttention(RegionTagger):
         check_rate("dropout", dropout)
         check_choice("score", score, ("concatenate", "joint"))
         # === Text ===
-        inputs = {**token_inputs(max_characters), **region_inputs(visual_dim)}
+        inputs = batch_inputs(preprocessor)
         token_mask, region_mask = inputs["token_mask"], inputs["visual_mask"]
-        words = WordEmbedding(
-            vocabulary_size, word_dim, frozen_vocabulary_size, unknown="uniform", name="word_embedding"
-        )(inputs["word_ids"])
+        words = word_embedding(preprocessor, word_dim, 200, unknown="uniform")(inputs["word_ids"])
         words = BiLSTM(hidden_dim, name="bilstm")(words, mask=token_mask)
         characters = PooledCharCNN(
-            char_vocabulary_size,
+            preprocessor.char_vocabulary_size,
             char_dim,
             char_filters,
             hidden_units=char_hidden_dim,
@@ -121,27 +108,21 @@ class AdaptiveCoAttention(RegionTagger):
         fused = GatedFusion(fusion_dim, name="fusion")(seen, read)  # m [B, n, fusion]
         filtered = FiltrationGate(fusion_dim, name="filtration")(text, fused)  # u [B, n, fusion]
         features = keras.layers.Concatenate(name="features")([text, filtered])
-        scores = keras.layers.Dense(num_tags, name="potentials")(features)
-        potentials = CRF(num_tags, name="crf")(scores, mask=token_mask)
+        scores = keras.layers.Dense(preprocessor.num_tags, name="potentials")(features)
+        potentials = CRF(preprocessor.num_tags, name="crf")(scores, mask=token_mask)
         super().__init__(
             inputs,
             {"potentials": potentials, "mask": token_mask},
-            encoder=encoder,
+            preprocessor=preprocessor,
             loss_reduction=loss_reduction,
             name=name,
         )
-        self.num_tags = num_tags
-        self.vocabulary_size = vocabulary_size
-        self.char_vocabulary_size = char_vocabulary_size
-        self.frozen_vocabulary_size = frozen_vocabulary_size
-        self.max_characters = max_characters
         self.word_dim = word_dim
         self.char_dim = char_dim
         self.char_filters = char_filters
         self.char_hidden_dim = char_hidden_dim
         self.char_units = char_units
         self.hidden_dim = hidden_dim
-        self.visual_dim = visual_dim
         self.fusion_dim = fusion_dim
         self.score = score
         self.dropout = dropout

@@ -10,10 +10,11 @@ import keras
 import numpy as np
 from keras import ops
 
-from mner_keras.baselines.bert_preset import load_backbone, load_subwords, make_backbone
+from mner_keras.baselines.bert_preset import load_subwords, make_backbone
 from mner_keras.baselines.layers import FirstSubwords
-from mner_keras.data.encoder import PostEncoder
 from mner_keras.data.post import Post
+from mner_keras.data.preprocessor import PostPreprocessor
+from mner_keras.inputs import batch_inputs
 from mner_keras.layers import CRF
 from mner_keras.layers.checks import check_choice, check_rate
 from mner_keras.tagger import Tagger
@@ -44,20 +45,16 @@ class BertNER(Tagger):
     reads no preset.
 
     Args:
-        num_tags: the number of tags, K.
-        backbone: the sizes of `keras_hub.models.BertBackbone`, which a preset gives.
-        preset: what the weights came from, for the record. `from_encoder` reads it: a preset of KerasHub
-            (`"bert_base_en"` is cased BERT BASE), or a local Hugging Face folder.
+        preprocessor: turns posts into batches, and is saved with the model; `fit_preprocessor` reads the preset.
         crf: whether a CRF reads the potentials; else each token's tag is chosen by itself.
         dropout: rate on the tokens' vectors; the BERT's own is its preset's.
-        encoder: turns posts into batches, and is saved with the model.
         loss_reduction: `"mean"` or `"sum"` over the posts of a batch.
 
     Example:
 
     >>> posts = load_dataset("sample")["train"]
-    >>> encoder = BertNER.fit_encoder(posts, preset="bert_base_en")
-    >>> model = BertNER.from_encoder(encoder, preset="bert_base_en")
+    >>> preprocessor = BertNER.fit_preprocessor(posts, preset="bert_base_en")
+    >>> model = BertNER(preprocessor)
 
     Reference:
         Devlin, Chang, Lee & Toutanova, "BERT: pre-training of deep bidirectional transformers for language
@@ -66,24 +63,18 @@ class BertNER(Tagger):
 
     def __init__(
         self,
-        num_tags: int,
-        backbone: dict[str, Any],
-        preset: str = PRESET,
+        preprocessor: PostPreprocessor,
         crf: bool = True,
         dropout: float = 0.1,
-        encoder: PostEncoder | None = None,
         loss_reduction: str = "mean",
         name: str = "bert_ner",
     ) -> None:
         check_choice("crf", crf, (True, False))
         check_rate("dropout", dropout)
-        bert = make_backbone(backbone)
-        inputs = {
-            "subword_ids": keras.Input((None,), dtype="int32", name="subword_ids"),
-            "subword_mask": keras.Input((None,), dtype="bool", name="subword_mask"),
-            "first_subwords": keras.Input((None,), dtype="int32", name="first_subwords"),
-            "token_mask": keras.Input((None,), dtype="bool", name="token_mask"),
-        }
+        if preprocessor.subwords is None:
+            raise ValueError("`preprocessor` must have subwords: create it with `BertNER.fit_preprocessor`")
+        bert = make_backbone(preprocessor.subwords.backbone)
+        inputs = batch_inputs(preprocessor)
         pieces = bert(
             {
                 "token_ids": inputs["subword_ids"],
@@ -94,23 +85,22 @@ class BertNER(Tagger):
         tokens = FirstSubwords(name="first_pieces")(pieces, inputs["first_subwords"])  # [B, n, d]
         tokens = keras.layers.Dropout(dropout, name="token_dropout")(tokens)
         scores = keras.layers.Dense(
-            num_tags, kernel_initializer=keras.initializers.TruncatedNormal(stddev=0.02), name="potentials"
+            preprocessor.num_tags, kernel_initializer=keras.initializers.TruncatedNormal(stddev=0.02), name="potentials"
         )(tokens)
-        layer = CRF(num_tags, boundary=crf, name="crf")
+        layer = CRF(preprocessor.num_tags, boundary=crf, name="crf")
         potentials = layer(scores, mask=inputs["token_mask"])
         if not crf:
-            layer.transitions.assign(np.zeros((num_tags, num_tags)))
+            layer.transitions.assign(np.zeros((preprocessor.num_tags,) * 2))
             layer.trainable = False
         super().__init__(
             inputs,
             {"potentials": potentials, "mask": inputs["token_mask"]},
-            encoder=encoder,
+            preprocessor=preprocessor,
             loss_reduction=loss_reduction,
             name=name,
         )
-        self.num_tags = num_tags
-        self.backbone = dict(backbone)
-        self.preset = preset
+        if preprocessor.subwords.weights is not None:
+            bert.set_weights(preprocessor.subwords.weights)
         self.use_crf = crf
         self.dropout = dropout
 
@@ -119,35 +109,25 @@ class BertNER(Tagger):
         return {**super().get_config(), "crf": self.use_crf}
 
     @classmethod
-    def fit_encoder(
-        cls, posts: Iterable[Post], vectors: None = None, features: None = None, preset: str = PRESET, **options: Any
-    ) -> PostEncoder:
-        """A `PostEncoder` with the word pieces of a preset; it takes neither word vectors nor pictures."""
+    def fit_preprocessor(
+        cls,
+        posts: Iterable[Post],
+        vectors: None = None,
+        features: None = None,
+        preset: str | os.PathLike = PRESET,
+        **options: Any,
+    ) -> PostPreprocessor:
+        """Return a `PostPreprocessor` with the word pieces of a preset.
+
+        Args:
+            posts: the training posts.
+            vectors: `None`; a BERT reads no word vectors.
+            features: `None`; it reads no pictures.
+            preset: a preset of KerasHub (`"bert_base_en"` is cased BERT BASE), or a local Hugging Face folder. Its
+                weights become those of the model.
+            options: other arguments of `PostPreprocessor.fit`.
+        """
         for name, value in (("vectors", vectors), ("features", features)):
             if value is not None:
                 raise ValueError(f"`{name}` must be None: a BERT reads word pieces alone. Received: {name}={value!r}")
-        return super().fit_encoder(posts, subwords=load_subwords(preset), **options)
-
-    @classmethod
-    def encoder_options(cls, arguments: dict[str, Any]) -> dict[str, Any]:
-        return {"preset": arguments["preset"]} if "preset" in arguments else {}
-
-    @classmethod
-    def from_encoder(cls, encoder: PostEncoder, preset: str | os.PathLike = PRESET, **arguments: Any) -> BertNER:
-        """Build the model for an encoder, with the weights of a preset.
-
-        Args:
-            encoder: one of `fit_encoder`, with the same preset.
-            preset: a preset of KerasHub, or a local Hugging Face folder.
-            arguments: the model's other arguments.
-        """
-        bert, sizes = load_backbone(preset)
-        pieces = 0 if encoder.subwords is None else len(encoder.subwords.vocabulary)
-        if not 0 < pieces <= sizes["vocabulary_size"]:
-            raise ValueError(
-                f"`encoder` must have the word pieces of the preset, {sizes['vocabulary_size']:,}. Received: an "
-                f"encoder with {pieces:,}"
-            )
-        model = cls(num_tags=encoder.num_tags, backbone=sizes, preset=os.fspath(preset), encoder=encoder, **arguments)
-        model.get_layer("backbone").set_weights(bert.get_weights())
-        return model
+        return super().fit_preprocessor(posts, subwords=load_subwords(preset), **options)

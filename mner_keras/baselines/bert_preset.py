@@ -53,7 +53,7 @@ def load_backbone(preset: str | os.PathLike) -> tuple[keras.Model, dict[str, Any
 
 
 def load_subwords(preset: str | os.PathLike) -> Subwords:
-    """The word pieces of a preset, whose BERT says how many of them a post may have.
+    """Return the word pieces of a preset, with the sizes and weights of its BERT.
 
     Args:
         preset: as for `load_backbone`; a folder also holds `vocab.txt` and `tokenizer_config.json`.
@@ -63,8 +63,16 @@ def load_subwords(preset: str | os.PathLike) -> Subwords:
     """
     hub = _keras_hub()
     tokenizer = _load(hub.models.BertTokenizer, preset)
-    backbone = _load(hub.models.BertBackbone, preset, load_weights=False)
-    return Subwords(tokenizer.get_vocabulary(), tokenizer.lowercase, backbone.max_sequence_length)
+    backbone, sizes = load_backbone(preset)
+    vocabulary = tokenizer.get_vocabulary()
+    if len(vocabulary) > sizes["vocabulary_size"]:
+        raise InputError(
+            f"expected at most {sizes['vocabulary_size']:,} word pieces, found {len(vocabulary):,} in {preset!r}"
+        )
+    name = os.path.basename(os.fspath(preset))
+    subwords = Subwords(vocabulary, tokenizer.lowercase, sizes["max_sequence_length"], name, sizes)
+    subwords.weights = backbone.get_weights()
+    return subwords
 
 
 def _without_pooler(backbone: keras.Model) -> keras.Model:

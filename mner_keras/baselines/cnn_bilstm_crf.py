@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import keras
 
-from mner_keras.baselines.inputs import check_widths, token_inputs
-from mner_keras.data.encoder import PostEncoder
-from mner_keras.layers import CRF, BiLSTM, CharCNN, WordEmbedding
-from mner_keras.layers.checks import check_rate
+from mner_keras.data.preprocessor import PostPreprocessor
+from mner_keras.inputs import batch_inputs, word_embedding
+from mner_keras.layers import CRF, BiLSTM, CharCNN
+from mner_keras.layers.checks import check_rate, check_widths
 from mner_keras.tagger import Tagger
 
 
@@ -21,23 +21,18 @@ class CNNBiLSTMCRF(Tagger):
     in `mner train`; that it clips the norm of all gradients together is our reading.
 
     Args:
-        num_tags: the number of tags, K.
-        vocabulary_size: rows of the trainable word table.
-        char_vocabulary_size: rows of the character table.
-        frozen_vocabulary_size: rows of the frozen word table.
-        max_characters: characters of a token in a batch.
-        word_dim: width of the word vectors.
+        preprocessor: turns posts into batches, and is saved with the model (`fit_preprocessor`).
+        word_dim: width of the word vectors; by default that of the pretrained vectors, else 100.
         char_dim: width of the characters' vectors.
         char_filters: filters of width 3 of the character convolution.
         hidden_dim: width of h; half of it a direction of the BiLSTM.
         dropout: rate on the characters' vectors, on the BiLSTM's input and on its output.
-        encoder: turns posts into batches, and is saved with the model.
         loss_reduction: `"mean"` or `"sum"` over the posts of a batch.
 
     Example:
 
-    >>> encoder = CNNBiLSTMCRF.fit_encoder(load_dataset("sample")["train"])
-    >>> model = CNNBiLSTMCRF.from_encoder(encoder)
+    >>> preprocessor = CNNBiLSTMCRF.fit_preprocessor(load_dataset("sample")["train"])
+    >>> model = CNNBiLSTMCRF(preprocessor)
 
     Reference:
         Ma & Hovy, "End-to-end sequence labeling via bi-directional LSTM-CNNs-CRF", ACL 2016.
@@ -45,48 +40,36 @@ class CNNBiLSTMCRF(Tagger):
 
     def __init__(
         self,
-        num_tags: int,
-        vocabulary_size: int,
-        char_vocabulary_size: int,
-        frozen_vocabulary_size: int = 0,
-        max_characters: int = 24,
-        word_dim: int = 100,
+        preprocessor: PostPreprocessor,
+        word_dim: int | None = None,
         char_dim: int = 30,
         char_filters: int = 30,
         hidden_dim: int = 400,
         dropout: float = 0.5,
-        encoder: PostEncoder | None = None,
         loss_reduction: str = "mean",
         name: str = "cnn_bilstm_crf",
     ) -> None:
-        check_widths(word_dim=word_dim, char_dim=char_dim, char_filters=char_filters, hidden_dim=hidden_dim)
+        check_widths(char_dim=char_dim, char_filters=char_filters, hidden_dim=hidden_dim)
         check_rate("dropout", dropout)
-        inputs = token_inputs(max_characters)
+        inputs = batch_inputs(preprocessor)
         token_mask = inputs["token_mask"]
-        words = WordEmbedding(
-            vocabulary_size, word_dim, frozen_vocabulary_size, unknown="uniform", name="word_embedding"
-        )(inputs["word_ids"])
-        characters = CharCNN(char_vocabulary_size, char_dim, char_filters, dropout=dropout, name="char_cnn")(
-            inputs["char_ids"]
-        )
+        words = word_embedding(preprocessor, word_dim, 100, unknown="uniform")(inputs["word_ids"])
+        characters = CharCNN(
+            preprocessor.char_vocabulary_size, char_dim, char_filters, dropout=dropout, name="char_cnn"
+        )(inputs["char_ids"])
         tokens = keras.layers.Concatenate(name="token_representation")([words, characters])
         tokens = keras.layers.Dropout(dropout, name="token_dropout")(tokens)
         hidden = BiLSTM(hidden_dim, name="bilstm")(tokens, mask=token_mask)
         hidden = keras.layers.Dropout(dropout, name="text_dropout")(hidden)
-        scores = keras.layers.Dense(num_tags, name="potentials")(hidden)
-        potentials = CRF(num_tags, name="crf")(scores, mask=token_mask)
+        scores = keras.layers.Dense(preprocessor.num_tags, name="potentials")(hidden)
+        potentials = CRF(preprocessor.num_tags, name="crf")(scores, mask=token_mask)
         super().__init__(
             inputs,
             {"potentials": potentials, "mask": token_mask},
-            encoder=encoder,
+            preprocessor=preprocessor,
             loss_reduction=loss_reduction,
             name=name,
         )
-        self.num_tags = num_tags
-        self.vocabulary_size = vocabulary_size
-        self.char_vocabulary_size = char_vocabulary_size
-        self.frozen_vocabulary_size = frozen_vocabulary_size
-        self.max_characters = max_characters
         self.word_dim = word_dim
         self.char_dim = char_dim
         self.char_filters = char_filters

@@ -50,7 +50,7 @@ def demo(
 
     tagger = load_tagger(model)
     examples: list[tuple[str, str | None]] = []
-    visual = tagger.encoder.visual
+    visual = tagger.preprocessor.visual
     if visual is not None and visual.extractor == "tiles":
         from mner_keras.data.datasets import load_dataset
 

@@ -24,6 +24,9 @@ BATCH_SIZE = Annotated[int, typer.Option(min=1, help="Pictures computed at once.
 MAX_ERRORS = Annotated[
     float, typer.Option(min=0, max=1, help="Share of unreadable pictures above which the exit code is 1.")
 ]
+SHOWN = 10
+"""Ignored entries of which each is named."""
+
 OVERWRITE = Annotated[bool, typer.Option("--overwrite", help="Replace a feature store that is there.")]
 
 
@@ -118,7 +121,8 @@ def _extract(
     found, passed = find_pictures(pictures)
     check_target(out, dtype)
     if passed:
-        print(f"{passed:,} entries that are no pictures passed over", file=sys.stderr)
+        more = f" and {len(passed) - SHOWN:,} more" if len(passed) > SHOWN else ""
+        print(f"ignored, not named as pictures: {', '.join(passed[:SHOWN])}{more}", file=sys.stderr)
     from mner_keras.cli.keras_start import start_keras
 
     start_keras(all_cores=True)

@@ -143,13 +143,15 @@ def _details(name: str, pairs: list[str] | tuple[str, ...]) -> dict[str, Any]:
 def _count(model_class: type[System], arguments: dict[str, Any]) -> int:
     from mner_keras.data.datasets import load_dataset
     from mner_keras.errors import InputError
+    from mner_keras.run.arguments import split_arguments
     from mner_keras.run.tagger_fit import find_features
 
     data = load_dataset("sample")
     store = find_features("", model_class, data)
-    encoder = model_class.fit_encoder(data["train"], features=store, **model_class.encoder_options(arguments))
+    first, rest = split_arguments(model_class, arguments)
     try:
-        return model_class.from_encoder(encoder, **arguments).count_params()
+        preprocessor = model_class.fit_preprocessor(data["train"], features=store, **first)
+        return model_class(preprocessor, **rest).count_params()
     except (TypeError, ValueError) as error:
         raise InputError(f"the model cannot be built: {str(error).partition(chr(10))[0]}") from error
 

@@ -37,7 +37,7 @@ def train(
         int, typer.Option(min=0, help="Vectors kept in addition to those of the training posts' words.")
     ] = 200_000,
     transductive: Annotated[
-        bool, typer.Option("--transductive", help="Build the vocabulary over all splits, as the papers did.")
+        bool, typer.Option("--transductive", help="Build the vocabulary over train, dev and test.")
     ] = False,
     epochs: Annotated[int | None, typer.Option(min=1, help="Maximum number of epochs. (default: the paper's)")] = None,
     patience: Annotated[

@@ -1,17 +1,16 @@
 """Posts, data sets, and the way from a file to a batch of arrays."""
 
 from mner_keras.data.datasets import Dataset, load_dataset
-from mner_keras.data.encoder import PostEncoder, VisualInput
 from mner_keras.data.entities import Entity, entity_spans
 from mner_keras.data.files import read_conll, read_jsonl, write_conll, write_jsonl
 from mner_keras.data.post import Post
+from mner_keras.data.preprocessor import PostPreprocessor
 
 __all__ = [
     "Dataset",
     "Entity",
     "Post",
-    "PostEncoder",
-    "VisualInput",
+    "PostPreprocessor",
     "entity_spans",
     "load_dataset",
     "read_conll",

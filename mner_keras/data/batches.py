@@ -1,4 +1,4 @@
-"""`PostBatches`: encoded posts, cut into batches of NumPy arrays in an order made from (seed, epoch)."""
+"""`PostBatches`: batches of NumPy arrays from posts, in an order that depends on (seed, epoch)."""
 
 from __future__ import annotations
 
@@ -7,29 +7,30 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from mner_keras.data.cutting import next_length
-from mner_keras.data.encoder import PostEncoder
 from mner_keras.data.post import Post
 from mner_keras.errors import InputError
 from mner_keras.vision.feature_store import FeatureStore, open_store
 
 LENGTH_QUANTILES = (0.2, 0.4, 0.6, 0.8, 0.95, 1.0)
-"""The batches of a data set are padded to at most six lengths, since a compiler makes a program for each. They lie
-closer together at the long end, where a wide step would pad most."""
+"""The batches of a bucketed data set are padded to at most six lengths, since a compiler makes a program for each. They
+lie closer together at the long end, where a wide step would pad most."""
+
+MAX_TOKENS = 32_768
+"""The largest number of tokens, padding included, in a batch of `by_length`."""
 
 Batch = dict[str, np.ndarray]
 
 
 class PostBatches:
-    """The batches behind `PostEncoder.dataset`, whatever library carries them.
+    """The batches of `PostPreprocessor.dataset`, independent of the library that carries them to Keras.
 
     Args:
-        encoder: gives the ids.
+        preprocessor: the `PostPreprocessor` that gives the ids.
         posts: the posts.
         features: the store of their pictures' features, or `None`.
-        batch_size: posts a batch.
-        shuffle: a new order in each epoch, batched by length, the last batch filled up with empty rows; else the posts'
-            own order, the last batch as short as it comes.
+        batch_size: posts per batch.
+        shuffle: a new order in each epoch, batched by length if `preprocessor.bucket`, the last batch filled up with
+            empty rows; else the posts' own order, the last batch as short as it comes.
         seed: the order is made from (seed, epoch); without it, from fresh entropy.
         labelled: whether the posts' tags are read, where all of them have some.
 
@@ -40,7 +41,7 @@ class PostBatches:
 
     def __init__(
         self,
-        encoder: PostEncoder,
+        preprocessor,
         posts: Iterable[Post],
         features: FeatureStore | str | os.PathLike | None = None,
         batch_size: int = 16,
@@ -50,7 +51,7 @@ class PostBatches:
     ) -> None:
         if batch_size < 1:
             raise ValueError(f"`batch_size` must be at least 1. Received: batch_size={batch_size}")
-        self.encoder = encoder
+        self.preprocessor = preprocessor
         self.posts = list(posts)
         if not self.posts:
             raise InputError("expected posts, found none")
@@ -64,7 +65,8 @@ class PostBatches:
         self.missing_pictures = count_missing(self.posts, self.store)
         self.lengths = np.array([len(post) for post in self.posts])
         self._index_tokens()
-        self._boundaries = _boundaries(self.lengths)
+        # Without buckets, every length may be padded to: a batch gets that of its longest post.
+        self._boundaries = _boundaries(self.lengths) if preprocessor.bucket else np.unique(self.lengths)
 
     def __len__(self) -> int:
         return -(-len(self.posts) // self.batch_size)
@@ -76,16 +78,48 @@ class PostBatches:
             return [everything[i : i + self.batch_size] for i in range(0, len(everything), self.batch_size)]
         rng = np.random.default_rng([self.seed, epoch])
         order = rng.permutation(len(self.posts))
-        bucket = np.searchsorted(self._boundaries, self.lengths[order])
-        # A bucket's remainder moves on to the next longer one, so that only the last batch of all is not full.
-        order = order[np.argsort(bucket, kind="stable")]
+        if self.preprocessor.bucket:
+            bucket = np.searchsorted(self._boundaries, self.lengths[order])
+            # A bucket's remainder moves on to the next longer one, so that only the last batch of all is not full.
+            order = order[np.argsort(bucket, kind="stable")]
         batches = [order[i : i + self.batch_size] for i in range(0, len(order), self.batch_size)]
         return [batches[i] for i in rng.permutation(len(batches))]
 
-    def batch(self, rows: np.ndarray) -> tuple[Batch, np.ndarray | None]:
-        """The arrays of some posts: inputs, and tags int32 `[B, n]` if every post has them."""
-        size = self.batch_size if self.shuffle else len(rows)
-        length = int(self._boundaries[np.searchsorted(self._boundaries, self.lengths[rows].max())])
+    def by_length(self) -> Iterator[tuple[np.ndarray, Batch]]:
+        """Yield the posts' positions and inputs, posts of similar length together if the preprocessor buckets.
+
+        Long posts come in smaller batches, so that memory is bounded. With buckets, empty rows and padding keep the
+        number of distinct shapes small, because a compiler makes a program for each shape.
+        """
+        bucket = self.preprocessor.bucket
+        order = np.argsort(self.lengths, kind="stable") if bucket else np.arange(len(self.posts))
+        start = 0
+        while start < len(order):
+            end = min(start + self.batch_size, len(order))
+            while end - start > 1 and (end - start) * self.lengths[order[start:end]].max() > MAX_TOKENS:
+                end = start + (end - start) // 2
+            rows = order[start:end]
+            size, length = len(rows), int(self.lengths[rows].max())
+            if bucket:
+                size, length = 1 << (size - 1).bit_length(), _next_length(length)
+            yield rows, self.batch(rows, size, length)[0]
+            start = end
+
+    def batch(
+        self, rows: np.ndarray, size: int | None = None, length: int | None = None
+    ) -> tuple[Batch, np.ndarray | None]:
+        """Return the arrays of some posts: inputs, and tags int32 `[B, n]` if every post has tags.
+
+        Args:
+            rows: the posts' positions.
+            size: B; the rows beyond the posts are empty. By default the batch size of a shuffled pass, else the number
+                of posts.
+            length: n; by default the next of the pass's lengths.
+        """
+        if size is None:
+            size = self.batch_size if self.shuffle else len(rows)
+        if length is None:
+            length = int(self._boundaries[np.searchsorted(self._boundaries, self.lengths[rows].max())])
         tokens = np.zeros((size, length), "int64")
         mask = np.zeros((size, length), bool)
         pos = np.zeros((size, length), "int32")
@@ -95,7 +129,7 @@ class PostBatches:
             n = self.lengths[row]
             tokens[i, :n] = self._tokens[span]
             mask[i, :n] = True
-            if self.encoder.use_pos:
+            if self.preprocessor.use_pos:
                 pos[i, :n] = self._pos[span]
             if self.labelled:
                 tags[i, :n] = self._tags[span]
@@ -104,11 +138,11 @@ class PostBatches:
             "char_ids": self._char_ids[tokens].astype("int32"),
             "token_mask": mask,
         }
-        if self.encoder.use_pos:
+        if self.preprocessor.use_pos:
             inputs["pos_ids"] = pos
-        if self.encoder.subwords is not None:
+        if self.preprocessor.subwords is not None:
             inputs.update(self._subwords(rows, mask.shape))
-        if self.encoder.visual is not None:
+        if self.preprocessor.visual is not None:
             inputs.update(self._pictures(rows, size))
         return inputs, tags if self.labelled else None
 
@@ -128,31 +162,31 @@ class PostBatches:
 
     def _index_tokens(self) -> None:
         """Encode each distinct token once; a post is then a run of positions in that table."""
-        encoder = self.encoder
+        preprocessor = self.preprocessor
         index: dict[str, int] = {}
         flat = [index.setdefault(token, len(index) + 1) for post in self.posts for token in post.tokens]
         # Row 0 is the padding.
-        self._word_ids = np.array([0, *map(encoder.word_id, index)], "int32")
-        self._char_ids = np.zeros((len(index) + 1, encoder.max_characters), "uint16")
+        self._word_ids = np.array([0, *map(preprocessor.word_id, index)], "int32")
+        self._char_ids = np.zeros((len(index) + 1, preprocessor.max_characters), "uint16")
         for token, row in index.items():
-            ids = encoder.char_ids(token)
+            ids = preprocessor.char_ids(token)
             self._char_ids[row, : len(ids)] = ids
-        if encoder.subwords is not None:
-            self._pieces = [[], *encoder.subwords.ids(list(index))]
+        if preprocessor.subwords is not None:
+            self._pieces = [[], *preprocessor.subwords.ids(list(index))]
         self._tokens = np.array(flat, "int64")
         self._starts = np.concatenate([[0], np.cumsum(self.lengths)])
-        if encoder.use_pos:
-            self._pos = np.array([i for ids in encoder.pos_ids(self.posts) for i in ids], "int32")
+        if preprocessor.use_pos:
+            self._pos = np.array([i for ids in preprocessor.pos_ids(self.posts) for i in ids], "int32")
         if self.labelled:
-            self._tags = np.array([i for post in self.posts for i in encoder.tag_ids(post.tags)], "int32")
+            self._tags = np.array([i for post in self.posts for i in preprocessor.tag_ids(post.tags)], "int32")
 
     def _subwords(self, rows: np.ndarray, shape: tuple[int, int]) -> Batch:
         layouts = []
         for row in rows:
             tokens = self._tokens[self._starts[row] : self._starts[row + 1]]
-            layouts.append(self.encoder.subwords.layout([self._pieces[token] for token in tokens]))
-        # Few distinct lengths, as in `cutting`; no more than the model has positions.
-        length = min(next_length(max(len(ids) for ids, _ in layouts)), self.encoder.subwords.max_length)
+            layouts.append(self.preprocessor.subwords.layout([self._pieces[token] for token in tokens]))
+        # Few distinct lengths, and no more than the model has positions.
+        length = min(_next_length(max(len(ids) for ids, _ in layouts)), self.preprocessor.subwords.max_length)
         ids = np.zeros((shape[0], length), "int32")
         mask = np.zeros((shape[0], length), bool)
         firsts = np.zeros(shape, "int32")
@@ -163,7 +197,7 @@ class PostBatches:
         return {"subword_ids": ids, "subword_mask": mask, "first_subwords": firsts}
 
     def _pictures(self, rows: np.ndarray, size: int) -> Batch:
-        visual = self.encoder.visual
+        visual = self.preprocessor.visual
         features = np.zeros((size, visual.count, visual.dim), "float32")
         mask = np.zeros((size, visual.count), bool)
         if self.store is not None:
@@ -174,16 +208,17 @@ class PostBatches:
             absent = ~mask.any(axis=1)
             absent[len(rows) :] = False
             mask[absent] = True
-            if self.encoder.blank is not None:
-                features[absent] = self.encoder.blank
+            if self.preprocessor.blank is not None:
+                features[absent] = self.preprocessor.blank
         return {"visual_features": features, "visual_mask": mask}
 
     def _open(self, features: FeatureStore | str | os.PathLike | None) -> FeatureStore | None:
-        if features is None or self.encoder.visual is None:
+        visual = self.preprocessor.visual
+        if features is None or visual is None or not visual.pictures:
             return None
         store = open_store(features)
-        if store.dim != self.encoder.visual.dim:
-            raise InputError(f"expected features of width {self.encoder.visual.dim}, found {store.dim}", store.path)
+        if store.dim != visual.dim:
+            raise InputError(f"expected features of width {visual.dim}, found {store.dim}", store.path)
         return store
 
 
@@ -193,6 +228,32 @@ def count_missing(posts: Iterable[Post], features: FeatureStore | str | os.PathL
         return 0
     store = open_store(features)
     return sum(post.image_id is not None and post.image_id not in store for post in posts)
+
+
+def check_pictures(posts: Iterable[Post], features: FeatureStore | str | os.PathLike | None, whose: str) -> None:
+    """Refuse features that belong to other pictures than those of the posts.
+
+    Args:
+        posts: the posts.
+        features: the store of their pictures' features, or `None`.
+        whose: what holds the posts, for the error message.
+
+    Raises:
+        InputError: the posts name pictures, and the store holds none of them.
+    """
+    named = [post for post in posts if post.image_id is not None]
+    if named and count_missing(named, features) == len(named):
+        raise InputError(
+            f"expected the pictures that {whose} name, found none of them ({len(named):,} posts, the first names "
+            f"{named[0].image_id!r}). Are the ids the same in both?",
+            open_store(features).path,
+        )
+
+
+def _next_length(length: int) -> int:
+    """Return the length to pad to: a multiple of 8 up to 64, of 64 beyond."""
+    step = 8 if length <= 64 else 64
+    return -(-length // step) * step
 
 
 def _boundaries(lengths: np.ndarray) -> np.ndarray:

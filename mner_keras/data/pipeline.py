@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from mner_keras.data.batches import PostBatches
+from mner_keras.data.batches import PostBatches
 
 PREFETCH = 4
 
@@ -55,16 +53,6 @@ def as_dataset(batches: PostBatches) -> Any:
     # would take 2.56, 5.12, 10.24 ... seconds. There is nothing to tune here.
     options.autotune.enabled = False
     return tf.data.Dataset.range(len(batches)).map(read).prefetch(PREFETCH).with_options(options)
-
-
-def inputs_of(dataset: Any) -> Iterable[dict[str, np.ndarray]]:
-    """The inputs of each batch of a data set, as NumPy arrays."""
-    import keras
-
-    batches = (dataset[i] for i in range(len(dataset))) if isinstance(dataset, keras.utils.PyDataset) else dataset
-    for batch in batches:
-        inputs = batch[0] if isinstance(batch, tuple) else batch
-        yield {name: np.asarray(value) for name, value in inputs.items()}
 
 
 def _py_dataset(batches: PostBatches) -> Any:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from mner_keras.errors import InputError
 
 UNKNOWN, START, END = "[UNK]", "[CLS]", "[SEP]"
@@ -20,12 +22,21 @@ class Subwords:
         vocabulary: the word pieces, in the order of their ids.
         lowercase: whether words are lower-cased and lose their accents first, as an uncased BERT wants it.
         max_length: word pieces of a post at most, `[CLS]` and `[SEP]` included: the BERT's table of positions.
+        preset: the name of the pretrained BERT, for the record.
+        backbone: its sizes, the arguments of `keras_hub.models.BertBackbone`.
 
     Raises:
         InputError: the package is not installed, or the vocabulary lacks one of the special pieces.
     """
 
-    def __init__(self, vocabulary: Sequence[str], lowercase: bool, max_length: int = 512) -> None:
+    def __init__(
+        self,
+        vocabulary: Sequence[str],
+        lowercase: bool,
+        max_length: int = 512,
+        preset: str = "",
+        backbone: dict[str, Any] | None = None,
+    ) -> None:
         try:
             from tokenizers import BertWordPieceTokenizer
         except ImportError:
@@ -33,6 +44,10 @@ class Subwords:
         self.vocabulary = list(vocabulary)
         self.lowercase = lowercase
         self.max_length = max_length
+        self.preset = preset
+        self.backbone = backbone
+        self.weights: list[np.ndarray] | None = None
+        """The pretrained weights, which a new model copies. They are not saved with the preprocessor."""
         ids = {piece: i for i, piece in enumerate(self.vocabulary)}
         for piece in (UNKNOWN, START, END):
             if piece not in ids:
@@ -74,4 +89,5 @@ class Subwords:
 
     def get_config(self) -> dict[str, Any]:
         """The arguments, as plain JSON values."""
-        return {"vocabulary": self.vocabulary, "lowercase": self.lowercase, "max_length": self.max_length}
+        names = ("vocabulary", "lowercase", "max_length", "preset", "backbone")
+        return {name: getattr(self, name) for name in names}

@@ -5,12 +5,14 @@ from mner_keras.layers.char_bilstm import CharBiLSTM
 from mner_keras.layers.char_cnn import CharCNN
 from mner_keras.layers.constraints import Constraints, bio_constraints, bioes_constraints
 from mner_keras.layers.crf import CRF
+from mner_keras.layers.crf_decode import CRFDecode
 from mner_keras.layers.highway import Highway
 from mner_keras.layers.masked_softmax import masked_softmax
 from mner_keras.layers.word_embedding import WordEmbedding
 
 __all__ = [
     "CRF",
+    "CRFDecode",
     "BiLSTM",
     "CharBiLSTM",
     "CharCNN",

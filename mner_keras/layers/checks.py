@@ -18,6 +18,12 @@ def check_count(name: str, value: Any, least: int = 1) -> None:
         raise ValueError(f"`{name}` must be at least {least}. Received: {name}={value}")
 
 
+def check_widths(**widths: int) -> None:
+    """Each must be a whole number of at least 1, at least 2 for a width that both directions of a BiLSTM share."""
+    for name, width in widths.items():
+        check_count(name, width, 2 if name.endswith("hidden_dim") else 1)
+
+
 def check_rate(name: str, value: Any) -> None:
     """An argument must be a share that a dropout can drop."""
     if isinstance(value, bool) or not isinstance(value, numbers.Real) or not 0 <= value < 1:

@@ -109,6 +109,11 @@ class CRF(keras.layers.Layer):
         self.was_given_mask = mask is not None
         return super().compute_output_spec(potentials, mask=mask)
 
+    @property
+    def tag_count(self) -> int:
+        """The number of tags that `log_likelihood` takes and `decode` gives."""
+        return self.num_tags
+
     def log_likelihood(self, potentials, tags, mask=None):
         """Log-likelihood of tag sequences, `[B]`.
 
@@ -124,7 +129,7 @@ class CRF(keras.layers.Layer):
 
         Raises:
             ValueError: tags of another shape; a tag out of range in an array. In a compiled function, where values are
-                not known, such a row is NaN.
+                not known, the value and the gradient of such a row are NaN.
         """
         given, given_mask = tags, mask
         potentials, mask = self._prepare(potentials, mask)
@@ -148,7 +153,6 @@ class CRF(keras.layers.Layer):
         relative = scores - ops.sum(observed * scores, axis=-1, keepdims=True) - way[..., None]
         log_z, expected, expected_moves = expectations(relative, mask, constants)
         value = ops.where(ops.any(mask, axis=1), ops.take(end, last) - log_z, 0.0)
-        value = ops.where(ops.all(known, axis=1), value, float("nan"))
 
         # The gradient: terms that are zero, and whose derivatives are observed less expected counts.
         excess = observed - ops.transpose(expected, (1, 0, 2))  # [B, n, K]
@@ -160,7 +164,8 @@ class CRF(keras.layers.Layer):
         value += ops.sum(excess * (potentials - scores), axis=(1, 2))
         value += ops.sum((observed_moves - expected_moves[:, :-1]) * (weights[2] - transitions), axis=(1, 2))
         value += ops.sum(excess_start * (weights[0] - start) + excess_end * (weights[1] - end), axis=1)
-        return value
+        # The factor makes the gradient NaN, too.
+        return value * ops.where(ops.all(known, axis=1), 1.0, float("nan"))
 
     def decode(self, potentials, mask=None):
         """The best path of each row (Viterbi).

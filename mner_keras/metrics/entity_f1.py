@@ -17,6 +17,9 @@ class EntityF1(keras.metrics.Metric):
     An entity opens at `B-` and at nothing else; an `I-` that follows no tag of its type belongs to none. Equal to
     seqeval's `f1_score(..., mode="strict", scheme=IOB2)` on the same tags.
 
+    `CRFModel(..., tags=[...])` decodes and updates it in `evaluate` and in the validation of `fit`. In a loop of your
+    own, give it decoded tags. It cannot be one of `compile(metrics=[...])`, which gives metrics no decoded tags.
+
     Args:
         tags: the tags' names, in the order of their indices.
 
@@ -31,6 +34,9 @@ class EntityF1(keras.metrics.Metric):
     def __init__(self, tags: Sequence[str], name: str = "f1", **kwargs) -> None:
         super().__init__(name=name, **kwargs)
         self.tags = list(tags)
+        other = [tag for tag in self.tags if tag != "O" and not (tag[:2] in ("B-", "I-") and tag[2:])]
+        if other:
+            raise ValueError(f"`tags` must be names of the form O, B-X and I-X. Received: {other[0]!r} among them")
         types = sorted({tag[2:] for tag in self.tags if tag != "O"})
         # For each tag the number of the type that it opens, and of the type that it goes on with; 0 for none.
         self._opens = [types.index(tag[2:]) + 1 if tag.startswith("B-") else 0 for tag in self.tags]

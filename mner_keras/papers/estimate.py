@@ -11,7 +11,6 @@ from typing import Any
 import keras
 
 from mner_keras.data.datasets import Dataset, load_dataset
-from mner_keras.data.pipeline import as_dataset
 from mner_keras.papers.plan import PlannedRun
 from mner_keras.run.config import RunConfig
 from mner_keras.run.tagger_fit import TaggerFit
@@ -63,11 +62,14 @@ def estimate(run: PlannedRun) -> Estimate:
     keras.utils.clear_session()
     training = TaggerFit(config, model_class, run.arguments, data, lambda line: None)
     watch = _Stopwatch()
-    training.model.fit(as_dataset(training.batches), epochs=1, verbose=0, callbacks=[watch])
+    training.model.fit(
+        data["train"], features=training.store, batch_size=config.batch_size, verbose=0, callbacks=[watch]
+    )
     gaps = [after - before for before, after in zip(watch.times, watch.times[1:], strict=False)][-_TIMED:]
     step = statistics.fmean(gaps) if gaps else 0.0
     # A step forward takes about a third of a step of training, and dev batches hold twice the posts.
-    steps = len(training.batches) + len(training.dev) * 2 / 3
+    batches = math.ceil(len(data["train"]) / config.batch_size)
+    steps = batches + math.ceil(len(data["dev"]) / max(config.batch_size, 32)) * 2 / 3
     weights = training.model.count_params()
     slots = sum(math.prod(variable.shape) for variable in training.model.optimizer.variables)
     return Estimate(config.epochs * steps * step, (2 * weights + slots) * _BYTES / 1e6)

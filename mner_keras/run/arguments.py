@@ -8,26 +8,21 @@ from typing import Any
 from mner_keras.errors import InputError, did_you_mean
 from mner_keras.system import System
 
-# What the encoder or a preset gives.
-_SIZES = {
-    "num_tags",
-    "vocabulary_size",
-    "frozen_vocabulary_size",
-    "char_vocabulary_size",
-    "pos_vocabulary_size",
-    "max_characters",
-    "num_singletons",
-    "visual_dim",
-    "backbone",
-    "encoder",
-    "name",
-}
+# What a run gives in other ways.
+_GIVEN = {"self", "name", "preprocessor", "posts", "vectors", "features", "options"}
 
 
 def free_arguments(model_class: type[System]) -> dict[str, Any]:
-    """The arguments of a class that a run may set, with their defaults."""
-    parameters = inspect.signature(model_class.__init__).parameters
-    return {name: p.default for name, p in parameters.items() if name not in _SIZES and name != "self"}
+    """Return the arguments of a class and of its `fit_preprocessor` that a run may set, with their defaults."""
+    fit = getattr(model_class, "fit_preprocessor", None)
+    return {**_free(model_class.__init__), **({} if fit is None else _free(fit))}
+
+
+def split_arguments(model_class: type[System], arguments: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the arguments that `fit_preprocessor` takes, and those that the constructor takes."""
+    known = _free(model_class.fit_preprocessor)
+    first = {name: value for name, value in arguments.items() if name in known}
+    return first, {name: value for name, value in arguments.items() if name not in known}
 
 
 def check_arguments(model_class: type[System], arguments: dict[str, Any]) -> None:
@@ -39,3 +34,7 @@ def check_arguments(model_class: type[System], arguments: dict[str, Any]) -> Non
                 f"expected an argument of {model_class.__name__} ({', '.join(sorted(known))}), found {name!r}."
                 + did_you_mean(name, known)
             )
+
+
+def _free(function: Any) -> dict[str, Any]:
+    return {name: p.default for name, p in inspect.signature(function).parameters.items() if name not in _GIVEN}

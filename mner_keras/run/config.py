@@ -12,7 +12,7 @@ from typing import Any
 import tomli_w
 
 from mner_keras.errors import InputError, did_you_mean
-from mner_keras.registry import find_model
+from mner_keras.registry import Training, find_model
 
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 
@@ -28,7 +28,7 @@ class RunConfig:
         no_pictures: whether to train as if no post had a picture.
         vectors: the file of word vectors; empty for none.
         max_vectors: vectors kept of the file, beside those of the training posts' words.
-        transductive: whether the vocabulary is built over train, dev and test, as the papers did.
+        transductive: whether the vocabulary is built over train, dev and test, as in AGBAN's released code.
         epochs: epochs at most.
         patience: epochs without a better dev F1 after which training stops; 0 for never.
         batch_size: posts a batch.
@@ -104,6 +104,11 @@ class RunConfig:
             )
         find_model(self.model)
 
+    @property
+    def training(self) -> Training:
+        """The settings of the training."""
+        return Training(**{field.name: getattr(self, field.name) for field in dataclasses.fields(Training)})
+
     def without_unused(self) -> tuple[RunConfig, list[str]]:
         """The same with nothing set that has no meaning for the model, and the names of what was set in vain."""
         plain = RunConfig.for_model(self.model)
@@ -150,8 +155,3 @@ def _used(model: str) -> set[str]:
     if settings is None:
         return {field.name for field in dataclasses.fields(RunConfig)}
     return {"model", "data", "arguments", *settings}
-
-
-def dev_batch_size(config: RunConfig) -> int:
-    """Posts a batch when a run is scored on dev."""
-    return max(config.batch_size, 32)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from mner_keras.errors import InputError
 from mner_keras.registry import find_model
-from mner_keras.run.config import RunConfig, dev_batch_size
+from mner_keras.run.config import RunConfig
 from mner_keras.run.predictions import FILE as PREDICTIONS
 from mner_keras.run.predictions import Prediction, read_predictions
 
@@ -111,13 +111,12 @@ class Run:
     def features(self) -> str | None:
         """The path of the feature store that the run's posts are read with; `None` for none.
 
-        This is the store that was given, else the run's, else the data set's own. A model that was trained without
-        pictures uses a store only if one was given.
+        This is the store that was given, else the run's, else the data set's own.
         """
         from mner_keras.saving import visual_input
 
         visual = visual_input(self.model)
-        if self._no_pictures or visual is None or (visual.extractor is None and not self._features):
+        if self._no_pictures or visual is None or not visual.pictures:
             return None
         own = self._features or self.dataset.features(visual.kind)
         return None if own is None else os.fspath(own)
@@ -203,15 +202,17 @@ class Run:
         They are 1 and 1 for a loss that is a mean over posts. A loss that is a sum over the batch is averaged over the
         batches, weighted by their rows; only dev has a batch with fewer rows, the last one.
         """
+        from mner_keras.tagger import MIN_EVALUATION_BATCH
+
         entry = find_model(self.config.model)
         model_class = entry.load_class()
         parameter = inspect.signature(model_class).parameters.get("loss_reduction")
         default = None if parameter is None else parameter.default
         if {**entry.arguments, **self.config.arguments}.get("loss_reduction", default) != "sum":
             return 1.0, 1.0
-        bucket = model_class.encoder_defaults.get("bucket", True)
+        bucket = model_class.preprocessing.get("bucket", True)
         train, dev = len(self.dataset["train"]), len(self.dataset["dev"])
-        size = dev_batch_size(self.config) if bucket else self.config.batch_size
+        size = max(self.config.batch_size, MIN_EVALUATION_BATCH) if bucket else self.config.batch_size
         rest = dev % size
         return train / math.ceil(train / self.config.batch_size), ((dev - rest) * size + rest**2) / dev
 

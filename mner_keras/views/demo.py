@@ -53,7 +53,7 @@ class DemoSession:
         self.no_pictures = ""
         self.extractor: Any = None
         try:
-            self.extractor = load_extractor(model.encoder.visual, weights)
+            self.extractor = load_extractor(model.preprocessor.visual, weights)
         except InputError as error:
             if weights is not None:
                 raise

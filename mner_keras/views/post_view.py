@@ -103,7 +103,7 @@ def show(
     if pictures is not None and not isinstance(pictures, Mapping):
         if features is not None:
             raise ValueError("`pictures` must be a mapping by image id if `features` is given. Received: a sequence")
-        posts, features = with_pictures(posts, pictures, load_extractor(model.encoder.visual))
+        posts, features = with_pictures(posts, pictures, load_extractor(model.preprocessor.visual))
         pictures = features.pictures
     return PostView(make_cases(model, posts, features, pictures))
 

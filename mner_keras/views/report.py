@@ -21,7 +21,6 @@ from mner_keras.text import TaggerDataMissing
 from mner_keras.views import confusion
 from mner_keras.views.case import PostCase, make_cases, own_pictures
 from mner_keras.views.curves import curve_image, describe_curve, read_curves
-from mner_keras.views.losses import post_losses
 from mner_keras.views.post_view import render, style_sheet
 
 _PATHS = ("data", "features", "vectors")
@@ -167,7 +166,7 @@ def hardest_posts(run: Run, count: int, pictures: Mapping[str, Path] | None) -> 
     posts, scored = run.dataset["test"], run.predictions
     if [(post.tokens, post.tags) for post in posts] != [(row.tokens, row.tags) for row in scored]:
         raise InputError("expected the posts that the run was scored on, found others", run.dataset.path("test"))
-    losses = post_losses(run.model, posts, run.store)
+    losses = -run.model.log_likelihood(posts, run.store)
     chosen = np.argsort(-losses, kind="stable")[:count]
     pictures = own_pictures(run.dataset) if pictures is None else pictures
     predicted = {run.name: [scored[number].predicted for number in chosen]}

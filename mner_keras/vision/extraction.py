@@ -21,6 +21,7 @@ from mner_keras.errors import InputError
 from mner_keras.files import Progress, no_progress, write_whole
 from mner_keras.vision.feature_store import BLANK, PictureObjects, stack_vectors
 from mner_keras.vision.feature_writer import FeatureWriter, check_id
+from mner_keras.vision.picture_ids import names_by_id
 from mner_keras.vision.pictures import PictureError, open_picture
 
 PACKAGES = ("mner-keras", "keras", "pillow", "numpy", "h5py")
@@ -155,7 +156,7 @@ class PictureFeatures:
     """What an error message calls it."""
 
     def __init__(self, pictures: Mapping[str, str | os.PathLike | Image.Image], extractor: Extractor) -> None:
-        self.pictures = pictures
+        self.pictures = {image_id: pictures[name] for image_id, name in names_by_id(pictures).items()}
         self.extractor = extractor
         self.dim = int(extractor.attributes["feature_dim"])
         self.failed: dict[str, str] = {}

@@ -11,7 +11,7 @@ from mner_keras.errors import InputError
 from mner_keras.vision.extraction import Extractor
 
 if TYPE_CHECKING:
-    from mner_keras.data.encoder import VisualInput
+    from mner_keras.vision.visual_input import VisualInput
 
 EXTRACTORS = ("vgg16", "mask-rcnn", "tiles")
 
@@ -29,9 +29,8 @@ def load_extractor(
     """The extractor that made the features a model was trained on.
 
     Args:
-        visual: what the model's encoder says of its pictures.
-        weights: the extractor's weights; by default the file that the store named, where it still is, else those that
-            are downloaded.
+        visual: the visual input of the model's preprocessor.
+        weights: the file of the extractor's weights; by default the published weights, which are downloaded.
         progress: called with the bytes of a download done and their number.
 
     Raises:
@@ -40,7 +39,7 @@ def load_extractor(
     """
     if visual is None:
         raise InputError("the model reads the text alone: it takes no pictures")
-    if visual.extractor is None:
+    if not visual.pictures or visual.extractor is None:
         raise InputError("the model was trained without pictures: it takes none")
     if visual.extractor == "tiles":
         from mner_keras.vision.tiles_extractor import TilesExtractor
@@ -53,9 +52,6 @@ def load_extractor(
             f"expected features that this package can make ({', '.join(EXTRACTORS)}), found {visual.extractor!r}: this "
             "model takes pictures from a store"
         )
-    # A published set of weights has a name in the place of a path, and no file bears it.
-    if weights is None and visual.weights and os.path.isabs(visual.weights) and os.path.isfile(visual.weights):
-        weights = visual.weights
     extractor = _vgg16(weights) if visual.extractor == "vgg16" else _mask_rcnn(visual, weights, progress)
     made_with, found = visual.weights_hash, extractor.attributes["weights_hash"]
     if made_with and made_with != found:

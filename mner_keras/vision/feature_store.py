@@ -17,8 +17,8 @@ import numpy as np
 
 from mner_keras.errors import InputError
 from mner_keras.files import Progress, no_progress
+from mner_keras.vision.picture_ids import names_by_id, picture_id
 
-PICTURE_ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp")
 BLANK = "_blank"
 UNFINISHED = "unfinished"
 """The root attribute of a store that is still being written."""
@@ -98,6 +98,11 @@ class FeatureStore:
     def names(self) -> frozenset[str]:
         """The names of the datasets: the image ids and `_blank`."""
         return frozenset(read_head(self.file, self.path)[0])
+
+    @cached_property
+    def _keys(self) -> dict[str, str]:
+        """The name of the dataset of each image id. Zhang et al. use the picture's file name."""
+        return names_by_id(sorted(self.names - {BLANK}), self.path)
 
     @cached_property
     def attributes(self) -> dict[str, str]:
@@ -213,12 +218,7 @@ class FeatureStore:
         return {**self.__dict__, "_file": None}
 
     def _key(self, image_id: str) -> str | None:
-        if image_id == BLANK:
-            return None
-        if image_id in self.names:
-            return image_id
-        # Zhang et al. use the picture's file name as its id.
-        return next((image_id + ending for ending in PICTURE_ENDINGS if image_id + ending in self.names), None)
+        return self._keys.get(picture_id(image_id))
 
     @cached_property
     def _first_shape(self) -> tuple[int, int]:

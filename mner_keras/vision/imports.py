@@ -15,7 +15,7 @@ from mner_keras.files import Progress, file_sha256, no_progress
 from mner_keras.vision.extraction import Extractor, blank_features, versions
 from mner_keras.vision.feature_store import BLANK, FeatureStore
 from mner_keras.vision.feature_writer import FeatureWriter
-from mner_keras.vision.pictures import picture_stem
+from mner_keras.vision.picture_ids import picture_id
 
 OBJECT_WIDTH = 1024
 """Width of AGBAN's object features."""
@@ -72,7 +72,7 @@ def import_features(
     seen: dict[str, str] = {}
     with FeatureWriter(path, attributes, dtype, overwrite) as writer:
         for name, vectors, names in records:
-            image_id = picture_stem(name)
+            image_id = picture_id(name)
             if image_id in seen:
                 raise InputError(
                     f"expected one picture of the id {image_id!r}, found {seen[image_id]} and {name}", file

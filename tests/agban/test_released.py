@@ -5,17 +5,18 @@ import itertools
 import keras
 import numpy as np
 import pytest
-import tiny
 from keras import ops
 from seqeval.metrics import f1_score
 from seqeval.scheme import IOB2
+from small_corpus import make_world
 
 from agban_keras import ReleasedAGBAN
 from agban_keras.layers import ReleasedCRF
 from agban_keras.layers.initializers import begin_uniformly
 from mner_keras import load
-from mner_keras.data.batches import PostBatches
+from mner_keras.data import PostPreprocessor
 from mner_keras.layers import BiLSTM
+from mner_keras.vision.visual_input import MASK_RCNN_OBJECTS
 
 CHARACTERS = 9
 SMALL = dict(word_dim=12, char_dim=6, char_hidden_dim=8, hidden_dim=24, rank=4)
@@ -105,7 +106,16 @@ def random_batch(lengths=(7, 4, 1, 5, 2), counts=(3, 1, 0, 2, 3), seed=1):
 
 
 def build(**arguments):
-    return ReleasedAGBAN(9, 300, 60, max_characters=CHARACTERS, **arguments)
+    """A model of the released sizes, its tags in the released order."""
+    preprocessor = PostPreprocessor(
+        [f"w{i}" for i in range(298)],
+        [chr(200 + i) for i in range(58)],
+        ["PER", "LOC", "OTHER", "ORG"],
+        use_pos=False,
+        max_characters=CHARACTERS,
+        visual=MASK_RCNN_OBJECTS,
+    )
+    return ReleasedAGBAN(preprocessor, **arguments)
 
 
 # --- Against PyTorch ---
@@ -130,7 +140,7 @@ def test_a_loaded_state_computes_what_the_released_module_computes(glimpses):
     model.load_released_state(state)
     outputs = model(batch)
     np.testing.assert_allclose(to_numpy(outputs["potentials"]), scores.numpy(), atol=1e-4)
-    np.testing.assert_allclose(model.predict(batch), scores.numpy(), atol=1e-4)
+    np.testing.assert_allclose(model.predict(batch)["potentials"], scores.numpy(), atol=1e-4)
     np.testing.assert_allclose(to_numpy(outputs["attention"]), attention.numpy(), atol=1e-4)
     assert attention.numpy().std() > 0.01
     model.compile("sgd")
@@ -316,20 +326,8 @@ def test_the_crf_begins_with_forbidden_moves_which_are_trained():
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory):
-    posts = tiny.make_posts()
-    store = tiny.write_store(tmp_path_factory.mktemp("released") / "objects.h5", posts, "objects")
-    return posts, store, ReleasedAGBAN.fit_encoder(posts, None, store, visual_count=3, max_characters=8)
-
-
-def from_encoder(encoder, **arguments):
-    keras.utils.set_random_seed(0)
-    return ReleasedAGBAN.from_encoder(encoder, **{**SMALL, **NO_DROPOUT, **arguments})
-
-
-def batch_of(world, rows):
-    posts, store, encoder = world
-    return PostBatches(encoder, posts, store, len(rows)).batch(np.asarray(rows))
+def world(corpus):
+    return make_world("agban-released", corpus)
 
 
 class Moves(keras.callbacks.Callback):
@@ -356,9 +354,9 @@ class Moves(keras.callbacks.Callback):
 
 @pytest.fixture(scope="module")
 def trained(world):
-    model = from_encoder(world[2], loss_reduction="mean")
+    model = world.build(loss_reduction="mean")
     model.compile(keras.optimizers.Adam(0.02, weight_decay=1e-3))
-    inputs, tags = batch_of(world, range(20))
+    inputs, tags = world.batch(range(20))
     moves = Moves(model)
     history = model.fit(
         inputs, tags, batch_size=20, validation_data=(inputs, tags), epochs=17, verbose=0, callbacks=[moves]
@@ -375,15 +373,16 @@ def test_the_classifier_rests_on_the_steps_8_and_16(trained):
 
 
 def test_it_learns_tells_f1_and_its_file_tags(world, trained, tmp_path):
-    posts, store, encoder = world
+    posts, preprocessor = world.posts, world.preprocessor
     model, history, _ = trained
-    inputs, tags = batch_of(world, range(20))
-    assert encoder.tags == ["O", "B-LOC", "I-LOC", "B-ORG", "I-ORG", "B-PER", "I-PER"]
-    assert model.crf.labels == [1, 4, 5, 6, 7, 2, 3]
+    inputs, tags = world.batch(range(20))
+    assert preprocessor.tags == ["O", "B-LOC", "I-LOC", "B-PER", "I-PER"]
+    assert model.crf.labels == [1, 4, 5, 2, 3]
     assert "f1" not in history
     assert history["crf_loss"][-1] < 0.3 * history["crf_loss"][0]
     predicted = [
-        [encoder.tags[tag] for tag in row[: len(post)]] for post, row in zip(posts, model.decode(inputs), strict=True)
+        [preprocessor.tags[tag] for tag in row[: len(post)]]
+        for post, row in zip(posts, model.decode(inputs), strict=True)
     ]
     expected = f1_score([list(post.tags) for post in posts], predicted, mode="strict", scheme=IOB2)
     assert expected > 0.5
@@ -392,13 +391,6 @@ def test_it_learns_tells_f1_and_its_file_tags(world, trained, tmp_path):
     path = tmp_path / "model.keras"
     model.save(path)
     again = load(path)
-    assert type(again) is ReleasedAGBAN
-    assert again.get_config() == model.get_config()
-    np.testing.assert_allclose(again.predict(inputs), model.predict(inputs), atol=1e-6)
-    tagged = again.tag(posts, store)
-    assert [len(one.tags) for one in tagged] == [len(post) for post in posts]
-    entities = [entity for one in tagged for entity in one.entities]
-    assert entities and all(0 < entity.score <= 1 + 1e-6 for entity in entities)
     # The loaded model counts on: it rests on the 24th step.
     again.run_eagerly = True
     moves = Moves(again)
@@ -408,26 +400,19 @@ def test_it_learns_tells_f1_and_its_file_tags(world, trained, tmp_path):
     assert [step[0] for step in moves.steps] == [True, False]
 
 
-def test_the_config_holds_every_argument(world):
-    arguments = dict(
-        glimpses=2, num_training_tokens=10, num_training_posts=5, reversal=0.5, classifier_rests_every=3, dropout=0.1
-    )
-    model = from_encoder(world[2], **arguments)
-    again = ReleasedAGBAN.from_config(model.get_config())
-    assert again.get_config() == model.get_config()
-    assert {name: again.get_config()[name] for name in arguments} == arguments
-    for name in ("num_objects", "num_training_tokens", "num_training_posts"):
+def test_a_number_out_of_range_is_refused(world):
+    for name in ("num_training_tokens", "num_training_posts"):
         with pytest.raises(ValueError, match=f"`{name}` must be at least 1. Received: {name}=0"):
-            from_encoder(world[2], **{name: 0})
+            world.build(**{name: 0})
     with pytest.raises(ValueError, match="`classifier_rests_every` must be at least 0. Received: .*=-1"):
-        from_encoder(world[2], classifier_rests_every=-1)
+        world.build(classifier_rests_every=-1)
 
 
 def test_the_reversed_gradient_flows_on_a_rest_and_the_classifier_can_go_without_rests(world):
-    inputs, tags = batch_of(world, range(5))
+    inputs, tags = world.batch(range(5))
     moved = []
     for rests, reversal in ((1, 1.0), (1, 0.0), (0, 1.0)):
-        model = from_encoder(world[2], classifier_rests_every=rests, reversal=reversal)
+        model = world.build(classifier_rests_every=rests, reversal=reversal)
         model.compile(keras.optimizers.SGD(0.01), run_eagerly=True)
         model.train_on_batch(inputs, tags)
         moved.append(
@@ -439,35 +424,42 @@ def test_the_reversed_gradient_flows_on_a_rest_and_the_classifier_can_go_without
     np.testing.assert_allclose(moved[0][0], moved[2][0], atol=1e-7)
 
 
-def test_empty_rows_change_neither_the_loss_nor_the_step(world):
-    inputs, tags = batch_of(world, range(5))
-    filled = {name: np.pad(array, [(0, 3)] + [(0, 0)] * (array.ndim - 1)) for name, array in inputs.items()}
-    results = []
-    for batch, targets in ((inputs, tags), (filled, np.pad(tags, ((0, 3), (0, 0))))):
-        model = from_encoder(world[2])
-        model.compile(keras.optimizers.SGD(0.05), run_eagerly=True)
-        loss = model.train_on_batch(batch, targets, return_dict=True)["loss"]
-        results.append((loss, model.get_weights()))
-    assert results[1][0] == pytest.approx(results[0][0], rel=1e-5)
-    for one, other in zip(results[0][1], results[1][1], strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
-
-
 def test_padded_tokens_take_their_share_and_absent_objects_none(world):
-    model = from_encoder(world[2])
-    inputs, _ = batch_of(world, range(8))
+    model = world.build()
+    inputs, _ = world.batch(range(8))
     scores = to_numpy(model(inputs)["attention"])[:, 0]  # [B, k, n]
     there = inputs["visual_mask"]
     np.testing.assert_allclose(scores.sum((1, 2)), there.any(1), atol=1e-6)
     assert (scores[there] > 0).all() and (scores[~there] == 0).all()
     assert (there.sum(1) == 1).any() and not inputs["token_mask"].all()
     garbage = np.where(there[..., None], inputs["visual_features"], np.float32(1e3))
-    np.testing.assert_array_equal(model.predict({**inputs, "visual_features": garbage}), model.predict(inputs))
+    np.testing.assert_array_equal(
+        model.predict({**inputs, "visual_features": garbage})["potentials"], model.predict(inputs)["potentials"]
+    )
+
+
+def test_a_post_tagged_alone_is_not_padded(world):
+    model = world.build()
+    post = next(post for post in world.posts if len(post) in (3, 4, 5) and post.image_id in world.store)
+    (alone,) = model.explain([post], world.store)
+    assert alone["attention"].sum() == pytest.approx(1.0, abs=1e-5)
+    assert alone["attention"].shape[2] == len(post)
+
+
+def test_it_tags_ten_posts_at_a_time_in_their_order_as_the_released_code_does(world):
+    posts, store, model = world.posts[:20], world.store, world.build()
+    for first in (0, 10):
+        inputs, _ = world.batch(range(first, first + 10))
+        assert inputs["token_mask"].shape[1] == max(map(len, posts[first : first + 10]))
+        expected = to_numpy(model(inputs)["attention"])
+        found = [explained["attention"] for explained in model.explain(posts, store)][first : first + 10]
+        for row, array in enumerate(found):
+            np.testing.assert_allclose(array, expected[row, :, : array.shape[1], : array.shape[2]], atol=1e-6)
 
 
 def test_the_classes_are_weighted_by_the_training_data(world):
-    inputs, _ = batch_of(world, range(5))
-    model = from_encoder(world[2], num_training_tokens=90, num_training_posts=10)
+    inputs, _ = world.batch(range(5))
+    model = world.build(num_training_tokens=60, num_training_posts=10)
     outputs = {name: to_numpy(value) for name, value in model(inputs).items()}
     logits, n = outputs["modality_logits"], inputs["token_mask"].shape[1]
     logs = logits - np.logaddexp(logits[..., :1], logits[..., 1:])
@@ -496,8 +488,6 @@ def test_lstms_and_linear_layers_begin_uniformly():
     assert float(to_numpy(gate.length)) == pytest.approx(float(np.linalg.norm(to_numpy(gate.direction))), rel=1e-5)
 
 
-def test_a_model_without_an_encoder_numbers_tags_in_the_released_order(full):
+def test_tags_are_numbered_in_the_released_order(full):
     assert full.crf.labels == [1, 2, 3, 4, 5, 6, 7, 8, 9]
     assert ops.shape(full(random_batch()[0])["potentials"]) == (5, 7, 12)
-    with pytest.raises(ValueError, match="`tag` needs a model with an encoder"):
-        full.tag(["Ann"])

@@ -31,12 +31,12 @@ def bert(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def encoder(bert):
-    return BertNER.fit_encoder(POSTS, preset=bert[0])
+def preprocessor(bert):
+    return BertNER.fit_preprocessor(POSTS, preset=bert[0])
 
 
-def batch(encoder, posts):
-    return PostBatches(encoder, posts, None, len(posts)).batch(np.arange(len(posts)))
+def batch(preprocessor, posts):
+    return PostBatches(preprocessor, posts, None, len(posts)).batch(np.arange(len(posts)))
 
 
 # --- The network, from the folder's weights ---
@@ -61,7 +61,7 @@ def numpy_bert(weights, ids):
     x = norm("embeddings.LayerNorm", x + weights["embeddings.token_type_embeddings.weight"][0])
     width = WIDTH // HEADS
     for number in range(LAYERS):
-        layer = f"encoder.layer.{number}"
+        layer = f"preprocessor.layer.{number}"
         query, key, value = (dense(f"{layer}.attention.self.{name}", x) for name in ("query", "key", "value"))
         heads = []
         for head in range(HEADS):
@@ -75,11 +75,11 @@ def numpy_bert(weights, ids):
     return x
 
 
-def test_potentials_are_read_off_each_tokens_first_piece(bert, encoder):
+def test_potentials_are_read_off_each_tokens_first_piece(bert, preprocessor):
     folder, weights = bert
-    model = BertNER.from_encoder(encoder, preset=folder)
+    model = BertNER(preprocessor, preset=folder)
     posts = [Post(("Ann", "saw", "Rome", "!")), Post(("x1",))]
-    inputs, _ = batch(encoder, posts)
+    inputs, _ = batch(preprocessor, posts)
     found = to_numpy(model(inputs)["potentials"])
     kernel, bias = (to_numpy(weight.value) for weight in model.get_layer("potentials").weights)
     vocabulary = (folder / "vocab.txt").read_text().split("\n")
@@ -92,9 +92,9 @@ def test_potentials_are_read_off_each_tokens_first_piece(bert, encoder):
         np.testing.assert_allclose(found[row, : len(firsts)], vectors[firsts] @ kernel + bias, rtol=1e-4, atol=1e-5)
 
 
-def test_what_stands_in_padding_changes_nothing(bert, encoder):
-    model = BertNER.from_encoder(encoder, preset=bert[0])
-    inputs, tags = batch(encoder, POSTS[:5])
+def test_what_stands_in_padding_changes_nothing(bert, preprocessor):
+    model = BertNER(preprocessor, preset=bert[0])
+    inputs, tags = batch(preprocessor, POSTS[:5])
     expected = to_numpy(model(inputs)["potentials"])[inputs["token_mask"]]
     wide = {name: np.pad(array, ((0, 0), (0, 3))) for name, array in inputs.items() if name.startswith("subword_")}
     changed = {
@@ -109,12 +109,12 @@ def test_what_stands_in_padding_changes_nothing(bert, encoder):
 # --- The model ---
 
 
-def test_twenty_posts_are_learnt_by_heart_and_the_file_alone_knows_them(tmp_path, encoder, bert):
+def test_twenty_posts_are_learnt_by_heart_and_the_file_alone_knows_them(tmp_path, preprocessor, bert):
     folder = shutil.copytree(bert[0], tmp_path / "bert")
-    model = BertNER.from_encoder(encoder, preset=folder, dropout=0.0)
+    model = BertNER(preprocessor, preset=folder, dropout=0.0)
     shutil.rmtree(folder)
     model.compile(keras.optimizers.Adam(0.02))
-    inputs, tags = batch(encoder, POSTS)
+    inputs, tags = batch(preprocessor, POSTS)
     before = model.get_weights()
     # One step elsewhere: JAX without its compiler takes seconds for each.
     for _ in range(30 if TENSORFLOW else 1):
@@ -134,9 +134,9 @@ def test_twenty_posts_are_learnt_by_heart_and_the_file_alone_knows_them(tmp_path
     assert loaded.tag(["  Ann saw  Rome"])[0].post.tokens == ("Ann", "saw", "Rome")
 
 
-def test_without_the_crf_each_token_is_tagged_by_itself(tmp_path, encoder, bert):
-    model = BertNER.from_encoder(encoder, preset=bert[0], crf=False)
-    inputs, tags = batch(encoder, POSTS[:6])
+def test_without_the_crf_each_token_is_tagged_by_itself(tmp_path, preprocessor, bert):
+    model = BertNER(preprocessor, preset=bert[0], crf=False)
+    inputs, tags = batch(preprocessor, POSTS[:6])
     model.compile(keras.optimizers.SGD(0.1), run_eagerly=True)
     assert np.isfinite(model.train_on_batch(inputs, tags))
     model.save(tmp_path / "model.keras")
@@ -153,12 +153,12 @@ def test_without_the_crf_each_token_is_tagged_by_itself(tmp_path, encoder, bert)
         np.testing.assert_array_equal(best[inputs["token_mask"]], potentials.argmax(-1)[inputs["token_mask"]])
 
 
-def test_every_token_of_a_long_post_has_a_tag(encoder, bert):
-    model = BertNER.from_encoder(encoder, preset=bert[0])
+def test_every_token_of_a_long_post_has_a_tag(preprocessor, bert):
+    model = BertNER(preprocessor, preset=bert[0])
     # The BERT has 24 positions: many pieces, more tokens than positions, tokens of nothing that shows.
     posts = [Post(("abcdefghij",) * 9), Post(("a",) * 40), Post(("\u200e", "\u00a0", "\u4e2d"))]
     assert [len(t.tags) for t in model.tag(posts)] == [9, 40, 3]
-    inputs, _ = batch(encoder, posts)
+    inputs, _ = batch(preprocessor, posts)
     assert inputs["subword_ids"].shape == (3, 24)
     assert (inputs["first_subwords"][1, 22:] == 0).all() and (inputs["first_subwords"][1, :22] > 0).all()
 
@@ -188,15 +188,15 @@ def test_a_post_keeps_as_many_pieces_of_each_word_as_fit(counts, length, firsts)
 @pytest.mark.parametrize("lowercase", [False, True])
 def test_lower_casing_belongs_to_the_word_pieces(tmp_path, lowercase):
     folder, _ = write_tiny_bert(tmp_path / "bert", lowercase)
-    encoder = BertNER.fit_encoder(POSTS, preset=folder)
-    assert encoder.subwords.lowercase is lowercase and encoder.subwords.max_length == 24
-    vocabulary = encoder.subwords.vocabulary
-    names = [[vocabulary[i] for i in word] for word in encoder.subwords.ids(["Ann", "\u00e9", "\u200e", "a-b"])]
+    preprocessor = BertNER.fit_preprocessor(POSTS, preset=folder)
+    assert preprocessor.subwords.lowercase is lowercase and preprocessor.subwords.max_length == 24
+    vocabulary = preprocessor.subwords.vocabulary
+    names = [[vocabulary[i] for i in word] for word in preprocessor.subwords.ids(["Ann", "\u00e9", "\u200e", "a-b"])]
     assert names[0] == (["a", "##n", "##n"] if lowercase else ["A", "##n", "##n"])
     assert names[1] == (["e"] if lowercase else ["[UNK]"])
     assert names[2] == ["[UNK]"]
-    again = type(encoder).from_config(json.loads(json.dumps(encoder.get_config())))
-    assert again.subwords.ids(["Ann"]) == encoder.subwords.ids(["Ann"])
+    again = type(preprocessor).from_config(json.loads(json.dumps(preprocessor.get_config())))
+    assert again.subwords.ids(["Ann"]) == preprocessor.subwords.ids(["Ann"])
 
 
 def test_the_pieces_are_those_of_a_published_berts_own_tokenizer():
@@ -225,23 +225,23 @@ def test_the_pieces_are_those_of_a_published_berts_own_tokenizer():
 # --- What is refused ---
 
 
-def test_what_cannot_be_is_refused(tmp_path, encoder, bert):
+def test_what_cannot_be_is_refused(tmp_path, preprocessor, bert):
     with pytest.raises(InputError, match="^expected a BERT preset of KerasHub or the folder of a Hugging Face BERT, "):
-        BertNER.fit_encoder(POSTS, preset=tmp_path / "nowhere")
+        BertNER.fit_preprocessor(POSTS, preset=tmp_path / "nowhere")
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(InputError, match="which does not load"):
-        BertNER.from_encoder(encoder, preset=tmp_path)
+        BertNER(preprocessor, preset=tmp_path)
     with pytest.raises(ValueError, match="^`vectors` must be None: a BERT reads word pieces alone. Received: vectors="):
-        BertNER.fit_encoder(POSTS, vectors=3, preset=bert[0])
+        BertNER.fit_preprocessor(POSTS, vectors=3, preset=bert[0])
     other, _ = write_tiny_bert(tmp_path / "other", words=())
-    with pytest.raises(ValueError, match="^`encoder` must have the word pieces of the preset, .* with 140$"):
-        BertNER.from_encoder(encoder, preset=other)
+    with pytest.raises(ValueError, match="^`preprocessor` must have the word pieces of the preset, .* with 140$"):
+        BertNER(preprocessor, preset=other)
     for arguments, message in (
         ({"crf": "yes"}, "`crf` must be True or False. Received: crf='yes'"),
         ({"dropout": 1}, "`dropout` must be a number of at least 0 and below 1. Received: dropout=1"),
     ):
         with pytest.raises(ValueError, match=f"^{message}$"):
-            BertNER.from_encoder(encoder, preset=bert[0], **arguments)
+            BertNER(preprocessor, preset=bert[0], **arguments)
     with pytest.raises(ValueError, match="^`backbone` must be a dict of vocabulary_size, .*Received: backbone=None"):
         BertNER(3, None)
     with pytest.raises(InputError, match=r"^expected a BERT's vocabulary of word pieces, found one without '\[CLS\]'$"):
@@ -252,4 +252,4 @@ def test_what_cannot_be_is_refused(tmp_path, encoder, bert):
 def test_a_missing_package_is_named(monkeypatch, package):
     monkeypatch.setitem(__import__("sys").modules, package, None)
     with pytest.raises(InputError, match=rf"^a BERT needs {package}: pip install 'mner-keras\[bert\]'$"):
-        BertNER.fit_encoder(POSTS)
+        BertNER.fit_preprocessor(POSTS)

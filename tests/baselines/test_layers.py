@@ -3,9 +3,9 @@
 import inspect
 import re
 
+import baseline_oracles as oracles
 import keras
 import numpy as np
-import oracles
 import pytest
 from layer_harness import check_layer, randomize, to_numpy
 

@@ -9,8 +9,6 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "run"))
-
 
 @dataclasses.dataclass
 class Result:
@@ -64,13 +62,6 @@ def run_main(*arguments, stdin=b""):
 @pytest.fixture(scope="session")
 def mner():
     return run_main
-
-
-@pytest.fixture(scope="session")
-def corpus(tmp_path_factory):
-    from small_corpus import write_corpus
-
-    return write_corpus(tmp_path_factory.mktemp("corpus") / "small")
 
 
 @pytest.fixture(scope="session")

@@ -78,7 +78,7 @@ def test_a_picture_that_cannot_be_read_is_listed_and_the_command_goes_on(mner, s
     result = mner("features", "vgg16", folder, "--out", out)
     assert result.code == 0
     assert f"3 pictures added, 0 already there, 2 could not be read ({out}.errors.csv); " in result.out
-    assert result.err == "1 entries that are no pictures passed over\n"
+    assert result.err == "ignored, not named as pictures: notes.txt\n"
     errors = tmp_path / "regions.h5.errors.csv"
     assert errors.read_text("utf-8") == (
         f'picture,reason\n{folder / "bad.jpg"},"is no picture in JPEG, PNG, WEBP, GIF or BMP"\n'

@@ -3,15 +3,11 @@
 import dataclasses
 import json
 import shutil
-import sys
-from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from mner_keras.run.config import RunConfig
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "views"))
 
 
 @pytest.fixture(scope="module")

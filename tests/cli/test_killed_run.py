@@ -61,7 +61,7 @@ def test_a_killed_run_goes_on_and_ends_as_the_run_that_was_not_killed(corpus, tm
         done = finished_epochs(killed)
         assert 0 < done < EPOCHS
         # What is there is whole.
-        assert load(killed / "model.keras").encoder.types == ["LOC", "PER"]
+        assert load(killed / "model.keras").preprocessor.types == ["LOC", "PER"]
         state = json.loads((killed / "checkpoint" / "state.json").read_text(encoding="utf-8"))
         with h5py.File(killed / "checkpoint" / state["weights"]) as file:
             assert file.keys()

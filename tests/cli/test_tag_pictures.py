@@ -26,8 +26,8 @@ def sample_run(tmp_path_factory):
     from agban_keras import AGBAN
 
     keras.utils.set_random_seed(3)
-    encoder = AGBAN.fit_encoder(read_jsonl(SAMPLE / "train.jsonl")[:100], features=SAMPLE / "objects.h5")
-    model = AGBAN.from_encoder(encoder, **SMALL["agban"])
+    preprocessor = AGBAN.fit_preprocessor(read_jsonl(SAMPLE / "train.jsonl")[:100], features=SAMPLE / "objects.h5")
+    model = AGBAN(preprocessor, **SMALL["agban"])
     path = tmp_path_factory.mktemp("tiles") / "model.keras"
     model.save(path)
     return path
@@ -89,7 +89,7 @@ def test_what_does_not_fit_is_refused(model, posts):
 
 
 def test_extractors_that_cannot_be_had_are_refused():
-    from mner_keras.data.encoder import VisualInput
+    from mner_keras.data.preprocessor import VisualInput
 
     with pytest.raises(InputError, match="reads the text alone"):
         load_extractor(None)
@@ -106,7 +106,7 @@ def test_extractors_that_cannot_be_had_are_refused():
 
 
 def test_other_weights_than_the_store_s_are_refused(monkeypatch):
-    from mner_keras.data.encoder import VisualInput
+    from mner_keras.data.preprocessor import VisualInput
     from mner_keras.vision import vgg16
 
     class Stub:

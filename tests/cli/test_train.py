@@ -96,7 +96,7 @@ def test_a_variant_trains_by_its_name_and_its_configuration_keeps_the_name(
         scores = json.loads(mner("evaluate", run, "--split", "dev", "--json").out)
         assert scores["features"] is None
     else:
-        assert model.encoder.visual.count == 5
+        assert model.preprocessor.visual.count == 5
 
 
 def test_the_provenance_says_where_the_numbers_come_from(agban_run, corpus):
@@ -182,6 +182,7 @@ def test_training_prints_a_line_an_epoch_and_the_scores(runs):
         (["text", "--set", "hidden_dim=-4"], ["the model cannot be built"]),
         (["text", "--set", "dropout=2"], ["the model cannot be built"]),
         (["text", "--set", "loss_reduction=max"], ["the model cannot be built", "`loss_reduction`", "'max'"]),
+        (["text", "--vectors", "VECTORS", "--set", "word_dim=50"], ["`word_dim` must be the width", ", 3. Received: "]),
         (["hsn", "--set", "num_heads=7"], ["the model cannot be built", "7"]),
         (["agban", "--epochs", "1", "--set", "num_objects=0"], ["num_objects"]),
         (["text", "--data", "nowhere"], ["found no 'nowhere'"]),
@@ -194,10 +195,14 @@ def test_training_prints_a_line_an_epoch_and_the_scores(runs):
     ids=lambda value: " ".join(value) if value[0].islower() else "",
 )
 def test_bad_input_is_refused_and_leaves_no_folder(mner, corpus, tmp_path, monkeypatch, arguments, parts):
-    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "empty")
+    monkeypatch.setenv("MNER_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "vectors.txt").write_text("the 1 2 3\n", encoding="utf-8")
+    arguments = [str(tmp_path / "vectors.txt") if part == "VECTORS" else part for part in arguments]
     data = [] if "--data" in arguments else ["--data", corpus]
     mner("train", *arguments, *data, "--out", "new").refused(*parts)
-    assert list(tmp_path.iterdir()) == []
+    assert list((tmp_path / "empty").iterdir()) == []
 
 
 @pytest.mark.parametrize("option", [("--epochs", "0"), ("--batch-size", "0"), ("--precision", "mixed_float")])
@@ -260,6 +265,9 @@ def test_a_malformed_training_file_is_refused(mner, tmp_path):
         ("test.txt", "", ["test.txt: expected posts, found an empty file"]),
         ("test.jsonl", '{"tokens": ["a"]}\n', ["test.jsonl: expected posts with tags, found post 1 without"]),
         ("train.jsonl", '{"tokens": ["a"], "tags": ["B-X"]}\n{"tokens": ["a"]}\n', ["train.jsonl: ", "post 2 without"]),
+        ("train.txt", "a\tI-X\n", ["train.txt: expected IOB2", "IOB1: 1 entities open at an I- and 0 at a B-"]),
+        ("dev.txt", "a\tB-X \n", ["dev.txt:1: expected a BIO tag", "found 'B-X '"]),
+        ("test.jsonl", '{"tokens": ["a"], "tags": ["B-X\u00a0"]}\n', ["test.jsonl:1: ", "Received: 'B-X\\xa0'"]),
         ("dev.txt", "a\tB-Y\n", ["dev.txt: expected tags of X", "found B-Y", "--transductive"]),
     ],
 )
@@ -342,3 +350,28 @@ def test_resuming_a_finished_run_leaves_its_scores(mner, run_copy, text_run):
     assert "resuming after epoch 2" in result.err
     for name in ("metrics.json", "model.keras", "history.csv", "config.toml"):
         assert (run_copy / name).read_bytes() == (text_run / name).read_bytes(), name
+
+
+def test_a_store_of_other_pictures_is_refused_before_training(mner, corpus, tmp_path):
+    from small_corpus import OBJECT_WIDTH, OBJECTS, write_store
+
+    path = tmp_path / "other.h5"
+    write_store(path, ["somebody-else"], OBJECTS, OBJECT_WIDTH)
+    result = mner(*train_arguments("agban", corpus), "--features", path, "--out", tmp_path / "new")
+    result.refused(f"{path}: expected the pictures that the train posts name, found none of them", "'train-0'")
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_dev_set_without_an_entity_is_warned_of_before_training(tmp_path):
+    from mner_keras.baselines.text_tagger import TextTagger
+    from mner_keras.data import load_dataset
+    from mner_keras.run.config import RunConfig
+    from mner_keras.run.tagger_fit import TaggerFit
+
+    row = '{"tokens": ["a"], "pos": ["DT"], "tags": ["%s"]}\n'
+    for name, tag in (("train", "B-X"), ("dev", "O"), ("test", "B-X")):
+        (tmp_path / f"{name}.jsonl").write_text(row % tag, encoding="utf-8")
+    said = []
+    config = RunConfig.for_model("text", data=str(tmp_path))
+    TaggerFit(config, TextTagger, {"hidden_dim": 4, "word_dim": 4}, load_dataset(tmp_path), said.append)
+    assert said == ["dev: warning: no post has an entity, so dev F1 is always 0 and no best epoch can be chosen"]

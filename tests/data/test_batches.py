@@ -7,11 +7,12 @@ import h5py
 import numpy as np
 import pytest
 
-from mner_keras.data import Post, PostEncoder, VisualInput
+from mner_keras.data import Post, PostPreprocessor
 from mner_keras.data.batches import PostBatches, count_missing
 from mner_keras.data.pipeline import _py_dataset, as_dataset
 from mner_keras.errors import InputError
 from mner_keras.vision import FeatureStore
+from mner_keras.vision.visual_input import VisualInput
 
 
 def make_posts(number, longest=20, seed=0):
@@ -30,13 +31,13 @@ POSTS = make_posts(53)
 
 
 @pytest.fixture(scope="module")
-def encoder():
-    return PostEncoder.fit(POSTS, max_characters=5)
+def preprocessor():
+    return PostPreprocessor.fit(POSTS, max_characters=5)
 
 
-def first_words(encoder, inputs):
+def first_words(preprocessor, inputs):
     ids = np.asarray(inputs["word_ids"])[:, 0]
-    return [int(encoder.words[i - 2][1:]) for i in ids if i]
+    return [int(preprocessor.words[i - 2][1:]) for i in ids if i]
 
 
 def equal(a, b):
@@ -51,8 +52,8 @@ def equal(a, b):
 # === Arrays ===
 
 
-def test_a_batch_holds_the_arrays_that_the_encoder_promises(encoder):
-    inputs, tags = next(iter(PostBatches(encoder, POSTS, batch_size=4)))
+def test_a_batch_holds_the_arrays_that_the_preprocessor_promises(preprocessor):
+    inputs, tags = next(iter(PostBatches(preprocessor, POSTS, batch_size=4)))
     n = inputs["word_ids"].shape[1]
     shapes = {key: (value.shape, value.dtype.name) for key, value in inputs.items()}
     assert shapes == {
@@ -64,49 +65,49 @@ def test_a_batch_holds_the_arrays_that_the_encoder_promises(encoder):
     assert (tags.shape, tags.dtype.name) == ((4, n), "int32")
 
 
-def test_each_row_is_the_encoding_of_its_post(encoder):
-    (inputs, tags), posts = next(iter(PostBatches(encoder, POSTS, batch_size=8))), POSTS[:8]
+def test_each_row_is_the_encoding_of_its_post(preprocessor):
+    (inputs, tags), posts = next(iter(PostBatches(preprocessor, POSTS, batch_size=8))), POSTS[:8]
     for row, post in enumerate(posts):
         n = len(post)
-        assert inputs["word_ids"][row, :n].tolist() == [encoder.word_id(token) for token in post.tokens]
+        assert inputs["word_ids"][row, :n].tolist() == [preprocessor.word_id(token) for token in post.tokens]
         for i, token in enumerate(post.tokens):
-            ids = encoder.char_ids(token)
+            ids = preprocessor.char_ids(token)
             assert inputs["char_ids"][row, i].tolist() == ids + [0] * (5 - len(ids))
-        assert inputs["pos_ids"][row, :n].tolist() == encoder.pos_ids([post])[0]
-        assert tags[row, :n].tolist() == encoder.tag_ids(post.tags)
+        assert inputs["pos_ids"][row, :n].tolist() == preprocessor.pos_ids([post])[0]
+        assert tags[row, :n].tolist() == preprocessor.tag_ids(post.tags)
         assert inputs["token_mask"][row].tolist() == [True] * n + [False] * (len(tags[row]) - n)
         for array in (*inputs.values(), tags):
             assert not array[row, n:].any()
 
 
-def test_unlabelled_posts_give_inputs_only(encoder):
+def test_unlabelled_posts_give_inputs_only(preprocessor):
     posts = [Post(post.tokens, pos=post.pos) for post in POSTS[:3]]
     for mixed in (posts, [POSTS[5], *posts]):
-        batch = next(iter(PostBatches(encoder, mixed)))
+        batch = next(iter(PostBatches(preprocessor, mixed)))
         assert isinstance(batch, dict)
-        assert isinstance(next(iter(encoder.dataset(mixed))), dict)
+        assert isinstance(next(iter(preprocessor.dataset(mixed))), dict)
 
 
-def test_a_tag_of_an_unknown_type_is_an_error(encoder):
+def test_a_tag_of_an_unknown_type_is_an_error(preprocessor):
     with pytest.raises(InputError, match="expected tags of PER, found 'B-LOC'"):
-        PostBatches(encoder, [Post(("a",), ("B-LOC",), pos=("NN",))])
+        PostBatches(preprocessor, [Post(("a",), ("B-LOC",), pos=("NN",))])
 
 
-def test_there_must_be_posts_and_a_batch_of_one_at_least(encoder):
+def test_there_must_be_posts_and_a_batch_of_one_at_least(preprocessor):
     with pytest.raises(InputError, match="expected posts, found none"):
-        PostBatches(encoder, [])
+        PostBatches(preprocessor, [])
     with pytest.raises(ValueError, match="`batch_size` must be at least 1. Received: batch_size=0"):
-        PostBatches(encoder, POSTS, batch_size=0)
+        PostBatches(preprocessor, POSTS, batch_size=0)
 
 
 # === Order ===
 
 
 @pytest.mark.parametrize("size", [1, 7, 16, 53, 100])
-def test_without_shuffling_posts_keep_their_order_and_no_row_is_added(encoder, size):
-    batches = PostBatches(encoder, POSTS, batch_size=size)
+def test_without_shuffling_posts_keep_their_order_and_no_row_is_added(preprocessor, size):
+    batches = PostBatches(preprocessor, POSTS, batch_size=size)
     for _ in range(2):
-        rows = [first_words(encoder, inputs) for inputs, _ in batches]
+        rows = [first_words(preprocessor, inputs) for inputs, _ in batches]
         assert [len(row) for row in rows[:-1]] == [size] * (len(rows) - 1)
         assert sum(rows, []) == list(range(53))
         assert len(rows) == len(batches) == -(-53 // size)
@@ -115,12 +116,12 @@ def test_without_shuffling_posts_keep_their_order_and_no_row_is_added(encoder, s
 
 
 @pytest.mark.parametrize("size", [1, 7, 16, 53, 100])
-def test_shuffled_every_post_comes_once_an_epoch_and_empty_rows_fill_up(encoder, size):
-    batches = PostBatches(encoder, POSTS, batch_size=size, shuffle=True, seed=3)
+def test_shuffled_every_post_comes_once_an_epoch_and_empty_rows_fill_up(preprocessor, size):
+    batches = PostBatches(preprocessor, POSTS, batch_size=size, shuffle=True, seed=3)
     for _ in range(3):
         epoch = list(batches)
         assert len(epoch) == len(batches) == -(-53 // size)
-        assert sorted(sum((first_words(encoder, inputs) for inputs, _ in epoch), [])) == list(range(53))
+        assert sorted(sum((first_words(preprocessor, inputs) for inputs, _ in epoch), [])) == list(range(53))
         assert all(len(tags) == size for _, tags in epoch)
         empty = [int((~inputs["token_mask"].any(axis=1)).sum()) for inputs, _ in epoch]
         assert sum(empty) == len(epoch) * size - 53
@@ -131,10 +132,24 @@ def test_shuffled_every_post_comes_once_an_epoch_and_empty_rows_fill_up(encoder,
 
 
 @pytest.mark.parametrize("shuffle", [True, False])
+def test_without_buckets_posts_of_all_lengths_are_mixed_and_padded_to_the_longest(shuffle):
+    posts = make_posts(300, longest=60)
+    preprocessor = PostPreprocessor.fit(posts, bucket=False)
+    batches = PostBatches(preprocessor, posts, batch_size=8, shuffle=shuffle, seed=0)
+    seen = [inputs["token_mask"] for inputs, _ in batches]
+    assert sorted(int(n) for mask in seen for n in mask.sum(axis=1) if n) == sorted(map(len, posts))
+    assert all(mask.shape[1] == mask.sum(axis=1).max() for mask in seen)
+    assert np.mean([np.ptp(mask.sum(axis=1)[mask.any(axis=1)]) for mask in seen]) > 30
+    if shuffle:
+        (first, second), (third, _) = (batches.rows(epoch)[:2] for epoch in (0, 1))
+        assert len({tuple(rows) for rows in (first, second, third)}) == 3
+
+
+@pytest.mark.parametrize("shuffle", [True, False])
 def test_batches_have_six_lengths_at_most(shuffle):
     posts = make_posts(300, longest=60)
-    encoder = PostEncoder.fit(posts)
-    batches = PostBatches(encoder, posts, batch_size=8, shuffle=shuffle, seed=0)
+    preprocessor = PostPreprocessor.fit(posts)
+    batches = PostBatches(preprocessor, posts, batch_size=8, shuffle=shuffle, seed=0)
     lengths = {tags.shape[1] for _ in range(3) for _, tags in batches}
     assert len(lengths) <= 6
     if shuffle:
@@ -143,21 +158,21 @@ def test_batches_have_six_lengths_at_most(shuffle):
         assert sum(mask.sum() for mask in masks) > 0.7 * sum(mask.size for mask in masks)
 
 
-def test_the_order_is_made_from_seed_and_epoch(encoder):
+def test_the_order_is_made_from_seed_and_epoch(preprocessor):
     def order(batches, epoch):
         return [rows.tolist() for rows in batches.rows(epoch)]
 
-    one = PostBatches(encoder, POSTS, batch_size=8, shuffle=True, seed=1)
-    same = PostBatches(encoder, POSTS, batch_size=8, shuffle=True, seed=1)
-    other = PostBatches(encoder, POSTS, batch_size=8, shuffle=True, seed=2)
+    one = PostBatches(preprocessor, POSTS, batch_size=8, shuffle=True, seed=1)
+    same = PostBatches(preprocessor, POSTS, batch_size=8, shuffle=True, seed=1)
+    other = PostBatches(preprocessor, POSTS, batch_size=8, shuffle=True, seed=2)
     assert order(one, 0) == order(same, 0)
     assert order(one, 5) == order(same, 5)
     assert order(one, 0) != order(one, 1)
     assert order(one, 0) != order(other, 0)
 
 
-def test_a_finished_pass_moves_on_to_the_next_epoch(encoder):
-    batches = PostBatches(encoder, POSTS, batch_size=8, shuffle=True, seed=1)
+def test_a_finished_pass_moves_on_to_the_next_epoch(preprocessor):
+    batches = PostBatches(preprocessor, POSTS, batch_size=8, shuffle=True, seed=1)
     passes = [[tags.tobytes() for _, tags in batches] for _ in range(2)]
     assert batches.epoch == 2
     assert passes[0] != passes[1]
@@ -165,17 +180,17 @@ def test_a_finished_pass_moves_on_to_the_next_epoch(encoder):
     assert [tags.tobytes() for _, tags in batches] == passes[0]
 
 
-def test_without_a_seed_each_order_is_its_own(encoder):
-    orders = {tuple(np.concatenate(PostBatches(encoder, POSTS, shuffle=True).rows(0)).tolist()) for _ in range(5)}
+def test_without_a_seed_each_order_is_its_own(preprocessor):
+    orders = {tuple(np.concatenate(PostBatches(preprocessor, POSTS, shuffle=True).rows(0)).tolist()) for _ in range(5)}
     assert len(orders) == 5
 
 
 # === Data sets for Keras ===
 
 
-def test_a_tensorflow_data_set_has_a_known_number_of_batches(encoder):
+def test_a_tensorflow_data_set_has_a_known_number_of_batches(preprocessor):
     tf = pytest.importorskip("tensorflow")
-    dataset = encoder.dataset(POSTS, batch_size=8, shuffle=True, seed=1)
+    dataset = preprocessor.dataset(POSTS, batch_size=8, shuffle=True, seed=1)
     assert isinstance(dataset, tf.data.Dataset)
     assert int(dataset.cardinality()) == 7
     inputs, tags = dataset.element_spec
@@ -185,11 +200,11 @@ def test_a_tensorflow_data_set_has_a_known_number_of_batches(encoder):
 
 
 @pytest.mark.parametrize("shuffle", [True, False])
-def test_both_kinds_of_data_set_give_the_same_batches(encoder, shuffle):
+def test_both_kinds_of_data_set_give_the_same_batches(preprocessor, shuffle):
     pytest.importorskip("tensorflow")
 
     def batches():
-        return PostBatches(encoder, POSTS, batch_size=8, shuffle=shuffle, seed=1)
+        return PostBatches(preprocessor, POSTS, batch_size=8, shuffle=shuffle, seed=1)
 
     by_tensorflow, by_keras = as_dataset(batches()), _py_dataset(batches())
     assert len(by_keras) == int(by_tensorflow.cardinality()) == 7
@@ -202,25 +217,25 @@ def test_both_kinds_of_data_set_give_the_same_batches(encoder, shuffle):
         first = a
 
 
-def test_a_keras_data_set_gives_any_batch_at_any_time(encoder):
-    dataset = _py_dataset(PostBatches(encoder, POSTS, batch_size=8, shuffle=True, seed=1))
+def test_a_keras_data_set_gives_any_batch_at_any_time(preprocessor):
+    dataset = _py_dataset(PostBatches(preprocessor, POSTS, batch_size=8, shuffle=True, seed=1))
     again = [dataset[i] for i in (6, 0, 6)]
     assert equal(again[0], again[2])
     assert not equal(again[0], again[1])
 
 
-def test_unlabelled_posts_give_a_keras_data_set_without_targets(encoder):
-    dataset = _py_dataset(PostBatches(encoder, [Post(("a",), pos=("DT",))]))
+def test_unlabelled_posts_give_a_keras_data_set_without_targets(preprocessor):
+    dataset = _py_dataset(PostBatches(preprocessor, [Post(("a",), pos=("DT",))]))
     (inputs,) = dataset[0]
     assert set(inputs) == {"word_ids", "char_ids", "pos_ids", "token_mask"}
 
 
-def test_without_tensorflow_the_data_set_is_one_of_keras(encoder, monkeypatch):
+def test_without_tensorflow_the_data_set_is_one_of_keras(preprocessor, monkeypatch):
     import keras
 
     find_spec = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name, *a: None if name == "tensorflow" else find_spec(name))
-    assert isinstance(encoder.dataset(POSTS), keras.utils.PyDataset)
+    assert isinstance(preprocessor.dataset(POSTS), keras.utils.PyDataset)
 
 
 # === Pictures ===
@@ -240,8 +255,8 @@ def store(tmp_path):
 
 
 def picture_arrays(store, kind, features=True, shuffle=False, posts=POSTS[:8]):
-    encoder = PostEncoder.fit(posts, features=store, visual=kind, visual_count=3)
-    batches = PostBatches(encoder, posts, store if features else None, 10, shuffle=shuffle, seed=0)
+    preprocessor = PostPreprocessor.fit(posts, features=store, visual=VisualInput(kind, 3, 1))
+    batches = PostBatches(preprocessor, posts, store if features else None, 10, shuffle=shuffle, seed=0)
     inputs, _ = batches.batch(np.arange(len(posts)))
     assert inputs["visual_features"].dtype == np.float32
     assert inputs["visual_features"].shape == (10 if shuffle else len(posts), 3, WIDTH)
@@ -306,15 +321,18 @@ def test_pictures_that_the_store_lacks_are_counted(store):
 
 
 def test_a_store_of_another_width_is_an_error(store):
-    encoder = PostEncoder.fit(POSTS, visual=VisualInput("objects", 3, WIDTH + 1))
+    preprocessor = PostPreprocessor.fit(POSTS, visual=VisualInput("objects", 3, WIDTH + 1))
     with pytest.raises(InputError) as caught:
-        PostBatches(encoder, POSTS, store)
+        PostBatches(preprocessor, POSTS, store)
     assert str(caught.value) == f"{store.path}: expected features of width 5, found 4"
 
 
-def test_a_text_model_does_not_open_the_store(encoder, tmp_path):
-    inputs, _ = PostBatches(encoder, POSTS[:2]).batch(np.arange(2))
-    assert not any(key.startswith("visual") for key in inputs)
+def test_without_pictures_the_store_gives_sizes_and_the_blank_picture_alone(store):
+    for kind, seen in (("regions", BLANK), ("objects", NONE)):
+        preprocessor = PostPreprocessor.fit(POSTS, features=store, visual=VisualInput(kind, 3, 1), pictures=False)
+        assert (preprocessor.visual.dim, preprocessor.visual.pictures) == (WIDTH, False)
+        inputs, _ = PostBatches(preprocessor, POSTS[:8], store).batch(np.arange(8))
+        assert inputs["visual_features"][..., 0].tolist() == [seen] * 8
 
 
 def test_pictures_come_with_the_tensorflow_data_set(store):
@@ -323,5 +341,5 @@ def test_pictures_come_with_the_tensorflow_data_set(store):
     dataset = as_dataset(batches)
     inputs, _ = dataset.element_spec
     assert inputs["visual_features"].shape.as_list() == [None, 3, WIDTH]
-    again = PostBatches(batches.encoder, POSTS, store, 10)
+    again = PostBatches(batches.preprocessor, POSTS, store, 10)
     assert all(equal(a, b) for a, b in zip(dataset, again, strict=True))

@@ -7,7 +7,7 @@ import pytest
 from keras import ops
 from layer_harness import gradient, randomize, to_numpy
 
-from hsn_keras import BlankPicture, HierarchicalAttention, MultiHeadGeneralAttention
+from hsn_keras import HierarchicalAttention, MultiHeadGeneralAttention
 
 QUERY_MASK = np.array([[True, True, True, True], [True, True, False, False], [True, False, False, False]])
 VALUE_MASK = np.array([[True, True, True], [True, False, False], [True, False, True]])
@@ -144,13 +144,3 @@ def test_hierarchical_attention_needs_one_width():
     query, value = example()
     with pytest.raises(ValueError, match=r"`query` and `value` must have the same width.*\(3, 4, 6\).*\(3, 3, 5\)"):
         HierarchicalAttention()(query, value[..., :5])
-
-
-def test_the_blank_picture_is_the_same_for_every_row_and_is_not_trained():
-    layer = BlankPicture(count=2, dim=3)
-    features = np.arange(6, dtype="float32").reshape(2, 3)
-    np.testing.assert_array_equal(to_numpy(layer(np.ones((4, 7), bool))), 0.0)
-    layer.load_features(features)
-    for rows in (1, 4):
-        np.testing.assert_array_equal(to_numpy(layer(np.zeros((rows, 5), bool))), np.stack([features] * rows))
-    assert layer.trainable_weights == []

@@ -15,7 +15,6 @@ from agban_keras.layers import (
     VisualProjector,
 )
 from hsn_keras.layers import (
-    BlankPicture,
     HierarchicalAttention,
     MultiHeadGeneralAttention,
     MultiHeadHierarchicalAttention,
@@ -54,8 +53,6 @@ WORDS = {"vocabulary_size": 9, "dim": 4}
         (MultiHeadHierarchicalAttention, {}, "head_softmax", "yes", "must be True or False"),
         (MultiHeadGeneralAttention, {}, "num_heads", [8], "must be a whole number"),
         (SelfAdaptiveIntegration, {}, "gate", True, "must be 'token' or 'feature'"),
-        (BlankPicture, {"dim": 4}, "count", 0, "must be at least 1"),
-        (BlankPicture, {"count": 4}, "dim", 0, "must be at least 1"),
         (GatedBilinearAttention, {}, "rank", 0, "must be at least 1"),
         (GatedBilinearAttention, {}, "rank", None, "must be a whole number"),
         (GatedBilinearAttention, {}, "gate_units", 0, "must be at least 1"),

@@ -29,6 +29,16 @@ CASES = {
         policies=(),
         garbage=[(0, "mask", ["mask"])],
     ),
+    "CRFDecode": dict(
+        layer=mner_keras.layers.CRFDecode,
+        arguments={"crf": mner_keras.layers.CRF(6)},
+        inputs=[TEXT],
+        masks={"mask": TEXT_MASK},
+        expected_shapes=[(2, 4), (2, 4)],
+        expected_dtypes=["int32", "float32"],
+        policies=(),
+        garbage=[(0, "mask", ["mask", "mask"])],
+    ),
     "BiLSTM": dict(
         layer=mner_keras.layers.BiLSTM,
         arguments={"units": 4},
@@ -82,12 +92,6 @@ CASES = {
         expected_shapes=[(2, 3, 6), (2, 3)],
         garbage=[(0, "query_mask", [None, None]), (1, "value_mask", ["value_mask", None])],
     ),
-    "BlankPicture": dict(
-        layer=hsn_keras.layers.BlankPicture,
-        arguments={"count": 3, "dim": 5},
-        inputs=[TEXT_MASK],
-        expected_shapes=[(2, 3, 5)],
-    ),
     "SelfAdaptiveIntegration": dict(
         layer=hsn_keras.layers.SelfAdaptiveIntegration,
         arguments={"gate": "feature"},
@@ -97,7 +101,7 @@ CASES = {
     ),
     "GatedBilinearAttention": dict(
         layer=agban_keras.layers.GatedBilinearAttention,
-        arguments={"rank": 5, "gate_units": 4, "gate": True, "softmax": "pairs"},
+        arguments={"rank": 5, "gate_units": 4, "gate": True, "softmax": "objects"},
         inputs=[TEXT, OBJECTS],
         masks={"text_mask": TEXT_MASK, "object_mask": OBJECT_MASK},
         call_arguments={"return_attention_scores": True},

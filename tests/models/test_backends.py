@@ -1,4 +1,4 @@
-"""The same file and the same batch give the same numbers on every backend."""
+"""On every backend the same file and batch give the same numbers, and a second `fit` begins anew."""
 
 import importlib.util
 import os
@@ -9,12 +9,13 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from tiny import KINDS, make_world
+from small_corpus import make_world, write_corpus
 
 import mner_keras
 
 ROOT = Path(mner_keras.__file__).parents[1]
-SCRIPT = Path(__file__).with_name("backend_script.py")
+SCRIPT = Path(__file__).parents[1] / "support" / "backend_script.py"
+KINDS = ("text", "hsn", "agban")
 
 pytestmark = pytest.mark.slow
 
@@ -31,8 +32,9 @@ def run_script(folder, backend):
 def folder(tmp_path_factory):
     """Model files and batches, and what the present backend, in a process of its own, makes of them."""
     folder = tmp_path_factory.mktemp("files")
+    corpus = write_corpus(folder / "corpus")
     for kind in KINDS:
-        world = make_world(kind, tmp_path_factory.mktemp(kind))
+        world = make_world(kind, corpus)
         arguments = {"classifier_every": 1, "reversal": 0.5} if kind == "agban" else {}
         model = world.build(loss_reduction="mean", **arguments)
         # A plain step: its result is the gradient's. Adam would hide a gradient that is wrong by a factor.

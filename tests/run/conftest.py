@@ -1,22 +1,22 @@
-"""What the tests of runs share: the small corpus, and operations that give the same numbers on every run."""
-
-import sys
-from pathlib import Path
+"""What the tests of runs share."""
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-
-@pytest.fixture(scope="session")
-def corpus(tmp_path_factory):
-    from small_corpus import write_corpus
-
-    return write_corpus(tmp_path_factory.mktemp("corpus") / "small")
 
 
 @pytest.fixture(scope="session")
 def deterministic():
+    """Operations that give the same numbers on every run."""
     from mner_keras.cli.keras_start import start_keras
 
     start_keras(deterministic=True)
+
+
+@pytest.fixture
+def model():
+    """A model of Keras' own with two dropouts."""
+    import keras
+
+    layers = [keras.layers.Dense(4), keras.layers.Dropout(0.5), keras.layers.Dense(2), keras.layers.Dropout(0.5)]
+    model = keras.Sequential([keras.Input((3,)), *layers])
+    model.compile("adam", "mse", run_eagerly=True)
+    return model

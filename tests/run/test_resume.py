@@ -1,6 +1,5 @@
 """A run that was interrupted and resumed ends as the run that never was."""
 
-import csv
 import json
 import shutil
 
@@ -9,7 +8,9 @@ from small_corpus import SETTINGS, SMALL
 
 from mner_keras.data import Post
 from mner_keras.errors import InputError
+from mner_keras.registry import find_model
 from mner_keras.run.config import RunConfig
+from mner_keras.run.run import Run
 
 EPOCHS = 3
 
@@ -31,11 +32,6 @@ def interrupt(epoch, batch, error=KeyboardInterrupt):
                 raise error
 
     return Interrupt()
-
-
-def history(folder):
-    with open(folder / "history.csv", newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +58,7 @@ def test_an_interrupted_run_ends_as_the_run_that_never_was(model, finished, corp
     config, lines = make_config(model, corpus), []
     with pytest.raises(KeyboardInterrupt):
         train(config, tmp_path, callbacks=[interrupt(epoch=1, batch=4)])
-    assert len(history(tmp_path)) == 1
+    assert len(Run(tmp_path).history) == 1
     assert not (tmp_path / "metrics.json").exists()
     train(config, tmp_path, resume=True, report=lines.append)
     assert "resuming after epoch 1" in lines
@@ -70,11 +66,38 @@ def test_an_interrupted_run_ends_as_the_run_that_never_was(model, finished, corp
         assert (tmp_path / name).read_bytes() == (finished(model) / name).read_bytes(), name
 
 
+@pytest.mark.parametrize("model", ["text", pytest.param("agban", marks=pytest.mark.slow)])
+def test_a_run_gives_the_weights_that_fit_on_posts_gives(model, finished, corpus):
+    import keras
+    import numpy as np
+
+    from mner_keras import load_dataset
+    from mner_keras.run.arguments import split_arguments
+
+    config, data = make_config(model, corpus), load_dataset(str(corpus))
+    keras.utils.set_random_seed(config.seed)
+    model_class = find_model(model).load_class()
+    features = data.features("objects") if model == "agban" else None
+    first, rest = split_arguments(model_class, SMALL[model])
+    preprocessor = model_class.fit_preprocessor(data["train"], features=features, **first)
+    tagger = model_class(preprocessor, **rest)
+    tagger.compile(training=config.training)
+    settings = {"features": features, "batch_size": config.batch_size, "seed": config.seed, "verbose": 0}
+    history = tagger.fit(data["train"], validation_data=data["dev"], epochs=EPOCHS, **settings).history
+    found = [float(row["val_loss"]) for row in Run(finished(model)).history]
+    assert history["val_loss"] == pytest.approx(found, rel=1e-6)
+    fresh = model_class.from_config(tagger.get_config())
+    fresh.compile(training=config.training)
+    fresh.load_weights(finished(model) / "checkpoint" / f"epoch-{EPOCHS:04d}.weights.h5")
+    for one, other in zip(tagger.get_weights(), fresh.get_weights(), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-7)
+
+
 def test_the_losses_of_the_epochs_differ_and_the_model_learns(finished):
     # What the comparison above compares must not be constant.
-    rows = history(finished("text"))
-    assert [row["epoch"] for row in rows] == ["1", "2", "3"]
-    losses = [float(row["loss"]) for row in rows]
+    rows = Run(finished("text")).history
+    assert [row["epoch"] for row in rows] == [1, 2, 3]
+    losses = [row["loss"] for row in rows]
     assert losses[0] > losses[1] > losses[2]
     assert json.loads((finished("text") / "metrics.json").read_text())["dev"]["micro"]["f1"] > 50
 

@@ -6,10 +6,10 @@ import types
 
 import pytest
 
-from mner_keras.data.visual_input import VisualInput
 from mner_keras.errors import InputError
 from mner_keras.run.config import RunConfig
 from mner_keras.run.run import Run
+from mner_keras.vision.visual_input import VisualInput
 
 HASHED = VisualInput("objects", 3, 8, extractor="tiles")
 BLIND = dataclasses.replace(HASHED, extractor=None)

@@ -1,11 +1,6 @@
 """A small corpus with posts that are hard to show, runs of untrained models on it, and their report."""
 
-import sys
-from pathlib import Path
-
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "run"))
 
 
 @pytest.fixture(scope="session")

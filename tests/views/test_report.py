@@ -13,7 +13,6 @@ from mner_keras import InputError, load_dataset
 from mner_keras.run.config import RunConfig
 from mner_keras.views.confusion import BOUNDS, MISSED, SPURIOUS, count_confusion
 from mner_keras.views.curves import describe_curve, read_curves
-from mner_keras.views.losses import post_losses
 from mner_keras.views.report import make_report
 
 
@@ -74,7 +73,7 @@ def test_the_posts_are_ordered_by_loss_and_marked(found, model_of, finished, cor
 
     for key, name in (("run-1", "hsn"), ("run-2", "agban"), ("run-3", "text")):
         run = Run(finished / "runs" / name)
-        losses = post_losses(run.model, run.dataset["test"], run.store)
+        losses = -run.model.log_likelihood(run.dataset["test"], run.store)
         shown = [float(x) for x in re.findall(r"loss (\d+\.\d)\b", found.texts[key])]
         np.testing.assert_allclose(shown, np.sort(losses)[::-1], atol=0.06)
         assert f"test split is {losses.mean():.2f}" in found.texts[key]
@@ -201,11 +200,11 @@ def test_curves_hold_the_losses_per_post():
 def test_a_posts_loss_is_its_training_loss(name, corpus, model_of):
     posts = load_dataset(corpus)["test"]
     model, store = model_of(name)
-    losses = post_losses(model, posts, store, batch_size=5)
+    losses = -model.log_likelihood(posts, store, batch_size=5)
     assert losses.shape == (len(posts),)
     for number in (0, 1, 7):
-        ((inputs, gold),) = model.encoder.dataset([posts[number]], store, batch_size=1)
+        ((inputs, gold),) = model.preprocessor.dataset([posts[number]], store, batch_size=1)
         alone = model.crf_loss(gold, model(inputs, training=False))
         assert losses[number] == pytest.approx(float(np.asarray(alone)), rel=1e-4)
     with pytest.raises(InputError, match="expected posts with tags"):
-        post_losses(model, [dataclasses.replace(posts[0], tags=None)], store)
+        model.log_likelihood([dataclasses.replace(posts[0], tags=None)], store)

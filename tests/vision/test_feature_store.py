@@ -65,7 +65,24 @@ def test_no_ids_give_no_rows(path):
     assert mask.shape == (0, 3)
 
 
-@pytest.mark.parametrize("odd", [".", "/", "", "..", "a/b", "\x00", "\ud800", "\u00a0", "x" * 5000], ids=ascii)
+@pytest.mark.parametrize("key", ["7", "7.jpg", "7.JFIF", "7.jpg_large", " 7 ", "7.gif"])
+def test_keys_of_the_file_are_read_as_ids(tmp_path, key):
+    with h5py.File(tmp_path / "s.h5", "w") as file:
+        file[key] = np.full((2, 3), 5, "float32")
+    store = FeatureStore(tmp_path / "s.h5")
+    assert "7" in store
+    assert "7.png" in store
+    np.testing.assert_array_equal(store.read(["7"], 2)[0], np.full((1, 2, 3), 5))
+
+
+def test_two_keys_of_one_id_are_an_error_that_names_both(tmp_path):
+    with h5py.File(tmp_path / "s.h5", "w") as file:
+        file["7.jpg"], file["7.png"] = np.zeros((2, 3), "float32"), np.zeros((2, 3), "float32")
+    with pytest.raises(InputError, match="expected one picture of the id '7', found 7.jpg and 7.png"):
+        FeatureStore(tmp_path / "s.h5")
+
+
+@pytest.mark.parametrize("odd", [".", "/", "", "..", "\x00", "\ud800", "\u00a0", "x" * 5000], ids=ascii)
 def test_an_id_that_no_picture_can_have_is_not_held(path, odd):
     store = FeatureStore(path)
     assert odd not in store

@@ -144,8 +144,8 @@ def test_a_saved_model_tags_a_post_with_a_picture_in_one_call(extractor, picture
     posts = [
         Post(("Anna", "saw", "Rome"), ("B-PER", "O", "B-LOC"), name, ("NNP", "VBD", "NNP")) for name in (*chosen, None)
     ]
-    encoder = HSN.fit_encoder(posts, features=store)
-    HSN.from_encoder(encoder, hidden_dim=8, char_dim=4).save(tmp_path / "model.keras")
+    preprocessor = HSN.fit_preprocessor(posts, features=store)
+    HSN(preprocessor, hidden_dim=8, char_dim=4).save(tmp_path / "model.keras")
     # The file says which extractor and which weights its features came from, and finds these where they still are.
     model = load(tmp_path / "model.keras")
     direct = model.tag(posts, pictures=[*chosen.values(), None])
@@ -153,6 +153,6 @@ def test_a_saved_model_tags_a_post_with_a_picture_in_one_call(extractor, picture
     with Image.open(chosen["27"]) as opened:
         assert model.tag(posts[:1], pictures=[opened])[0].tags == direct[0].tags
     with pytest.raises(InputError, match="expected the weights that the model's features were made with"):
-        object.__setattr__(model.encoder.visual, "weights_hash", "0" * 64)
+        object.__setattr__(model.preprocessor.visual, "weights_hash", "0" * 64)
         model._extractor = None
         model.tag(posts[:1], pictures=[chosen["27"]])

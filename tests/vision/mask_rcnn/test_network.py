@@ -11,8 +11,8 @@ import h5py
 import keras
 import numpy as np
 import pytest
-from backend_script import compute
 from legacy_file import to_arrays, write_legacy_file
+from mask_rcnn_script import compute
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -198,9 +198,9 @@ def test_tensorflow_and_jax_agree_before_suppression(extractor, weights, noise, 
     size = np.random.default_rng(2).uniform(0.05, 0.5, (2, PROPOSALS, 2))
     boxes = np.concatenate([corner, corner + size], -1).astype("float32")
     np.savez(tmp_path / "given.npz", pixels=pixels, boxes=boxes)
-    here = Path(__file__).parent
+    here = Path(__file__).parents[2] / "support"
     subprocess.run(
-        [sys.executable, here / "backend_script.py", weights, tmp_path / "given.npz", tmp_path / "found.npz"],
+        [sys.executable, here / "mask_rcnn_script.py", weights, tmp_path / "given.npz", tmp_path / "found.npz"],
         env={**os.environ, "KERAS_BACKEND": "jax"},
         check=True,
         timeout=600,
@@ -291,6 +291,6 @@ def test_from_pictures_to_a_trained_agban_that_tags_pictures(extractor, weights,
     records = [json.loads(line) for line in direct.splitlines() if line.startswith("{")]
     for record, tagged in zip(records, model.tag(read_jsonl(posts), store), strict=True):
         assert record["tags"] == list(tagged.tags)
-    visual = model.encoder.visual
+    visual = model.preprocessor.visual
     assert (visual.extractor, visual.weights, visual.count) == ("mask-rcnn", str(weights), 4)
     assert json.loads(visual.options) == {"top": 4, "min_score": 0.7, **SETTINGS}

@@ -1,8 +1,8 @@
 """Each part of Mask R-CNN against a NumPy form."""
 
 import keras
+import mask_rcnn_oracle as oracle
 import numpy as np
-import oracle
 import pytest
 from keras import ops
 from PIL import Image

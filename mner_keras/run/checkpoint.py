@@ -86,8 +86,8 @@ class RunCheckpoint(keras.callbacks.Callback):
         row = {"epoch": epoch + 1, **{name: float(value) for name, value in sorted((logs or {}).items())}}
         if not math.isfinite(row["loss"]):
             raise TrainingDiverged(
-                f"the loss of epoch {epoch + 1} is {row['loss']}: training diverged. A lower learning rate may help; "
-                "the checkpoint before it is kept",
+                f"the loss of epoch {epoch + 1} is {row['loss']}: training diverged. A lower learning rate may help, "
+                "unless a token has a tag outside the model's tags, such as -100; the checkpoint before it is kept",
                 self.folder,
             )
         self.history.append(row)

@@ -7,8 +7,8 @@ import zipfile
 import numpy as np
 import pytest
 
-from mner_keras.callbacks import RunCheckpoint
 from mner_keras.errors import InputError
+from mner_keras.run.checkpoint import RunCheckpoint
 
 
 def start(folder, model, patience=0):
@@ -131,7 +131,7 @@ def test_without_a_checkpoint_training_begins_at_the_beginning(model, tmp_path):
 def test_a_write_that_fails_is_an_error_and_keeps_what_was_there(model, tmp_path, monkeypatch, what):
     import keras
 
-    import mner_keras.callbacks.run_checkpoint as module
+    import mner_keras.run.checkpoint as module
 
     checkpoint = start(tmp_path, model)
     train_epochs(checkpoint, 0.5)

@@ -7,6 +7,8 @@ from equation_harness import set_weights
 
 from agban_keras import AGBAN
 from hsn_keras import HSN
+from mner_keras.data import PostPreprocessor
+from mner_keras.vision.visual_input import VisualInput
 
 K = 3  # tags
 HEADS = 2
@@ -47,19 +49,26 @@ def post(inputs, row, *names):
     return [inputs[name][row][inputs[masks.get(name, "token_mask")][row]] for name in names]
 
 
+def make_preprocessor(kind):
+    """Three tags, seven rows of words and two frozen ones, six rows of characters."""
+    return PostPreprocessor(
+        list("abcde"),
+        list("abcd"),
+        ["X"],
+        frozen_words=["f", "g"],
+        use_pos=kind == "regions",
+        max_characters=5,
+        visual=VisualInput(kind, count=3, dim=4),
+    )
+
+
 def make_hsn(**arguments):
     model = HSN(
-        num_tags=K,
-        vocabulary_size=7,
-        frozen_vocabulary_size=2,
-        char_vocabulary_size=6,
-        pos_vocabulary_size=5,
-        max_characters=5,
+        make_preprocessor("regions"),
         word_dim=3,
         char_dim=3,
         pos_dim=2,
         hidden_dim=8,
-        visual_dim=4,
         num_heads=HEADS,
         dropout=0.0,
         **arguments,
@@ -123,17 +132,11 @@ def hsn_post(w, frozen, words, characters, pos, regions, head_softmax=True):
 
 def make_agban(**arguments):
     model = AGBAN(
-        num_tags=K,
-        vocabulary_size=7,
-        frozen_vocabulary_size=2,
-        char_vocabulary_size=6,
-        max_characters=5,
+        make_preprocessor("objects"),
         word_dim=3,
         char_dim=3,
         char_hidden_dim=4,
         hidden_dim=6,
-        visual_dim=4,
-        num_objects=3,
         rank=4,
         gate_units=3,
         dropout=0.0,
@@ -186,7 +189,7 @@ def agban_text(w, frozen, words, characters):
     return paper.bilstm(np.concatenate([x_w, x_c], axis=1), *lstm_arrays("lstm", w))  # eq. 3-6
 
 
-def agban_posts(w, frozen, inputs, softmax="objects"):
+def agban_posts(w, frozen, inputs, softmax="pairs"):
     """G_T, G_V, A, G_M, the scores S and L_adv of each post of a batch, as in training."""
     rows = range(len(inputs["word_ids"]))
     G_T = [agban_text(w, frozen, *post(inputs, row, "word_ids", "char_ids")) for row in rows]

@@ -23,7 +23,7 @@ def check_layer(
     *,
     call_arguments=None,
     expected_shapes,
-    expected_dtype="float32",
+    expected_dtypes=None,
     policies=("mixed_float16", "mixed_bfloat16"),
     garbage=(),
     tmp_path,
@@ -40,7 +40,7 @@ def check_layer(
         masks: the mask arguments by name.
         call_arguments: further arguments of the call, `return_attention_scores=True` for instance.
         expected_shapes: the shape of each output.
-        expected_dtype: type of the outputs under float32.
+        expected_dtypes: the type of each output under float32; by default float32.
         policies: dtype policies under which the outputs must be finite.
         garbage: (number of an input, its mask's name, for each output the mask's name of its axis 1 or `None`).
         tmp_path: a folder.
@@ -54,7 +54,7 @@ def check_layer(
     layer = make_layer()
     eager = [to_numpy(output) for output in as_list(layer(*inputs, **masks, **call_arguments))]
     assert [output.shape for output in eager] == [tuple(shape) for shape in expected_shapes]
-    assert {output.dtype.name for output in eager} == {expected_dtype}
+    assert [output.dtype.name for output in eager] == (expected_dtypes or ["float32"] * len(eager))
     assert all(np.isfinite(output).all() for output in eager)
 
     _check_config(layer)

@@ -18,15 +18,15 @@ def build_model(name, data):
     import keras
 
     from mner_keras.registry import find_model
+    from mner_keras.run.arguments import split_arguments
 
     keras.utils.set_random_seed(2)
     entry = find_model(name)
     cls = entry.load_class()
-    kind = cls.encoder_defaults.get("visual")
-    store = data.features(kind) if kind else None
-    small = SMALL.get(name, SMALL["agban" if kind == "objects" else "text"])
-    encoder = cls.fit_encoder(data["train"], features=store)
-    return cls.from_encoder(encoder, **{**small, **entry.arguments}), store
+    visual = cls.preprocessing.get("visual")
+    store = data.features(visual.kind) if visual else None
+    first, rest = split_arguments(cls, {**SMALL[name], **entry.arguments})
+    return cls(cls.fit_preprocessor(data["train"], features=store, **first), **rest), store
 
 
 def write_run(folder, model, corpus, predict=None):

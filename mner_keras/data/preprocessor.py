@@ -1,4 +1,4 @@
-"""`PostEncoder`: from posts to batches of arrays."""
+"""`PostPreprocessor`: from posts to batches of arrays."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mner_keras.data.batches import PostBatches
+from mner_keras.data.pipeline import as_dataset
 from mner_keras.data.post import Post
 from mner_keras.data.subwords import Subwords
-from mner_keras.data.visual_input import VisualInput
 from mner_keras.errors import InputError
 from mner_keras.text.pos import POS_CATEGORIES, pos_category, tag_pos
 from mner_keras.vision.feature_store import FeatureStore, open_store
+from mner_keras.vision.visual_input import VisualInput
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -29,29 +31,32 @@ PADDING, UNKNOWN, FIRST = 0, 1, 2
 _DIGIT = re.compile(r"[0-9]")
 
 
-class PostEncoder:
+class PostPreprocessor:
     """Turns posts into the arrays that the models read: vocabularies, lengths, features.
 
-    Make one with `PostEncoder.fit`, or with the `fit_encoder` of a model, which knows the paper's settings. It is saved
-    as JSON inside the model.
+    Create one with `Model.fit_preprocessor`, which knows the settings of the model's paper. A saved model contains it
+    as JSON.
 
     Args:
-        words: the training posts' words; their table is trainable.
-        characters: the training posts' characters.
-        types: the entity types; the tags are `O` and a `B-` and an `I-` for each type.
+        words: the words of the training posts; their table is trainable.
+        characters: the characters of the training posts.
+        types: the entity types; the tags are `O` and, for each type, a `B-` and an `I-` tag.
         frozen_words: further words of the vector file; their table is frozen.
-        use_pos: whether batches hold `pos_ids`.
-        fold_digits: whether each digit becomes 0 before look-up, in words and characters.
-        max_characters: characters kept of a token, counted from its start.
-        visual: what the batches hold of the pictures; `None` for a text-only model.
-        blank: the blank picture's features, `[count, dim]`, for `regions`; zeros if not given.
-        num_singletons: how many of `words`, the last ones, the training posts hold only once.
-        subwords: a BERT's word pieces, where the model reads them.
+        use_pos: whether batches contain `pos_ids`.
+        fold_digits: whether each digit is replaced by 0 before look-up, in words and characters.
+        max_characters: the number of characters kept per token, from its start.
+        vector_dim: the width of the pretrained word vectors; `None` without them.
+        visual: what batches contain of the pictures; `None` for a text-only model.
+        blank: the features of the blank picture, `[count, dim]`, for `regions`; zeros if `None`.
+        num_singletons: how many of `words`, the last ones, appear only once in the training posts.
+        subwords: the subword tokenizer, for models that read subwords.
+        bucket: whether a batch joins posts of similar length and is padded to one of a few lengths. If not, batches
+            ignore the posts' lengths and are padded to their longest post, in training and in tagging.
 
     Batch keys: `word_ids` int32 `[B, n]`, `char_ids` int32 `[B, n, c]`, `pos_ids` int32 `[B, n]`, `token_mask` bool
     `[B, n]`, `visual_features` float32 `[B, k, f]`, `visual_mask` bool `[B, k]`; with `subwords` also `subword_ids`
-    int32 `[B, m]`, `subword_mask` bool `[B, m]` and `first_subwords` int32 `[B, n]`, the position of each token's first
-    piece, 0 for none; targets int32 `[B, n]`.
+    int32 `[B, m]`, `subword_mask` bool `[B, m]` and `first_subwords` int32 `[B, n]` (the position of each token's first
+    subword, 0 for none); targets: tags int32 `[B, n]`.
     """
 
     def __init__(
@@ -63,10 +68,12 @@ class PostEncoder:
         use_pos: bool = True,
         fold_digits: bool = False,
         max_characters: int = 24,
+        vector_dim: int | None = None,
         visual: VisualInput | dict | None = None,
         blank: Sequence[Sequence[float]] | None = None,
         num_singletons: int = 0,
         subwords: Subwords | dict | None = None,
+        bucket: bool = True,
     ) -> None:
         self.words = list(words)
         self.characters = list(characters)
@@ -75,14 +82,16 @@ class PostEncoder:
         self.use_pos = use_pos
         self.fold_digits = fold_digits
         self.max_characters = max_characters
+        self.vector_dim = vector_dim
         self.visual = VisualInput(**visual) if isinstance(visual, dict) else visual
         self.blank = None if blank is None else np.asarray(blank, "float32")
         self.num_singletons = num_singletons
         self.subwords = Subwords(**subwords) if isinstance(subwords, dict) else subwords
+        self.bucket = bucket
         self.tags = ["O", *(prefix + kind for kind in self.types for prefix in ("B-", "I-"))]
         """The tags, in the order of the model's potentials."""
         self.vectors: WordVectors | None = None
-        """The word vectors that the encoder was fitted with; a model takes them over, the saved encoder does not."""
+        """The pretrained word vectors, which a new model copies. They are not saved with the preprocessor."""
         self._trained_ids = {word: FIRST + i for i, word in enumerate(self.words)}
         self._frozen_ids = {word: self.vocabulary_size + i for i, word in enumerate(self.frozen_words)}
         self._character_ids = {character: FIRST + i for i, character in enumerate(self.characters)}
@@ -94,71 +103,73 @@ class PostEncoder:
         posts: Iterable[Post],
         vectors: WordVectors | None = None,
         features: FeatureStore | str | os.PathLike | None = None,
-        visual: str | VisualInput | None = None,
-        visual_count: int | None = None,
+        visual: VisualInput | None = None,
+        pictures: bool = True,
         use_pos: bool = True,
         fold_digits: bool = False,
         max_characters: int = 24,
         subwords: Subwords | None = None,
-    ) -> PostEncoder:
+        bucket: bool = True,
+        other_posts: Iterable[Post] = (),
+    ) -> PostPreprocessor:
         """Learn the vocabularies from posts.
 
         Args:
-            posts: the training posts; for a transductive vocabulary, those of all splits.
+            posts: the training posts.
             vectors: pretrained word vectors (`mner_keras.text.read_vectors`).
             features: the store of the pictures' features.
-            visual: `"regions"` or `"objects"`: what the vectors of `features` are; a `VisualInput` where there is no
-                store; `None` for a text-only model.
-            visual_count: vectors taken of a picture; by default as many as the store's first picture has.
+            visual: what the model reads of a picture: its kind, and its sizes where there is no store; `None` for a
+                text-only model.
+            pictures: whether the posts' pictures are used. If not, every post counts as one without a picture;
+                `features` then only gives the sizes and the blank picture.
             use_pos: whether the model reads parts of speech.
-            fold_digits: whether each digit becomes 0 before look-up.
-            max_characters: characters kept of a token.
-            subwords: a BERT's word pieces, where the model reads them.
+            fold_digits: whether each digit is replaced by 0 before look-up.
+            max_characters: the number of characters kept per token.
+            subwords: the subword tokenizer, for models that read subwords.
+            bucket: whether a batch joins posts of similar length; see the class.
+            other_posts: the posts of the other splits, for a transductive vocabulary: their words, characters and types
+                are learnt, too.
 
         Raises:
-            InputError: posts that hold no tags.
+            InputError: posts without entities; a store of another kind of features.
         """
-        posts = list(posts)
-        types = sorted({tag[2:] for post in posts for tag in post.tags or () if tag != "O"})
+        posts, other_posts = list(posts), list(other_posts)
+        types = sorted({tag[2:] for post in (*posts, *other_posts) for tag in post.tags or () if tag != "O"})
         if not types:
             raise InputError("the training posts must hold at least one entity, found none")
         fold = _fold_digits if fold_digits else str
         counts = Counter(fold(token) for post in posts for token in post.tokens)
-        words = [word for word, _ in counts.most_common()]
-        characters = sorted({character for word in words for character in word[:max_characters]})
+        by_count = [word for word, _ in counts.most_common()]
+        num_singletons = sum(count == 1 for count in counts.values())
+        repeated, single = by_count[: len(counts) - num_singletons], by_count[len(counts) - num_singletons :]
+        others = dict.fromkeys(fold(token) for post in other_posts for token in post.tokens)
+        # Singletons come last: `num_singletons` names their rows.
+        words = [*repeated, *(word for word in others if word not in counts), *single]
         known = set(words)
-        encoder = cls(
+        blank = None
+        if visual is not None and features is not None:
+            store = open_store(features)
+            visual = visual.of_store(store, pictures)
+            blank = store.blank(visual.count) if visual.kind == "regions" else None
+        elif visual is not None:
+            visual = dataclasses.replace(visual, pictures=pictures)
+        preprocessor = cls(
             words,
-            characters,
+            sorted({character for word in words for character in word[:max_characters]}),
             types,
             frozen_words=[word for word in vectors.words if word not in known] if vectors is not None else (),
             use_pos=use_pos,
             fold_digits=fold_digits,
             max_characters=max_characters,
-            num_singletons=sum(count == 1 for count in counts.values()),
+            vector_dim=None if vectors is None else vectors.dim,
+            visual=visual,
+            blank=blank,
+            num_singletons=num_singletons,
             subwords=subwords,
+            bucket=bucket,
         )
-        encoder.vectors = vectors
-        if isinstance(visual, VisualInput):
-            encoder.visual = visual
-        elif visual is not None:
-            if features is None:
-                raise ValueError(f"`features` must be given with visual={visual!r}. Received: features=None")
-            store = open_store(features)
-            attributes = store.attributes
-            if attributes.get("kind", visual) != visual:
-                raise InputError(f"expected a store of {visual}, found one of {attributes['kind']}", store.path)
-            encoder.visual = VisualInput(
-                visual,
-                visual_count or store.count,
-                store.dim,
-                attributes.get("extractor"),
-                attributes.get("weights"),
-                attributes.get("weights_hash"),
-                attributes.get("options"),
-            )
-            encoder.blank = store.blank(encoder.visual.count) if visual == "regions" else None
-        return encoder
+        preprocessor.vectors = vectors
+        return preprocessor
 
     @property
     def vocabulary_size(self) -> int:
@@ -193,10 +204,10 @@ class PostEncoder:
             word, as written or lower-cased), frozen float32 `[frozen_vocabulary_size, d]`.
 
         Raises:
-            ValueError: the encoder was not fitted with vectors.
+            ValueError: there are no pretrained vectors.
         """
         if self.vectors is None:
-            raise ValueError("`vectors` must be given to `PostEncoder.fit` for pretrained word tables. Received: None")
+            raise ValueError("`vectors` must be given to `fit_preprocessor` for pretrained word tables. Received: None")
         found = np.array([-1] * FIRST + [self.vectors.lookup(word) for word in self.words])
         known = found >= 0
         rows = np.where(known[:, None], self.vectors.matrix[found], np.float32(0))
@@ -247,7 +258,7 @@ class PostEncoder:
         shuffle: bool = False,
         seed: int | None = None,
     ) -> tf.data.Dataset:
-        """Batches for `fit`, `evaluate` and `predict`.
+        """Return batches for `fit`, `evaluate` and `predict`.
 
         A `tf.data.Dataset`, prefetched; where TensorFlow is not the backend and not installed, a
         `keras.utils.PyDataset` with the same batches. Batches are `(inputs, tags)`, or `inputs` alone if a post has no
@@ -257,21 +268,18 @@ class PostEncoder:
             posts: the posts.
             features: the store of their pictures' features; without it, every post counts as one without a picture.
             batch_size: posts a batch.
-            shuffle: whether to draw the posts anew in each epoch, batched by length (six lengths at most), the last
-                batch filled up with empty rows. Else they come in their own order.
+            shuffle: whether to draw the posts anew in each epoch, with `bucket` batched by length (six lengths at
+                most), the last batch filled up with empty rows. Else they come in their own order.
             seed: the order is made from (seed, epoch).
 
         Raises:
-            InputError: features of another width than the encoder's.
+            InputError: features of another width than the preprocessor's.
             TaggerDataMissing: parts of speech are needed, and NLTK's data is not installed.
         """
-        from mner_keras.data.batches import PostBatches
-        from mner_keras.data.pipeline import as_dataset
-
         return as_dataset(PostBatches(self, posts, features, batch_size, shuffle, seed))
 
     def get_config(self) -> dict[str, Any]:
-        """The encoder as plain JSON values."""
+        """Return the preprocessor as plain JSON values."""
         return {
             "words": self.words,
             "characters": self.characters,
@@ -280,20 +288,22 @@ class PostEncoder:
             "use_pos": self.use_pos,
             "fold_digits": self.fold_digits,
             "max_characters": self.max_characters,
+            "vector_dim": self.vector_dim,
             "visual": None if self.visual is None else dataclasses.asdict(self.visual),
             "blank": None if self.blank is None else self.blank.tolist(),
             "num_singletons": self.num_singletons,
             "subwords": None if self.subwords is None else self.subwords.get_config(),
+            "bucket": self.bucket,
         }
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> PostEncoder:
-        """The encoder that `get_config` described."""
+    def from_config(cls, config: dict[str, Any]) -> PostPreprocessor:
+        """Return the preprocessor that `get_config` described."""
         return cls(**config)
 
 
 def needed_words(posts: Iterable[Post], fold_digits: bool = False) -> set[str]:
-    """The words of posts as an encoder looks them up in a vector file."""
+    """Return the words of posts in the form in which a preprocessor looks them up in a vector file."""
     return {_fold_digits(token) if fold_digits else token for post in posts for token in post.tokens}
 
 

@@ -1,0 +1,63 @@
+"""The inputs of a model, and the layer that reads its word vectors, with the sizes that a preprocessor gives."""
+
+from __future__ import annotations
+
+import keras
+
+from mner_keras.data.preprocessor import PostPreprocessor
+from mner_keras.layers import WordEmbedding
+
+
+def batch_inputs(preprocessor: PostPreprocessor) -> dict[str, keras.KerasTensor]:
+    """Return a `keras.Input` for each key of the preprocessor's batches.
+
+    With subwords these are `subword_ids`, `subword_mask`, `first_subwords` and `token_mask`; else `word_ids`,
+    `char_ids`, `token_mask` and, where the preprocessor has them, `pos_ids`, `visual_features` and `visual_mask`.
+    """
+    inputs = {"token_mask": _input("token_mask", "bool")}
+    if preprocessor.subwords is not None:
+        return {
+            "subword_ids": _input("subword_ids"),
+            "subword_mask": _input("subword_mask", "bool"),
+            "first_subwords": _input("first_subwords"),
+            **inputs,
+        }
+    inputs["word_ids"] = _input("word_ids")
+    inputs["char_ids"] = keras.Input((None, preprocessor.max_characters), dtype="int32", name="char_ids")
+    if preprocessor.use_pos:
+        inputs["pos_ids"] = _input("pos_ids")
+    if preprocessor.visual is not None:
+        inputs["visual_features"] = keras.Input((None, preprocessor.visual.dim), name="visual_features")
+        inputs["visual_mask"] = _input("visual_mask", "bool")
+    return inputs
+
+
+def word_embedding(preprocessor: PostPreprocessor, dim: int | None, default: int, unknown: str) -> WordEmbedding:
+    """Return the layer `word_embedding` for the preprocessor's vocabulary.
+
+    Args:
+        preprocessor: gives the sizes of both tables and the width of the pretrained vectors.
+        dim: the width of the word vectors, the argument `word_dim` of a model; `None` for that of the pretrained
+            vectors.
+        default: the width without pretrained vectors where `dim` is `None`.
+        unknown: as in `WordEmbedding`.
+
+    Raises:
+        ValueError: `dim` is not the width of the pretrained vectors.
+    """
+    if None not in (dim, preprocessor.vector_dim) and dim != preprocessor.vector_dim:
+        raise ValueError(
+            f"`word_dim` must be the width of the pretrained vectors, {preprocessor.vector_dim}. Received: "
+            f"word_dim={dim}"
+        )
+    return WordEmbedding(
+        preprocessor.vocabulary_size,
+        dim or preprocessor.vector_dim or default,
+        preprocessor.frozen_vocabulary_size,
+        unknown=unknown,
+        name="word_embedding",
+    )
+
+
+def _input(name: str, dtype: str = "int32") -> keras.KerasTensor:
+    return keras.Input((None,), dtype=dtype, name=name)

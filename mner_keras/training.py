@@ -1,0 +1,134 @@
+"""What a training depends on besides the data: optimiser, learning rate, and the random numbers of each epoch."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from mner_keras.data.batches import PostBatches
+from mner_keras.errors import InputError, did_you_mean
+from mner_keras.registry import Training
+
+
+@keras.saving.register_keras_serializable(package="mner_keras")
+class TrainingSchedule(keras.optimizers.schedules.LearningRateSchedule):
+    """A learning rate that falls from epoch to epoch, or rises over the first steps and then falls.
+
+    With `decay`, the rate is `learning_rate / (1 + decay * epoch)`, epochs counted from 0. With `warmup`, it rises
+    linearly over that share of all steps, then falls linearly to 0, which it would reach after the last step.
+
+    Args:
+        learning_rate: the rate of the first epoch, or the highest rate.
+        decay: r in `learning_rate / (1 + r * epoch)`.
+        warmup: the share of all steps over which the rate rises; 0 for a rate that falls by epochs.
+        steps_per_epoch: steps per epoch.
+        epochs: the number of epochs.
+        first_step: the optimiser's step at which the first epoch starts.
+
+    Reference:
+        Devlin, Chang, Lee & Toutanova, "BERT: pre-training of deep bidirectional transformers for language
+        understanding", NAACL 2019, appendix A.2, for `warmup`.
+    """
+
+    def __init__(
+        self,
+        learning_rate: float,
+        decay: float = 0.0,
+        warmup: float = 0.0,
+        steps_per_epoch: int = 1,
+        epochs: int = 1,
+        first_step: int = 0,
+    ) -> None:
+        self.learning_rate = learning_rate
+        self.decay = decay
+        self.warmup = warmup
+        self.steps_per_epoch = steps_per_epoch
+        self.epochs = epochs
+        self.first_step = first_step
+
+    def __call__(self, step):
+        step = ops.cast(step, "float32") - self.first_step
+        if not self.warmup:
+            return self.learning_rate / (1 + self.decay * ops.floor(step / self.steps_per_epoch))
+        steps = self.epochs * self.steps_per_epoch
+        rising = round(self.warmup * steps)
+        rise = (step + 1) / max(rising, 1)
+        fall = (steps - step) / max(steps - rising, 1)
+        return self.learning_rate * ops.clip(ops.minimum(rise, fall), 0.0, 1.0)
+
+    def get_config(self) -> dict[str, Any]:
+        return dict(vars(self))
+
+
+def make_optimizer(training: Training) -> keras.optimizers.Optimizer:
+    """Return the optimiser that training settings name, with a `TrainingSchedule` where the rate changes.
+
+    Raises:
+        InputError: Keras has no such optimiser, or the optimiser has no such setting.
+    """
+    rate: Any = training.learning_rate
+    if training.learning_rate_decay or training.warmup:
+        rate = TrainingSchedule(rate, training.learning_rate_decay, training.warmup)
+    settings = {"learning_rate": rate}
+    # AdamW decays by 0.004 unless told otherwise.
+    if training.weight_decay or training.optimizer.lower() == "adamw":
+        settings["weight_decay"] = training.weight_decay
+    if training.momentum:
+        settings["momentum"] = training.momentum
+    if training.gradient_clip:
+        settings["global_clipnorm"] = training.gradient_clip
+    known = {
+        name.lower(): getattr(keras.optimizers, name)
+        for name in dir(keras.optimizers)
+        if inspect.isclass(getattr(keras.optimizers, name)) and name not in ("Optimizer", "LossScaleOptimizer")
+    }
+    if training.optimizer.lower() not in known:
+        raise InputError(
+            f"expected an optimiser of Keras ({', '.join(sorted(known))}), found {training.optimizer!r}."
+            + did_you_mean(training.optimizer.lower(), known)
+        )
+    try:
+        return known[training.optimizer.lower()](**settings)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"the optimiser {training.optimizer!r} cannot be built: {error}") from error
+
+
+class TrainingState(keras.callbacks.Callback):
+    """Prepare a `Tagger` for the length of its training, and make each epoch a function of (seed, epoch).
+
+    A `.keras` file does not contain the states of the seed generators. Without this callback, a resumed training would
+    use other random numbers than one that was never interrupted.
+
+    Args:
+        initial_epoch: the epoch at which `fit` starts.
+        seed: sets the states of the dropouts in each epoch; `None` to leave them.
+        batches: the training batches, whose order follows the epoch; `None` for other data.
+    """
+
+    def __init__(self, initial_epoch: int, seed: int | None, batches: PostBatches | None) -> None:
+        super().__init__()
+        self.initial_epoch = initial_epoch
+        self.seed = seed
+        self.batches = batches
+
+    def on_train_begin(self, logs=None) -> None:
+        self.model.begin_training(self.params.get("steps"), self.params["epochs"], self.initial_epoch)
+
+    def on_epoch_begin(self, epoch: int, logs=None) -> None:
+        if self.batches is not None:
+            self.batches.epoch = epoch
+        if self.seed is None:
+            return
+        # `variables` contains the states of the seed generators, `weights` does not; no metric of ours is random.
+        known = {id(variable) for variable in (*self.model.weights, *self.model.metrics_variables)}
+        states = [variable for variable in self.model.variables if id(variable) not in known]
+        for number, state in enumerate(states):
+            if "seed" in state.path:
+                rng = np.random.default_rng([self.seed, epoch, number])
+                state.assign(
+                    rng.integers(0, 2**31 - 1, state.shape).astype(keras.backend.standardize_dtype(state.dtype))
+                )

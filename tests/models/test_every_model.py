@@ -1,0 +1,24 @@
+"""The harness, over every model of the registry that needs no further package."""
+
+import pytest
+from model_harness import check_model
+from small_corpus import make_world
+
+from mner_keras.registry import MODELS
+
+NAMES = [name for name, entry in MODELS.items() if entry.is_keras and not entry.extra]
+HALVES = {"policies": ("mixed_float16", "mixed_bfloat16")}
+ADVERSARY = {"reversal": 0.5, "classifier_every": 1}
+SPECIAL = {
+    "text": HALVES,
+    "hsn": HALVES,
+    "agban": {"arguments": ADVERSARY, **HALVES},
+    "agban-gban": {},
+    "agban-concat": {"ordered": True},
+    "agban-released": {"arguments": {"reversal": 0.5, "classifier_rests_every": 0}, "padding_counts": True},
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_model_behaves_as_users_expect(name, corpus, tmp_path):
+    check_model(make_world(name, corpus), tmp_path, **SPECIAL.get(name, {}))

@@ -1,0 +1,85 @@
+"""Optimisers, schedules, and the numbers of each epoch."""
+
+import types
+
+import keras
+import numpy as np
+import pytest
+
+from mner_keras import InputError
+from mner_keras.registry import MODELS, Training
+from mner_keras.run.config import RunConfig
+from mner_keras.training import TrainingSchedule, TrainingState, make_optimizer
+
+
+def dropouts(model, seed, epoch):
+    """What the dropouts of two steps let through at the beginning of an epoch."""
+    batches = types.SimpleNamespace(epoch=None)
+    state = TrainingState(0, seed, batches)
+    state.set_model(model)
+    state.on_epoch_begin(epoch)
+    assert batches.epoch == epoch
+    ones = np.ones((8, 3), "float32")
+    return [keras.ops.convert_to_numpy(model(ones, training=True)) for _ in range(2)]
+
+
+def test_every_dropout_is_a_function_of_seed_and_epoch(model):
+    first = dropouts(model, seed=1, epoch=3)
+    assert not np.array_equal(*first)
+    model.fit(np.ones((8, 3)), np.ones((8, 2)), verbose=0)
+    before = [keras.ops.convert_to_numpy(v) for v in (*model.weights, *model.optimizer.variables)]
+    model.set_weights([np.ones_like(weight) for weight in model.get_weights()])
+    again = dropouts(model, seed=1, epoch=3)
+    model.set_weights(before[: len(model.weights)])
+    # The weights differ and the zeros do not.
+    np.testing.assert_array_equal(again[0] == 0, first[0] == 0)
+    assert not np.array_equal(first[0] == 0, dropouts(model, seed=1, epoch=4)[0] == 0)
+    assert not np.array_equal(first[0] == 0, dropouts(model, seed=2, epoch=3)[0] == 0)
+    after = [keras.ops.convert_to_numpy(v) for v in (*model.weights, *model.optimizer.variables)]
+    for one, other in zip(before, after, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("name", [name for name, entry in MODELS.items() if entry.is_keras])
+def test_each_papers_optimiser_can_be_built_and_comes_back(name):
+    optimizer = make_optimizer(MODELS[name].training)
+    again = keras.optimizers.deserialize(keras.optimizers.serialize(optimizer))
+    assert again.get_config() == optimizer.get_config()
+
+
+def test_settings_reach_the_optimiser():
+    optimizer = make_optimizer(MODELS["cnn-bilstm-crf"].training)
+    assert (optimizer.momentum, optimizer.global_clipnorm) == (0.9, 5.0)
+    assert float(optimizer.learning_rate) == pytest.approx(0.015)
+    assert make_optimizer(MODELS["hsn"].training).global_clipnorm is None
+    # Keras' own default for AdamW is another.
+    assert make_optimizer(Training("adamw", 0.1)).weight_decay == 0.0
+    with pytest.raises(InputError, match="the optimiser 'adam' cannot be built: "):
+        make_optimizer(Training("adam", 0.1, momentum=0.5))
+    with pytest.raises(InputError, match=r"^expected an optimiser of Keras \(.*\), found 'adm'. Did you mean 'adam'\?"):
+        make_optimizer(Training("adm", 0.1))
+
+
+def test_the_rate_falls_by_epochs_or_rises_and_falls_to_nothing():
+    def rates(**settings):
+        schedule = TrainingSchedule(2.0, steps_per_epoch=5, epochs=4, **settings)
+        schedule = keras.optimizers.schedules.deserialize(keras.optimizers.schedules.serialize(schedule))
+        return [float(schedule(step)) for step in range(21)]
+
+    falling = [2 / (1 + 0.5 * (step // 5)) for step in range(21)]
+    np.testing.assert_allclose(rates(decay=0.5), falling, rtol=1e-5)
+    # Another training of the same optimiser begins with the first epoch.
+    np.testing.assert_allclose(rates(decay=0.5, first_step=5)[5:], falling[:-5], rtol=1e-5)
+    # Two of twenty steps up, the others down.
+    expected = [0.5, 1.0, *(1 - i / 18 for i in range(1, 19)), 0.0]
+    np.testing.assert_allclose(rates(warmup=0.1), 2 * np.array(expected), rtol=1e-5, atol=1e-6)
+
+
+def test_warm_up_is_a_share_and_excludes_decay():
+    assert RunConfig.for_model("bert-ner", optimizer="adam").warmup == 0.0
+    for settings, message in (
+        ({"warmup": 1.0}, "`warmup` must be a share of all steps, at least 0 and below 1, found 1.0"),
+        ({"learning_rate_decay": 0.05}, "`warmup` and `learning_rate_decay` exclude each other"),
+    ):
+        with pytest.raises(InputError, match=f"^{message}"):
+            RunConfig.for_model("bert-ner", **settings)
