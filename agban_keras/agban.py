@@ -50,7 +50,8 @@ class AGBAN(ObjectTagger):
         rank: width of the bilinear form, d'.
         gate_units: width of the gate, d_g.
         gate: whether the gate filters the objects.
-        softmax: the axis of eq. 9, `"objects"` or `"pairs"`.
+        softmax: eq. 9 as one distribution over all `"pairs"` of tokens and objects, or over the `"objects"` of each
+            token.
         fusion: `"attention"` for gated bilinear attention; `"concatenate"` for one vector of all objects, added to each
             token (`rank`, `gate_units`, `gate` and `softmax` play no part then).
         adversarial: whether the modality classifier takes part.
@@ -83,7 +84,7 @@ class AGBAN(ObjectTagger):
         rank: int = 200,
         gate_units: int = 200,
         gate: bool = True,
-        softmax: str = "objects",
+        softmax: str = "pairs",
         fusion: str = "attention",
         adversarial: bool = True,
         reversal: float | str = "schedule",

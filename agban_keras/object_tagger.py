@@ -11,7 +11,8 @@ from mner_keras.data.post import Post
 from mner_keras.data.preprocessor import PostPreprocessor
 from mner_keras.layers.checks import check_count
 from mner_keras.tagger import Tagger, check_steps
-from mner_keras.vision.feature_store import MASK_RCNN_OBJECTS, FeatureStore
+from mner_keras.vision.feature_store import FeatureStore
+from mner_keras.vision.visual_input import MASK_RCNN_OBJECTS
 
 if TYPE_CHECKING:
     from mner_keras.text.word_vectors import WordVectors

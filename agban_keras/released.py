@@ -39,16 +39,18 @@ class ReleasedAGBAN(ObjectTagger):
 
     **What it says of a post depends on the batch's padding**: padded tokens take their share of the attention and of
     the batch statistics, as they do in the released code. Compare on batches of the same length. Rows without any
-    token, which only our data sets make, count nowhere.
+    token, which only our data sets make, count nowhere. As in the released code, batches are neither bucketed nor
+    rounded to fixed lengths: training shuffles the posts, tagging keeps their order, ten at once, and each batch is
+    padded to its longest post.
 
     Potentials have `num_tags + 3` scores: padding, the tags in the order of `RELEASED_TAGS` (types that it lacks come
     last), START, STOP. Targets and decoded tags are numbers of the preprocessor's tags; a decoded padding, START or
     STOP reads as O. `explain` gives `attention` `[glimpses, m, n]`, `text_features` `[n, d]` and `object_features`
     `[m, d]`.
 
-    The released code shared its words and characters over train, dev and test: give `fit_preprocessor` the posts of all
-    splits (`mner train --transductive`). Trained here, it differs from there in that an LSTM's two biases are one
-    weight, moving variances are the biased ones, and words are cut at `max_characters`.
+    The released code shared its words and characters over train, dev and test: give `fit_preprocessor` the posts of dev
+    and test as `other_posts` (`mner train --transductive`). Trained here, it differs in that an LSTM's two biases are
+    one weight, moving variances are the biased ones, and words are cut at `max_characters`.
 
     Args:
         preprocessor: turns posts into batches, and is saved with the model (`fit_preprocessor`).
@@ -79,6 +81,7 @@ class ReleasedAGBAN(ObjectTagger):
         learning", IEEE Transactions on Multimedia 23, 2021, and the code that its authors published.
     """
 
+    preprocessing = {**ObjectTagger.preprocessing, "bucket": False}
     explained = {"attention": "dkn", "text_features": "nd", "object_features": "kd"}
 
     def __init__(

@@ -1,10 +1,14 @@
-"""Where AGBAN looks: how much of a token's attention one object gets, and whether tokens look at different objects.
+"""Where AGBAN looks: which tokens attend, how much of a token's attention one object gets, and whether tokens differ.
 
 Usage: python benchmarks/attention.py STORE DATA RUN...
 
 STORE holds the objects' features, DATA is a data set, the runs are AGBAN's. Over those of the first 300 test posts that
-have two objects or more: the mean of a token's largest attention, and the mean over tokens of the largest distance of a
-token's attention from the mean over its post, which is 0 where all tokens attend alike.
+have two objects or more, it prints the means of
+
+- the share of a post's attention that its most attentive token has, next to the equal share 1/n: these are the same
+  with `softmax="objects"`, where each token has the same total;
+- the share of a token's attention that its largest object has;
+- the distance: how far a token's shares are from their mean over the post, 0 where all tokens attend alike.
 """
 
 from __future__ import annotations
@@ -29,10 +33,17 @@ def main() -> None:
     for run in sys.argv[3:]:
         found = [explained["attention"] for explained in load_tagger(run).explain(posts, sys.argv[1])]
         maps = [attention for attention in found if attention.shape[1] > 1]
-        largest = np.mean([attention.max(axis=1).mean() for attention in maps])
-        distance = np.mean([np.abs(attention - attention.mean(axis=0)).max(axis=1).mean() for attention in maps])
+        tokens = [attention.sum(axis=1) / attention.sum() for attention in maps]
+        # A token's own distribution over the objects. Without any weight, it prefers none.
+        rows = [np.maximum(attention, 1e-30) for attention in maps]
+        rows = [row / row.sum(axis=1, keepdims=True) for row in rows]
+        token = np.mean([share.max() for share in tokens])
+        equal = np.mean([1 / len(share) for share in tokens])
+        largest = np.mean([row.max(axis=1).mean() for row in rows])
+        distance = np.mean([np.abs(row - row.mean(axis=0)).max(axis=1).mean() for row in rows])
         print(
-            f"{run}: {len(maps)} posts, largest attention {largest:.3f}, distance from the post's mean {distance:.3f}"
+            f"{run}: {len(maps)} posts, most attentive token {token:.3f} (equal share {equal:.3f}), "
+            f"largest object {largest:.3f}, distance {distance:.3f}"
         )
 
 

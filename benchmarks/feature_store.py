@@ -13,10 +13,10 @@ import time
 from pathlib import Path
 
 import numpy as np
-from mner_keras.data.preprocessor import PostPreprocessor
 
 from mner_keras.data.batches import PostBatches
 from mner_keras.data.post import Post
+from mner_keras.data.preprocessor import PostPreprocessor
 from mner_keras.vision import FeatureStore, FeatureWriter
 
 WORDS = ["the", "best", "Benz", "in", "Los", "Angeles", "today", "so", "good", "and", "yet", "it", "rains"]

@@ -19,7 +19,7 @@ def main() -> None:
         sys.exit(__doc__)
     start_keras()
     from mner_keras.data.files import read_posts
-    from mner_keras.reproduce.statistics import compare
+    from mner_keras.papers.statistics import compare
     from mner_keras.run.predictions import Prediction
     from mner_keras.run.scores import entity_scores
     from mner_keras.saving import load_tagger

@@ -25,10 +25,10 @@ def main() -> None:
     options = parser.parse_args()
 
     start_keras()
-    from mner_keras.data.preprocessor import needed_words
     from mner_keras.run.optimizer import make_optimizer
 
     from mner_keras.data.datasets import load_dataset
+    from mner_keras.data.preprocessor import needed_words
     from mner_keras.registry import find_model
     from mner_keras.run.config import RunConfig
     from mner_keras.text import read_vectors

@@ -62,7 +62,9 @@ def spans_of(model, posts) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     tags, scores, types, rows = model.preprocessor.tags, [], [], []
     for start in range(0, len(posts), 64):
         batch = posts[start : start + 64]
-        inputs = PostBatches(model.preprocessor, batch, None, len(batch), labelled=False).batch(np.arange(len(batch)))[0]
+        inputs = PostBatches(model.preprocessor, batch, None, len(batch), labelled=False).batch(np.arange(len(batch)))[
+            0
+        ]
         outputs = model(inputs, training=False)
         potentials, mask = outputs["potentials"], outputs["mask"]
         marginals = ops.convert_to_numpy(model.crf.marginals(potentials, mask))

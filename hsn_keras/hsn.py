@@ -16,7 +16,7 @@ from mner_keras.inputs import batch_inputs
 from mner_keras.layers import CRF
 from mner_keras.layers.checks import check_choice
 from mner_keras.tagger import Tagger
-from mner_keras.vision.feature_store import VGG16_REGIONS
+from mner_keras.vision.visual_input import VGG16_REGIONS
 
 
 @keras.saving.register_keras_serializable(package="hsn_keras")

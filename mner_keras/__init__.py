@@ -20,6 +20,7 @@ _LAZY = {
     "load": "mner_keras.saving",
     "load_dataset": "mner_keras.data",
     "read_vectors": "mner_keras.text",
+    "show": "mner_keras.views",
 }
 
 __all__ = [*_LAZY, "__version__"]

@@ -13,7 +13,7 @@ import os
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -68,6 +68,31 @@ def file_md5(path: str | os.PathLike) -> str:
     """Return the MD5 of a file, in hexadecimal, for files whose publisher gives no better hash."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, partial(hashlib.md5, usedforsecurity=False)).hexdigest()
+
+
+def file_record(path: str | os.PathLike, sha256: str | None = None) -> dict[str, Any]:
+    """Identify a file's content: `sha256`, and `bytes` and `mtime_ns`, with which `is_same_file` avoids the hash.
+
+    Args:
+        path: the file.
+        sha256: its hash if it is known already.
+    """
+    status = os.stat(path)
+    return {"sha256": sha256 or file_sha256(path), "bytes": status.st_size, "mtime_ns": status.st_mtime_ns}
+
+
+def is_same_file(path: str | os.PathLike, record: Mapping[str, Any]) -> bool:
+    """Return whether a file still has the content that `file_record` identified.
+
+    The hash decides. It is computed only if the modification time differs and the size does not.
+    """
+    try:
+        status = os.stat(path)
+    except OSError:
+        return False
+    if record.get("bytes", status.st_size) != status.st_size:
+        return False
+    return record.get("mtime_ns") == status.st_mtime_ns or record["sha256"] == file_sha256(path)
 
 
 def hold_lock(path: str | os.PathLike) -> FileLock | None:

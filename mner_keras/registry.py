@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import importlib.util
 from collections.abc import Mapping
 from typing import Any
 
 from mner_keras.errors import InputError, did_you_mean
 
 KERAS_FILE = "model.keras"
+EXTRA_MODULES = {"bert": ("keras_hub", "safetensors", "tokenizers"), "crf": ("pycrfsuite",)}
+FEATURES = {
+    "regions": (("vgg16",), "49 regions of VGG16's last pooling layer"),
+    "objects": (("mask-rcnn", "mask_rcnn", "maskrcnn"), "objects of Mask R-CNN trained on COCO"),
+}
+"""By kind of features: the beginnings of the names of the extractors that HSN and AGBAN used, and what they give."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,6 +66,9 @@ class ModelEntry:
         settings: of the settings of a run, those that have a meaning for it; `None` for all. For a class that is no
             Keras model, those that its `fit` takes.
         extra: the package's extra that it needs.
+        features: the beginnings of the names of the extractors that its own paper used, and what those features are;
+            by default those of HSN and AGBAN.
+        training_note: how `training` differs from the system's own paper.
     """
 
     module: str
@@ -71,6 +81,18 @@ class ModelEntry:
     reads: tuple[str, ...] = ("words", "characters")
     settings: tuple[str, ...] | None = None
     extra: str = ""
+    features: tuple[tuple[str, ...], str] | None = None
+    training_note: str = ""
+
+    @property
+    def visual(self) -> str | None:
+        """The kind of features that it reads: `"regions"`, `"objects"`, or `None` for a system without pictures."""
+        return next((kind for kind in FEATURES if kind in self.reads), None)
+
+    @property
+    def missing_modules(self) -> list[str]:
+        """The modules of its extra that are not installed."""
+        return [name for name in EXTRA_MODULES.get(self.extra, ()) if importlib.util.find_spec(name) is None]
 
     @property
     def is_keras(self) -> bool:
@@ -108,7 +130,7 @@ _FEATURE_CRF = {
     "training": Training(epochs=200),
     "extra": "crf",
 }
-# The papers of VAM and Disan are not at hand.
+# The papers of VAM and Disan are not available to us.
 _UNKNOWN_TRAINING = Training("adam", 0.001, batch_size=10, epochs=100, patience=20)
 
 _TEXT = ("words", "characters")
@@ -190,6 +212,7 @@ MODELS: dict[str, ModelEntry] = {
         _CO_ATTENTION_TRAINING,
         paper="Zhang et al. 2018",
         reads=(*_TEXT, "regions"),
+        training_note="RMSprop's rate is 0.001; its paper's rate, 0.19, diverges here",
     ),
     "mner-ma": ModelEntry(
         "mner_keras.baselines.mner_ma",
@@ -198,6 +221,8 @@ MODELS: dict[str, ModelEntry] = {
         _MNER_MA_TRAINING,
         paper="Moon et al. 2018",
         reads=(*_TEXT, "regions"),
+        features=(("inception",), "the last layer of Inception"),
+        training_note="its paper is not available to us; the training is from memory",
     ),
     "vam": ModelEntry(
         "mner_keras.baselines.vam",
@@ -206,6 +231,8 @@ MODELS: dict[str, ModelEntry] = {
         _UNKNOWN_TRAINING,
         paper="Lu et al. 2018",
         reads=(*_TEXT, "regions"),
+        features=(("resnet",), "regions of ResNet"),
+        training_note="its paper is not available to us; the training is our choice",
     ),
     "disan": ModelEntry(
         "mner_keras.baselines.disan",
@@ -213,6 +240,7 @@ MODELS: dict[str, ModelEntry] = {
         "directional self-attention with the picture",
         _UNKNOWN_TRAINING,
         paper="Arshad et al. 2019",
+        training_note="its paper is not available to us; the training is our choice",
         reads=(*_TEXT, "parts of speech", "regions"),
     ),
     "bert-ner": ModelEntry(

@@ -17,7 +17,7 @@ from mner_keras.errors import InputError
 if TYPE_CHECKING:
     from mner_keras.system import System
     from mner_keras.tagger import Tagger
-    from mner_keras.vision.feature_store import VisualInput
+    from mner_keras.vision.visual_input import VisualInput
 
 # The modules whose import registers the classes of a file, by the package that the file names.
 _MODULES = {
@@ -147,4 +147,5 @@ def load_tagger(path: str | os.PathLike) -> Tagger | System:
 def visual_input(model: Tagger | System) -> VisualInput | None:
     """What a model that `load_tagger` opened reads of a post's picture; `None` for nothing."""
     preprocessor = getattr(model, "preprocessor", None)
-    return None if preprocessor is None else preprocessor.visual
+    visual = None if preprocessor is None else preprocessor.visual
+    return visual if visual is not None and visual.pictures else None

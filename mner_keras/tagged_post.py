@@ -17,6 +17,11 @@ class TaggedPost:
     tags: tuple[str, ...]
     entities: tuple[Entity, ...]
 
+    def _repr_html_(self) -> str:
+        from mner_keras.views.post_view import tagged_html  # the only import of a view from below
+
+        return tagged_html(self)
+
 
 def as_post(post: Post | str | Sequence[str]) -> Post:
     """A post of what people give to be tagged: a post, a plain text, or a list of tokens."""

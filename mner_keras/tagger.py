@@ -36,8 +36,11 @@ if TYPE_CHECKING:
 FORMAT = 2
 """The number of the file format of models."""
 
+TAGGING_BATCH = 64
+"""The posts per batch when a model tags, by default."""
+
 MIN_EVALUATION_BATCH = 32
-"""The smallest batch of posts by default when a model is evaluated: smaller ones only cost time."""
+"""The fewest posts per batch when a model is evaluated, by default: smaller batches only cost time."""
 
 
 class Tagger(CRFModel):
@@ -171,7 +174,7 @@ class Tagger(CRFModel):
             posts_per_batch = batch_size or training_of(type(self)).batch_size
             batches = PostBatches(self.preprocessor, x, features, posts_per_batch, shuffle=True, seed=seed)
             x, seed, batch_size = as_dataset(batches), batches.seed, None
-            kwargs.setdefault("validation_batch_size", max(posts_per_batch, MIN_EVALUATION_BATCH))
+            kwargs.setdefault("validation_batch_size", self._batch_size(max(posts_per_batch, MIN_EVALUATION_BATCH)))
         if validation_data is not None:
             validation_data, kwargs["validation_batch_size"] = self._evaluation_data(
                 validation_data, features, kwargs.get("validation_batch_size")
@@ -239,11 +242,17 @@ class Tagger(CRFModel):
             if not (isinstance(data, (tuple, list)) and len(data) == 2 and _are_posts(data[0])):
                 return data, batch_size
             data, features = data
-        # Posts of similar length share a batch; the scores do not depend on the order.
-        batches = PostBatches(self.preprocessor, sorted(data, key=len), features, batch_size or MIN_EVALUATION_BATCH)
-        return as_dataset(batches), None
+        if self.preprocessor.bucket:
+            # Posts of similar length share a batch; the scores do not depend on the order.
+            data = sorted(data, key=len)
+        batch_size = batch_size or self._batch_size(MIN_EVALUATION_BATCH)
+        return as_dataset(PostBatches(self.preprocessor, data, features, batch_size)), None
 
-    def potentials(self, posts: Iterable[Post | str | Sequence[str]], features=None, batch_size: int = 64):
+    def _batch_size(self, usual: int) -> int:
+        """Return the usual batch size; the paper's for a model whose results depend on the batch."""
+        return usual if self.preprocessor.bucket else training_of(type(self)).batch_size
+
+    def potentials(self, posts: Iterable[Post | str | Sequence[str]], features=None, batch_size: int | None = None):
         """Return the potentials of each post's tokens, a list of float32 `[n, K]`.
 
         Args:
@@ -259,15 +268,20 @@ class Tagger(CRFModel):
                 found[row] = np.asarray(array, "float32")[: len(posts[row])]
         return found
 
-    def log_likelihood(self, posts: Iterable[Post], features=None, batch_size: int = 64) -> np.ndarray:
+    def log_likelihood(self, posts: Iterable[Post], features=None, batch_size: int | None = None) -> np.ndarray:
         """Return the log-likelihood of each post's tags, float32 `[N]`.
 
         Args:
             posts: posts with tags.
             features: the store of the posts' pictures.
             batch_size: posts per batch.
+
+        Raises:
+            InputError: a post without tags, or with a tag that the model does not know.
         """
         posts = list(posts)
+        if any(post.tags is None for post in posts):
+            raise InputError("expected posts with tags, found posts without")
         found = np.zeros(len(posts), "float32")
         for rows, inputs in self._batches(posts, features, batch_size):
             potentials = self._submodel("potentials").predict_on_batch(self._select(inputs))
@@ -282,7 +296,7 @@ class Tagger(CRFModel):
         self,
         posts: Iterable[Post | str | Sequence[str]],
         features: FeatureStore | str | os.PathLike | None = None,
-        batch_size: int = 64,
+        batch_size: int | None = None,
         pictures: Sequence[str | os.PathLike | Image.Image | None] | None = None,
         extractor: Extractor | None = None,
     ) -> list[TaggedPost]:
@@ -319,7 +333,7 @@ class Tagger(CRFModel):
         self,
         posts: Iterable[Post | str | Sequence[str]],
         features: FeatureStore | str | os.PathLike | None = None,
-        batch_size: int = 64,
+        batch_size: int | None = None,
         pictures: Sequence[str | os.PathLike | Image.Image | None] | None = None,
         extractor: Extractor | None = None,
     ) -> list[dict[str, np.ndarray]]:
@@ -377,7 +391,7 @@ class Tagger(CRFModel):
         self,
         posts: list[Post],
         features: Any,
-        batch_size: int,
+        batch_size: int | None,
         pictures: Any = None,
         extractor: Extractor | None = None,
     ) -> Iterator[tuple[np.ndarray, dict]]:
@@ -391,6 +405,7 @@ class Tagger(CRFModel):
             if extractor is None:
                 extractor = self._extractor = self._extractor or load_extractor(self.preprocessor.visual)
             named, features = with_pictures(posts, pictures, extractor)
+        batch_size = batch_size or self._batch_size(TAGGING_BATCH)
         yield from PostBatches(self.preprocessor, named, features, batch_size, labelled=False).by_length()
         for reason in features.failed.values() if pictures is not None else ():
             warnings.warn(f"{reason}: taken as no picture", stacklevel=3)

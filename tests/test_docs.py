@@ -42,7 +42,7 @@ NOT_RUN = {
     "jupyter lab": "waits for a reader; the notebooks have a test of their own",
     "mner demo": "serves until it is ended; tests of its own drive it",
     "mner reproduce-table": "trains for minutes; the tests of tables and a notebook run it",
-    "mner report reproduction": "reads finished tables and runs; it has tests of its own",
+    "mner report runs/reproduction": "reads finished tables and runs; it has tests of its own",
     "mner features vgg16": "downloads weights",
     "mner features mask-rcnn": "downloads weights",
     "mner features info twitter2015": "reads data that the package may not hold",

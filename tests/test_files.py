@@ -2,6 +2,7 @@
 
 import http.server
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -9,7 +10,7 @@ import threading
 import pytest
 
 from mner_keras.errors import InputError
-from mner_keras.files import download, hold_lock, write_json, write_whole
+from mner_keras.files import download, file_record, hold_lock, is_same_file, write_json, write_whole
 
 
 def test_a_file_is_replaced_as_a_whole(tmp_path):
@@ -51,6 +52,20 @@ def test_a_lock_belongs_to_one_process_until_it_ends(tmp_path):
     with hold_lock(path):
         assert subprocess.run(command, input="", capture_output=True, text=True).stdout == "False\n"
     assert subprocess.run(command, input="", capture_output=True, text=True).stdout == "True\n"
+
+
+def test_a_file_is_recognised_by_its_content(tmp_path):
+    path, other = tmp_path / "a", tmp_path / "b"
+    path.write_bytes(b"one")
+    record = file_record(path)
+    os.utime(path, ns=(1, 1))
+    assert is_same_file(path, record)
+    path.write_bytes(b"two")
+    os.utime(path, ns=(2, 2))
+    assert not is_same_file(path, record)
+    other.write_bytes(b"one")
+    assert is_same_file(other, {"sha256": record["sha256"]})
+    assert not is_same_file(tmp_path / "none", record)
 
 
 CONTENT = bytes(range(256)) * 40_000

@@ -22,7 +22,8 @@ PACKAGES = (
     "mner_keras.text",
     "mner_keras.vision",
     "mner_keras.metrics",
-    "mner_keras.reproduce",
+    "mner_keras.papers",
+    "mner_keras.views",
     "mner_keras.baselines.layers",
 )
 

@@ -21,21 +21,25 @@ class GatedBilinearAttention(keras.layers.Layer):
     - `h_v = tanh(V_att W_gv)`, `h_t = tanh(T W_gt)`, `g = sigmoid([h_v; h_t] W_g)` (eq. 11-13);
     - `M = g * V_att + T` (eq. 14).
 
-    No matrix has a bias; all weights, p among them, begin uniform within `1 / sqrt(rows)`. The paper applies
-    the softmax of eq. 9 "element-wisely", which leaves its axis open.
+    No matrix has a bias. All weights, p included, are initialised uniformly within `1 / sqrt(rows)`. The paper applies
+    the softmax of eq. 9 "element-wisely", which leaves its axis open; figure 6 settles it. In figure 6(b) one object is
+    selected and is the most relevant to one token. This needs one softmax over all pairs of tokens and objects, as in
+    bilinear attention networks and in the authors' released code. With a softmax over the objects of each token, every
+    token gives all its weight to its objects, and a single object gets the weight 1 from every token.
 
     Args:
         rank: width d' of the bilinear form.
         gate_units: width d_g of the gate's inner layers.
         gate: whether the gate filters the objects (without it, eq. 14 has g = 1: Object-BAN).
-        softmax: `"objects"` for a distribution over the objects for each token; `"pairs"` for one over all pairs of
-            tokens and objects (bilinear attention networks, and the authors' released code).
+        softmax: `"pairs"` for one distribution over all pairs of tokens and objects of a post; `"objects"` for one
+            distribution over the objects for each token.
 
     Call arguments:
         text: T, `[B, n, d]`.
         objects: V, `[B, k, d]`.
-        text_mask: bool `[B, n]`, true where a token stands.
-        object_mask: bool `[B, k]`; a post without objects attends to nothing, and M = T.
+        text_mask: bool `[B, n]`, true for a token. With `softmax="pairs"` a padded token has the weight 0.
+        object_mask: bool `[B, k]`, true for an object. An absent object has the weight 0. A post without objects has
+            A = 0 and M = T.
         return_attention_scores: whether to return A as well.
 
     Returns:
@@ -53,7 +57,7 @@ class GatedBilinearAttention(keras.layers.Layer):
     """
 
     def __init__(
-        self, rank: int = 200, gate_units: int = 200, gate: bool = True, softmax: str = "objects", **kwargs
+        self, rank: int = 200, gate_units: int = 200, gate: bool = True, softmax: str = "pairs", **kwargs
     ) -> None:
         check_count("rank", rank)
         check_count("gate_units", gate_units)

@@ -10,7 +10,7 @@ from mner_keras.inputs import batch_inputs, word_embedding
 from mner_keras.layers import CRF, BiLSTM, CharBiLSTM
 from mner_keras.layers.checks import check_rate, check_widths
 from mner_keras.tagger import Tagger
-from mner_keras.vision.feature_store import VGG16_REGIONS
+from mner_keras.vision.visual_input import VGG16_REGIONS
 
 
 @keras.saving.register_keras_serializable(package="mner_keras")

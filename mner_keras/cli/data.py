@@ -13,6 +13,10 @@ from mner_keras.cli.tables import print_table
 app = typer.Typer(help="Data sets: fetch them, make them, see what is in them.", no_args_is_help=True)
 
 
+NO_ENTITY = {"train": ": no model can be trained", "dev": ": no best epoch can be chosen"}
+"""What a split without an entity prevents."""
+
+
 @app.callback()
 def _group() -> None:
     """Data sets: fetch them, make them, see what is in them."""
@@ -58,6 +62,8 @@ def check(
     for split, counts in report["splits"].items():
         if counts["untagged"]:
             print(f"{split}: {counts['untagged']:,} posts without tags, which can be neither trained on nor scored")
+        if not counts["entities"]:
+            print(f"{split}: warning: no post has an entity" + NO_ENTITY.get(split, ""))
         unseen = [kind for kind in counts["types"] if kind not in report["splits"]["train"]["types"]]
         if unseen:
             print(f"{split}: no training post holds {', '.join(unseen)}")
@@ -102,6 +108,9 @@ def realworld(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a set made earlier.")] = False,
 ) -> None:
     """Add plain-text posts to a set with pictures, as HSN's authors did for their real-world set.
+
+    HSN's own set is published on Baidu; the link and its access code are in the README of
+    https://github.com/T1aNS1R/Real-world-multimodal-NER-dataset. If you have it, use it instead.
 
     Of the plain-text posts those with at least one entity are pooled, shuffled by the seed, and added to train, dev and
     test. `mner train hsn --data TO --features STORE` then trains on both kinds.

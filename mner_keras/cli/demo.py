@@ -17,33 +17,35 @@ def demo(
     pictures: Annotated[
         Path | None,
         typer.Option(
-            help="Folder of pictures to swap in. (default: the sample corpus' for a model of it)", show_default=False
+            help="Folder of pictures to swap in. (default: for a model of the sample corpus, its pictures)",
+            show_default=False,
         ),
     ] = None,
     weights: Annotated[
         Path | None,
-        typer.Option(help="The extractor's weights. (default: those that the model's store names)", show_default=False),
+        typer.Option(
+            help="The extractor's weights. (default: the weights used to create the training features)",
+            show_default=False,
+        ),
     ] = None,
-    host: Annotated[str, typer.Option(help="The address to serve on.")] = "127.0.0.1",
+    host: Annotated[str, typer.Option(help="Address to serve on.")] = "127.0.0.1",
     port: Annotated[
-        int | None, typer.Option(min=1, max=65535, help="(default: the first free one from 7860)", show_default=False)
+        int | None, typer.Option(min=1, max=65535, help="(default: the first free port from 7860)", show_default=False)
     ] = None,
     open_: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
 ) -> None:
-    """Serve a page that finds the names in a post: with its picture, without it, with another one.
+    """Serve a page that finds the names in a post, with its picture, without it, and with another one.
 
-    Shows the names with their scores, what the model attended to, and HSN's gamma. Needs the extra `demo`
-    (pip install 'mner-keras[demo]'). Serves this machine alone unless `--host` says otherwise; ends with Ctrl-C.
+    Shows the names with their scores, the model's attention, and HSN's gamma. Requires the extra `demo`
+    (pip install 'mner-keras[demo]'). By default, only this machine can open the page. Ctrl-C stops the server.
     """
-    from mner_keras.demo.page import build_page, import_gradio, launch_page
+    from mner_keras.cli.keras_start import start_keras
+    from mner_keras.views.demo import DemoSession, build_page, import_gradio, launch_page
     from mner_keras.vision.pictures import find_pictures
 
     import_gradio()
     found = find_pictures([pictures])[0] if pictures is not None else {}
-    from mner_keras.cli.keras_start import start_keras
-
     start_keras(all_cores=True)
-    from mner_keras.demo.answering import Answering
     from mner_keras.saving import load_tagger
 
     tagger = load_tagger(model)
@@ -57,11 +59,11 @@ def demo(
         found = found or own
         posts = [post for post in sample["test"] if post.image_id in own and len(post) < 9][:_EXAMPLES]
         examples = [(" ".join(post.tokens), str(own[post.image_id])) for post in posts]
-    answering = Answering(tagger, found, weights)
-    if answering.no_pictures:
-        print(f"no pictures: {answering.no_pictures}", file=sys.stderr)
+    session = DemoSession(tagger, found, weights)
+    if session.no_pictures:
+        print(f"no pictures: {session.no_pictures}", file=sys.stderr)
     if host not in LOOPBACK:
-        print(f"served on {host}: whoever reaches it may use it, without a password", file=sys.stderr)
-    page = build_page(answering, tagger.name, examples)
-    print(f"{launch_page(page, host, port, open_)} (Ctrl-C ends it)", flush=True)
+        print(f"served on {host}: everyone who can reach it can use it, without a password", file=sys.stderr)
+    page = build_page(session, tagger.name, examples)
+    print(f"{launch_page(page, host, port, open_)} (Ctrl-C to stop)", flush=True)
     page.block_thread()

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from mner_keras.cli.progress import progress_bar
 
 if TYPE_CHECKING:
     from mner_keras.vision.extraction import Extraction, Extractor
@@ -23,6 +24,9 @@ BATCH_SIZE = Annotated[int, typer.Option(min=1, help="Pictures computed at once.
 MAX_ERRORS = Annotated[
     float, typer.Option(min=0, max=1, help="Share of unreadable pictures above which the exit code is 1.")
 ]
+SHOWN = 10
+"""Ignored entries of which each is named."""
+
 OVERWRITE = Annotated[bool, typer.Option("--overwrite", help="Replace a feature store that is there.")]
 
 
@@ -117,7 +121,8 @@ def _extract(
     found, passed = find_pictures(pictures)
     check_target(out, dtype)
     if passed:
-        print(f"{passed:,} entries that are no pictures passed over", file=sys.stderr)
+        more = f" and {len(passed) - SHOWN:,} more" if len(passed) > SHOWN else ""
+        print(f"ignored, not named as pictures: {', '.join(passed[:SHOWN])}{more}", file=sys.stderr)
     from mner_keras.cli.keras_start import start_keras
 
     start_keras(all_cores=True)
@@ -143,39 +148,74 @@ def import_(
         ),
     ],
     out: OUT,
+    weights: Annotated[
+        Path | None,
+        typer.Option(
+            help="VGG16 weights for the blank picture. (default: Keras' own if they were downloaded before)",
+            show_default=False,
+        ),
+    ] = None,
     dtype: DTYPE = "float32",
     overwrite: OVERWRITE = False,
 ) -> None:
-    """Bring the features that authors gave out into a store.
+    """Convert the features that authors published into a store.
 
-    HDF5: one dataset an image id, (1, 512, 7, 7), becomes 49 regions of 512. Text: four lines an image, its file name,
-    the objects' names with tabs between them, their k x 1024 numbers, and a blank line.
+    HDF5: one dataset per image id, (1, 512, 7, 7), becomes 49 regions of 512. The store also gets the blank picture if
+    VGG16's weights are available; without it, posts without a picture see zeros. Text: four lines per image, its file
+    name, the objects' names with tabs between them, their k x 1024 numbers, and a blank line.
     """
+    from mner_keras.vision.feature_store import NO_BLANK, FeatureStore
     from mner_keras.vision.feature_writer import check_target
-    from mner_keras.vision.imports import import_features
+    from mner_keras.vision.imports import has_regions, import_features
 
     check_target(out, dtype)
-    with progress_bar("bytes") as progress:
-        count = import_features(file, out, dtype, overwrite, progress)
+    extractor = _blank_extractor(weights) if has_regions(file) else None
+    with progress_bar("features") as progress:
+        count = import_features(file, out, dtype, overwrite, progress, extractor)
     print(f"{out}: {count:,} pictures of {file}")
+    if FeatureStore(out).lacks_blank:
+        print(f"{out}: {NO_BLANK}; the same command with --weights adds it", file=sys.stderr)
+
+
+def _blank_extractor(weights: Path | None) -> Extractor | None:
+    """Return VGG16 if its weights are given or downloaded already; an import downloads nothing."""
+    from mner_keras.vision.imports import keras_vgg16_file
+
+    weights = weights or keras_vgg16_file()
+    if weights is None:
+        return None
+    from mner_keras.cli.keras_start import start_keras
+
+    start_keras(all_cores=True)
+    from mner_keras.vision.vgg16 import VGG16Regions
+
+    return VGG16Regions(weights, batch_size=1)
 
 
 @app.command()
 def info(
     store: Annotated[Path, typer.Argument(help="A feature store.", show_default=False)],
+    check: Annotated[bool, typer.Option("--check", help="Read all values; fail on NaN, infinity or damage.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Print what is inside a store: pictures, vectors, their width, and what made them."""
-    from mner_keras.vision.store_info import describe_store
+    """Print what a store contains: pictures, vectors, their width and the extractor."""
+    from mner_keras.vision.feature_store import NO_BLANK, FeatureStore
 
-    about = describe_store(store)
+    opened = FeatureStore(store)
+    about = opened.describe()
+    if check:
+        with progress_bar("pictures") as progress:
+            opened.check(progress)
     if as_json:
         print(json.dumps(about, indent=2, ensure_ascii=False))
         return
     counts = ", ".join(f"{number:,} with {count}" for count, number in about["vectors"].items())
     print(f"{about['path']}: {about['pictures']:,} pictures, {about['bytes']:,} bytes")
     print(f"vectors: width {about['width']}, {about['dtype']}; pictures {counts or 'none'}")
-    print(f"blank picture: {'yes' if about['blank'] else 'no (zeros are read for it)'}")
+    if about["blank"] or opened.lacks_blank:
+        print(f"blank picture: {'yes' if about['blank'] else NO_BLANK}")
+    if check:
+        print("values: all finite")
     if not about["finished"]:
         print("unfinished: run the command that wrote it again, and it does the rest")
     for name, value in sorted(about["attributes"].items()):
@@ -197,27 +237,3 @@ def report(result: Extraction, max_errors: float) -> None:
             file=sys.stderr,
         )
         sys.exit(1)
-
-
-@contextlib.contextmanager
-def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar on the error stream, where that is a terminal, from the first call on; gives what takes done and total."""
-    if not sys.stderr.isatty():
-        yield lambda done, total: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    bar = Progress(*columns, console=Console(stderr=True), transient=True)
-    task = bar.add_task(what)
-
-    def show(done: int, total: int) -> None:
-        bar.start()  # a second time does nothing
-        bar.update(task, completed=done, total=total)
-
-    try:
-        yield show
-    finally:
-        if bar.live.is_started:
-            bar.stop()

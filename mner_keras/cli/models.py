@@ -95,21 +95,20 @@ def _record(name: str) -> dict[str, Any]:
 
 
 def published_rows(model: str) -> list[dict[str, str]]:
-    """Where a model stands in the two papers' tables of results: `paper`, `table`, and `row` (or column) as printed."""
-    from mner_keras.reproduce import load_published
-    from mner_keras.reproduce.published import PAPERS
+    """Return a model's rows in the two papers' tables: `paper`, `table`, and `row` as printed."""
+    from mner_keras.papers.published import PAPERS, load_published
 
-    found = {}
-    for paper in PAPERS:
-        for table in load_published(paper).tables:
-            if table.kind != "results":
-                continue
-            for line in (*table.rows, *table.columns):
-                if line.model == model:
-                    vectors = getattr(line, "vectors", None)
-                    label = f"{line.name} ({vectors} vectors)" if vectors else line.name
-                    found[paper, table.number, label] = {"paper": paper, "table": table.number, "row": label}
-    return list(found.values())
+    return [
+        {
+            "paper": paper,
+            "table": table.number,
+            "row": f"{row.name} ({row.vectors} vectors)" if row.vectors else row.name,
+        }
+        for paper in PAPERS
+        for table in load_published(paper).tables
+        for row in table.rows
+        if row.model == model
+    ]
 
 
 def _details(name: str, pairs: list[str] | tuple[str, ...]) -> dict[str, Any]:
@@ -144,15 +143,15 @@ def _details(name: str, pairs: list[str] | tuple[str, ...]) -> dict[str, Any]:
 def _count(model_class: type[System], arguments: dict[str, Any]) -> int:
     from mner_keras.data.datasets import load_dataset
     from mner_keras.errors import InputError
-    from mner_keras.run.arguments import preprocessor_arguments
+    from mner_keras.run.arguments import split_arguments
     from mner_keras.run.tagger_fit import find_features
 
     data = load_dataset("sample")
     store = find_features("", model_class, data)
-    first = {name: arguments.pop(name) for name in preprocessor_arguments(model_class) if name in arguments}
+    first, rest = split_arguments(model_class, arguments)
     try:
         preprocessor = model_class.fit_preprocessor(data["train"], features=store, **first)
-        return model_class(preprocessor, **arguments).count_params()
+        return model_class(preprocessor, **rest).count_params()
     except (TypeError, ValueError) as error:
         raise InputError(f"the model cannot be built: {str(error).partition(chr(10))[0]}") from error
 

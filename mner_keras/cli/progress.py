@@ -1,51 +1,44 @@
-"""`EpochProgress`: what `mner train` shows of an epoch."""
+"""Progress bars on a terminal; nothing anywhere else."""
 
 from __future__ import annotations
 
+import contextlib
 import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, TextIO
 
-import keras
+from mner_keras.files import Progress, no_progress
+
+if TYPE_CHECKING:
+    import rich.progress
 
 
-class EpochProgress(keras.callbacks.Callback):
-    """A progress bar with the loss on a terminal, and a line with loss and dev F1 after each epoch anywhere."""
+def make_bar(stream: TextIO) -> rich.progress.Progress | None:
+    """Return a bar that disappears when it ends, or `None` if the stream is not a terminal."""
+    if not stream.isatty():
+        return None
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._bar = None
-        self._task = None
-        self._best = -1.0
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    return Progress(*columns, console=Console(file=stream), transient=True)
 
-    def on_epoch_begin(self, epoch: int, logs=None) -> None:
-        if not sys.stdout.isatty():
-            return
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-        self._bar = Progress(
-            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), transient=True
-        )
-        self._task = self._bar.add_task(f"epoch {epoch + 1}", total=self.params.get("steps"))
-        self._bar.start()
+@contextlib.contextmanager
+def progress_bar(what: str) -> Iterator[Progress]:
+    """Show a bar on the error stream from the first call of the function that is yielded."""
+    bar = make_bar(sys.stderr)
+    if bar is None:
+        yield no_progress
+        return
+    task = bar.add_task(what)
 
-    def on_train_batch_end(self, batch: int, logs=None) -> None:
-        if self._bar is not None:
-            loss = (logs or {}).get("loss")
-            text = "" if loss is None else f"  loss {float(loss):.3f}"
-            self._bar.update(
-                self._task, completed=batch + 1, description=f"{self._bar.tasks[0].description[:9]:9}{text}"
-            )
+    def show(done: int, total: int) -> None:
+        bar.start()  # a second time does nothing
+        bar.update(task, completed=done, total=total)
 
-    def on_epoch_end(self, epoch: int, logs=None) -> None:
-        self.close()
-        logs = logs or {}
-        f1 = 100 * float(logs.get("val_f1", 0))
-        better = " *" if f1 > self._best else ""
-        self._best = max(self._best, f1)
-        epochs = self.params.get("epochs")
-        print(f"epoch {epoch + 1}/{epochs}  loss {float(logs['loss']):.4f}  dev F1 {f1:.2f}{better}", flush=True)
-
-    def close(self) -> None:
-        """Take the bar off the terminal."""
-        if self._bar is not None:
-            self._bar.stop()
-            self._bar = None
+    try:
+        yield show
+    finally:
+        if bar.live.is_started:
+            bar.stop()

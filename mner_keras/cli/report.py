@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -24,62 +20,33 @@ def report(
     out: Annotated[Path, typer.Option(help="The page to write.")] = Path("report.html"),
     posts: Annotated[
         int,
-        typer.Option(help="Posts with the highest loss that are shown of each run; 0: none, and no model is opened."),
+        typer.Option(min=0, help="Posts with the highest loss to show per run; 0: none, and no model is loaded."),
     ] = 10,
     pictures: Annotated[
         Path | None,
         typer.Option(help="Folder of the posts' pictures. (default: the data's `images`)", show_default=False),
     ] = None,
 ) -> None:
-    """Write a page that shows tables and runs: one HTML file, which asks for no other and for no network.
+    """Write a report on tables and runs: one self-contained HTML page that makes no requests.
 
-    Of each table: what is published and what is measured, what differs from the paper's setting, and its runs. Of each
-    run: training curves, scores by type, which types are taken for which, the posts with the highest loss under the
-    model's CRF, what the model attended to in them, and where the numbers come from.
+    For each table: published and measured numbers, differences from the paper's setting, and its runs. For each run:
+    training curves, scores by type, confusion of types, the posts with the highest loss under the model's CRF, the
+    model's attention in them, and provenance.
 
-    The page holds the posts that it shows, and small copies of their pictures.
+    The page contains the posts that it shows, and small copies of their pictures.
     """
-    from mner_keras.errors import InputError
-
-    if posts < 0:
-        raise InputError(f"`posts` must be at least 0, found {posts}")
-    _check_target(out)
     from mner_keras.cli.keras_start import start_keras
+    from mner_keras.cli.progress import progress_bar
+    from mner_keras.cli.target import check_target
     from mner_keras.files import write_whole
-    from mner_keras.reproduce.report import make_report, render_page
     from mner_keras.vision.pictures import find_pictures
 
+    check_target(out, ".html", ".htm")
     found = None if pictures is None else find_pictures([pictures])[0]
     start_keras()
-    with _progress() as progress:
-        text = render_page(make_report(places, posts, found, progress))
+    from mner_keras.views.report import make_report
+
+    with progress_bar("reading runs") as progress:
+        text = make_report(places, posts, found, progress)
     write_whole(out, lambda unfinished: unfinished.write_text(text, encoding="utf-8"))
     print(out)
-
-
-def _check_target(path: Path) -> None:
-    from mner_keras.errors import InputError
-
-    if path.is_dir():
-        raise InputError("expected a file to write, found a folder", path)
-    if path.suffix.lower() not in (".html", ".htm"):
-        raise InputError(f"expected a file's ending (.html), found {path.suffix or 'none'!r}", path)
-    if not path.parent.is_dir():
-        raise InputError("expected a folder to write into, found none", path.parent)
-    if not os.access(path.parent, os.W_OK):
-        raise InputError("the folder cannot be written to", path.parent)
-
-
-@contextlib.contextmanager
-def _progress() -> Iterator[Callable[[int, int], None]]:
-    """A bar of the runs that are read, on a terminal."""
-    if not sys.stderr.isatty():
-        yield lambda done, total: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("reading runs")
-        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -11,30 +11,34 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mner_keras.cli.choices import Budget, Paper, Precision, Scheme
+
 if TYPE_CHECKING:
-    from mner_keras.reproduce.plan import PlannedRun, Setting
-    from mner_keras.reproduce.result import TableResult
-    from mner_keras.reproduce.table import PublishedTable
+    from mner_keras.data.datasets import Dataset
+    from mner_keras.papers.measured import MeasuredTable
+    from mner_keras.papers.plan import Plan, Setting
+    from mner_keras.papers.runner import Outcome
 
 INCOMPLETE = 1
-"""The exit code of a table some of whose runs diverged or failed."""
+"""The exit code of a table for which some runs diverged or failed."""
 _ENDS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
 def reproduce_table(
-    paper: Annotated[str, typer.Argument(help="hsn or agban.", show_default=False)] = "",
+    paper: Annotated[Paper | None, typer.Argument(help="The paper.", show_default=False, case_sensitive=False)] = None,
     table: Annotated[str, typer.Argument(help="The table's number: 1 to 5, I to VI.", show_default=False)] = "",
     list_: Annotated[bool, typer.Option("--list", help="List the tables, with the rows of each.")] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would be trained, how long it should take and how much disk.")
+        bool,
+        typer.Option("--dry-run", help="Print what differs from the paper, the runs to train, their time and disk."),
     ] = False,
     data: Annotated[str, typer.Option(help="`sample`, or a folder with train.txt, dev.txt, test.txt.")] = "sample",
     features: Annotated[
         list[str] | None,
         typer.Option(
             metavar="[KIND=]FILE",
-            help="Store of the pictures' features; KIND is regions or objects, by default what the paper reads. May be "
-            "repeated. (default: the data's own)",
+            help="Feature store of the pictures; KIND is regions or objects, by default what the paper's model reads. "
+            "Repeatable. (default: the data's own)",
             show_default=False,
         ),
     ] = None,
@@ -42,192 +46,190 @@ def reproduce_table(
         list[str] | None,
         typer.Option(
             metavar="[NAME=]FILE",
-            help="Word vectors; NAME is twitter or crawl where the paper has both. May be repeated. (default: none)",
+            help="Word vectors; NAME is twitter or crawl where the paper uses both. Repeatable. (default: none)",
             show_default=False,
         ),
     ] = None,
     seeds: Annotated[
-        int | None, typer.Option(help="Seeds a system. (default: 5 on the paper's budget, 1 on the fast one)")
+        int | None, typer.Option(min=1, help="Seeds per system. (default: 5 with the paper's budget, else 1)")
     ] = None,
-    rows: Annotated[str, typer.Option(help="Keys of the rows to train, with commas. (default: all)")] = "",
+    rows: Annotated[str, typer.Option(help="Keys of the rows to train, separated by commas. (default: all)")] = "",
     budget: Annotated[
-        str,
+        Budget | None,
         typer.Option(
-            help="`paper`: each system as its paper trains it; `fast`: a few epochs. (default: fast on the sample "
+            help="`paper`: as each system's paper trains it; `fast`: a few epochs. (default: fast on the sample "
             "corpus, else paper)",
             show_default=False,
         ),
-    ] = "",
+    ] = None,
     scheme: Annotated[
-        str, typer.Option(help="How entities are read: strict (IOB2), or lenient, as conlleval does.")
-    ] = "strict",
+        Scheme, typer.Option(help="How entities are read: strict (IOB2), or lenient, as in conlleval.")
+    ] = Scheme.strict,
     tolerance: Annotated[
-        float | None, typer.Option(help="Mark what is within so many points of the published number. (default: none)")
+        float | None, typer.Option(min=0, help="Mark results within N F1 points of the published ones. (default: none)")
     ] = None,
-    precision: Annotated[str, typer.Option(help="float32, mixed_float16 or mixed_bfloat16.")] = "float32",
+    precision: Annotated[Precision, typer.Option(help="Numeric precision of the training.")] = Precision.float32,
     set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="MODEL.NAME=VALUE", help="An argument of a model; may be repeated."),
+        list[str] | None, typer.Option("--set", metavar="MODEL.NAME=VALUE", help="An argument of a model. Repeatable.")
     ] = None,
-    jobs: Annotated[int, typer.Option(help="Runs trained at once.")] = 1,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with runs that were interrupted.")] = False,
-    out: Annotated[Path, typer.Option(help="Holds the runs, and a folder for each table.")] = Path("reproduction"),
+    jobs: Annotated[int, typer.Option(min=1, help="Runs trained at once.")] = 1,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue interrupted runs.")] = False,
+    out: Annotated[Path, typer.Option(help="The folder of the runs, with a folder for each table.")] = Path(
+        "runs/reproduction"
+    ),
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
-    """Train what a table compares, and print what is measured beside what is published.
+    """Train the systems of a table, and print the measured numbers next to the published ones.
 
-    Each system and seed is a run folder in OUT/runs, shared by all tables and never trained twice. The table is written
-    to OUT/PAPER-TABLE as Markdown, CSV, LaTeX and JSON. Tables of statistics are counted in the data, and tables of
-    settings read off the models; neither trains anything. Without --data it runs on the sample corpus, briefly: that
-    shows the machinery, not the papers' results. Exit code 1: some runs diverged or failed, and the table is without
+    Each system and seed is a run folder in OUT/runs, which all tables share: no run is trained twice. The table is
+    written to OUT/PAPER-TABLE as Markdown, CSV, LaTeX and JSON. Tables of statistics are counted in the data, and
+    tables of settings are read from the models; neither trains anything. Without --data it uses the sample corpus and a
+    few epochs: a quick demonstration, not a result. Exit code 1: some runs diverged or failed, and the table is without
     them.
     """
-    from mner_keras.errors import InputError, did_you_mean
-    from mner_keras.reproduce import find_table
-    from mner_keras.run.scores import SCHEMES
+    from mner_keras.errors import InputError
+    from mner_keras.papers import find_table
 
     if list_:
         _list(paper)
         return
-    if not paper or not table:
+    if paper is None or not table:
         raise InputError("expected a paper and a table, such as `hsn 5`; --list shows them")
     published = find_table(paper, table)
-    if scheme not in SCHEMES:
-        raise InputError(
-            f"`scheme` must be one of {', '.join(SCHEMES)}, found {scheme!r}.{did_you_mean(scheme, SCHEMES)}"
-        )
-    if tolerance is not None and not tolerance >= 0:
-        raise InputError(f"`tolerance` must be a number of points of at least 0, found {tolerance}")
-    if jobs < 1:
-        raise InputError(f"`jobs` must be at least 1, found {jobs}")
     folder = out / f"{published.paper}-{published.number.lower()}"
+    fast = (budget or ("fast" if data == "sample" else "paper")) == "fast"
     if published.kind != "results":
-        result = _without_training(published, data)
-        _finish(result, folder, as_json)
-        return
-    budget = budget or ("fast" if data == "sample" else "paper")
-    from mner_keras.reproduce.plan import Setting
+        if published.kind == "settings":
+            _start_keras()
+        from mner_keras.papers.table_folder import measure_table
 
-    setting = Setting(
-        data=data,
-        features=_named(features or [], "features", ("regions", "objects"), _own_kind(published.paper)),
-        vectors=_named(vectors or [], "vectors", ("twitter", "crawl"), ""),
-        seeds=seeds if seeds is not None else (5 if budget == "paper" else 1),
-        budget=budget,
-        precision=precision,
-        arguments=_arguments(set_ or []),
-    )
-    from mner_keras.cli.keras_start import start_keras
+        measured = measure_table(folder, published, data)
+    else:
+        from mner_keras.data.datasets import load_dataset
+        from mner_keras.papers.plan import Setting
 
-    start_keras()
-    from mner_keras.reproduce.plan import plan
+        own = {"hsn": "regions", "agban": "objects"}[published.paper]
+        setting = Setting(
+            data=data,
+            features=_named(features or [], "features", ("regions", "objects"), own),
+            vectors=_named(vectors or [], "vectors", ("twitter", "crawl"), ""),
+            seeds=seeds or (1 if fast else 5),
+            fast=fast,
+            precision=str(precision),
+            arguments=_arguments(set_ or []),
+        )
+        corpus = load_dataset(data)
+        _start_keras()
+        from mner_keras.papers.table_folder import measure_table
 
-    runs = plan(published, setting, out, [row.strip() for row in rows.split(",") if row.strip()])
-    for name, file in setting.vectors.items():
-        if name and all(run.system.vectors != name for run in runs):
-            _note(f"no row reads the {name} vectors: {file} left out")
-    if dry_run:
-        _dry_run(runs, jobs)
-        return
-    result = _train(published, setting, runs, out, jobs, resume, scheme, tolerance)
-    _finish(result, folder, as_json)
-    if any(line.failures for line in result.lines):
+        plan = _plan(published, setting, corpus, out, rows)
+        if dry_run:
+            _dry_run(plan, jobs)
+            return
+        outcomes = _train(plan, out, jobs, resume)
+        measured = measure_table(folder, published, data, plan, str(scheme), tolerance, outcomes)
+    _print(measured, folder, as_json)
+    if any(row.failures for row in measured.rows):
         raise typer.Exit(INCOMPLETE)
 
 
-def _train(
-    table: PublishedTable,
-    setting: Setting,
-    runs: Sequence[PlannedRun],
-    out: Path,
-    jobs: int,
-    resume: bool,
-    scheme: str,
-    tolerance: float | None,
-) -> TableResult:
-    from mner_keras.errors import InputError
-    from mner_keras.reproduce.measure import check_finished, measure
-    from mner_keras.reproduce.runner import begun, run_all
+def _start_keras() -> None:
+    from mner_keras.cli.keras_start import start_keras
 
-    check_finished(setting, runs)
-    unfinished = [folder for folder in dict.fromkeys(run.folder for run in runs) if begun(folder)]
+    start_keras()
+
+
+def _plan(published: Any, setting: Setting, corpus: Dataset, out: Path, rows: str) -> Plan:
+    """Plan the runs; if there is something to train, print what differs from the paper's setting."""
+    import dataclasses
+
+    from mner_keras.papers.caveats import find_caveats
+    from mner_keras.papers.plan import make_plan
+    from mner_keras.papers.runner import outcome_of
+
+    plan = make_plan(published, setting, corpus, out / "runs", [key.strip() for key in rows.split(",") if key.strip()])
+    plan = dataclasses.replace(plan, caveats=find_caveats(plan, setting, corpus))
+    for name, file in setting.vectors.items():
+        if name and all(run.row.vectors != name for run in plan.runs):
+            _note(f"no row reads the {name} vectors: {file} is ignored")
+    if not plan.runs or any(outcome_of(run.folder) is None for run in plan.runs):
+        _note("what differs from the paper's setting:")
+        for line in plan.caveats:
+            _note(f"  - {line}")
+    return plan
+
+
+def _train(plan: Plan, out: Path, jobs: int, resume: bool) -> dict[Path, Outcome]:
+    from mner_keras.errors import InputError
+    from mner_keras.papers.runner import begun, check_finished, run_all
+
+    if not plan.runs:
+        raise InputError(f"no row can be trained: {'; '.join(plan.skipped)}")
+    check_finished(plan.runs)
+    unfinished = [folder for folder in dict.fromkeys(run.folder for run in plan.runs) if begun(folder)]
     if unfinished and not resume:
         raise InputError(
-            f"{len(unfinished)} of the table's runs were interrupted ({unfinished[0].name}, ...): --resume goes on "
-            "with them",
+            f"{len(unfinished)} of the table's runs were interrupted ({unfinished[0].name}, ...): --resume continues "
+            "them",
             out,
         )
-    # The end of a terminal or of a batch job ends the runs as the keyboard does, rather than leaving them behind.
+    # The end of a terminal or of a batch job interrupts the runs, as the keyboard does.
     ends = [number for number in _ENDS if signal.getsignal(number) == signal.SIG_DFL]
     for number in ends:
         signal.signal(number, signal.default_int_handler)
     try:
-        outcomes = run_all(runs, jobs, _note)
+        return run_all(plan.runs, jobs, _note)
     except KeyboardInterrupt:
-        print(f"interrupted; the same command with --resume goes on after the last finished epochs ({out})")
+        print(f"interrupted; the same command with --resume continues after the last finished epochs ({out})")
         sys.exit(130)
     finally:
         for number in ends:
             signal.signal(number, signal.SIG_DFL)
-    return measure(table, setting, runs, outcomes, scheme, tolerance)
 
 
-def _without_training(table: PublishedTable, data: str) -> TableResult:
-    if table.kind == "statistics":
-        from mner_keras.data.datasets import load_dataset
-        from mner_keras.reproduce.counts import count_table
+def _print(measured: MeasuredTable, folder: Path, as_json: bool) -> None:
+    from mner_keras.papers.render import print_measured, to_json
 
-        return count_table(table, load_dataset(data))
-    from mner_keras.cli.keras_start import start_keras
-
-    start_keras()
-    from mner_keras.reproduce.counts import settings_table
-
-    return settings_table(table)
-
-
-def _finish(result: TableResult, folder: Path, as_json: bool) -> None:
-    """Write the table in every form, and print it."""
-    from mner_keras.cli.result_tables import print_result
-    from mner_keras.files import write_json, write_whole
-    from mner_keras.reproduce.render import to_csv, to_latex, to_markdown
-
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, text in (
-        ("table.md", to_markdown(result)),
-        ("table.csv", to_csv(result)),
-        ("table.tex", to_latex(result)),
-    ):
-        write_whole(folder / name, lambda unfinished, text=text: unfinished.write_text(text, encoding="utf-8"))
-    write_json(folder / "table.json", result.to_json())
     if as_json:
-        print(json.dumps(result.to_json(), indent=2, ensure_ascii=False))
+        print(json.dumps(to_json(measured), indent=2, ensure_ascii=False))
         return
-    print_result(result)
+    print_measured(measured)
     print(f"table: {folder} (table.md, .csv, .tex, .json)")
 
 
-def _dry_run(runs: Sequence[PlannedRun], jobs: int) -> None:
+def _dry_run(plan: Plan, jobs: int) -> None:
+    """Time a few steps of each system, and print the runs with the time and disk that they should take."""
     from mner_keras.cli.tables import print_table
-    from mner_keras.reproduce.estimate import estimate
-    from mner_keras.reproduce.runner import outcome_of
+    from mner_keras.errors import InputError
+    from mner_keras.papers.estimate import estimate
+    from mner_keras.papers.runner import outcome_of
 
-    folders = {run.folder: run for run in runs}
-    waiting = [run for folder, run in folders.items() if outcome_of(folder) is None]
-    estimates = estimate(waiting)
-    lines = []
+    folders = {run.folder: run for run in plan.runs}
+    waiting = {folder: run for folder, run in folders.items() if outcome_of(folder) is None}
+    timed: dict[str, Any] = {}
+    lines, seconds, disk = [], 0.0, 0.0
     for folder, run in folders.items():
-        found = estimates.get(folder.name)
-        ended = outcome_of(folder)
-        state = "to train" if ended is None else ended.state
-        times = ["", ""] if found is None else [_duration(found.seconds), f"{found.megabytes:,.0f} MB"]
+        ended, times = outcome_of(folder), ["", ""]
+        if ended is None:
+            # Runs that differ only in the seed are timed once.
+            key = folder.name.rpartition("-seed")[0]
+            if key not in timed:
+                _note(f"timing {run.config.model}")
+                try:
+                    timed[key] = estimate(run)
+                except InputError as error:
+                    timed[key] = None
+                    _note(f"  {run.row.name} cannot be trained: {error}")
+            if timed[key] is not None:
+                times = [_duration(timed[key].seconds), f"{timed[key].megabytes:,.0f} MB"]
+                seconds, disk = seconds + timed[key].seconds, disk + timed[key].megabytes
+        state = ended.state if ended is not None else "to train" if times[0] else "cannot be trained"
         lines.append([folder.name, state, str(run.config.epochs), *times])
     print_table("runs", ["", "", "epochs", "time", "disk"], lines)
-    seconds = sum(found.seconds for found in estimates.values()) / min(jobs, max(len(estimates), 1))
-    disk = sum(found.megabytes for found in estimates.values())
+    wait = _duration(seconds / min(jobs, max(len(waiting), 1)))
     print(
-        f"{len(waiting)} runs to train: about {_duration(seconds)} with {jobs} at once (from timed steps; early "
-        f"stopping may end sooner), {disk:,.0f} MB"
+        f"{len(waiting)} runs to train: about {wait} with {jobs} at once (from timed steps; "
+        f"early stopping may end sooner), {disk:,.0f} MB"
     )
 
 
@@ -236,10 +238,8 @@ def _duration(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 90 else f"{minutes:.0f} min" if minutes < 90 else f"{hours:.1f} h"
 
 
-def _list(paper: str) -> None:
-    from mner_keras.reproduce import load_published
-    from mner_keras.reproduce.published import PAPERS
-    from mner_keras.reproduce.systems import systems_of
+def _list(paper: Paper | None) -> None:
+    from mner_keras.papers.published import PAPERS, load_published
 
     kinds = {"statistics": "counted in the data", "settings": "the models' defaults"}
     for name in [paper] if paper else PAPERS:
@@ -247,15 +247,11 @@ def _list(paper: str) -> None:
         print(f"{published.paper}: {published.title} ({published.citation})")
         for table in published.tables:
             print(f"  {table.number:4} {table.title}")
-            print(f"       {kinds.get(table.kind) or ', '.join(system.key for system in systems_of(table))}")
-
-
-def _own_kind(paper: str) -> str:
-    return {"hsn": "regions", "agban": "objects"}[paper]
+            print(f"       {kinds.get(table.kind) or ', '.join(row.key for row in table.rows)}")
 
 
 def _named(given: Sequence[str], option: str, names: Sequence[str], default: str) -> dict[str, str]:
-    """`NAME=FILE` or `FILE`, by name."""
+    """Read `NAME=FILE` or `FILE`, by name."""
     from mner_keras.errors import InputError
 
     found: dict[str, str] = {}
@@ -270,7 +266,7 @@ def _named(given: Sequence[str], option: str, names: Sequence[str], default: str
 
 
 def _arguments(pairs: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """`MODEL.NAME=VALUE`, by model."""
+    """Read `MODEL.NAME=VALUE`, by model."""
     from mner_keras.cli.train import read_arguments
     from mner_keras.errors import InputError
     from mner_keras.registry import find_model

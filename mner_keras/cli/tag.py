@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from mner_keras.vision.extraction import Extractor
 
 FORMATS = ("jsonl", "conll", "text")
+"""What can be read and written."""
+
 SHOWN = 10
 """Pictures that could not be read, of which each is named."""
 
@@ -44,6 +46,15 @@ def tag(
         Path | None,
         typer.Option(help="The extractor's weights. (default: those that the model's store names)", show_default=False),
     ] = None,
+    input_: Annotated[
+        str,
+        typer.Option(
+            "--input",
+            metavar="|".join(FORMATS),
+            help="What to read. (default: recognised by the file's ending or its first lines)",
+            show_default=False,
+        ),
+    ] = "",
     format_: Annotated[
         str,
         typer.Option(
@@ -56,23 +67,26 @@ def tag(
 ) -> None:
     """Tag posts, one after the other: a million need no more memory than a thousand.
 
-    Reads JSON lines, CoNLL columns or plain text (one post a line), and tells them apart by the file's ending or its
-    first line. A bad line ends the command; what was tagged before it has been written. Pictures come from a store
-    (`--features`) or as they are (`--pictures`).
+    Reads JSON lines, CoNLL columns or plain text (one post per line), recognised by the file's ending or its first
+    lines, or set by `--input`. A bad line ends the command; what was tagged before it has been written. Pictures come
+    from a store (`--features`) or as they are (`--pictures`).
     """
     from mner_keras.errors import InputError, did_you_mean
 
-    if format_ not in FORMATS:
-        raise InputError(
-            f"expected a format ({', '.join(FORMATS)}), found {format_!r}.{did_you_mean(format_, FORMATS)}"
-        )
+    for given_format in (format_, *([input_] if input_ else [])):
+        if given_format not in FORMATS:
+            hint = did_you_mean(given_format, FORMATS)
+            raise InputError(f"expected a format ({', '.join(FORMATS)}), found {given_format!r}.{hint}")
     if features and pictures:
         raise InputError("`--features` and `--pictures` exclude each other")
     stream, name = _open(file)
+    if sys.stdout is None:
+        raise InputError("standard output is closed")
     from mner_keras.cli.keras_start import start_keras
 
     start_keras(all_cores=pictures is not None)
     from mner_keras.data.batches import count_missing
+    from mner_keras.data.input_formats import read_posts_to_tag
     from mner_keras.saving import load_tagger, visual_input
     from mner_keras.vision.feature_store import FeatureStore
 
@@ -84,10 +98,11 @@ def tag(
     given: dict[str, Any] = {}
     if pictures is not None:
         store, given = _pictures(pictures, tagger, weights)
-    missing = 0
+    named = missing = 0
     # One line feed ends a line on every system; half of a surrogate pair becomes JSON's own escape of it.
     sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace", newline="\n")
-    for posts in _chunks(_posts(stream, name)):
+    for posts in _chunks(read_posts_to_tag(stream, name, input_)):
+        named += sum(post.image_id is not None for post in posts)
         missing += count_missing(posts, store)
         pictured = {key: value(posts) for key, value in given.items()}
         for tagged in tagger.tag(posts) if store is None and not given else tagger.tag(posts, store, **pictured):
@@ -95,7 +110,10 @@ def tag(
         sys.stdout.flush()
     if missing:
         where = "store" if pictures is None else "folder"
-        print(f"{missing:,} posts name a picture that the {where} lacks: taken as none", file=sys.stderr)
+        if missing == named:
+            print(f"warning: the {where} holds none of the pictures that {named:,} posts name", file=sys.stderr)
+        else:
+            print(f"{missing:,} posts name a picture that the {where} lacks: taken as none", file=sys.stderr)
     failed = list(store.failed.values()) if pictures is not None and store is not None else []
     for reason in failed[:SHOWN]:
         print(f"{reason}: taken as no picture", file=sys.stderr)
@@ -107,7 +125,7 @@ def _pictures(
     pictures: Path, tagger: Tagger | System, weights: Path | None
 ) -> tuple[PictureFeatures | None, dict[str, Callable[[list[Post]], Any]]]:
     """The features of a folder's pictures; or for one picture, what `Tagger.tag` is to be given for some posts."""
-    from mner_keras.cli.features import progress_bar
+    from mner_keras.cli.progress import progress_bar
     from mner_keras.saving import visual_input
     from mner_keras.vision import PictureFeatures, find_pictures, load_extractor, open_picture
 
@@ -126,6 +144,8 @@ def _open(file: str) -> tuple[IO[bytes], str]:
     from mner_keras.errors import InputError
 
     if file == "-":
+        if sys.stdin is None:
+            raise InputError("expected posts on standard input, found it closed")
         return sys.stdin.buffer, "<stdin>"
     try:
         stream = open(file, "rb")  # noqa: SIM115 (read to the command's end)
@@ -134,29 +154,6 @@ def _open(file: str) -> tuple[IO[bytes], str]:
     if not stream.peek(1):
         raise InputError("expected posts, found an empty file", file)
     return stream, file
-
-
-def _posts(stream: IO[bytes], name: str) -> Iterator[Post]:
-    """The posts of a stream, whose format the name's ending or the first line that is not blank tells."""
-    import itertools
-
-    from mner_keras.data.files import iter_conll, iter_jsonl, iter_text
-
-    ending = Path(name).suffix.lower()
-    head = []
-    for line in stream:
-        head.append(line)
-        if line.strip():
-            break
-    first = head[-1].lstrip(b"\xef\xbb\xbf") if head else b""
-    looks_like_json = first.lstrip().startswith(b"{") and first.rstrip().endswith(b"}")
-    if ending == ".jsonl" or (ending != ".conll" and looks_like_json):
-        read = iter_jsonl
-    elif ending == ".conll" or first.startswith(b"IMGID:") or b"\t" in first:
-        read = iter_conll
-    else:
-        read = iter_text
-    return read(itertools.chain(head, stream), name)
 
 
 def _chunks(posts: Iterator[Post]) -> Iterator[list[Post]]:

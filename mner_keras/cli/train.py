@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mner_keras.cli.choices import Precision
 from mner_keras.cli.tables import print_scores
 from mner_keras.registry import MODELS, find_model
 
@@ -32,21 +33,23 @@ def train(
     vectors: Annotated[
         str, typer.Option(help="Word vectors: GloVe, word2vec or fastText. (default: none)", show_default=False)
     ] = "",
-    max_vectors: Annotated[int, typer.Option(help="Vectors kept beside the training posts' words.")] = 200_000,
+    max_vectors: Annotated[
+        int, typer.Option(min=0, help="Vectors kept in addition to those of the training posts' words.")
+    ] = 200_000,
     transductive: Annotated[
-        bool, typer.Option("--transductive", help="Build the vocabulary over all splits, as the papers did.")
+        bool, typer.Option("--transductive", help="Build the vocabulary over train, dev and test.")
     ] = False,
-    epochs: Annotated[int | None, typer.Option(help="Epochs at most. (default: the paper's)")] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Maximum number of epochs. (default: the paper's)")] = None,
     patience: Annotated[
-        int | None, typer.Option(help="Stop after so many epochs without a better dev F1; 0: never.")
+        int | None, typer.Option(min=0, help="Stop after N epochs without a better dev F1; 0: never.")
     ] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Posts a batch. (default: the paper's)")] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Posts per batch. (default: the paper's)")] = None,
     optimizer: Annotated[str | None, typer.Option(help="adam, sgd, ... (default: the paper's)")] = None,
     learning_rate: Annotated[
         float | None, typer.Option(help="(default: the paper's; 0.001 with another optimiser)")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of weights, order and dropout.")] = 1,
-    precision: Annotated[str, typer.Option(help="float32, mixed_float16 or mixed_bfloat16.")] = "float32",
+    seed: Annotated[int, typer.Option(min=0, help="Random seed for weights, data order and dropout.")] = 1,
+    precision: Annotated[Precision, typer.Option(help="Numeric precision of the training.")] = Precision.float32,
     set_: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="Any argument of the model; may be repeated."),
@@ -79,6 +82,8 @@ def train(
         if context.get_parameter_source(name).name == "COMMANDLINE"
         and name not in ("model", "set_", "out", "overwrite", "resume")
     }
+    if "precision" in given:
+        given["precision"] = str(precision)
     if set_:
         given["arguments"] = read_arguments(set_)
     config = _config(model, given)
@@ -90,9 +95,12 @@ def train(
     from mner_keras.cli.keras_start import start_keras
 
     start_keras(deterministic=True)
-    from mner_keras.cli.progress import EpochProgress
+    from mner_keras.cli.epoch_progress import EpochProgress
+    from mner_keras.papers.caveats import training_caveats
     from mner_keras.run.train import train as train_run
 
+    for line in training_caveats(config):
+        _note(line)
     progress = EpochProgress()
     try:
         metrics = train_run(config, folder, resume, overwrite, callbacks=[progress], report=_note)

@@ -12,8 +12,8 @@ from mner_keras.errors import InputError
 from mner_keras.vision.feature_store import FeatureStore, open_store
 
 LENGTH_QUANTILES = (0.2, 0.4, 0.6, 0.8, 0.95, 1.0)
-"""The batches of a data set are padded to at most six lengths, since a compiler makes a program for each. They lie
-closer together at the long end, where a wide step would pad most."""
+"""The batches of a bucketed data set are padded to at most six lengths, since a compiler makes a program for each. They
+lie closer together at the long end, where a wide step would pad most."""
 
 MAX_TOKENS = 32_768
 """The largest number of tokens, padding included, in a batch of `by_length`."""
@@ -29,8 +29,8 @@ class PostBatches:
         posts: the posts.
         features: the store of their pictures' features, or `None`.
         batch_size: posts per batch.
-        shuffle: a new order in each epoch, batched by length, the last batch filled up with empty rows; else the posts'
-            own order, the last batch as short as it comes.
+        shuffle: a new order in each epoch, batched by length if `preprocessor.bucket`, the last batch filled up with
+            empty rows; else the posts' own order, the last batch as short as it comes.
         seed: the order is made from (seed, epoch); without it, from fresh entropy.
         labelled: whether the posts' tags are read, where all of them have some.
 
@@ -65,7 +65,8 @@ class PostBatches:
         self.missing_pictures = count_missing(self.posts, self.store)
         self.lengths = np.array([len(post) for post in self.posts])
         self._index_tokens()
-        self._boundaries = _boundaries(self.lengths)
+        # Without buckets, every length may be padded to: a batch gets that of its longest post.
+        self._boundaries = _boundaries(self.lengths) if preprocessor.bucket else np.unique(self.lengths)
 
     def __len__(self) -> int:
         return -(-len(self.posts) // self.batch_size)
@@ -77,26 +78,30 @@ class PostBatches:
             return [everything[i : i + self.batch_size] for i in range(0, len(everything), self.batch_size)]
         rng = np.random.default_rng([self.seed, epoch])
         order = rng.permutation(len(self.posts))
-        bucket = np.searchsorted(self._boundaries, self.lengths[order])
-        # A bucket's remainder moves on to the next longer one, so that only the last batch of all is not full.
-        order = order[np.argsort(bucket, kind="stable")]
+        if self.preprocessor.bucket:
+            bucket = np.searchsorted(self._boundaries, self.lengths[order])
+            # A bucket's remainder moves on to the next longer one, so that only the last batch of all is not full.
+            order = order[np.argsort(bucket, kind="stable")]
         batches = [order[i : i + self.batch_size] for i in range(0, len(order), self.batch_size)]
         return [batches[i] for i in rng.permutation(len(batches))]
 
     def by_length(self) -> Iterator[tuple[np.ndarray, Batch]]:
-        """Yield the posts' positions and inputs, posts of similar length together.
+        """Yield the posts' positions and inputs, posts of similar length together if the preprocessor buckets.
 
-        Long posts come in smaller batches, so that memory is bounded. Empty rows and padding keep the number of
-        distinct shapes small, because a compiler makes a program for each shape.
+        Long posts come in smaller batches, so that memory is bounded. With buckets, empty rows and padding keep the
+        number of distinct shapes small, because a compiler makes a program for each shape.
         """
-        order = np.argsort(self.lengths, kind="stable")
+        bucket = self.preprocessor.bucket
+        order = np.argsort(self.lengths, kind="stable") if bucket else np.arange(len(self.posts))
         start = 0
         while start < len(order):
             end = min(start + self.batch_size, len(order))
-            while end - start > 1 and (end - start) * self.lengths[order[end - 1]] > MAX_TOKENS:
+            while end - start > 1 and (end - start) * self.lengths[order[start:end]].max() > MAX_TOKENS:
                 end = start + (end - start) // 2
             rows = order[start:end]
-            size, length = 1 << (len(rows) - 1).bit_length(), _next_length(int(self.lengths[rows].max()))
+            size, length = len(rows), int(self.lengths[rows].max())
+            if bucket:
+                size, length = 1 << (size - 1).bit_length(), _next_length(length)
             yield rows, self.batch(rows, size, length)[0]
             start = end
 
@@ -223,6 +228,26 @@ def count_missing(posts: Iterable[Post], features: FeatureStore | str | os.PathL
         return 0
     store = open_store(features)
     return sum(post.image_id is not None and post.image_id not in store for post in posts)
+
+
+def check_pictures(posts: Iterable[Post], features: FeatureStore | str | os.PathLike | None, whose: str) -> None:
+    """Refuse features that belong to other pictures than those of the posts.
+
+    Args:
+        posts: the posts.
+        features: the store of their pictures' features, or `None`.
+        whose: what holds the posts, for the error message.
+
+    Raises:
+        InputError: the posts name pictures, and the store holds none of them.
+    """
+    named = [post for post in posts if post.image_id is not None]
+    if named and count_missing(named, features) == len(named):
+        raise InputError(
+            f"expected the pictures that {whose} name, found none of them ({len(named):,} posts, the first names "
+            f"{named[0].image_id!r}). Are the ids the same in both?",
+            open_store(features).path,
+        )
 
 
 def _next_length(length: int) -> int:

@@ -6,18 +6,27 @@ import itertools
 from collections import Counter
 from typing import Any
 
+from mner_keras.data.batches import check_pictures
 from mner_keras.data.datasets import SPLITS, Dataset
-from mner_keras.data.entities import entity_spans, orphan_positions
+from mner_keras.data.entities import check_iob2, entity_spans, orphan_positions
 from mner_keras.data.post import Post
+from mner_keras.vision.pictures import find_pictures
 
 
 def check_dataset(data: Dataset) -> dict[str, Any]:
     """Count posts, pictures, entities by type (strict IOB2), orphan I- tags, and what splits share; hash the files.
 
     Raises:
-        InputError: a file that is missing or malformed.
+        InputError: a file that is missing or malformed, tags in IOB1, two pictures of one id, a store in the folder
+            that holds none of the pictures that a split names.
     """
     posts = {split: data[split] for split in SPLITS}
+    for split in SPLITS:
+        check_iob2((post.tags or () for post in posts[split]), data.path(split))
+        for kind in ("regions", "objects"):
+            check_pictures(posts[split], data.features(kind), f"the {split} posts")
+    if data.pictures() is not None:
+        find_pictures([data.pictures()])
     return {
         "name": data.name,
         "splits": {split: _count(posts[split]) for split in SPLITS},

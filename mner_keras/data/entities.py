@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+import os
+from collections.abc import Iterable, Sequence
+
+from mner_keras.errors import InputError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,3 +52,25 @@ def orphan_positions(tags: Sequence[str]) -> list[int]:
     """Positions of the `I-` tags that follow no tag of their own type."""
     previous = ("O", *tags)
     return [i for i, tag in enumerate(tags) if tag.startswith("I-") and previous[i][2:] != tag[2:]]
+
+
+def check_iob2(tags: Iterable[Sequence[str]], path: str | os.PathLike | None = None) -> None:
+    """Refuse tags in IOB1, where an entity opens at `I-`: read as strict IOB2 they hold almost no entities.
+
+    Args:
+        tags: the tags of each post.
+        path: their file, for the error message.
+
+    Raises:
+        InputError: more entities open at an orphan I- than at a B-.
+    """
+    orphans = opened = 0
+    for sequence in tags:
+        orphans += len(orphan_positions(sequence))
+        opened += sum(tag.startswith("B-") for tag in sequence)
+    if orphans > opened:
+        raise InputError(
+            f"expected IOB2 tags, where B- opens each entity; found IOB1: {orphans:,} entities open at an I- and "
+            f"{opened:,} at a B-. Write B- at the first token of each entity",
+            path,
+        )

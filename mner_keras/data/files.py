@@ -14,7 +14,6 @@ from typing import IO, Any
 
 from mner_keras.data.post import Post, is_bio_tag
 from mner_keras.errors import InputError
-from mner_keras.vision.feature_store import PICTURE_ENDINGS
 
 _JSON_KEYS = ("id", "tokens", "text", "tags", "pos", "image")
 _IMAGE_LINE = "IMGID:"
@@ -60,7 +59,7 @@ def iter_conll(stream: IO[bytes], name: str | os.PathLike = "<stdin>") -> Iterat
         elif line.startswith(_IMAGE_LINE) and "\t" not in line:
             if tokens or image_line:
                 raise InputError(f"expected a blank line before {_IMAGE_LINE}, found the line of a post", name, number)
-            image_id, image_line = line[len(_IMAGE_LINE) :], number
+            image_id, image_line = line[len(_IMAGE_LINE) :].strip(), number
             if not image_id:
                 raise InputError(f"expected an id after {_IMAGE_LINE}, found none", name, number)
         else:
@@ -88,9 +87,11 @@ def iter_jsonl(stream: IO[bytes], name: str | os.PathLike = "<stdin>") -> Iterat
         try:
             record = json.loads(line)
         except (ValueError, RecursionError) as error:
-            raise InputError(f"expected a JSON object, found {_short(line)} ({error})", name, number) from None
+            raise InputError(
+                f"expected one JSON object per line, found {_short(line)} ({error})", name, number
+            ) from None
         if not isinstance(record, dict):
-            raise InputError(f"expected a JSON object, found {_short(line)}", name, number)
+            raise InputError(f"expected one JSON object per line, found {_short(line)}", name, number)
         try:
             yield _post_from_record(record)
         except ValueError as error:
@@ -102,6 +103,8 @@ def iter_text(stream: IO[bytes], name: str | os.PathLike = "<stdin>") -> Iterato
     for number, line in _lines(stream, name):
         if not line.strip():
             continue
+        if "\0" in line:
+            raise InputError("expected text in UTF-8, found a NUL character", name, number)
         try:
             yield Post.from_text(line)
         except ValueError as error:
@@ -167,7 +170,7 @@ def _post_from_record(record: dict[str, Any]) -> Post:
     fields: dict[str, Any] = {
         "tags": record.get("tags"),
         "pos": record.get("pos"),
-        "image_id": picture_id(image) if image else None,
+        "image_id": (image or "").strip() or None,
         "id": None if record.get("id") is None else str(record["id"]),
         "extra": {key: value for key, value in record.items() if key not in _JSON_KEYS},
     }
@@ -191,14 +194,6 @@ def _find_tokens(text: str, tokens: Any) -> tuple[tuple[int, int], ...] | None:
         place = start + len(token)
         offsets.append((start, place))
     return tuple(offsets)
-
-
-def picture_id(name: str) -> str:
-    """A picture's id: its file's name without folder and ending."""
-    base = name.replace("\\", "/").rsplit("/", 1)[-1]
-    stem, dot, ending = base.rpartition(".")
-    # A name that is nothing but a folder or an ending stays whole.
-    return (stem if dot and f".{ending.lower()}" in PICTURE_ENDINGS else base) or name
 
 
 def _read_file(path: str | os.PathLike, read: Any) -> list[Post]:

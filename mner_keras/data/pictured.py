@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from mner_keras.data.post import Post
-from mner_keras.vision.extraction import Extractor
-from mner_keras.vision.picture_features import PictureFeatures
+from mner_keras.vision.extraction import Extractor, PictureFeatures
 
 
 def with_pictures(

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mner_keras.text.pos import tokenize_with_offsets
+from mner_keras.vision.picture_ids import picture_id
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,7 +20,8 @@ class Post:
     Args:
         tokens: the post's words, at least one, none of them empty.
         tags: one BIO tag a token (`O`, `B-PER`, `I-PER`, ...), or `None` for a post that is still to be tagged.
-        image_id: the picture's name without its ending; `None` for a plain-text post.
+        image_id: the picture's name, which is kept without folder, ending and surrounding white space; `None` for a
+            plain-text post.
         pos: one Penn Treebank tag a token, or `None`: then NLTK makes them when a model needs them.
         id: the post's own identifier, where its source has one.
         text: the text that the tokens were cut from, where they were.
@@ -58,6 +60,8 @@ class Post:
         for tag in self.tags or ():
             if not is_bio_tag(tag):
                 raise ValueError(f"`tags` must be BIO tags (O, B-TYPE, I-TYPE). Received: {reprlib.repr(tag)}")
+        if self.image_id is not None:
+            object.__setattr__(self, "image_id", picture_id(self.image_id))
         if self.image_id == "":
             raise ValueError("`image_id` must be a name, or None for a post without a picture. Received: ''")
         for name in ("tokens", "tags"):
@@ -83,5 +87,6 @@ class Post:
 
 
 def is_bio_tag(tag: str) -> bool:
-    """Whether `tag` is `O`, `B-TYPE` or `I-TYPE`."""
-    return tag == "O" or (tag[:2] in ("B-", "I-") and len(tag) > 2)
+    """Whether `tag` is `O`, `B-TYPE` or `I-TYPE`, without white space around it or invisible characters in it."""
+    kind = tag[2:]
+    return tag == "O" or (tag[:2] in ("B-", "I-") and kind != "" and kind == kind.strip() and kind.isprintable())

@@ -17,7 +17,8 @@ from mner_keras.data.post import Post
 from mner_keras.data.subwords import Subwords
 from mner_keras.errors import InputError
 from mner_keras.text.pos import POS_CATEGORIES, pos_category, tag_pos
-from mner_keras.vision.feature_store import FeatureStore, VisualInput, open_store
+from mner_keras.vision.feature_store import FeatureStore, open_store
+from mner_keras.vision.visual_input import VisualInput
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -49,6 +50,8 @@ class PostPreprocessor:
         blank: the features of the blank picture, `[count, dim]`, for `regions`; zeros if `None`.
         num_singletons: how many of `words`, the last ones, appear only once in the training posts.
         subwords: the subword tokenizer, for models that read subwords.
+        bucket: whether a batch joins posts of similar length and is padded to one of a few lengths. If not, batches
+            ignore the posts' lengths and are padded to their longest post, in training and in tagging.
 
     Batch keys: `word_ids` int32 `[B, n]`, `char_ids` int32 `[B, n, c]`, `pos_ids` int32 `[B, n]`, `token_mask` bool
     `[B, n]`, `visual_features` float32 `[B, k, f]`, `visual_mask` bool `[B, k]`; with `subwords` also `subword_ids`
@@ -70,6 +73,7 @@ class PostPreprocessor:
         blank: Sequence[Sequence[float]] | None = None,
         num_singletons: int = 0,
         subwords: Subwords | dict | None = None,
+        bucket: bool = True,
     ) -> None:
         self.words = list(words)
         self.characters = list(characters)
@@ -83,6 +87,7 @@ class PostPreprocessor:
         self.blank = None if blank is None else np.asarray(blank, "float32")
         self.num_singletons = num_singletons
         self.subwords = Subwords(**subwords) if isinstance(subwords, dict) else subwords
+        self.bucket = bucket
         self.tags = ["O", *(prefix + kind for kind in self.types for prefix in ("B-", "I-"))]
         """The tags, in the order of the model's potentials."""
         self.vectors: WordVectors | None = None
@@ -104,11 +109,13 @@ class PostPreprocessor:
         fold_digits: bool = False,
         max_characters: int = 24,
         subwords: Subwords | None = None,
+        bucket: bool = True,
+        other_posts: Iterable[Post] = (),
     ) -> PostPreprocessor:
         """Learn the vocabularies from posts.
 
         Args:
-            posts: the training posts; for a transductive vocabulary, those of all splits.
+            posts: the training posts.
             vectors: pretrained word vectors (`mner_keras.text.read_vectors`).
             features: the store of the pictures' features.
             visual: what the model reads of a picture: its kind, and its sizes where there is no store; `None` for a
@@ -119,17 +126,25 @@ class PostPreprocessor:
             fold_digits: whether each digit is replaced by 0 before look-up.
             max_characters: the number of characters kept per token.
             subwords: the subword tokenizer, for models that read subwords.
+            bucket: whether a batch joins posts of similar length; see the class.
+            other_posts: the posts of the other splits, for a transductive vocabulary: their words, characters and types
+                are learnt, too.
 
         Raises:
             InputError: posts without entities; a store of another kind of features.
         """
-        posts = list(posts)
-        types = sorted({tag[2:] for post in posts for tag in post.tags or () if tag != "O"})
+        posts, other_posts = list(posts), list(other_posts)
+        types = sorted({tag[2:] for post in (*posts, *other_posts) for tag in post.tags or () if tag != "O"})
         if not types:
             raise InputError("the training posts must hold at least one entity, found none")
         fold = _fold_digits if fold_digits else str
         counts = Counter(fold(token) for post in posts for token in post.tokens)
-        words = [word for word, _ in counts.most_common()]
+        by_count = [word for word, _ in counts.most_common()]
+        num_singletons = sum(count == 1 for count in counts.values())
+        repeated, single = by_count[: len(counts) - num_singletons], by_count[len(counts) - num_singletons :]
+        others = dict.fromkeys(fold(token) for post in other_posts for token in post.tokens)
+        # Singletons come last: `num_singletons` names their rows.
+        words = [*repeated, *(word for word in others if word not in counts), *single]
         known = set(words)
         blank = None
         if visual is not None and features is not None:
@@ -149,8 +164,9 @@ class PostPreprocessor:
             vector_dim=None if vectors is None else vectors.dim,
             visual=visual,
             blank=blank,
-            num_singletons=sum(count == 1 for count in counts.values()),
+            num_singletons=num_singletons,
             subwords=subwords,
+            bucket=bucket,
         )
         preprocessor.vectors = vectors
         return preprocessor
@@ -242,7 +258,7 @@ class PostPreprocessor:
         shuffle: bool = False,
         seed: int | None = None,
     ) -> tf.data.Dataset:
-        """Batches for `fit`, `evaluate` and `predict`.
+        """Return batches for `fit`, `evaluate` and `predict`.
 
         A `tf.data.Dataset`, prefetched; where TensorFlow is not the backend and not installed, a
         `keras.utils.PyDataset` with the same batches. Batches are `(inputs, tags)`, or `inputs` alone if a post has no
@@ -252,8 +268,8 @@ class PostPreprocessor:
             posts: the posts.
             features: the store of their pictures' features; without it, every post counts as one without a picture.
             batch_size: posts a batch.
-            shuffle: whether to draw the posts anew in each epoch, batched by length (six lengths at most), the last
-                batch filled up with empty rows. Else they come in their own order.
+            shuffle: whether to draw the posts anew in each epoch, with `bucket` batched by length (six lengths at
+                most), the last batch filled up with empty rows. Else they come in their own order.
             seed: the order is made from (seed, epoch).
 
         Raises:
@@ -277,6 +293,7 @@ class PostPreprocessor:
             "blank": None if self.blank is None else self.blank.tolist(),
             "num_singletons": self.num_singletons,
             "subwords": None if self.subwords is None else self.subwords.get_config(),
+            "bucket": self.bucket,
         }
 
     @classmethod

@@ -1,4 +1,8 @@
-"""A set of posts with and without pictures, in the manner of HSN's real-world set."""
+"""A set of posts with and without pictures, composed as HSN's real-world set.
+
+HSN's own set is published: the README of https://github.com/T1aNS1R/Real-world-multimodal-NER-dataset (footnote 1 of
+the paper) links it on Baidu, with an access code. This module is for those who cannot download it.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from mner_keras.data.datasets import SPLITS, load_dataset
-from mner_keras.data.entities import entity_spans
+from mner_keras.data.entities import check_iob2, entity_spans
 from mner_keras.data.files import iter_conll, read_posts, write_conll
 from mner_keras.data.post import Post
 from mner_keras.errors import InputError
@@ -50,7 +54,7 @@ def make_realworld(
         "@").
 
     Raises:
-        InputError: too few posts, a folder that holds other files, a malformed file.
+        InputError: too few posts, a folder that holds other files, a malformed file, tags in IOB1.
     """
     data = load_dataset(base)
     folder = Path(folder)
@@ -59,6 +63,7 @@ def make_realworld(
     empty_lines = 0
     for file in text_only:
         found, dropped = read_text_only(file)
+        check_iob2((post.tags or () for post in found), file)
         posts += found
         empty_lines += dropped
     pool = [dataclasses.replace(post, image_id=None) for post in posts if entity_spans(post.tags or ())]

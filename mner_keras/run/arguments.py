@@ -12,15 +12,17 @@ from mner_keras.system import System
 _GIVEN = {"self", "name", "preprocessor", "posts", "vectors", "features", "options"}
 
 
-def preprocessor_arguments(model_class: type[System]) -> dict[str, Any]:
-    """Return the arguments of a class's `fit_preprocessor` that a run may set, with their defaults."""
-    fit = getattr(model_class, "fit_preprocessor", None)
-    return {} if fit is None else _free(fit)
-
-
 def free_arguments(model_class: type[System]) -> dict[str, Any]:
-    """Return all arguments of a class that a run may set, with their defaults."""
-    return {**_free(model_class.__init__), **preprocessor_arguments(model_class)}
+    """Return the arguments of a class and of its `fit_preprocessor` that a run may set, with their defaults."""
+    fit = getattr(model_class, "fit_preprocessor", None)
+    return {**_free(model_class.__init__), **({} if fit is None else _free(fit))}
+
+
+def split_arguments(model_class: type[System], arguments: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the arguments that `fit_preprocessor` takes, and those that the constructor takes."""
+    known = _free(model_class.fit_preprocessor)
+    first = {name: value for name, value in arguments.items() if name in known}
+    return first, {name: value for name, value in arguments.items() if name not in known}
 
 
 def check_arguments(model_class: type[System], arguments: dict[str, Any]) -> None:

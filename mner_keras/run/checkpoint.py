@@ -21,9 +21,10 @@ MONITOR = "val_f1"
 class RunCheckpoint(keras.callbacks.Callback):
     """After each epoch keep the best model by dev F1, the history, and a checkpoint to resume from.
 
-    In the run's folder: `model.keras`, the best model without the optimiser's state; `history.csv`, a row an epoch;
-    `checkpoint/`, the last epoch's weights with the optimiser's state, and `state.json`, which names them. Each file is
-    written beside its place and then moved, so that a killed process leaves the last complete ones.
+    In the run's folder: `model.keras`, the best model without the optimiser's state; `history.csv`, one row per
+    epoch with scores in percent; `checkpoint/`, the last epoch's weights with the optimiser's state, and `state.json`,
+    which names them. Each file is written beside its place and then moved, so that a killed process leaves the last
+    complete ones.
 
     Args:
         folder: the run's folder.
@@ -123,4 +124,8 @@ class RunCheckpoint(keras.callbacks.Callback):
         with open(path, "w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, fieldnames=list(self.history[-1]))
             writer.writeheader()
-            writer.writerows(self.history)
+            # Keras' logs have scores from 0 to 1; files have percentages.
+            writer.writerows(
+                {name: 100 * value if name.endswith("f1") else value for name, value in row.items()}
+                for row in self.history
+            )

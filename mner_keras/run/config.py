@@ -28,7 +28,7 @@ class RunConfig:
         no_pictures: whether to train as if no post had a picture.
         vectors: the file of word vectors; empty for none.
         max_vectors: vectors kept of the file, beside those of the training posts' words.
-        transductive: whether the vocabulary is built over train, dev and test, as the papers did.
+        transductive: whether the vocabulary is built over train, dev and test, as in AGBAN's released code.
         epochs: epochs at most.
         patience: epochs without a better dev F1 after which training stops; 0 for never.
         batch_size: posts a batch.

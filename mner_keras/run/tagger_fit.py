@@ -10,17 +10,19 @@ from typing import Any
 
 import keras
 
-from mner_keras.data.batches import count_missing
-from mner_keras.data.datasets import Dataset
+from mner_keras.data.batches import check_pictures, count_missing
+from mner_keras.data.datasets import SPLITS, Dataset
+from mner_keras.data.entities import entity_spans
 from mner_keras.data.preprocessor import PostPreprocessor, needed_words
 from mner_keras.errors import InputError
-from mner_keras.run.arguments import preprocessor_arguments
+from mner_keras.files import file_record
+from mner_keras.run.arguments import split_arguments
 from mner_keras.run.checkpoint import RunCheckpoint
 from mner_keras.run.config import RunConfig
 from mner_keras.tagger import Tagger
 from mner_keras.text.vectors import read_vectors
 from mner_keras.text.word_vectors import WordVectors
-from mner_keras.vision.feature_store import FeatureStore
+from mner_keras.vision.feature_store import NO_BLANK, FeatureStore
 
 
 class TaggerFit:
@@ -51,18 +53,20 @@ class TaggerFit:
         self.config = config
         self.report = report
         self.data = data
-        first = {name: arguments[name] for name in preprocessor_arguments(model_class) if name in arguments}
+        first, rest = split_arguments(model_class, arguments)
         try:
             self.preprocessor, self.store = _preprocessor(config, model_class, data, first, report)
             _check_types(data, self.preprocessor)
-            self.model = model_class(
-                self.preprocessor, **{name: value for name, value in arguments.items() if name not in first}
-            )
+            for split in SPLITS:
+                check_pictures(data[split], self.store, f"the {split} posts")
+            self.model = model_class(self.preprocessor, **rest)
         except InputError:
             raise
         except (TypeError, ValueError) as error:
             raise InputError(f"the model cannot be built: {str(error).partition(chr(10))[0]}") from error
         self.model.compile(training=config.training)
+        if not any(entity_spans(post.tags) for post in data["dev"]):
+            report("dev: warning: no post has an entity, so dev F1 is always 0 and no best epoch can be chosen")
         self._epochs = (0, 0)
         if self.store is not None:
             for split in ("train", "dev"):
@@ -97,10 +101,14 @@ class TaggerFit:
         return {
             "precision": self.config.precision,
             "seed": self.config.seed,
-            "features": None if self.store is None else {**self.store.attributes, "sha256": self.store.sha256()},
+            "features": None if self.store is None else {**self.store.attributes, **file_record(self.store.path)},
             "vectors": None
             if vectors is None
-            else {"file": vectors.source, "sha256": vectors.sha256, "kept": len(vectors.words)},
+            else {
+                "file": vectors.source,
+                "kept": len(vectors.words),
+                **file_record(self.config.vectors, vectors.sha256),
+            },
             "parameters": self.model.count_params(),
             "steps_per_epoch": math.ceil(len(self.data["train"]) / self.config.batch_size),
             "seconds_cover": "epochs {} to {} and the scores".format(*self._epochs),
@@ -126,12 +134,11 @@ def _preprocessor(
     report: Callable[[str], None],
 ) -> tuple[PostPreprocessor, FeatureStore | None]:
     posts = list(data["train"])
-    if config.transductive:
-        posts += [*data["dev"], *data["test"]]
+    other_posts = [*data["dev"], *data["test"]] if config.transductive else []
     vectors = None
     if config.vectors:
         fold = model_class.preprocessing.get("fold_digits", False)
-        vectors = _read_vectors(config, needed_words(posts, fold))
+        vectors = _read_vectors(config, needed_words([*posts, *other_posts], fold))
         report(f"vectors: {len(vectors.words):,} of {vectors.source} kept, width {vectors.dim}")
         if vectors.num_broken:
             line, reason = vectors.broken_lines[0]
@@ -143,10 +150,12 @@ def _preprocessor(
     store = None if path is None else FeatureStore(path)
     if config.no_pictures:
         options = {**options, "pictures": False}
-    preprocessor = model_class.fit_preprocessor(posts, vectors, store, **options)
+    preprocessor = model_class.fit_preprocessor(posts, vectors, store, other_posts=other_posts, **options)
     if preprocessor.visual is not None:
         store = store if preprocessor.visual.pictures else None
         report("pictures: " + ("none" if store is None else f"{len(store):,} in {store.path}"))
+        if store is not None and store.lacks_blank and preprocessor.visual.kind == "regions":
+            report(f"pictures: {NO_BLANK}")
     return preprocessor, store
 
 

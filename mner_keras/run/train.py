@@ -12,7 +12,9 @@ from typing import Any
 
 import keras
 
+from mner_keras.data.batches import check_pictures
 from mner_keras.data.datasets import SPLITS, load_dataset
+from mner_keras.data.entities import check_iob2
 from mner_keras.data.post import Post
 from mner_keras.errors import InputError
 from mner_keras.files import hold_lock, write_json
@@ -107,7 +109,11 @@ def _locked(folder: Path) -> Iterator[None]:
     if lock is None:
         raise InputError("another process is training this run", folder)
     with lock:
-        yield
+        try:
+            yield
+        finally:
+            with contextlib.suppress(OSError):  # Windows deletes no open file
+                (folder / LOCK).unlink()
 
 
 def _empty(folder: Path) -> None:
@@ -129,8 +135,9 @@ def evaluate(
         features: the store of their pictures' features, for a Keras model.
 
     Raises:
-        InputError: a post has no tags.
+        InputError: a post has no tags, the tags are IOB1, the store holds none of the pictures that the posts name.
     """
+    check_pictures(posts, features, "the posts")
     return entity_scores([post.tags for post in posts], _tags(model, posts, features))
 
 
@@ -142,7 +149,8 @@ def _tags(model: System, posts: list[Post], features: FeatureStore | str | os.Pa
 
 
 def _check_tagged(posts: list[Post], path: str | os.PathLike | None = None) -> None:
-    """Raise `InputError` for a post without tags."""
+    """Raise `InputError` for a post without tags, or for tags that are not IOB2."""
     for number, post in enumerate(posts, start=1):
         if post.tags is None:
             raise InputError(f"expected posts with tags, found post {number:,} without", path)
+    check_iob2((post.tags for post in posts), path)

@@ -11,7 +11,7 @@ import numpy as np
 from mner_keras.files import cache_folder
 from mner_keras.text.word_vectors import WordVectors
 
-_CACHE_VERSION = 1
+_CACHE_VERSION = 2
 
 
 def cache_file(path: Path, needed: set[str], max_vectors: int, cache_dir: str | os.PathLike[str] | None) -> Path:

@@ -24,7 +24,11 @@ _LONGEST_LINE = 1 << 20
 _LINES_FOR_DIMENSION = 100
 _REPORTED_LINES = 10
 _PICKLE = "a Python pickle, which is never read; save it again with KeyedVectors.save_word2vec_format"
+_BOM = b"\xef\xbb\xbf"
 _FOREIGN_FORMATS = {
+    b"version https://git-lfs": "a Git LFS pointer in place of the file; fetch the file with `git lfs pull`",
+    b"\xff\xfe": "UTF-16; save it as UTF-8",
+    b"\xfe\xff": "UTF-16; save it as UTF-8",
     b"PK\x03\x04": "a zip archive; unpack it first",
     b"\xba\x16\x4f\x2f": "fastText's own model format; take its .vec file",
     **{b"\x80" + bytes([protocol]): _PICKLE for protocol in range(2, 6)},
@@ -42,9 +46,11 @@ def read_vectors(
     The format is recognised from the content: GloVe's text (no header), word2vec's text and fastText's `.vec` (a line
     "count dimension" first; the count is not checked), each also gzipped, and word2vec's binary format by gensim
     (`pip install "mner-keras[word2vec]"`), which does load the whole file when `needed` is given. The last `dim` fields
-    of a line are the vector and all before them is the word, so that a word may hold spaces. Without a header, `dim` is
+    of a line, each after a space or a tab, are the vector and all before them is the word, so that a word may hold
+    spaces. Without a header, `dim` is
     the commonest length in the first 100 lines. Where a word stands twice the first vector counts. Broken lines are
     left out and reported in the result; of lines that are not kept only the number of values and the word are checked.
+    A byte order mark is dropped.
 
     Args:
         path: The file.
@@ -57,7 +63,7 @@ def read_vectors(
         FileNotFoundError: There is no such file.
         IsADirectoryError: `path` is a folder.
         ImportError: The file is in word2vec's binary format and gensim is not installed.
-        ValueError: The file is empty, damaged, in a format that is not read, or has no valid line.
+        ValueError: The file is empty, damaged, in a format that is not read, or has more broken lines than valid ones.
     """
     if isinstance(max_vectors, bool) or not isinstance(max_vectors, int) or max_vectors < 0:
         raise ValueError(f"max_vectors: expected an integer of at least 0, received {max_vectors!r}")
@@ -102,7 +108,7 @@ def _read_file(path: Path, needed: set[str], max_vectors: int) -> WordVectors:
     with open(path, "rb", buffering=0) as file:
         hashing = _HashingReader(file)
         stored = io.BufferedReader(hashing, _BUFFER_BYTES)
-        magic = stored.peek(4)[:4]
+        magic = stored.peek(32)[:32]
         for start, description in _FOREIGN_FORMATS.items():
             if magic.startswith(start):
                 raise InputError(f"expected word vectors, found {description}", path)
@@ -127,7 +133,8 @@ def _read_lines(path: Path, lines: Iterator[bytes], needed: set[str], max_vector
     if not head:
         raise InputError("expected word vectors, found an empty file", path)
     first_number, dim = 1, None
-    header = re.fullmatch(rb"([0-9]{1,12}) ([0-9]{1,6})", _strip(head[0]))
+    head[0] = head[0].removeprefix(_BOM)
+    header = re.fullmatch(rb"([0-9]{1,12})[ \t]([0-9]{1,6})", _strip(head[0]))
     if header:
         dim = int(header[2])
         del head[0]
@@ -135,14 +142,13 @@ def _read_lines(path: Path, lines: Iterator[bytes], needed: set[str], max_vector
         if dim and _is_binary(head, dim):
             return _read_binary(path, needed, max_vectors, is_gzipped)
     else:
-        counts = Counter(_strip(line).count(b" ") for line in head[:_LINES_FOR_DIMENSION])
+        counts = Counter(_strip(line).replace(b"\t", b" ").count(b" ") for line in head[:_LINES_FOR_DIMENSION])
         del counts[0]
         dim = counts.most_common(1)[0][0] if counts else 0
     if not dim:
         raise InputError(
-            "expected a word and numbers with one space between, found a header of dimension 0"
-            if header
-            else f"expected a word and numbers with one space between, found {head[0][:40]!r}",
+            "expected a word and numbers with one space or tab between, found "
+            + ("a header of dimension 0" if header else f"{head[0][:40]!r}"),
             path,
             line=1,
         )
@@ -167,9 +173,10 @@ def _read_lines(path: Path, lines: Iterator[bytes], needed: set[str], max_vector
             num_broken += 1
             if len(broken_lines) < _REPORTED_LINES:
                 broken_lines.append((number, str(reason)))
-    if not valid:
-        found = f"; line {broken_lines[0][0]}: {broken_lines[0][1]}" if broken_lines else ""
-        raise InputError(f"expected words with {dim} values each, found no valid line{found}", path)
+    if not valid or num_broken > valid:
+        found = f"{num_broken:,} broken lines and {valid:,} valid ones" if valid else "no valid line"
+        first = f"; line {broken_lines[0][0]}: {broken_lines[0][1]}" if broken_lines else ""
+        raise InputError(f"expected words with {dim} values each, found {found}{first}", path)
     matrix.resize((len(rows), dim), refcheck=False)
     return tuple(token.decode("utf-8") for token in rows), matrix, broken_lines, num_broken
 
@@ -185,7 +192,8 @@ def _whole_lines(lines: Iterable[bytes]) -> Iterator[bytes]:
 
 def _strip(line: bytes) -> bytes:
     # fastText and word2vec end each line with a space.
-    return line.removesuffix(b"\n").removesuffix(b"\r").removesuffix(b" ")
+    line = line.removesuffix(b"\n").removesuffix(b"\r")
+    return line[:-1] if line[-1:] in (b" ", b"\t") else line
 
 
 def _split(line: bytes, dim: int) -> tuple[bytes, bytes]:
@@ -195,11 +203,13 @@ def _split(line: bytes, dim: int) -> tuple[bytes, bytes]:
     line = _strip(line)
     if not line:
         raise _Broken("empty line")
-    found = line.count(b" ")
+    spaced = line.replace(b"\t", b" ")
+    found = spaced.count(b" ")
     if found < dim:
         raise _Broken(f"expected {dim} values, found {found}")
-    end = line.index(b" ") if found == dim else len(line.rsplit(b" ", dim)[0])
-    token = line[:end]
+    end = spaced.index(b" ") if found == dim else len(spaced.rsplit(b" ", dim)[0])
+    # A word may be a tab, but one that ends in a tab has a second separator behind it.
+    token = line[:end].rstrip(b"\t") or line[:end]
     if not token:
         raise _Broken("empty word")
     # A word may hold spaces, but one that ends in a space or a number is a line with too many values.
@@ -210,7 +220,7 @@ def _split(line: bytes, dim: int) -> tuple[bytes, bytes]:
             token.decode("utf-8")
         except UnicodeDecodeError:
             raise _Broken(f"the word {token!r} is not UTF-8") from None
-    return token, line[end + 1 :]
+    return token, spaced[end + 1 :]
 
 
 def _is_number_or_empty(field: bytes) -> bool:

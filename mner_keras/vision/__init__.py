@@ -1,11 +1,9 @@
 """Pictures, what turns them into vectors, and the store that carries the vectors."""
 
-from mner_keras.vision.extraction import extract_features
+from mner_keras.vision.extraction import PictureFeatures, extract_features
 from mner_keras.vision.extractors import load_extractor
-from mner_keras.vision.feature_store import FeatureStore
+from mner_keras.vision.feature_store import FeatureStore, PictureObjects
 from mner_keras.vision.feature_writer import FeatureWriter
-from mner_keras.vision.picture_features import PictureFeatures
-from mner_keras.vision.picture_objects import PictureObjects
 from mner_keras.vision.pictures import PictureError, find_pictures, open_picture
 
 __all__ = [

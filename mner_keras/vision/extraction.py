@@ -1,4 +1,4 @@
-"""Turn pictures into a feature store."""
+"""Turn pictures into features: into a store, or on demand."""
 
 from __future__ import annotations
 
@@ -7,23 +7,27 @@ import dataclasses
 import importlib.metadata
 import os
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import OrderedDict, deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 from PIL import Image
 
 from mner_keras.errors import InputError
-from mner_keras.files import write_whole
-from mner_keras.vision.feature_store import BLANK
+from mner_keras.files import Progress, no_progress, write_whole
+from mner_keras.vision.feature_store import BLANK, PictureObjects, stack_vectors
 from mner_keras.vision.feature_writer import FeatureWriter, check_id
+from mner_keras.vision.picture_ids import names_by_id
 from mner_keras.vision.pictures import PictureError, open_picture
 
 PACKAGES = ("mner-keras", "keras", "pillow", "numpy", "h5py")
 """Packages whose versions a store records."""
+
+_KEPT = 256  # pictures whose features `PictureFeatures` remembers
 
 
 class Extractor(Protocol):
@@ -80,7 +84,7 @@ def extract_features(
     overwrite: bool = False,
     workers: int | None = None,
     shard_seconds: float = 20.0,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: Progress = no_progress,
 ) -> Extraction:
     """Write the features of pictures into a store, which also gets those of the blank picture, a white one.
 
@@ -111,9 +115,9 @@ def extract_features(
         todo = [(image_id, place) for image_id, place in pictures.items() if image_id not in writer]
         done = len(pictures) - len(todo)
         progress(done, len(pictures))
-        batch: list[tuple[str, Any]] = []
         if BLANK not in writer:
-            batch.append((BLANK, extractor.prepare(Image.new("RGB", extractor.blank_size, "white"))))
+            writer.add(BLANK, **blank_features(extractor))
+        batch: list[tuple[str, Any]] = []
 
         def compute() -> None:
             for (image_id, _), found in zip(batch, extractor.extract([item for _, item in batch]), strict=True):
@@ -135,6 +139,68 @@ def extract_features(
     added = len(todo) - len(failed)
     errors = _write_errors(Path(path), failed)
     return Extraction(Path(path), added, kept, tuple(failed.items()), errors, time.monotonic() - started)
+
+
+class PictureFeatures:
+    """Reads like a `FeatureStore`, but makes the features of the pictures that are asked for.
+
+    Args:
+        pictures: paths or PIL images by image id.
+        extractor: turns pictures into vectors.
+
+    Attributes:
+        failed: the reason by image id, for pictures that could not be read; they read like ones that are not there.
+    """
+
+    path = "pictures"
+    """What an error message calls it."""
+
+    def __init__(self, pictures: Mapping[str, str | os.PathLike | Image.Image], extractor: Extractor) -> None:
+        self.pictures = {image_id: pictures[name] for image_id, name in names_by_id(pictures).items()}
+        self.extractor = extractor
+        self.dim = int(extractor.attributes["feature_dim"])
+        self.failed: dict[str, str] = {}
+        self._made: OrderedDict[str, dict[str, Any]] = OrderedDict()
+
+    def __contains__(self, image_id: object) -> bool:
+        return image_id in self.pictures
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def read(self, image_ids: Sequence[str | None], count: int) -> tuple[np.ndarray, np.ndarray]:
+        """The first `count` vectors of each picture: float32 `[len(image_ids), count, f]` and mask `[.., count]`."""
+        found = self._make([image_id for image_id in dict.fromkeys(image_ids) if image_id in self.pictures])
+        keys = [image_id if image_id in found else None for image_id in image_ids]
+        return stack_vectors(keys, lambda key: found[key]["vectors"], count, self.dim, self.path)
+
+    def objects(self, image_id: str | None, count: int) -> PictureObjects:
+        """Names, boxes and scores of a picture's first `count` objects, as far as the extractor tells them."""
+        found = self._make([image_id] if image_id in self.pictures else [])
+        return PictureObjects.of(found.get(image_id, {}), count)
+
+    def _make(self, image_ids: list[str]) -> dict[str, dict[str, Any]]:
+        found = {image_id: self._made[image_id] for image_id in image_ids if image_id in self._made}
+        prepared = {}
+        for image_id in image_ids:
+            if image_id in found or image_id in self.failed:
+                continue
+            try:
+                prepared[image_id] = self.extractor.prepare(open_picture(self.pictures[image_id]))
+            except PictureError as error:
+                self.failed[image_id] = str(error)
+        if prepared:
+            made = self.extractor.extract(list(prepared.values()))
+            found.update(zip(prepared, made, strict=True))
+        self._made.update(found)
+        while len(self._made) > _KEPT:
+            self._made.popitem(last=False)
+        return found
+
+
+def blank_features(extractor: Extractor) -> dict[str, Any]:
+    """Extract the features of the blank picture, which is white."""
+    return extractor.extract([extractor.prepare(Image.new("RGB", extractor.blank_size, "white"))])[0]
 
 
 def versions() -> str:

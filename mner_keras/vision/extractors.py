@@ -11,7 +11,7 @@ from mner_keras.errors import InputError
 from mner_keras.vision.extraction import Extractor
 
 if TYPE_CHECKING:
-    from mner_keras.vision.feature_store import VisualInput
+    from mner_keras.vision.visual_input import VisualInput
 
 EXTRACTORS = ("vgg16", "mask-rcnn", "tiles")
 

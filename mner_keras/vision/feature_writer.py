@@ -15,12 +15,9 @@ import numpy as np
 
 from mner_keras.errors import InputError
 from mner_keras.files import hold_lock, write_whole
-from mner_keras.vision.feature_store import BLANK
+from mner_keras.vision.feature_store import BLANK, UNFINISHED, open_hdf5, read_head
 
 DTYPES = ("float16", "float32")
-UNFINISHED = "unfinished"
-"""The root attribute of a store whose run has not ended."""
-
 _SAME = ("extractor", "weights_hash", "preprocessing", "options", "precision", "dtype")
 LOCK = "lock"
 _SHARD_BYTES = 64 * 2**20
@@ -123,7 +120,7 @@ class FeatureWriter:
         if stored.ndim != 2:
             raise InputError(f"expected vectors of shape [k, f] at {image_id!r}, found {stored.shape}", self.path)
         if not np.isfinite(stored).all():
-            raise InputError(f"expected numbers that {self.dtype} holds at {image_id!r}, found others", self.path)
+            raise InputError(f"expected finite numbers in {self.dtype} at {image_id!r}, found others", self.path)
         given = {"names": names, "boxes": boxes, "scores": scores}
         about = {key: value for key, value in given.items() if value is not None and len(value)}
         for key, value in about.items():
@@ -179,11 +176,8 @@ class FeatureWriter:
         """The ids in the store's place, and whether its run has ended; checks that the store is one to go on with."""
         if not os.path.lexists(self.path):
             return set(), False
-        try:
-            with h5py.File(self.path, "r") as file:
-                names, attributes = set(file), dict(file.attrs)
-        except OSError:
-            raise InputError("expected a feature store or no file, found another kind of file", self.path) from None
+        with open_hdf5(self.path, "a feature store or no file") as file:
+            names, attributes = read_head(file, self.path)
         if "extractor" not in attributes:
             raise InputError("expected a feature store of this package, found another HDF5 file", self.path)
         if not overwrite:
@@ -200,9 +194,9 @@ class FeatureWriter:
         self.path.with_name(f".unfinished-{self.path.name}").unlink(missing_ok=True)
         for shard in sorted(self.parts.glob("[0-9]*.h5")):
             try:
-                with h5py.File(shard, "r") as file:
-                    names, attributes = set(file), dict(file.attrs)
-            except OSError:
+                with open_hdf5(shard) as file:
+                    names, attributes = read_head(file, shard)
+            except InputError:
                 names, attributes = set(), self.attributes
             if not overwrite:
                 self._check_same(attributes, shard)
@@ -235,10 +229,14 @@ class FeatureWriter:
                 target.attrs.update(self.attributes)
                 if not finished:
                     target.attrs[UNFINISHED] = True
-                source = {shard: stack.enter_context(h5py.File(shard, "r")) for shard in set(self._shards.values())}
-                source[self.path] = stack.enter_context(h5py.File(self.path, "r")) if self._stored else None
+                places = {*self._shards.values(), *([self.path] if self._stored else ())}
+                source = {place: stack.enter_context(open_hdf5(place)) for place in places}
                 for image_id in sorted(self._stored | self._shards.keys()):
-                    source[self._shards.get(image_id, self.path)].copy(image_id, target)
+                    place = self._shards.get(image_id, self.path)
+                    try:
+                        source[place].copy(image_id, target)
+                    except (KeyError, RuntimeError, ValueError) as error:  # an OSError may be a full disk
+                        raise InputError(f"expected features at {image_id!r}, found damaged data", place) from error
 
         write_whole(self.path, write)
         self._stored |= self._shards.keys()

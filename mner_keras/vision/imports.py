@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +11,11 @@ import h5py
 import numpy as np
 
 from mner_keras.errors import InputError
-from mner_keras.files import file_sha256
-from mner_keras.vision.extraction import versions
+from mner_keras.files import Progress, file_sha256, no_progress
+from mner_keras.vision.extraction import Extractor, blank_features, versions
 from mner_keras.vision.feature_store import BLANK, FeatureStore
 from mner_keras.vision.feature_writer import FeatureWriter
-from mner_keras.vision.pictures import picture_stem
+from mner_keras.vision.picture_ids import picture_id
 
 OBJECT_WIDTH = 1024
 """Width of AGBAN's object features."""
@@ -31,9 +31,10 @@ def import_features(
     path: str | os.PathLike,
     dtype: str = "float32",
     overwrite: bool = False,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: Progress = no_progress,
+    extractor: Extractor | None = None,
 ) -> int:
-    """Write an authors' file of features into a store; an import that was killed goes on where it was.
+    """Write an authors' file of features into a store; an interrupted import continues where it stopped.
 
     Args:
         file: HDF5 with one dataset `(1, 512, 7, 7)` an image id (Zhang et al. 2018), or text with four lines an image:
@@ -41,20 +42,22 @@ def import_features(
         path: the store.
         dtype: `"float16"` or `"float32"`.
         overwrite: whether to replace a feature store that is there.
-        progress: called with the work done and the whole of it.
+        progress: called with the work done and the total.
+        extractor: for HDF5, the extractor of the blank picture, which the authors' file lacks; a store without it gives
+            zeros to posts without a picture. Objects need no blank picture.
 
     Returns:
         the pictures in the store.
 
     Raises:
-        InputError: neither of the two formats, a malformed line, two pictures of the same stem, a store of something
-            else in the place to write.
+        InputError: neither of the two formats, a malformed line, NaN or infinity, two pictures of the same stem,
+            a store of something else in the place to write.
     """
     if not os.path.isfile(file):
         raise InputError("expected a file of features, found no such file", file)
     if os.path.exists(path) and os.path.samefile(file, path):
         raise InputError("expected another file to write than the one to read", path)
-    zhang = h5py.is_hdf5(file)
+    zhang = has_regions(file)
     records = _read_zhang(file, progress) if zhang else _read_objects(file, progress)
     attributes: dict[str, Any] = {
         **(_ZHANG if zhang else _AGBAN),
@@ -69,7 +72,7 @@ def import_features(
     seen: dict[str, str] = {}
     with FeatureWriter(path, attributes, dtype, overwrite) as writer:
         for name, vectors, names in records:
-            image_id = picture_stem(name)
+            image_id = picture_id(name)
             if image_id in seen:
                 raise InputError(
                     f"expected one picture of the id {image_id!r}, found {seen[image_id]} and {name}", file
@@ -77,17 +80,29 @@ def import_features(
             seen[image_id] = name
             if image_id not in writer:
                 writer.add(image_id, vectors, names)
+        if zhang and extractor is not None and BLANK not in writer:
+            writer.add(BLANK, blank_features(extractor)["vectors"])
         return len(writer)
 
 
-def _read_zhang(file: str | os.PathLike, progress: Callable[[int, int], None]) -> Iterator[Record]:
+def has_regions(file: str | os.PathLike) -> bool:
+    """Return whether a file of authors' features has regions (HDF5), not objects (text)."""
+    return os.path.isfile(file) and h5py.is_hdf5(file)
+
+
+def keras_vgg16_file() -> Path | None:
+    """Return the VGG16 weights that Keras downloaded before, `None` if there are none."""
+    home = Path(os.environ.get("KERAS_HOME") or Path("~/.keras").expanduser())
+    path = home / "models" / "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"
+    return path if path.is_file() else None
+
+
+def _read_zhang(file: str | os.PathLike, progress: Progress) -> Iterator[Record]:
     store = FeatureStore(file)
-    names = [name for name in store.file if name != BLANK]
+    names = sorted(store.names - {BLANK})
     for number, name in enumerate(names):
-        shape = getattr(store.file[name], "shape", None)
-        if shape != (1, 512, 7, 7):
-            found = "a group" if shape is None else f"the shape {shape}"
-            raise InputError(f"expected floats of shape (1, 512, 7, 7) at {name!r}, found {found}", file)
+        if (shape := store.stored_shape(name)) != (1, 512, 7, 7):
+            raise InputError(f"expected floats of shape (1, 512, 7, 7) at {name!r}, found the shape {shape}", file)
         progress(number, len(names))
         vectors, _ = store.read([name], 49)
         yield name, vectors[0], None
@@ -104,7 +119,7 @@ def _check_text(file: str | os.PathLike) -> None:
         raise InputError("expected features, found an empty file", file)
 
 
-def _read_objects(file: str | os.PathLike, progress: Callable[[int, int], None]) -> Iterator[Record]:
+def _read_objects(file: str | os.PathLike, progress: Progress) -> Iterator[Record]:
     size = os.path.getsize(file)
     done = number = 0
     with open(file, "rb") as stream:
@@ -136,9 +151,12 @@ def _objects(block: list[str], file: str | os.PathLike, number: int) -> Record:
     name, labels, numbers = block
     names = [label.strip() for label in labels.split("\t") if label.strip()]
     try:
-        values = np.array(numbers.split(), "float32")
+        with np.errstate(over="ignore"):
+            values = np.array(numbers.split(), "float32")
     except ValueError as error:
         raise InputError(f"expected numbers, found others ({error})", file, number) from None
+    if not np.isfinite(values).all():
+        raise InputError(f"expected finite numbers, found NaN or infinity at {name.strip()!r}", file, number)
     if len(values) != len(names) * OBJECT_WIDTH:
         expected = f"{len(names)} x {OBJECT_WIDTH} numbers, as many as there are names"
         raise InputError(f"expected {expected}, found {len(values):,}", file, number)

@@ -13,7 +13,8 @@ import numpy as np
 from PIL import Image, ImageFile, ImageOps
 
 from mner_keras.errors import InputError
-from mner_keras.vision.feature_store import BLANK, PICTURE_ENDINGS
+from mner_keras.vision.feature_store import BLANK
+from mner_keras.vision.picture_ids import PICTURE_ENDINGS, names_by_id
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
 LARGE = 25_000_000
@@ -84,7 +85,7 @@ def open_picture(picture: str | os.PathLike | Image.Image) -> Image.Image:
         raise PictureError(f"cannot be read: {error}", picture) from None  # a null byte in the path
 
 
-def find_pictures(places: Iterable[str | os.PathLike]) -> tuple[dict[str, Path], int]:
+def find_pictures(places: Iterable[str | os.PathLike]) -> tuple[dict[str, Path], list[str]]:
     """The pictures in folders, by their id: the name without its ending.
 
     Subfolders are not searched; hidden files and files without a picture's ending are passed over. A file that is named
@@ -94,40 +95,33 @@ def find_pictures(places: Iterable[str | os.PathLike]) -> tuple[dict[str, Path],
         places: folders and files.
 
     Returns:
-        the paths by id, in the order of the ids, and how many entries were passed over.
+        the paths by id, in the order of the ids, and the names of the entries that were passed over, sorted.
 
     Raises:
-        InputError: no such folder, two files of the same stem, a picture whose id is that of the blank picture, no
+        InputError: no such folder, two files of one id, a picture whose id is that of the blank picture, no
             picture at all.
     """
-    found: dict[str, Path] = {}
-    passed = 0
+    paths: list[Path] = []
+    passed: list[str] = []
     places = [Path(place) for place in places]
     for place in places:
         if place.is_dir():
             with os.scandir(place) as entries:
-                taken = [Path(entry.path) for entry in entries if _is_picture(entry)]
-            passed += sum(1 for _ in os.scandir(place)) - len(taken)
+                for entry in entries:
+                    if _is_picture(entry):
+                        paths.append(Path(entry.path))
+                    else:
+                        passed.append(entry.name)
         elif os.path.lexists(place):
-            taken = [place]
+            paths.append(place)
         else:
             raise InputError("expected a folder of pictures or a picture, found no such thing", place)
-        for path in sorted(taken):
-            stem = picture_stem(path.name)
-            if stem == BLANK:
-                raise InputError(f"the id {BLANK!r} stands for the blank picture: rename the file", path)
-            if stem in found and found[stem] != path:
-                raise InputError(f"expected one picture of the id {stem!r}, found {found[stem]} and {path}")
-            found[stem] = path
+    found = {image_id: Path(name) for image_id, name in names_by_id(map(str, sorted(paths))).items()}
+    if BLANK in found:
+        raise InputError(f"the id {BLANK!r} stands for the blank picture: rename the file", found[BLANK])
     if not found:
         raise InputError(f"expected pictures ({', '.join(PICTURE_ENDINGS)}), found none", places[0] if places else None)
-    return dict(sorted(found.items())), passed
-
-
-def picture_stem(name: str) -> str:
-    """A picture's file name without a picture's ending."""
-    stem, dot, ending = name.rpartition(".")
-    return stem if stem and dot and f".{ending.lower()}" in PICTURE_ENDINGS else name
+    return dict(sorted(found.items())), sorted(passed)
 
 
 _TOO_LARGE = "holds more pixels than Pillow's limit, as a decompression bomb does"

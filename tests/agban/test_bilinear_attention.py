@@ -143,6 +143,17 @@ def test_weights_sum_to_one_over_the_objects_or_over_the_pairs():
     assert (attention[~TEXT_MASK] == 0).all(), "over pairs, a padded token takes no share"
 
 
+def test_over_pairs_a_single_object_is_most_relevant_to_one_token():
+    """Figure 6(b) selects one object and finds one token; a softmax over objects gives every token the weight 1."""
+    text, objects = example()
+    attention = to_numpy(make_layer(text, objects)(text, objects[:, :1], TEXT_MASK, return_attention_scores=True)[1])
+    np.testing.assert_allclose(attention.sum(axis=(1, 2)), 1.0, rtol=1e-5)
+    assert attention[0].max() > 1.2 * attention[0].mean()
+    layer = make_layer(text, objects, softmax="objects")
+    attention = to_numpy(layer(text, objects[:, :1], TEXT_MASK, return_attention_scores=True)[1])
+    np.testing.assert_allclose(attention[TEXT_MASK], 1.0, rtol=1e-6)
+
+
 @pytest.mark.parametrize("softmax", ["objects", "pairs"])
 def test_the_order_of_the_objects_changes_nothing(softmax):
     text, objects = example()

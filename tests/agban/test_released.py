@@ -16,7 +16,7 @@ from agban_keras.layers.initializers import begin_uniformly
 from mner_keras import load
 from mner_keras.data import PostPreprocessor
 from mner_keras.layers import BiLSTM
-from mner_keras.vision.feature_store import MASK_RCNN_OBJECTS
+from mner_keras.vision.visual_input import MASK_RCNN_OBJECTS
 
 CHARACTERS = 9
 SMALL = dict(word_dim=12, char_dim=6, char_hidden_dim=8, hidden_dim=24, rank=4)
@@ -436,6 +436,25 @@ def test_padded_tokens_take_their_share_and_absent_objects_none(world):
     np.testing.assert_array_equal(
         model.predict({**inputs, "visual_features": garbage})["potentials"], model.predict(inputs)["potentials"]
     )
+
+
+def test_a_post_tagged_alone_is_not_padded(world):
+    model = world.build()
+    post = next(post for post in world.posts if len(post) in (3, 4, 5) and post.image_id in world.store)
+    (alone,) = model.explain([post], world.store)
+    assert alone["attention"].sum() == pytest.approx(1.0, abs=1e-5)
+    assert alone["attention"].shape[2] == len(post)
+
+
+def test_it_tags_ten_posts_at_a_time_in_their_order_as_the_released_code_does(world):
+    posts, store, model = world.posts[:20], world.store, world.build()
+    for first in (0, 10):
+        inputs, _ = world.batch(range(first, first + 10))
+        assert inputs["token_mask"].shape[1] == max(map(len, posts[first : first + 10]))
+        expected = to_numpy(model(inputs)["attention"])
+        found = [explained["attention"] for explained in model.explain(posts, store)][first : first + 10]
+        for row, array in enumerate(found):
+            np.testing.assert_allclose(array, expected[row, :, : array.shape[1], : array.shape[2]], atol=1e-6)
 
 
 def test_the_classes_are_weighted_by_the_training_data(world):

@@ -28,6 +28,14 @@ class Result:
             assert str(part) in message, message
         return message
 
+    def misused(self, *parts):
+        """An option with a wrong value: exit code 2, and typer's message, which holds the parts."""
+        assert self.code == 2, self
+        assert "Traceback" not in self.err
+        message = " ".join(self.err.replace("│", " ").split())
+        for part in parts:
+            assert str(part) in message, message
+
 
 def run_main(*arguments, stdin=b""):
     """`mner ARGUMENTS` by its entry point; an error that it does not answer for is raised here."""

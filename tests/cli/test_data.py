@@ -65,3 +65,50 @@ def test_tags_of_another_length_are_named_with_their_line(mner, tmp_path):
     for name in ("train", "dev", "test"):
         (tmp_path / f"{name}.jsonl").write_text('{"tokens": ["a"], "tags": ["B-X", "O"]}\n', encoding="utf-8")
     mner("data", "check", tmp_path).refused(f"{tmp_path / 'train.jsonl'}:1: ", "`tags`", "1. Received: 2")
+
+
+def write_splits(folder, **contents):
+    for name in ("train", "dev", "test"):
+        (folder / f"{name}.txt").write_text(contents.get(name, "IMGID:1\na\tB-X\n"), encoding="utf-8")
+
+
+@pytest.mark.parametrize("split", ["train", "dev", "test"])
+def test_iob1_is_refused(mner, tmp_path, split):
+    write_splits(tmp_path, **{split: "a\tI-X\nb\tI-X\n\nc\tI-X\n"})
+    mner("data", "check", tmp_path).refused(
+        f"{tmp_path / split}.txt: expected IOB2", "found IOB1: 2 entities open at an I- and 0 at a B-"
+    )
+
+
+def test_a_split_without_an_entity_is_said(mner, tmp_path):
+    write_splits(tmp_path, dev="b\tO\n")
+    assert "dev: warning: no post has an entity: no best epoch can be chosen\n" in mner("data", "check", tmp_path).out
+    write_splits(tmp_path, train="b\tO\n")
+    assert "train: warning: no post has an entity: no model can be trained\n" in mner("data", "check", tmp_path).out
+
+
+@pytest.mark.parametrize("store", ["regions.h5", "objects.h5"])
+def test_a_store_of_other_pictures_is_refused(mner, tmp_path, store):
+    from small_corpus import write_store
+
+    write_splits(tmp_path, dev="IMGID:2.jpg\na\tB-X\n", test="a\tB-X\n")
+    write_store(tmp_path / store, ["1"], 2, 3)
+    mner("data", "check", tmp_path).refused(
+        f"{tmp_path / store}: expected the pictures that the dev posts name, found none of them (1 posts, ", "'2'"
+    )
+    write_store(tmp_path / store, ["1.jpg", "2"], 2, 3)
+    assert mner("data", "check", tmp_path).code == 0
+
+
+def test_two_pictures_of_one_id_are_refused(mner, tmp_path):
+    write_splits(tmp_path)
+    (tmp_path / "images").mkdir()
+    for name in ("1.jpg", "1.jfif"):
+        (tmp_path / "images" / name).write_bytes(b"")
+    mner("data", "check", tmp_path).refused("expected one picture of the id '1'", "1.jpg", "1.jfif")
+
+
+def test_pictures_are_counted_by_their_id(mner, tmp_path):
+    write_splits(tmp_path, train="IMGID: 1\na\tB-X\n", dev="IMGID:1.jpg\nb\tB-X\n")
+    report = json.loads(mner("data", "check", tmp_path, "--json").out)
+    assert report["shared"]["train and dev"]["pictures"] == 1

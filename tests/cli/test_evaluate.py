@@ -4,7 +4,7 @@ import json
 import shutil
 
 import pytest
-from small_corpus import MISSING, OBJECTS, SIZES, write_store
+from small_corpus import MISSING, OBJECT_WIDTH, OBJECTS, SIZES, make_records, write_store
 
 
 def scores(result):
@@ -44,17 +44,30 @@ def test_missing_pictures_are_counted_and_printed(mner, agban_run, corpus):
 
 
 def test_features_may_come_from_another_store(mner, agban_run, tmp_path):
-    from small_corpus import OBJECT_WIDTH
-
     path = tmp_path / "other.h5"
-    write_store(path, ["somebody-else"], OBJECTS, OBJECT_WIDTH)
+    write_store(path, ["somebody-else", "test-0.jpg"], OBJECTS, OBJECT_WIDTH)
     record = scores(mner("evaluate", agban_run, "--features", path, "--json"))
     assert record["features"] == str(path)
     assert record["missing_pictures"] > MISSING["test"]
 
 
+def test_a_store_of_other_pictures_is_refused(mner, agban_run, tmp_path):
+    path = tmp_path / "other.h5"
+    write_store(path, ["somebody-else"], OBJECTS, OBJECT_WIDTH)
+    named = sum(record["image"] is not None for record in make_records("test"))
+    mner("evaluate", agban_run, "--features", path).refused(
+        f"{path}: expected the pictures that the posts name, found none of them ({named} posts, ", "'test-0'"
+    )
+
+
+def test_iob1_is_refused(mner, text_run, tmp_path):
+    for name in ("train", "dev", "test"):
+        (tmp_path / f"{name}.txt").write_text("a\tI-PER\n", encoding="utf-8")
+    mner("evaluate", text_run, "--data", tmp_path).refused("found IOB1: 1 entities open at an I- and 0 at a B-")
+
+
 def test_an_unknown_split_is_refused(mner, text_run):
-    mner("evaluate", text_run, "--split", "tset").refused("found 'tset'", "Did you mean 'test'?")
+    mner("evaluate", text_run, "--split", "tset").misused("'tset' is not one of 'train', 'dev', 'test'")
 
 
 def test_features_of_another_width_are_refused(mner, agban_run, corpus):

@@ -6,44 +6,20 @@ import shutil
 
 import pytest
 from PIL import Image
-from small_corpus import SMALL
 
 from mner_keras.run.config import RunConfig
-
-LOSSES = "epoch,adversarial_loss,crf_loss,loss,val_adversarial_loss,val_crf_loss,val_f1,val_loss\n"
-
-
-def make_run(folder, model, corpus):
-    """A run's folder with an untrained model in it."""
-    import keras
-
-    from mner_keras import load_dataset
-    from mner_keras.registry import find_model
-
-    keras.utils.set_random_seed(2)
-    entry = find_model(model)
-    cls, data = entry.load_class(), load_dataset(corpus)
-    kind = cls.encoder_defaults.get("visual")
-    small = SMALL.get(model, SMALL["agban" if kind == "objects" else "text"])
-    preprocessor = cls.fit_preprocessor(data["train"], features=data.features(kind) if kind else None)
-    folder.mkdir()
-    cls(preprocessor, **{**small, **entry.arguments}).save(folder / "model.keras")
-    RunConfig.for_model(model, data=str(corpus)).save(folder / "config.toml")
-    if model == "agban":
-        (folder / "history.csv").write_text(LOSSES + "1,7,50,57,16,64,0.1,80\n2,8,30,38,24,32,0.2,56\n")
-    else:
-        (folder / "history.csv").write_text("epoch,loss,val_f1,val_loss\n1,2,0.1,3\n")
-    return folder
 
 
 @pytest.fixture(scope="module")
 def untrained(tmp_path_factory, corpus):
     """The folder of a run by its model."""
+    from run_folder import write_run
+
     done = {}
 
     def get(model):
         if model not in done:
-            done[model] = make_run(tmp_path_factory.mktemp("figures") / model, model, corpus)
+            done[model] = write_run(tmp_path_factory.mktemp("figures") / model, model, corpus)
         return done[model]
 
     return get
@@ -88,7 +64,7 @@ def test_the_tags_that_runs_wrote_down_are_shown(mner, untrained, tmp_path, monk
     written(ours, lambda post: post.tags)
     written(other, lambda post: ["O"] * len(post))
     seen = []
-    import mner_keras.reproduce.figures.draw as draw
+    import mner_keras.views.paper_figures as draw
 
     monkeypatch.setattr(draw, "case_study_figure", lambda cases: seen.append(cases) or draw_nothing())
     for number in (8, 9):
@@ -109,20 +85,18 @@ def test_the_tags_that_runs_wrote_down_are_shown(mner, untrained, tmp_path, monk
     mner("figure", "agban", 8, "--run", ours, "--other", other, "--out", out).refused(
         "predictions.jsonl:1", "expected an object with `image`"
     )
-    for run in (ours, other):
-        (run / "predictions.jsonl").unlink()
 
 
 def test_a_run_that_saw_no_picture_is_drawn_without_one(mner, untrained, tmp_path, monkeypatch):
-    import mner_keras.reproduce.figures.draw as draw
+    import mner_keras.views.paper_figures as draw
 
     blind = shutil.copytree(untrained("hsn"), tmp_path / "blind")
     dataclasses.replace(RunConfig.load(blind / "config.toml"), no_pictures=True).save(blind / "config.toml")
-    Image.new("RGB", (8, 8)).save(tmp_path / "test-0.png")
+    Image.new("RGB", (8, 8)).save(tmp_path / "test-1.png")
     seen = []
     monkeypatch.setattr(draw, "hsn_attention_figure", lambda cases: seen.extend(cases) or draw_nothing())
     for run in (untrained("hsn"), blind):
-        arguments = ("--run", run, "--posts", "test-0", "--pictures", tmp_path, "--out", tmp_path / "a.svg")
+        arguments = ("--run", run, "--posts", "test-1", "--pictures", tmp_path, "--out", tmp_path / "a.svg")
         assert mner("figure", "hsn", 5, *arguments).code == 0
     assert [case.picture is None for case in seen] == [False, True]
 
@@ -140,23 +114,20 @@ def test_wrong_input_is_told(mner, untrained, corpus, tmp_path):
     def refused(*arguments):
         return lambda *parts: mner("figure", *arguments).refused(*parts)
 
-    refused("hsm", 5, "--run", hsn, "--out", out)("expected a paper (agban, hsn)", "Did you mean 'hsn'?")
-    refused("hsn", 7, "--run", hsn, "--out", out)("expected a figure of hsn (5, 6), found '7'")
-    refused("agban", "V", "--run", agban, "--out", out)("expected a figure of agban (5, 6, 7, 8, 9), found 'V'")
-    refused("hsn", 5, "--run", agban, "--out", out)(agban, "drawn of a run of HSN, found agban")
-    refused("agban", 6, "--run", text, "--out", out)("drawn of a run of AGBAN or ReleasedAGBAN, found text")
+    refused("hsn", 7, "--run", hsn, "--out", out)("expected a figure (hsn 5, hsn 6, agban 5,", "found hsn 7")
+    refused("hsn", 5, "--run", agban, "--out", out)(agban, "needs a run of HSN, found agban")
+    refused("agban", 6, "--run", text, "--out", out)("needs a run of AGBAN or ReleasedAGBAN, found text")
     refused("agban", 5, "--run", agban, "--out", out)("compares two runs: --other names the second")
-    refused("agban", 5, "--run", agban, "--other", hsn, "--out", out)("drawn of runs of AGBAN", "found hsn")
-    refused("agban", 7, "--run", agban, "--other", hsn, "--out", out)("is of one run")
+    refused("agban", 5, "--run", agban, "--other", hsn, "--out", out)("needs a run of AGBAN", "found hsn")
+    refused("agban", 7, "--run", agban, "--other", hsn, "--out", out)("shows one run")
     refused("agban", 7, "--run", untrained("agban-gban"), "--out", out)("expected the losses of a model with")
     refused("hsn", 5, "--run", hsn, "--out", out, "--posts", "test_0")("found 'test_0'. Did you mean 'test-0'?")
-    refused("hsn", 5, "--run", hsn, "--out", out, "--split", "tset")("Did you mean 'test'?")
     refused("agban", 7, "--run", agban / "model.keras", "--out", out)("expected a run's folder", "found a file")
     refused("hsn", 5, "x", "--run", hsn, "--out", out)("--posts names posts")
     refused("hsn", 5, "--run", tmp_path / "none", "--out", out)("found no such thing")
-    refused("hsn", 5, "--run", tmp_path, "--out", out)("expected a run with a model.keras, found none")
+    refused("hsn", 5, "--run", tmp_path, "--out", out)("expected a run with a model.keras")
     refused("hsn", 5, "--run", hsn, "--out", out, "--pictures", tmp_path / "none")("found no such thing")
-    refused("hsn", 5, "--run", hsn, "--out", tmp_path / "a")("expected a file's ending (.png, .svg, .pdf), found none")
+    refused("hsn", 5, "--run", hsn, "--out", tmp_path / "a")("expected a file extension (.png, .svg, .pdf), found none")
     refused("hsn", 5, "--run", hsn, "--out", tmp_path / "a.pgn")("found '.pgn'. Did you mean '.png'?")
     refused("hsn", 5, "--run", hsn, "--out", tmp_path / "no" / "a.png")("expected a folder to write into")
     (tmp_path / "b.png").mkdir()
@@ -166,6 +137,8 @@ def test_wrong_input_is_told(mner, untrained, corpus, tmp_path):
 
 
 def test_runs_of_other_posts_are_not_compared(mner, untrained, tmp_path):
-    run = make_run(tmp_path / "sample", "text", "sample")
+    from run_folder import write_run
+
+    run = write_run(tmp_path / "sample", "text", "sample")
     result = mner("figure", "agban", 8, "--run", untrained("agban"), "--other", run, "--out", tmp_path / "a.png")
     result.refused("expected a run of the same posts", "--data sets the posts of all")

@@ -36,14 +36,6 @@ def test_the_list_says_where_each_model_stands_and_what_it_reads(mner):
     assert records["bert-ner"]["extra"] == "bert"
 
 
-def test_every_system_of_the_papers_tables_is_a_model():
-    from mner_keras.reproduce import load_published
-
-    for paper in ("hsn", "agban"):
-        for table in load_published(paper).tables:
-            assert {line.model for line in (*table.rows, *table.columns) if line.model} <= set(MODELS)
-
-
 def test_the_list_needs_no_keras():
     script = "import sys; sys.argv = ['mner', 'models']; from mner_keras.cli import main\ntry: main()\nfinally: "
     script += "print('keras' in sys.modules, file=sys.stderr)"
@@ -75,16 +67,16 @@ def test_what_cannot_be_is_refused(mner):
 def test_the_registry_says_what_a_model_reads(name):
     from small_corpus import make_posts
 
-    from mner_keras.run.arguments import free_arguments
+    from mner_keras.run.arguments import free_arguments, split_arguments
 
     entry = MODELS[name]
     model_class = entry.load_class()
     known = inspect.signature(model_class.__init__).parameters
     assert set(entry.arguments) <= set(free_arguments(model_class))
     small = {key: value for key, value in {"hidden_dim": 8, "word_dim": 4, "num_heads": 2}.items() if key in known}
-    model = model_class(model_class.fit_preprocessor(make_posts(count=3)), **{**entry.arguments, **small})
+    first, rest = split_arguments(model_class, {**entry.arguments, **small})
+    model = model_class(model_class.fit_preprocessor(make_posts(count=3), **first), **rest)
     expected = set().union(*(READS[key] for key in model.input))
-    if "visual_features" in model.input or not entry.arguments.get("pictures", True):
-        # Without pictures HSN reads the store's blank one, when it is built.
-        expected.add(model_class.encoder_defaults["visual"])
+    if "visual_features" in model.input:
+        expected.add(model_class.preprocessing["visual"].kind)
     assert set(entry.reads) == expected

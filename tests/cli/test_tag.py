@@ -140,6 +140,17 @@ def test_pictures_that_the_store_lacks_are_counted(mner, agban_run, corpus):
     assert mner("tag", agban_run, corpus / "test.jsonl").err == ""
 
 
+def test_a_store_of_other_pictures_is_one_warning(mner, agban_run, tmp_path):
+    from small_corpus import OBJECT_WIDTH, OBJECTS, write_store
+
+    path = tmp_path / "other.h5"
+    write_store(path, ["somebody-else"], OBJECTS, OBJECT_WIDTH)
+    records = [{"tokens": ["Rome"], "image": image} for image in ("1", "2", None)]
+    result = mner("tag", agban_run, "--features", path, stdin=lines(records))
+    assert (result.code, len(tagged(result))) == (0, 3)
+    assert result.err == "warning: the store holds none of the pictures that 2 posts name\n"
+
+
 @pytest.mark.parametrize("image", ["/", ".", "\x00", "a/", "\ud800"], ids=ascii)
 def test_a_picture_of_an_odd_name_is_a_missing_one(mner, agban_run, corpus, image):
     record = json.dumps({"tokens": ["Rome"], "image": image}).encode()
@@ -164,8 +175,8 @@ def test_a_picture_of_an_odd_name_is_a_missing_one(mner, agban_run, corpus, imag
         ("a.jsonl", b'{"tokens": []}\n', 1, "no tokens"),
         ("a.jsonl", b'{"tokens": ["a"], "tags": ["O", "O"]}\n', 1, "Received: 2"),
         ("a.jsonl", b'\n{"tokens": ["a"], "pos": []}\n', 2, "Received: 0"),
-        ("a.jsonl", b"[1]\n", 1, "expected a JSON object"),
-        ("a.jsonl", b'{"tokens": ' + b"[" * 100_000, 1, "expected a JSON object"),
+        ("a.jsonl", b"[1]\n", 1, "expected one JSON object per line"),
+        ("a.jsonl", b'{"tokens": ' + b"[" * 100_000, 1, "expected one JSON object per line"),
     ],
 )
 def test_a_malformed_file_is_refused_with_its_line(mner, agban_run, tmp_path, name, content, line, found):
@@ -177,7 +188,37 @@ def test_a_malformed_file_is_refused_with_its_line(mner, agban_run, tmp_path, na
     assert result.out == ""
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'[{"text": "Benz in Rome"}, {"text": "b"}]',
+        b'{\n  "text": "Benz"\n}\n',
+        b"id,text\n1,Benz in Rome\n",
+        b"-DOCSTART- -X- O O\n\nBenz NNP B-NP B-ORG\nin IN B-PP O\n",
+    ],
+    ids=["JSON array", "pretty-printed JSON", "CSV", "CoNLL-2003"],
+)
+def test_other_formats_are_refused_unless_they_are_said_to_be_text(mner, agban_run, tmp_path, content):
+    path = tmp_path / "eng.testb"
+    path.write_bytes(content)
+    result = mner("tag", agban_run, path)
+    result.refused(f"{path}:1: expected ", "--input text")
+    assert result.out == ""
+    found = tagged(mner("tag", agban_run, path, "--input", "text"))
+    assert [record["text"] for record in found] == [line for line in content.decode().split("\n") if line]
+
+
+def test_a_closed_standard_stream_is_told(agban_run):
+    for stream, name in (("<&-", "input"), (">&-", "output")):
+        command = f'"{sys.executable}" -c "{RUN}" tag "{agban_run}" - {stream}'
+        result = subprocess.run(["sh", "-c", command], capture_output=True, text=True, input="", check=False)
+        assert result.returncode == 2, name
+        assert "Traceback" not in result.stderr
+        assert f"standard {name}" in result.stderr
+
+
 def test_an_unknown_format_is_refused(mner, agban_run):
+    mner("tag", agban_run, "--input", "jsonlines").refused("found 'jsonlines'", "Did you mean 'jsonl'?")
     mner("tag", agban_run, "--format", "json").refused("found 'json'", "Did you mean 'jsonl'?")
 
 

@@ -5,6 +5,7 @@ import json
 import tomllib
 import zipfile
 
+import h5py
 import pytest
 from small_corpus import MISSING, SIZES, train_arguments
 
@@ -50,7 +51,7 @@ def test_the_runs_folder_holds_model_configuration_scores_history_and_provenance
     assert {"loss", "val_loss", "val_f1"} <= set(rows[0])
     scores = [float(row["val_f1"]) for row in rows]
     assert metrics["best_epoch"] == 1 + scores.index(max(scores))
-    assert metrics["dev"]["micro"]["f1"] == pytest.approx(100 * max(scores), abs=1e-3)
+    assert metrics["dev"]["micro"]["f1"] == pytest.approx(max(scores), abs=1e-3)
 
 
 def test_the_history_of_agban_holds_both_losses_by_epoch(agban_run):
@@ -111,11 +112,34 @@ def test_the_provenance_says_where_the_numbers_come_from(agban_run, corpus):
     assert (record["precision"], record["seed"]) == ("float32", 1)
     assert record["data"]["name"] == "small"
     assert record["data"]["sha256"]["dev.jsonl"] == file_sha256(corpus / "dev.jsonl")
-    assert record["features"] == {"extractor": "made up", "sha256": file_sha256(corpus / "objects.h5")}
+    store = corpus / "objects.h5"
+    about = {"sha256": file_sha256(store), "bytes": store.stat().st_size, "mtime_ns": store.stat().st_mtime_ns}
+    assert record["features"] == {"extractor": "made up", **about}
     assert record["vectors"] is None
     assert record["steps_per_epoch"] == SIZES["train"] // 5
     assert record["seconds"] > 0
     assert "git_commit" in record
+
+
+def test_a_store_replaced_under_the_same_path_is_noticed(agban_run, corpus, tmp_path):
+    import shutil
+
+    from mner_keras.run.provenance import changed_inputs
+
+    data, run = tmp_path / "data", tmp_path / "run"
+    shutil.copytree(corpus, data)
+    run.mkdir()
+    shutil.copy(agban_run / "provenance.json", run)
+    config = (agban_run / "config.toml").read_text(encoding="utf-8").replace(str(corpus), str(data))
+    (run / "config.toml").write_text(config, encoding="utf-8")
+    assert changed_inputs(run) == []  # another place, the same content
+    with h5py.File(data / "objects.h5", "r+") as file:
+        first = next(iter(file))
+        file[first][...] = file[first][...] + 1
+    assert changed_inputs(run) == [f"the features {data / 'objects.h5'} changed"]
+    (data / "objects.h5").unlink()
+    (data / "dev.jsonl").write_bytes((data / "test.jsonl").read_bytes())
+    assert changed_inputs(run) == [f"the data {data} changed", "the features (none now) changed"]
 
 
 def test_the_configuration_is_complete(agban_run, corpus):
@@ -173,10 +197,7 @@ def test_training_prints_a_line_an_epoch_and_the_scores(runs):
     [
         (["txt"], ["expected a model (", "found 'txt'", "Did you mean 'text'?"]),
         (["none.toml"], ["none.toml: ", "expected a run's configuration"]),
-        (["text", "--epochs", "0"], ["`epochs` must be at least 1, found 0"]),
-        (["text", "--batch-size", "0"], ["`batch_size` must be at least 1, found 0"]),
         (["text", "--learning-rate", "0"], ["`learning_rate` must be above 0, found 0"]),
-        (["text", "--precision", "mixed_float"], ["`precision`", "'mixed_float'", "Did you mean 'mixed_float16'?"]),
         (["text", "--optimizer", "adm"], ["an optimiser of Keras", "found 'adm'", "Did you mean 'adam'?"]),
         (["text", "--set", "hiden_dim=3"], ["TextTagger", "found 'hiden_dim'", "Did you mean 'hidden_dim'?"]),
         (["text", "--set", "num_tags=3"], ["an argument of TextTagger", "found 'num_tags'"]),
@@ -185,6 +206,7 @@ def test_training_prints_a_line_an_epoch_and_the_scores(runs):
         (["text", "--set", "hidden_dim=-4"], ["the model cannot be built"]),
         (["text", "--set", "dropout=2"], ["the model cannot be built"]),
         (["text", "--set", "loss_reduction=max"], ["the model cannot be built", "`loss_reduction`", "'max'"]),
+        (["text", "--vectors", "VECTORS", "--set", "word_dim=50"], ["`word_dim` must be the width", ", 3. Received: "]),
         (["hsn", "--set", "num_heads=7"], ["the model cannot be built", "7"]),
         (["agban", "--epochs", "1", "--set", "num_objects=0"], ["num_objects"]),
         (["text", "--data", "nowhere"], ["found no 'nowhere'"]),
@@ -197,10 +219,35 @@ def test_training_prints_a_line_an_epoch_and_the_scores(runs):
     ids=lambda value: " ".join(value) if value[0].islower() else "",
 )
 def test_bad_input_is_refused_and_leaves_no_folder(mner, corpus, tmp_path, monkeypatch, arguments, parts):
-    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "empty")
+    monkeypatch.setenv("MNER_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "vectors.txt").write_text("the 1 2 3\n", encoding="utf-8")
+    arguments = [str(tmp_path / "vectors.txt") if part == "VECTORS" else part for part in arguments]
     data = [] if "--data" in arguments else ["--data", corpus]
     mner("train", *arguments, *data, "--out", "new").refused(*parts)
+    assert list((tmp_path / "empty").iterdir()) == []
+
+
+@pytest.mark.parametrize("option", [("--epochs", "0"), ("--batch-size", "0"), ("--precision", "mixed_float")])
+def test_values_out_of_range_are_refused(mner, tmp_path, option):
+    mner("train", "text", *option, "--out", tmp_path / "new").misused("Invalid value", option[0])
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_run_lacks_of_its_papers_setting_is_told_before_it_is_trained(corpus, tmp_path):
+    from mner_keras.papers.caveats import training_caveats
+    from mner_keras.run.config import RunConfig
+
+    for split in ("train", "dev", "test"):
+        (tmp_path / f"{split}.txt").write_text("a\tB-PER\n")
+    lines = training_caveats(RunConfig.for_model("agban", data=str(tmp_path)))
+    assert [line.partition(":")[0] for line in lines] == ["word vectors", "no features of pictures"]
+    assert len(training_caveats(RunConfig.for_model("agban", data=str(tmp_path), no_pictures=True))) == 1
+    assert len(training_caveats(RunConfig.for_model("text", data=str(tmp_path)))) == 1
+    assert training_caveats(RunConfig.for_model("stanford-ner-like", data=str(tmp_path))) == []
+    (line,) = training_caveats(RunConfig.for_model("agban", data=str(corpus), vectors="v.txt"))
+    assert line.startswith("features (objects): ") and line.endswith("objects of Mask R-CNN trained on COCO")
 
 
 @pytest.mark.parametrize(
@@ -242,6 +289,9 @@ def test_a_malformed_training_file_is_refused(mner, tmp_path):
         ("test.txt", "", ["test.txt: expected posts, found an empty file"]),
         ("test.jsonl", '{"tokens": ["a"]}\n', ["test.jsonl: expected posts with tags, found post 1 without"]),
         ("train.jsonl", '{"tokens": ["a"], "tags": ["B-X"]}\n{"tokens": ["a"]}\n', ["train.jsonl: ", "post 2 without"]),
+        ("train.txt", "a\tI-X\n", ["train.txt: expected IOB2", "IOB1: 1 entities open at an I- and 0 at a B-"]),
+        ("dev.txt", "a\tB-X \n", ["dev.txt:1: expected a BIO tag", "found 'B-X '"]),
+        ("test.jsonl", '{"tokens": ["a"], "tags": ["B-X\u00a0"]}\n', ["test.jsonl:1: ", "Received: 'B-X\\xa0'"]),
         ("dev.txt", "a\tB-Y\n", ["dev.txt: expected tags of X", "found B-Y", "--transductive"]),
     ],
 )
@@ -324,3 +374,28 @@ def test_resuming_a_finished_run_leaves_its_scores(mner, run_copy, text_run):
     assert "resuming after epoch 2" in result.err
     for name in ("metrics.json", "model.keras", "history.csv", "config.toml"):
         assert (run_copy / name).read_bytes() == (text_run / name).read_bytes(), name
+
+
+def test_a_store_of_other_pictures_is_refused_before_training(mner, corpus, tmp_path):
+    from small_corpus import OBJECT_WIDTH, OBJECTS, write_store
+
+    path = tmp_path / "other.h5"
+    write_store(path, ["somebody-else"], OBJECTS, OBJECT_WIDTH)
+    result = mner(*train_arguments("agban", corpus), "--features", path, "--out", tmp_path / "new")
+    result.refused(f"{path}: expected the pictures that the train posts name, found none of them", "'train-0'")
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_dev_set_without_an_entity_is_warned_of_before_training(tmp_path):
+    from mner_keras.baselines.text_tagger import TextTagger
+    from mner_keras.data import load_dataset
+    from mner_keras.run.config import RunConfig
+    from mner_keras.run.tagger_fit import TaggerFit
+
+    row = '{"tokens": ["a"], "pos": ["DT"], "tags": ["%s"]}\n'
+    for name, tag in (("train", "B-X"), ("dev", "O"), ("test", "B-X")):
+        (tmp_path / f"{name}.jsonl").write_text(row % tag, encoding="utf-8")
+    said = []
+    config = RunConfig.for_model("text", data=str(tmp_path))
+    TaggerFit(config, TextTagger, {"hidden_dim": 4, "word_dim": 4}, load_dataset(tmp_path), said.append)
+    assert said == ["dev: warning: no post has an entity, so dev F1 is always 0 and no best epoch can be chosen"]

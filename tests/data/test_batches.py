@@ -12,7 +12,7 @@ from mner_keras.data.batches import PostBatches, count_missing
 from mner_keras.data.pipeline import _py_dataset, as_dataset
 from mner_keras.errors import InputError
 from mner_keras.vision import FeatureStore
-from mner_keras.vision.feature_store import VisualInput
+from mner_keras.vision.visual_input import VisualInput
 
 
 def make_posts(number, longest=20, seed=0):
@@ -129,6 +129,20 @@ def test_shuffled_every_post_comes_once_an_epoch_and_empty_rows_fill_up(preproce
         for inputs, tags in epoch:
             unused = ~inputs["token_mask"].any(axis=1)
             assert not any(array[unused].any() for array in (*inputs.values(), tags))
+
+
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_without_buckets_posts_of_all_lengths_are_mixed_and_padded_to_the_longest(shuffle):
+    posts = make_posts(300, longest=60)
+    preprocessor = PostPreprocessor.fit(posts, bucket=False)
+    batches = PostBatches(preprocessor, posts, batch_size=8, shuffle=shuffle, seed=0)
+    seen = [inputs["token_mask"] for inputs, _ in batches]
+    assert sorted(int(n) for mask in seen for n in mask.sum(axis=1) if n) == sorted(map(len, posts))
+    assert all(mask.shape[1] == mask.sum(axis=1).max() for mask in seen)
+    assert np.mean([np.ptp(mask.sum(axis=1)[mask.any(axis=1)]) for mask in seen]) > 30
+    if shuffle:
+        (first, second), (third, _) = (batches.rows(epoch)[:2] for epoch in (0, 1))
+        assert len({tuple(rows) for rows in (first, second, third)}) == 3
 
 
 @pytest.mark.parametrize("shuffle", [True, False])

@@ -6,7 +6,8 @@ import pytest
 
 from mner_keras.data import entity_spans, load_dataset
 from mner_keras.data.check import check_dataset
-from mner_keras.data.entities import orphan_positions
+from mner_keras.data.entities import check_iob2, orphan_positions
+from mner_keras.errors import InputError
 
 
 @pytest.mark.parametrize(
@@ -71,3 +72,23 @@ def test_a_data_set_is_counted(tmp_path):
     }
     assert list(report["sha256"]) == ["train.txt", "valid.txt", "test.jsonl"]
     json.dumps(report)
+
+
+@pytest.mark.parametrize(
+    ("posts", "opened"),
+    [
+        (["I-PER I-PER O I-LOC", "O"], (2, 0)),
+        (["I-PER B-PER I-PER", "I-LOC"], (2, 1)),
+        (["I-PER I-LOC"], (2, 0)),
+    ],
+)
+def test_iob1_is_refused_with_its_counts(posts, opened):
+    with pytest.raises(InputError) as caught:
+        check_iob2([post.split() for post in posts], "train.txt")
+    assert str(caught.value).startswith("train.txt: expected IOB2 tags, where B- opens each entity; found IOB1: ")
+    assert "{} entities open at an I- and {} at a B-".format(*opened) in str(caught.value)
+
+
+@pytest.mark.parametrize("posts", [[], ["O"], ["B-PER I-PER", "O B-LOC"], ["B-PER I-LOC"], ["I-PER", "B-PER"]])
+def test_a_few_orphans_are_not_iob1(posts):
+    check_iob2([post.split() for post in posts])

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from mner_keras.data import Post, read_conll, read_jsonl, write_conll, write_jsonl
-from mner_keras.data.files import iter_conll, iter_jsonl, iter_text, picture_id, read_posts
+from mner_keras.data.files import iter_conll, iter_jsonl, iter_text, read_posts
 from mner_keras.errors import InputError
 
 HOSTILE = (
@@ -133,6 +133,12 @@ def test_conll_does_not_write_a_picture_that_it_cannot_read_back(tmp_path, image
         ("a\tO\nAnna\tS-PER\n", 2, ":2: expected a BIO tag (O, B-TYPE, I-TYPE), found 'S-PER'"),
         ("Anna\tPER\n", 1, ":1: expected a BIO tag (O, B-TYPE, I-TYPE), found 'PER'"),
         ("Anna\tO \n", 1, ":1: expected a BIO tag (O, B-TYPE, I-TYPE), found 'O '"),
+        ("Anna\tB-PER \n", 1, ":1: expected a BIO tag (O, B-TYPE, I-TYPE), found 'B-PER '"),
+        ("Anna\tB-PER\u00a0\n", 1, ":1: expected a BIO tag (O, B-TYPE, I-TYPE), found 'B-PER\\xa0'"),
+        ("Anna\tB-PER\u200b\n", 1, ":1: expected a BIO tag (O, B-TYPE, I-TYPE), found 'B-PER\\u200b'"),
+        ("Anna\tB- PER\n", 1, ":1: expected a BIO tag (O, B-TYPE, I-TYPE), found 'B- PER'"),
+        ("Anna\tB-\n", 1, ":1: expected a BIO tag (O, B-TYPE, I-TYPE), found 'B-'"),
+        ("IMGID: \na\tO\n", 1, ":1: expected an id after IMGID:, found none"),
         ("Anna\t\n", 1, ":1: expected a BIO tag (O, B-TYPE, I-TYPE), found ''"),
         (b"a\tO\n\xe9t\xe9\tO\n", 2, ":2: expected UTF-8, found the byte 0xe9"),
         (b"\xff\xfea\x00", 1, ":1: expected UTF-8, found the byte 0xff"),
@@ -237,16 +243,30 @@ def test_jsonl_reads_numbers_as_ids(tmp_path):
         ("a.b.png", "a.b"),
         ("folder/123.jpeg", "123"),
         ("folder\\123.webp", "123"),
+        ("123.jfif", "123"),
+        ("123.jpe", "123"),
+        ("123.jpg_large", "123"),
+        ("123.gif", "123"),
+        ("123.jpg.jpg", "123"),
+        (" 123 ", "123"),
+        ("\u00a0123.jpg\u00a0", "123"),
+        ("123 .jpg", "123"),
         ("16_05_01_3.5", "16_05_01_3.5"),
         ("a.txt", "a.txt"),
+        (".jpg", ".jpg"),
+        ("/", "/"),
         ("", None),
+        ("  ", None),
         (None, None),
     ],
 )
-def test_a_picture_is_known_by_its_name_without_folder_and_ending(tmp_path, image, image_id):
+def test_a_picture_has_one_id_in_every_format(tmp_path, image, image_id):
     path = write(tmp_path, json.dumps({"tokens": ["a"], "image": image}), "in.jsonl")
     assert read_jsonl(path)[0].image_id == image_id
-    assert not image or picture_id(image) == image_id
+    if image_id is not None:
+        assert read_conll(write(tmp_path, f"IMGID:{image}\na\tO\n"))[0].image_id == image_id
+        assert Post(("a",), image_id=image).image_id == image_id
+        assert Post(("a",), image_id=image_id).image_id == image_id
 
 
 @pytest.mark.parametrize(
@@ -261,11 +281,15 @@ def test_a_picture_is_known_by_its_name_without_folder_and_ending(tmp_path, imag
         ('{"tokens": [""]}', ": `tokens` must not be empty strings. Received: '' as token 1"),
         ('{"text": "  "}', ": `tokens` must hold at least one token. Received: no tokens"),
         ('{"tokens": ["a"], "tags": ["S-PER"]}', ": `tags` must be BIO tags (O, B-TYPE, I-TYPE). Received: 'S-PER'"),
+        (
+            '{"tokens": ["a"], "tags": ["B-PER\\u00a0"]}',
+            ": `tags` must be BIO tags (O, B-TYPE, I-TYPE). Received: 'B-PER\\xa0'",
+        ),
         ('{"words": ["a"]}', ": expected the key `tokens` (a list of strings) or `text` (a string), found neither"),
         ('{"text": 5}', ": expected the key `tokens` (a list of strings) or `text` (a string), found `text` 5"),
         ('{"tokens": ["a"], "image": 5}', ": expected `image` to be a string or null, found 5"),
-        ('["a", "b"]', ': expected a JSON object, found \'["a", "b"]\''),
-        ("null", ": expected a JSON object, found 'null'"),
+        ('["a", "b"]', ': expected one JSON object per line, found \'["a", "b"]\''),
+        ("null", ": expected one JSON object per line, found 'null'"),
     ],
 )
 def test_malformed_jsonl_names_file_line_expected_and_found(tmp_path, line, expected):
@@ -276,9 +300,9 @@ def test_malformed_jsonl_names_file_line_expected_and_found(tmp_path, line, expe
 
 def test_a_line_that_is_no_json_is_quoted(tmp_path):
     _, text = jsonl_error(tmp_path, '{"tokens": ["a"]}\nnot json\n')
-    assert text.startswith(":2: expected a JSON object, found 'not json' (")
+    assert text.startswith(":2: expected one JSON object per line, found 'not json' (")
     _, text = jsonl_error(tmp_path, '{"tokens": ["a"]\n')
-    assert text.startswith(":1: expected a JSON object, found ")
+    assert text.startswith(":1: expected one JSON object per line, found ")
 
 
 def test_jsonl_that_is_not_utf8_is_an_error(tmp_path):
@@ -288,7 +312,7 @@ def test_jsonl_that_is_not_utf8_is_an_error(tmp_path):
 
 def test_jsonl_nested_without_end_is_an_error(tmp_path):
     _, text = jsonl_error(tmp_path, '{"tokens": ' + "[" * 100_000 + "\n")
-    assert text.startswith(":1: expected a JSON object")
+    assert text.startswith(":1: expected one JSON object per line")
 
 
 def test_an_error_quotes_a_long_field_in_part(tmp_path):

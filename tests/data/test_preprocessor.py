@@ -11,7 +11,7 @@ from mner_keras.data import Post, PostPreprocessor
 from mner_keras.data.preprocessor import FIRST, UNKNOWN, needed_words
 from mner_keras.errors import InputError
 from mner_keras.text import POS_CATEGORIES, TaggerDataMissing, WordVectors, pos, pos_category
-from mner_keras.vision.feature_store import MASK_RCNN_OBJECTS, VGG16_REGIONS, VisualInput
+from mner_keras.vision.visual_input import MASK_RCNN_OBJECTS, VGG16_REGIONS, VisualInput
 
 POSTS = [
     Post(("Anna", "saw", "Rome", "2day"), ("B-PER", "O", "B-LOC", "O"), pos=("NNP", "VBD", "NNP", "NN")),
@@ -101,9 +101,18 @@ def test_characters_are_known_one_by_one_and_cut_at_the_maximum():
 def test_a_transductive_vocabulary_holds_the_words_of_all_posts():
     more = [Post(("Oslo", "saw"), ("B-OTHER", "O"))]
     assert PostPreprocessor.fit(POSTS).word_id("Oslo") == UNKNOWN
-    preprocessor = PostPreprocessor.fit([*POSTS, *more])
+    preprocessor = PostPreprocessor.fit(POSTS, other_posts=more)
     assert preprocessor.word_id("Oslo") > UNKNOWN
     assert "OTHER" in preprocessor.types
+    assert "O" in preprocessor.characters
+
+
+def test_a_singleton_occurs_once_in_the_training_posts_whatever_the_other_posts_hold():
+    train = [Post(("a", "a", "b", "c"), ("B-PER", "O", "O", "O"))]
+    alone = PostPreprocessor.fit(train)
+    assert (alone.words, alone.num_singletons) == (["a", "b", "c"], 2)
+    preprocessor = PostPreprocessor.fit(train, other_posts=[Post(("b", "b", "d", "a"), ("O",) * 4)])
+    assert (preprocessor.words, preprocessor.num_singletons) == (["a", "d", "b", "c"], 2)
 
 
 def test_the_last_words_are_those_that_appear_once():

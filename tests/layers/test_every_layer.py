@@ -101,7 +101,7 @@ CASES = {
     ),
     "GatedBilinearAttention": dict(
         layer=agban_keras.layers.GatedBilinearAttention,
-        arguments={"rank": 5, "gate_units": 4, "gate": True, "softmax": "pairs"},
+        arguments={"rank": 5, "gate_units": 4, "gate": True, "softmax": "objects"},
         inputs=[TEXT, OBJECTS],
         masks={"text_mask": TEXT_MASK, "object_mask": OBJECT_MASK},
         call_arguments={"return_attention_scores": True},

@@ -10,7 +10,7 @@ from mner_keras.data import Post
 from mner_keras.errors import InputError
 from mner_keras.registry import find_model
 from mner_keras.run.config import RunConfig
-from mner_keras.run.history import read_history
+from mner_keras.run.run import Run
 
 EPOCHS = 3
 
@@ -58,7 +58,7 @@ def test_an_interrupted_run_ends_as_the_run_that_never_was(model, finished, corp
     config, lines = make_config(model, corpus), []
     with pytest.raises(KeyboardInterrupt):
         train(config, tmp_path, callbacks=[interrupt(epoch=1, batch=4)])
-    assert len(read_history(tmp_path)) == 1
+    assert len(Run(tmp_path).history) == 1
     assert not (tmp_path / "metrics.json").exists()
     train(config, tmp_path, resume=True, report=lines.append)
     assert "resuming after epoch 1" in lines
@@ -72,19 +72,19 @@ def test_a_run_gives_the_weights_that_fit_on_posts_gives(model, finished, corpus
     import numpy as np
 
     from mner_keras import load_dataset
-    from mner_keras.run.arguments import preprocessor_arguments
+    from mner_keras.run.arguments import split_arguments
 
     config, data = make_config(model, corpus), load_dataset(str(corpus))
     keras.utils.set_random_seed(config.seed)
     model_class = find_model(model).load_class()
     features = data.features("objects") if model == "agban" else None
-    first = {name: SMALL[model][name] for name in preprocessor_arguments(model_class) if name in SMALL[model]}
+    first, rest = split_arguments(model_class, SMALL[model])
     preprocessor = model_class.fit_preprocessor(data["train"], features=features, **first)
-    tagger = model_class(preprocessor, **{name: value for name, value in SMALL[model].items() if name not in first})
+    tagger = model_class(preprocessor, **rest)
     tagger.compile(training=config.training)
     settings = {"features": features, "batch_size": config.batch_size, "seed": config.seed, "verbose": 0}
     history = tagger.fit(data["train"], validation_data=data["dev"], epochs=EPOCHS, **settings).history
-    found = [float(row["val_loss"]) for row in read_history(finished(model))]
+    found = [float(row["val_loss"]) for row in Run(finished(model)).history]
     assert history["val_loss"] == pytest.approx(found, rel=1e-6)
     fresh = model_class.from_config(tagger.get_config())
     fresh.compile(training=config.training)
@@ -95,7 +95,7 @@ def test_a_run_gives_the_weights_that_fit_on_posts_gives(model, finished, corpus
 
 def test_the_losses_of_the_epochs_differ_and_the_model_learns(finished):
     # What the comparison above compares must not be constant.
-    rows = read_history(finished("text"))
+    rows = Run(finished("text")).history
     assert [row["epoch"] for row in rows] == [1, 2, 3]
     losses = [row["loss"] for row in rows]
     assert losses[0] > losses[1] > losses[2]

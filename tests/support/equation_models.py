@@ -8,7 +8,7 @@ from equation_harness import set_weights
 from agban_keras import AGBAN
 from hsn_keras import HSN
 from mner_keras.data import PostPreprocessor
-from mner_keras.vision.feature_store import VisualInput
+from mner_keras.vision.visual_input import VisualInput
 
 K = 3  # tags
 HEADS = 2
@@ -189,7 +189,7 @@ def agban_text(w, frozen, words, characters):
     return paper.bilstm(np.concatenate([x_w, x_c], axis=1), *lstm_arrays("lstm", w))  # eq. 3-6
 
 
-def agban_posts(w, frozen, inputs, softmax="objects"):
+def agban_posts(w, frozen, inputs, softmax="pairs"):
     """G_T, G_V, A, G_M, the scores S and L_adv of each post of a batch, as in training."""
     rows = range(len(inputs["word_ids"]))
     G_T = [agban_text(w, frozen, *post(inputs, row, "word_ids", "char_ids")) for row in rows]

@@ -144,7 +144,7 @@ def adversarial_loss(logits, tau):
     return -np.mean(tau * np.log(D) + (1 - tau) * np.log(1 - D))
 
 
-def bilinear_attention(G_T, G_V, p, W_t, W_v, softmax_over="objects"):
+def bilinear_attention(G_T, G_V, p, W_t, W_v, softmax_over="pairs"):
     """A `[n, k]`, eq. 9; here, and in the next two functions, columns are tokens and objects, as printed."""
     ones = np.ones((G_T.shape[1], 1))
     logits = ((ones @ p[None]) * (G_T.T @ W_t)) @ (W_v.T @ G_V)

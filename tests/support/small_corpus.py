@@ -186,7 +186,7 @@ def make_world(name, corpus, vectors=None, **options):
 def _arguments(name, of_preprocessor):
     """The small arguments of the model or of its preprocessor."""
     from mner_keras.registry import find_model
-    from mner_keras.run.arguments import preprocessor_arguments
+    from mner_keras.run.arguments import split_arguments
 
     entry = find_model(name)
     arguments = {**SMALL[name], "dropout": 0.0, **entry.arguments}
@@ -194,5 +194,4 @@ def _arguments(name, of_preprocessor):
         arguments["attention_dropout"] = 0.0
     if name == "bilstm-crf":
         arguments["unknown_rate"] = 0.0
-    first = preprocessor_arguments(entry.load_class())
-    return {key: value for key, value in arguments.items() if (key in first) == of_preprocessor}
+    return split_arguments(entry.load_class(), arguments)[0 if of_preprocessor else 1]

@@ -69,6 +69,29 @@ def test_text_formats_are_recognised_by_content(write, header, line_end, pack, n
     assert read.sha256 == hashlib.sha256(stored).hexdigest()
 
 
+@pytest.mark.parametrize("header", ["", "3 3\n", "3\t3\n"])
+@pytest.mark.parametrize("between", [" ", "\t"])
+@pytest.mark.parametrize("line_end", ["\n", "\t\n", " \r\n"])
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_a_tab_may_stand_behind_the_word_and_between_the_numbers(write, header, between, line_end, pack):
+    rows = [("the", "1 2 3"), ("New York", "4 5 6"), ("\u00e9", "7 8 9")]
+    text = header + "".join(f"{word}\t{numbers.replace(' ', between)}{line_end}" for word, numbers in rows)
+    read = read_vectors(write(pack(text.encode())))
+    assert (read.words, read.dim, read.num_broken) == (("the", "New York", "\u00e9"), 3, 0)
+    np.testing.assert_array_equal(read.matrix, np.arange(1, 10).reshape(3, 3))
+
+
+def test_a_tab_and_a_space_behind_the_word_are_one_separator(write):
+    assert read_vectors(write("2 3\nthe\t 1 2 3\n\t 4 5 6\n")).words == ("the", "\t")
+
+
+@pytest.mark.parametrize("header", ["", "3 3\n"])
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_a_byte_order_mark_is_dropped(write, header, pack):
+    read = read_vectors(write(pack(("\ufeff" + header + GLOVE).encode())))
+    assert (read.words, read.dim, read.num_broken) == (("the", "Cat", "cat"), 3, 0)
+
+
 def test_last_line_may_lack_its_end(write):
     assert read_vectors(write(GLOVE[:-1])).words == ("the", "Cat", "cat")
 
@@ -162,10 +185,10 @@ def test_broken_line_is_named_and_not_fatal(write, line, reason, header):
 
 
 def test_first_ten_broken_lines_are_kept(write):
-    path = write("3 3\n" + GLOVE + "x 1\n" * 25)
+    path = write("3 3\n" + GLOVE * 9 + "x 1\n" * 25)
     for read in (read_vectors(path), read_vectors(path)):
         assert read.num_broken == 25
-        assert read.broken_lines == [(number, "expected 3 values, found 1") for number in range(5, 15)]
+        assert read.broken_lines == [(number, "expected 3 values, found 1") for number in range(29, 39)]
 
 
 def test_lines_that_are_not_kept_are_counted_when_short(write):
@@ -192,9 +215,14 @@ PICKLE = pickle.dumps({"a": 1}, protocol=4)
     [
         (b"", "found an empty file"),
         (gzip.compress(b"", mtime=0), "found an empty file"),
-        (b"word\nword\n", "expected a word and numbers with one space between, found b'word"),
-        (b"word\t1\t2\nother\t3\t4\n", "expected a word and numbers with one space between, found b'word"),
-        (b"\n\n", "expected a word and numbers with one space between"),
+        (b"word\nword\n", "expected a word and numbers with one space or tab between, found b'word"),
+        (b"word,1,2\nother,3,4\n", "expected a word and numbers with one space or tab between, found b'word"),
+        (b"word 1,2\nother 3,4\n", "found no valid line; line 1: could not convert string to float"),
+        (b"\n\n", "expected a word and numbers with one space or tab between"),
+        (b"a 1 2\nb 1\nc\n", "found 2 broken lines and 1 valid ones; line 2: expected 2 values, found 1"),
+        (b"2 2\na  1 2\nb  3 4\nc 5 6\n", "found 2 broken lines and 1 valid ones; line 2: expected 2 values, found 3"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 1\n", "found a Git LFS pointer"),
+        ("word 1 2\n".encode("utf-16"), "found UTF-16; save it as UTF-8"),
         (b"5 0\nx 1\n", "found a header of dimension 0"),
         (b"2 3\nx 1 2\n", "expected words with 3 values each, found no valid line; line 2: expected 3 values, found 2"),
         (b"2 3\n", "expected words with 3 values each, found no valid line"),

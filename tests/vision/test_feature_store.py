@@ -3,6 +3,8 @@
 import os
 import pickle
 import re
+import subprocess
+import sys
 
 import h5py
 import numpy as np
@@ -63,7 +65,24 @@ def test_no_ids_give_no_rows(path):
     assert mask.shape == (0, 3)
 
 
-@pytest.mark.parametrize("odd", [".", "/", "", "..", "a/b", "\x00", "\ud800", "\u00a0", "x" * 5000], ids=ascii)
+@pytest.mark.parametrize("key", ["7", "7.jpg", "7.JFIF", "7.jpg_large", " 7 ", "7.gif"])
+def test_keys_of_the_file_are_read_as_ids(tmp_path, key):
+    with h5py.File(tmp_path / "s.h5", "w") as file:
+        file[key] = np.full((2, 3), 5, "float32")
+    store = FeatureStore(tmp_path / "s.h5")
+    assert "7" in store
+    assert "7.png" in store
+    np.testing.assert_array_equal(store.read(["7"], 2)[0], np.full((1, 2, 3), 5))
+
+
+def test_two_keys_of_one_id_are_an_error_that_names_both(tmp_path):
+    with h5py.File(tmp_path / "s.h5", "w") as file:
+        file["7.jpg"], file["7.png"] = np.zeros((2, 3), "float32"), np.zeros((2, 3), "float32")
+    with pytest.raises(InputError, match="expected one picture of the id '7', found 7.jpg and 7.png"):
+        FeatureStore(tmp_path / "s.h5")
+
+
+@pytest.mark.parametrize("odd", [".", "/", "", "..", "\x00", "\ud800", "\u00a0", "x" * 5000], ids=ascii)
 def test_an_id_that_no_picture_can_have_is_not_held(path, odd):
     store = FeatureStore(path)
     assert odd not in store
@@ -126,12 +145,6 @@ def test_a_store_travels_to_another_process_and_opens_again(path):
     store.close()
 
 
-def test_the_hash_is_that_of_the_file(path):
-    import hashlib
-
-    assert FeatureStore(path).sha256() == hashlib.sha256(path.read_bytes()).hexdigest()
-
-
 def test_a_missing_file_is_an_error(tmp_path):
     path = tmp_path / "none.h5"
     with pytest.raises(InputError) as caught:
@@ -139,21 +152,76 @@ def test_a_missing_file_is_an_error(tmp_path):
     assert str(caught.value) == f"{path}: expected a feature store, found no such file"
 
 
-def test_a_file_that_is_no_hdf5_a_truncated_one_and_a_folder_are_errors(path, tmp_path):
-    text, empty, cut = tmp_path / "text.h5", tmp_path / "empty.h5", tmp_path / "cut.h5"
+def test_each_reason_why_a_file_does_not_open_has_its_message(path, tmp_path):
+    text, empty, cut, damaged = (tmp_path / f"{name}.h5" for name in ("text", "empty", "cut", "damaged"))
     text.write_text("no HDF5 at all", encoding="utf-8")
     empty.write_bytes(b"")
     cut.write_bytes(path.read_bytes()[: os.path.getsize(path) // 2])
-    for wrong in (text, empty, cut, tmp_path):
-        with pytest.raises(InputError, match=f"^{re.escape(str(wrong))}: expected an HDF5 file of features") as caught:
-            FeatureStore(wrong)
-        assert "\n" not in str(caught.value)
+    damaged.write_bytes(path.read_bytes()[:8] + bytes([255] * 2000))
+    for wrong, found in (
+        (text, "found another kind of file"),
+        (empty, "found another kind of file"),
+        (cut, "found a truncated file: copy or create it again"),
+        (damaged, "found a damaged HDF5 file"),
+        (tmp_path, "found a folder"),
+    ):
+        with pytest.raises(InputError) as caught:
+            len(FeatureStore(wrong))
+        assert str(caught.value) == f"{wrong}: expected a feature store (HDF5), {found}"
+
+
+def test_a_store_that_another_process_writes_is_told(path):
+    code = "import h5py, sys; file = h5py.File(sys.argv[1], 'r+'); print('open', flush=True); sys.stdin.read()"
+    command = [sys.executable, "-c", code, str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as writer:
+        assert writer.stdout.readline() == "open\n"
+        with pytest.raises(InputError, match="another process holds the file open for writing"):
+            len(FeatureStore(path))
+
+
+def test_opening_reads_no_values(path, monkeypatch):
+    def read(*_):
+        raise AssertionError("a value was read")
+
+    monkeypatch.setattr(FeatureStore, "_vectors", read)
+    store = FeatureStore(path)
+    assert (store.count, store.dim, len(store), "a" in store, store.has_blank) == (3, 2, 2, True, True)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e300])
+def test_what_is_not_finite_is_refused_by_id_when_it_is_read(tmp_path, value):
+    vectors = np.array([[1, 2], [3, value]])
+    store = FeatureStore(make(tmp_path, a=np.ones((2, 2)), b=vectors, _blank=vectors))
+    assert store.read(["a", "b"], 1)[1].all()  # the bad vector is not among the first
+    for read, where in (
+        (lambda: store.read(["a", "b", "b"], 2), "'b'"),
+        (lambda: store.blank(2), "'_blank'"),
+        (store.check, "'_blank'"),
+    ):
+        with pytest.raises(InputError) as caught:
+            read()
+        assert str(caught.value) == f"{store.path}: expected finite numbers, found NaN or infinity at {where}"
+
+
+def test_many_pictures_that_are_not_finite_are_counted(tmp_path):
+    store = FeatureStore(make(tmp_path, **dict.fromkeys("abcde", np.full((1, 2), np.nan))))
+    with pytest.raises(InputError, match="at 'e', 'a', 'b' and 1 more$"):
+        store.read(["e", "a", "b", "e", "d"], 1)
+
+
+def test_only_regions_need_a_blank_picture(path, tmp_path):
+    assert not FeatureStore(path).lacks_blank
+    store = make(tmp_path, a=np.ones((2, 2)))
+    assert FeatureStore(store).lacks_blank
+    with h5py.File(store, "r+") as file:
+        file.attrs["kind"] = "objects"
+    assert not FeatureStore(store).lacks_blank
 
 
 def test_a_store_without_pictures_is_an_error(tmp_path):
     path = make(tmp_path)
     with pytest.raises(InputError) as caught:
-        FeatureStore(path)
+        _ = FeatureStore(path).dim
     assert str(caught.value) == f"{path}: expected a dataset for each image id, found none"
 
 
@@ -169,7 +237,7 @@ def test_a_store_without_pictures_is_an_error(tmp_path):
 def test_vectors_of_another_rank_are_an_error(tmp_path, value, found):
     path = make(tmp_path, a=value)
     with pytest.raises(InputError) as caught:
-        FeatureStore(path)
+        _ = FeatureStore(path).dim
     assert str(caught.value) == f"{path}: expected floats of shape [k, f] at 'a', found {found}"
 
 
@@ -178,8 +246,8 @@ def test_a_group_is_an_error(tmp_path):
     with h5py.File(path, "w") as file:
         file.create_group("a")["features"] = np.ones((2, 2))
     with pytest.raises(InputError) as caught:
-        FeatureStore(path)
-    assert str(caught.value) == f"{path}: expected floats of shape [k, f] at 'a', found a group"
+        _ = FeatureStore(path).dim
+    assert f"{path}: expected floats of shape [k, f] at 'a', found a group" in str(caught.value)
 
 
 def test_what_holds_no_numbers_is_an_error(tmp_path):

@@ -183,8 +183,8 @@ def test_vectors_that_do_not_fit_are_refused(tmp_path):
         for image_id, value, found in (
             ("a", vectors(1), "'a' twice"),
             ("b", np.ones(3), r"found \(3,\)"),
-            ("b", np.full((1, 4), 1e6), "numbers that float16 holds"),
-            ("b", np.full((1, 4), np.nan), "numbers that float16 holds"),
+            ("b", np.full((1, 4), 1e6), "expected finite numbers in float16 at 'b'"),
+            ("b", np.full((1, 4), np.nan), "expected finite numbers in float16 at 'b'"),
         ):
             with pytest.raises(InputError, match=found):
                 writer.add(image_id, value)

@@ -245,7 +245,7 @@ def test_a_folder_s_pictures_are_found_by_id(tmp_path):
         "\u00e9": "\u00e9.gif",
     }
     assert list(found) == sorted(found)
-    assert passed == 5
+    assert passed == ["._a.jpg", ".hidden.jpg", "noending", "notes.txt", "sub.jpg"]
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "z.png").write_bytes(b"")
     assert list(find_pictures([tmp_path / "other", tmp_path / "notes.txt", tmp_path / "b.JPG"])[0]) == [
@@ -253,6 +253,24 @@ def test_a_folder_s_pictures_are_found_by_id(tmp_path):
         "notes.txt",
         "z",
     ]
+
+
+@pytest.mark.parametrize("ending", ["jfif", "jpe", "jpg_large", "JPG_LARGE"])
+def test_other_endings_of_jpeg_are_read(tmp_path, ending):
+    Image.new("RGB", (20, 10), RED).save(tmp_path / f"D1.{ending}", format="JPEG")
+    found, passed = find_pictures([tmp_path])
+    assert (list(found), passed) == (["D1"], [])
+    assert near(open_picture(found["D1"]).getpixel((5, 5)), RED)
+
+
+@pytest.mark.parametrize("other", ["a.png", "a.jfif", "a.jpg_large", "a .jpg", "a.jpg.jpg"])
+def test_two_files_of_one_id_are_an_error(tmp_path, other):
+    for name in ("a.jpg", other):
+        (tmp_path / name).write_bytes(b"")
+    with pytest.raises(InputError, match="expected one picture of the id 'a'") as caught:
+        find_pictures([tmp_path])
+    assert str(tmp_path / "a.jpg") in str(caught.value)
+    assert str(tmp_path / other) in str(caught.value)
 
 
 def test_two_files_of_the_same_stem_are_an_error(tmp_path):

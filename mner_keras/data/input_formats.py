@@ -1,0 +1,98 @@
+"""The formats of posts that are to be tagged, and how a stream's format is recognised."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from mner_keras.data.files import iter_conll, iter_jsonl, iter_text
+from mner_keras.data.post import Post, is_bio_tag
+from mner_keras.errors import InputError
+
+READERS: dict[str, Callable[..., Iterator[Post]]] = {"text": iter_text, "jsonl": iter_jsonl, "conll": iter_conll}
+"""The reader of each format, by the name that `--input` takes."""
+
+_ENDINGS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".conll": "conll", ".tsv": "conll"}
+_JSON = re.compile(r"""\s*([\[{]\s*$|\{\s*["'}]|\[\s*["'{\]]|\[\s*\[\s*["'])""")
+_CONLL_COMMENT = re.compile(r"-DOCSTART-|#\s*(id|sent_id|text|newdoc|newpar|global\.columns)\b")
+_CSV_NAMES = {"text", "texts", "tweet", "tweets", "sentence", "sentences", "content", "post", "posts", "message"}
+_CSV_NAMES |= {"token", "tokens", "word", "words", "tag", "tags", "label", "labels", "id", "tweet_id", "image"}
+_LFS_POINTER = "version https://git-lfs"
+
+
+def read_posts_to_tag(stream: Iterable[bytes], name: str, format_: str = "") -> Iterator[Post]:
+    """Read the posts of a binary stream, one at a time.
+
+    Args:
+        stream: the lines.
+        name: the file's name, or `<stdin>`.
+        format_: a key of `READERS`; empty to recognise the format by the name's ending or the first lines.
+
+    Raises:
+        InputError: a malformed line, or a file in a format that is not read: a JSON array, a pretty-printed JSON
+            object, CSV, CoNLL columns with spaces between or more than two of them.
+    """
+    format_ = format_ or _ENDINGS.get(Path(name).suffix.lower(), "")
+    if format_:
+        yield from READERS[format_](stream, name)
+        return
+    lines = iter(stream)
+    head: list[bytes] = []
+    format_ = _recognise(lines, head, name)
+    posts = READERS[format_](itertools.chain(head, lines), name)
+    try:
+        first = next(posts, None)
+    except InputError as error:
+        hint = f"{error}. The input looks like {format_}; --input {'|'.join(READERS)} sets another format"
+        raise InputError(hint) from None
+    if first is not None:
+        yield first
+        yield from posts
+
+
+def _recognise(lines: Iterator[bytes], head: list[bytes], name: str) -> str:
+    """Recognise a format by the first lines, which are added to `head`."""
+    first = _next_line(lines, head)
+    if first.startswith(_LFS_POINTER):
+        raise InputError("expected posts, found a Git LFS pointer; fetch the file with `git lfs pull`", name)
+    if _JSON.match(first):
+        return "jsonl"
+    if Path(name).suffix.lower() == ".csv" or _is_csv_header(first):
+        raise InputError(
+            "expected JSON lines, CoNLL columns or plain text, found a table (CSV). Convert it to JSON lines, or read "
+            "each line as a post with --input text",
+            name,
+            len(head),
+        )
+    if "\t" in first or first.startswith("IMGID:") or _CONLL_COMMENT.match(first):
+        return "conll"
+    # One line such as "Jackie O" is a text; two in a row that end in a tag are columns.
+    return "conll" if _is_columns(first) and _is_columns(_next_line(lines, head)) else "text"
+
+
+def _next_line(lines: Iterator[bytes], head: list[bytes]) -> str:
+    """The next line that is not blank, without white space behind it; an empty string at the end of the stream."""
+    for line in lines:
+        head.append(line)
+        text = line.decode("utf-8-sig", errors="replace")
+        if text.strip():
+            return text.rstrip()
+    return ""
+
+
+def _is_columns(line: str) -> bool:
+    columns = line.split()
+    return len(columns) > 1 and is_bio_tag(columns[-1])
+
+
+def _is_csv_header(line: str) -> bool:
+    """Whether a line is a row of column names, one of which is common in tables of posts."""
+    for separator in ",;":
+        names = [cell.strip().strip("\"'").lower() for cell in line.split(separator)]
+        if len(names) > 1 and all(re.fullmatch(r"[\w.-]*", name) for name in names):
+            known = len(_CSV_NAMES.intersection(names))
+            # "Well, post!" is a text: a row of names rarely has a space behind its commas.
+            return known > 1 or (known == 1 and not re.search(separator + r"\s", line))
+    return False

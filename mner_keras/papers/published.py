@@ -1,0 +1,264 @@
+"""The numbers that the two papers print, from the TOML files in `reference/`.
+
+Numbers are as printed. One that cannot be right has a `Misprint`, which says why.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from collections.abc import Iterator, Mapping
+from importlib import resources
+from typing import Any
+
+from mner_keras.errors import InputError, did_you_mean
+
+PAPERS = ("hsn", "agban")
+OVERALL = "overall"
+
+
+@dataclasses.dataclass(frozen=True)
+class Column:
+    """A column of a table.
+
+    Args:
+        key: the key of the rows' values.
+        name: the heading as printed.
+        entity_type: `"PER"`, `"LOC"`, `"ORG"`, `"MISC"` or `"overall"`; `None` where rows are types, or nothing is.
+        metric: `"precision"`, `"recall"` or `"f1"`; `None` where the row has it, or for what is no score.
+    """
+
+    key: str
+    name: str
+    entity_type: str | None = None
+    metric: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class TableRow:
+    """A row of a table; in a table of results, a system.
+
+    Args:
+        key: its name in this package, unique in the table.
+        name: its name as printed, without reference numbers and signs.
+        values: numbers as printed, by the column's key.
+        part: the part of the table that contains it.
+        model: the registry's name of the system; a name that ends in `-like` is a program that ours only resembles.
+        arguments: arguments of the model for this row.
+        vectors: the word vectors, `"twitter"` or `"crawl"`, where the paper names them.
+        entity_type: as a column's, where rows are types.
+        metric: as a column's, where a system has several rows.
+        setting: what the number sets: `"model."` and an argument of the model's class, `"training."` and a field of
+            `mner_keras.registry.Training`, or `"num_tags"`.
+        source: where the row's numbers come from, if it differs from the table's.
+        sources: the same for single numbers, by the column's key.
+        significant: whether the paper marks the row's F1 as significantly better than its baseline's.
+        note: what a reader should know.
+    """
+
+    key: str
+    name: str
+    values: Mapping[str, float]
+    part: str = ""
+    model: str | None = None
+    arguments: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    vectors: str | None = None
+    entity_type: str | None = None
+    metric: str | None = None
+    setting: str | None = None
+    source: str | None = None
+    sources: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    significant: bool = False
+    note: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Misprint:
+    """Printed numbers that cannot be right.
+
+    Args:
+        row: the key of their row.
+        columns: the keys of their columns; several where it is unknown which of them is wrong.
+        note: why they cannot be right.
+    """
+
+    row: str
+    columns: tuple[str, ...]
+    note: str
+
+
+@dataclasses.dataclass(frozen=True)
+class PublishedNumber:
+    """One number with all that is known of it.
+
+    Args:
+        value: the number as printed.
+        unit: `"percent"`, `"count"` or `"setting"`.
+        source: `"computed"` by the paper's authors, `"published-elsewhere"` where the paper says that it copied the
+            number, or `"unstated"`.
+        entity_type: `"PER"`, `"LOC"`, `"ORG"`, `"MISC"` or `"overall"`.
+        metric: `"precision"`, `"recall"` or `"f1"`.
+        significant: whether the paper marks it as significantly better than its baseline.
+        misprint: why it cannot be right, if so.
+    """
+
+    value: float
+    unit: str
+    source: str
+    entity_type: str | None = None
+    metric: str | None = None
+    significant: bool = False
+    misprint: Misprint | None = None
+
+    def __str__(self) -> str:
+        """As printed: percentages have two decimals."""
+        return f"{self.value:.2f}" if self.unit == "percent" else f"{self.value:g}"
+
+
+@dataclasses.dataclass(frozen=True)
+class PublishedTable:
+    """A table of a paper.
+
+    Args:
+        paper: `"hsn"` or `"agban"`.
+        number: as printed: `"1"` to `"5"`, `"I"` to `"VI"`.
+        title: what it shows.
+        kind: `"statistics"` of the data, `"settings"`, or `"results"`.
+        unit: `"percent"`, `"count"` or `"setting"`.
+        source: where its numbers come from, unless a row or a number says otherwise.
+        columns: from left to right.
+        rows: from top to bottom.
+        misprints: the numbers that cannot be right.
+        data: `"twitter2015"` or `"real-world"`, where results or counts are of one data set.
+        reference: in a table of results, the key of the `row` that the others are compared with, and its `role`:
+            `"baseline"`, which the others should beat, or `"best"`, which should beat the others.
+        note: what a reader should know.
+    """
+
+    paper: str
+    number: str
+    title: str
+    kind: str
+    unit: str
+    source: str
+    columns: tuple[Column, ...]
+    rows: tuple[TableRow, ...]
+    misprints: tuple[Misprint, ...] = ()
+    data: str | None = None
+    reference: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    note: str = ""
+
+    def choose_rows(self, keys: tuple[str, ...] | list[str]) -> tuple[TableRow, ...]:
+        """Return the rows with these keys or models; all rows for no keys.
+
+        Raises:
+            InputError: there is no such row.
+        """
+        known = dict.fromkeys(name for row in self.rows for name in (row.key, row.model) if name)
+        for key in keys:
+            if key not in known:
+                rows = ", ".join(row.key for row in self.rows)
+                hint = did_you_mean(key, known)
+                raise InputError(f"expected a row of {self.paper}'s table {self.number} ({rows}), found {key!r}.{hint}")
+        return tuple(row for row in self.rows if not keys or row.key in keys or row.model in keys)
+
+    def find_number(self, row: str, column: str) -> PublishedNumber:
+        """Return the number in a row and column, by their keys.
+
+        Raises:
+            KeyError: there is no such row or column.
+        """
+        rows, columns = {row.key: row for row in self.rows}, {column.key: column for column in self.columns}
+        return self.number_at(rows[row], columns[column])
+
+    def number_at(self, row: TableRow, column: Column) -> PublishedNumber:
+        """Return the number in a row and column."""
+        metric = column.metric or row.metric
+        return PublishedNumber(
+            value=row.values[column.key],
+            unit=self.unit,
+            source=row.sources.get(column.key) or row.source or self.source,
+            entity_type=row.entity_type or column.entity_type,
+            metric=metric,
+            significant=row.significant and metric == "f1",
+            misprint=next((m for m in self.misprints if m.row == row.key and column.key in m.columns), None),
+        )
+
+    def numbers(self) -> Iterator[PublishedNumber]:
+        """Yield all numbers, row by row."""
+        return (self.number_at(row, column) for row in self.rows for column in self.columns)
+
+
+@dataclasses.dataclass(frozen=True)
+class Published:
+    """What a paper prints.
+
+    Args:
+        paper: `"hsn"` or `"agban"`.
+        title: the paper's title.
+        citation: authors, journal, year.
+        tables: in the paper's order.
+    """
+
+    paper: str
+    title: str
+    citation: str
+    tables: tuple[PublishedTable, ...]
+
+    def find_table(self, number: str | int) -> PublishedTable:
+        """Return the table of a number: as the paper prints it, in either case, or in digits.
+
+        Raises:
+            InputError: the paper has no such table.
+        """
+        wanted = str(number).strip().upper()
+        for place, table in enumerate(self.tables, start=1):
+            if wanted in (table.number, str(place)):
+                return table
+        known = ", ".join(table.number for table in self.tables)
+        raise InputError(f"expected a table of {self.paper} ({known}), found {str(number)!r}")
+
+
+def load_published(paper: str) -> Published:
+    """Load everything that a paper (`"hsn"` or `"agban"`) prints.
+
+    Raises:
+        InputError: an unknown paper.
+
+    Example:
+
+    >>> table = load_published("hsn").find_table(5)
+    >>> str(table.find_number("hsn-without-mi", "f1"))
+    '73.02'
+    """
+    name = paper.strip().lower()
+    if name not in PAPERS:
+        raise InputError(f"expected a paper ({', '.join(PAPERS)}), found {paper!r}.{did_you_mean(name, PAPERS)}")
+    file = resources.files("mner_keras.papers") / "reference" / f"{name}.toml"
+    content = tomllib.loads(file.read_text(encoding="utf-8"))
+    tables = tuple(_table(name, entry) for entry in content.pop("table"))
+    return Published(**content, tables=tables)
+
+
+def find_table(paper: str, number: str | int) -> PublishedTable:
+    """Return a table of a paper, by its number as printed or in digits: AGBAN's table III is also 3.
+
+    Raises:
+        InputError: an unknown paper, or a table that it does not have.
+
+    Example:
+
+    >>> find_table("agban", "III").find_number("t-ner", "f1").source
+    'published-elsewhere'
+    """
+    return load_published(paper).find_table(number)
+
+
+def _table(paper: str, entry: dict[str, Any]) -> PublishedTable:
+    return PublishedTable(
+        paper=paper,
+        columns=tuple(Column(**column) for column in entry.pop("column")),
+        rows=tuple(TableRow(**row) for row in entry.pop("row")),
+        misprints=tuple(Misprint(row["row"], tuple(row["columns"]), row["note"]) for row in entry.pop("misprint", ())),
+        **entry,
+    )

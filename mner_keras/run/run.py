@@ -1,0 +1,229 @@
+"""`Run`: a run's folder, opened for reading."""
+
+from __future__ import annotations
+
+import csv
+import inspect
+import json
+import math
+import os
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mner_keras.errors import InputError
+from mner_keras.registry import find_model
+from mner_keras.run.config import RunConfig
+from mner_keras.run.predictions import FILE as PREDICTIONS
+from mner_keras.run.predictions import Prediction, read_predictions
+
+if TYPE_CHECKING:
+    from mner_keras.data.datasets import Dataset
+    from mner_keras.system import System
+    from mner_keras.tagger import Tagger
+    from mner_keras.vision.feature_store import FeatureStore
+
+CONFIG, HISTORY, METRICS, PROVENANCE = "config.toml", "history.csv", "metrics.json", "provenance.json"
+_SCORES = ("precision", "recall", "f1", "support")
+
+
+class Run:
+    """A run's folder or a model's file. Each part is read when it is first used.
+
+    Args:
+        path: the run's folder, or a model's file.
+        data: a data set that replaces the run's; a file without a run uses `sample` by default.
+        features: a feature store that replaces the run's.
+        no_pictures: whether to ignore the posts' pictures.
+
+    Attributes:
+        path: the folder or the file.
+        config: the run's configuration; `None` for a model's file, or for a folder with nothing but a model.
+
+    Raises:
+        InputError: there is no such file or folder, or the folder contains neither a run nor a model.
+
+    Example:
+
+    >>> run = Run("runs/hsn-sample-1")
+    >>> run.metrics["test"]["micro"]["f1"]
+    >>> run.model.explain(run.dataset["test"][:2], run.store)
+    """
+
+    def __init__(self, path: str | os.PathLike, data: str = "", features: str = "", no_pictures: bool = False) -> None:
+        self.path = Path(path)
+        self.config: RunConfig | None = None
+        if self.path.is_dir():
+            if (self.path / CONFIG).is_file():
+                self.config = RunConfig.load(self.path / CONFIG)
+            else:
+                self.model_file  # noqa: B018 - raises InputError for a folder without a model
+        elif not self.path.exists():
+            raise InputError("expected a run's folder or a model's file, found no such thing", self.path)
+        own = self.config is not None and data in ("", self.config.data)
+        self._data = data or (self.config.data if self.config else "sample")
+        self._features = features or (self.config.features if own else "")
+        self._no_pictures = no_pictures or (own and self.config.no_pictures and not features)
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run has ended: `provenance.json` is the last file that training writes."""
+        return (self.path / PROVENANCE).is_file()
+
+    @property
+    def name(self) -> str:
+        """The model's name in the registry; without a configuration, the name of its class."""
+        return self.config.model if self.config is not None else self.class_name
+
+    @cached_property
+    def class_name(self) -> str:
+        """The class of a Keras model, read without loading it."""
+        from mner_keras.saving import read_model_config
+
+        return str(read_model_config(self.model_file).get("class_name"))
+
+    @cached_property
+    def model_file(self) -> Path:
+        """The model's file.
+
+        Raises:
+            InputError: the folder contains none.
+        """
+        from mner_keras.saving import find_model_file
+
+        return Path(find_model_file(self.path)) if self.path.is_dir() else self.path
+
+    @cached_property
+    def model(self) -> Tagger | System:
+        """The best model of the run."""
+        from mner_keras.saving import load_tagger
+
+        return load_tagger(self.model_file)
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        """The data set."""
+        from mner_keras.data.datasets import load_dataset
+
+        return load_dataset(self._data)
+
+    @cached_property
+    def features(self) -> str | None:
+        """The path of the feature store that the run's posts are read with; `None` for none.
+
+        This is the store that was given, else the run's, else the data set's own.
+        """
+        from mner_keras.saving import visual_input
+
+        visual = visual_input(self.model)
+        if self._no_pictures or visual is None:
+            return None
+        own = self._features or self.dataset.features(visual.kind)
+        return None if own is None else os.fspath(own)
+
+    @cached_property
+    def store(self) -> FeatureStore | None:
+        """The store at `features`, opened."""
+        from mner_keras.vision.feature_store import FeatureStore
+
+        return None if self.features is None else FeatureStore(self.features)
+
+    @cached_property
+    def history(self) -> list[dict[str, float]]:
+        """One row per epoch: losses, and scores in percent. Empty for a system that keeps no history.
+
+        Raises:
+            InputError: a Keras model has no history, or the file is not a table of numbers.
+        """
+        path = self.path / HISTORY
+        if not path.is_file() and self.config is not None and not find_model(self.config.model).is_keras:
+            return []
+        try:
+            with open(path, encoding="utf-8", newline="") as file:
+                rows = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+        except NotADirectoryError:
+            raise InputError("expected a run's folder, which contains its history; found a file", self.path) from None
+        except OSError as error:
+            raise InputError(f"expected a run's history; {error.strerror}", path) from None
+        except (TypeError, ValueError, csv.Error) as error:
+            raise InputError(f"expected a table of numbers, found {error}", path) from None
+        if not rows:
+            raise InputError("expected a row for each epoch, found none", path)
+        return rows
+
+    @cached_property
+    def metrics(self) -> dict[str, Any]:
+        """The content of `metrics.json`: scores on dev and test, in percent.
+
+        Raises:
+            InputError: no such file, or other JSON.
+        """
+        found = self._read_json(METRICS)
+        try:
+            for split in ("dev", "test"):
+                for row in (found[split]["micro"], *found[split]["types"].values()):
+                    for score in _SCORES:
+                        float(row[score])
+        except (KeyError, TypeError, ValueError, AttributeError):
+            raise InputError(
+                f"expected {', '.join(_SCORES)} of dev and test, found other JSON", self.path / METRICS
+            ) from None
+        return found
+
+    @cached_property
+    def provenance(self) -> dict[str, Any]:
+        """The content of `provenance.json`: versions, hashes, device, time.
+
+        Raises:
+            InputError: no such file, or other JSON.
+        """
+        return self._read_json(PROVENANCE)
+
+    @cached_property
+    def predictions(self) -> list[Prediction]:
+        """The posts of the test split with their gold tags and the model's.
+
+        Raises:
+            InputError: no such file, or a line of another form.
+        """
+        return read_predictions(self.path)
+
+    def tags(self, split: str = "test") -> list[tuple[str, ...]]:
+        """The model's tags for each post of a split: from `predictions.jsonl` where it has these posts."""
+        posts = self.dataset[split]
+        written = self.predictions if split == "test" and (self.path / PREDICTIONS).is_file() else None
+        if written is not None and [row.tokens for row in written] == [post.tokens for post in posts]:
+            return [row.predicted for row in written]
+        return [post.tags for post in self.model.tag(posts, self.store)]
+
+    def posts_per_batch(self) -> tuple[float, float]:
+        """Return the numbers that divide the losses in `history` to give the loss per post, on train and on dev.
+
+        They are 1 and 1 for a loss that is a mean over posts. A loss that is a sum over the batch is averaged over the
+        batches, weighted by their rows; only dev has a batch with fewer rows, the last one.
+        """
+        from mner_keras.tagger import MIN_EVALUATION_BATCH
+
+        entry = find_model(self.config.model)
+        model_class = entry.load_class()
+        parameter = inspect.signature(model_class).parameters.get("loss_reduction")
+        default = None if parameter is None else parameter.default
+        if {**entry.arguments, **self.config.arguments}.get("loss_reduction", default) != "sum":
+            return 1.0, 1.0
+        bucket = model_class.preprocessing.get("bucket", True)
+        train, dev = len(self.dataset["train"]), len(self.dataset["dev"])
+        size = max(self.config.batch_size, MIN_EVALUATION_BATCH) if bucket else self.config.batch_size
+        rest = dev % size
+        return train / math.ceil(train / self.config.batch_size), ((dev - rest) * size + rest**2) / dev
+
+    def _read_json(self, name: str) -> dict[str, Any]:
+        path = self.path / name
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise InputError(f"expected a finished run; {error.strerror or error}", path) from None
+        except ValueError:
+            raise InputError("expected JSON, found something else", path) from None
+        if not isinstance(found, dict):
+            raise InputError("expected an object, found other JSON", path)
+        return found

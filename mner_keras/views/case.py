@@ -1,0 +1,235 @@
+"""`PostCase`: a post with everything that a view shows of it, and the few rules that all views share."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mner_keras.data.entities import Entity, entity_spans
+from mner_keras.data.post import Post
+from mner_keras.saving import visual_input
+from mner_keras.tagger import Tagger
+from mner_keras.vision.feature_store import PictureObjects, open_store
+from mner_keras.vision.pictures import PictureError, find_pictures, open_picture
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from mner_keras.data.datasets import Dataset
+    from mner_keras.system import System
+
+MOST_TOKENS = 160
+"""Tokens of a post that a view shows; it reports how many follow."""
+
+TYPES = ("PER", "LOC", "ORG", "OTHER")
+TYPE_COLOURS = (
+    ("#1f5fa8", "#8ec2ff"),
+    ("#1b6a33", "#7fd494"),
+    ("#7a3e9d", "#d3a6f0"),
+    ("#9c3f0a", "#ffb27d"),
+    ("#8a1538", "#ff9db5"),
+    ("#00616b", "#6fd6df"),
+    ("#5a5900", "#d3d36b"),
+    ("#3c3c8c", "#b9b9ff"),
+)
+"""Colours of entity types on white and on black: first those of `TYPES`, then those of all other types."""
+OBJECT_COLOURS = (
+    ("#c00061", "#ff8fc2"),
+    ("#00639c", "#8ec2ff"),
+    ("#00704f", "#6fd8b4"),
+    ("#8f6200", "#f0c566"),
+    ("#7a3e9d", "#d3a6f0"),
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Column:
+    """A number for each token.
+
+    Args:
+        name: a heading.
+        values: `[n]`.
+        shares: how strongly to colour them, `[n]`, 0 to 1.
+    """
+
+    name: str
+    values: np.ndarray
+    shares: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
+class PostCase:
+    """A post, the tags that systems give it, and what a model attended to.
+
+    Args:
+        post: the post, with gold tags if it has them.
+        predicted: one tag per token, by the system's name.
+        explanation: what `Tagger.explain` returns for the post.
+        picture: the picture that the model saw; `None` if there is none.
+        why_none: why there is no picture; empty for a model that reads text only.
+        objects: the objects in the picture.
+        entities: the entities of the first system, with their scores.
+    """
+
+    post: Post
+    predicted: Mapping[str, tuple[str, ...]]
+    explanation: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
+    picture: Image.Image | None = None
+    why_none: str = ""
+    objects: PictureObjects = PictureObjects()
+    entities: tuple[Entity, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The id of the post, of its picture, or its first words."""
+        return self.post.id or self.post.image_id or " ".join(self.post.tokens[:4])
+
+    @property
+    def attention(self) -> np.ndarray | None:
+        """Attention of tokens to objects, `[n, k]`, the mean over glimpses; `None` for a model without it."""
+        return attention_of(self.explanation)
+
+    @property
+    def gamma(self) -> np.ndarray | None:
+        """HSN's gate, `[n]`, the mean over features: 1 for the text alone, 0 for its fusion with the picture."""
+        return self.explanation["gamma"].mean(axis=-1) if "gamma" in self.explanation else None
+
+    @property
+    def columns(self) -> list[Column]:
+        """The numbers of the tokens: HSN's attention and gamma, or the attention to each object.
+
+        HSN's attention is coloured from the post's smallest to its largest value, AGBAN's from 0 to the largest one.
+        """
+        found = self.explanation.get("token_attention")
+        if found is not None:
+            gamma = [] if self.gamma is None else [Column("gamma", self.gamma, self.gamma)]
+            return [Column("attention", found, shares(found)), *gamma]
+        if self.attention is None:
+            return []
+        strength = shares(self.attention, low=0.0)
+        return [Column(name, self.attention[:, k], strength[:, k]) for k, name in enumerate(self.object_names)]
+
+    @property
+    def object_names(self) -> list[str]:
+        """The name of each object that the model saw, with the extractor's score."""
+        attention, scores = self.attention, self.objects.scores
+        count = len(self.objects.names) if attention is None else attention.shape[1]
+        scores = () if scores is None else scores
+        return [
+            f"{self.objects.name(k)} {scores[k]:.2f}" if k < len(scores) else self.objects.name(k) for k in range(count)
+        ]
+
+    def spans(self, system: str | None = None) -> set[tuple[str, int, int]]:
+        """The entities of a system, or the gold ones, as (type, start, end)."""
+        tags = self.post.tags if system is None else self.predicted[system]
+        return set(entity_spans(tags or ()))
+
+
+def make_cases(
+    model: Tagger | System,
+    posts: Sequence[Post],
+    features: Any = None,
+    pictures: Mapping[str, Any] | None = None,
+    predicted: Mapping[str, Sequence[tuple[str, ...]]] | None = None,
+) -> list[PostCase]:
+    """Tag posts and explain the tags.
+
+    Args:
+        model: a model.
+        posts: the posts.
+        features: the store of their pictures' features, or its path.
+        pictures: paths or PIL images by image id. A picture that the model did not see is not shown.
+        predicted: the tags of each post by system, if they are known; otherwise the model tags the posts.
+
+    Returns:
+        one case per post. A model without attention has an empty explanation.
+
+    Example:
+
+    >>> cases = make_cases(load("hsn.keras"), data["test"][:2], data.features("regions"))
+    >>> hsn_attention_figure(cases)
+    """
+    features = open_store(features) if isinstance(features, (str, Path)) else features
+    explained = [{}] * len(posts)
+    if isinstance(model, Tagger) and any(name in model.output for name in model.explained):
+        explained = model.explain(posts, features)
+    entities: Sequence[tuple[Entity, ...]] = [()] * len(posts)
+    if predicted is None:
+        tagged = model.tag(posts, features)
+        predicted, entities = {model.name: [one.tags for one in tagged]}, [one.entities for one in tagged]
+    cases = []
+    for row, post in enumerate(posts):
+        tags = {name: tuple(of_posts[row]) for name, of_posts in predicted.items()}
+        seen = _what_is_seen(model, post, features, pictures or {})
+        cases.append(PostCase(post, tags, explained[row], *seen, entities=tuple(entities[row])))
+    return cases
+
+
+def own_pictures(dataset: Dataset) -> Mapping[str, Path]:
+    """The pictures of a data set, by id; empty if it has no folder of them."""
+    folder = dataset.pictures()
+    return {} if folder is None else find_pictures([folder])[0]
+
+
+def attention_of(explanation: Mapping[str, np.ndarray]) -> np.ndarray | None:
+    """Attention of tokens to objects in what `Tagger.explain` returns, `[n, k]`; `None` if there is none."""
+    scores = explanation.get("attention")
+    return scores if scores is None or scores.ndim == 2 else scores.mean(axis=0).T
+
+
+def region_grid(weights: np.ndarray) -> np.ndarray:
+    """Weights of regions, `[k]`, as rows and columns of the picture; one row if they form no square."""
+    side = math.isqrt(len(weights))
+    return weights.reshape((side, side) if side * side == len(weights) else (1, -1))
+
+
+def shares(values: np.ndarray, low: float | None = None) -> np.ndarray:
+    """How strongly to colour numbers: 0 for the smallest (or for `low`), 1 for the largest of the post."""
+    low = float(values.min(initial=np.inf)) if low is None else low
+    span = float(values.max(initial=-np.inf)) - low
+    return np.clip((values - low) / span, 0, 1) if np.isfinite(span) and span > 0 else np.zeros(values.shape)
+
+
+def type_number(kind: str) -> int:
+    """The place of an entity type in `TYPE_COLOURS`."""
+    kind = "OTHER" if kind == "MISC" else kind
+    return TYPES.index(kind) if kind in TYPES else len(TYPES) + sum(map(ord, kind)) % (len(TYPE_COLOURS) - len(TYPES))
+
+
+def is_right_to_left(tokens: Iterable[str]) -> bool:
+    """Whether a post runs from right to left: most of its words start with a right-to-left letter."""
+    count = 0
+    for token in tokens:
+        strong = next((d for d in map(unicodedata.bidirectional, token) if d in ("L", "R", "AL")), "")
+        if strong and not token.startswith(("@", "#", "http", "RT")):
+            count += 1 if strong in ("R", "AL") else -1
+    return count > 0
+
+
+def _what_is_seen(
+    model: Tagger | System, post: Post, features: Any, pictures: Mapping[str, Any]
+) -> tuple[Image.Image | None, str, PictureObjects]:
+    """The picture that the model saw, or why there is none, and the objects in it."""
+    visual, image = visual_input(model), post.image_id
+    if visual is None:
+        return None, "", PictureObjects()
+    objects = PictureObjects()
+    if features is not None and visual.kind == "objects":
+        objects = features.objects(image, visual.count)
+    blank = " The model sees a blank picture." if visual.kind == "regions" else ""
+    if image is None:
+        return None, f"This post has no picture.{blank}", objects
+    if features is None or image not in features:
+        return None, f"The model was given no features of picture {image}.{blank}", objects
+    if image not in pictures:
+        return None, f"Picture {image} is not available.", objects
+    try:
+        return open_picture(pictures[image]), "", objects
+    except PictureError as error:
+        return None, f"Picture {image} cannot be read: {error.reason}.", objects

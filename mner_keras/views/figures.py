@@ -1,0 +1,211 @@
+"""Figures of posts as the papers draw them: a picture next to a map of the tokens, in plain matplotlib."""
+
+from __future__ import annotations
+
+import os
+import textwrap
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+from matplotlib.font_manager import fontManager
+from matplotlib.patches import Rectangle
+
+from mner_keras.errors import InputError
+from mner_keras.files import write_whole
+from mner_keras.views.case import (
+    MOST_TOKENS,
+    OBJECT_COLOURS,
+    TYPE_COLOURS,
+    Column,
+    PostCase,
+    is_right_to_left,
+    region_grid,
+    shares,
+    type_number,
+)
+
+ENDINGS = (".png", ".svg", ".pdf")
+_COLOURS = {
+    "heat": LinearSegmentedColormap.from_list("heat", ["#ffffff", "#fdc58a", "#e8590c"]),
+    "gamma": LinearSegmentedColormap.from_list("gamma", ["#ffffff", "#8fb5dd", "#16427a"]),
+}
+GREY = "#565c66"
+_PER_ROW = 16  # tokens in a row of the map
+_LONGEST = 14  # characters of a token that are shown
+_FONTS = ("DejaVu Sans", "Noto Sans", "Noto Sans Arabic", "Noto Sans Hebrew", "Noto Sans Devanagari", "Noto Sans Thai")
+_FONTS += ("Noto Sans CJK JP", "Noto Sans CJK SC", "WenQuanYi Zen Hei", "Noto Emoji", "Symbola", "Unifont")
+_DATES = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
+
+
+def hsn_attention_figure(cases: Sequence[PostCase]) -> Figure:
+    """Draw posts as HSN's figures 5 and 6 do.
+
+    Over the picture: the attention of the text to its regions (s_img). In the map: the attention of the picture to the
+    tokens (s_sen), gamma (eq. 17; the mean over features), and the gold and predicted entities. Attention is coloured
+    from a post's smallest to its largest value; the numbers next to it are the values.
+
+    Args:
+        cases: posts with HSN's explanation, as `make_cases` returns them.
+    """
+    return _figure(cases, "orange: a post's smallest to largest attention; blue: gamma, 0 fusion to 1 text")
+
+
+def attention_map_figure(cases: Sequence[PostCase]) -> Figure:
+    """Draw posts as AGBAN's figure 6 does: a map of objects by tokens, and the picture with the objects' boxes.
+
+    Each cell is A of eq. 9, a token's attention to an object (for the released model, the mean over its glimpses),
+    coloured from 0 to the post's largest weight.
+
+    Args:
+        cases: posts with AGBAN's explanation, as `make_cases` returns them.
+    """
+    return _figure(cases, "orange: attention of a token to an object, 0 to the post's largest")
+
+
+def case_study_figure(cases: Sequence[PostCase]) -> Figure:
+    """Draw posts as AGBAN's figures 8 and 9 do: the picture and its objects, the gold and each system's entities.
+
+    Args:
+        cases: posts with the tags of the systems to compare.
+    """
+    return _figure(cases, "", numbers=False)
+
+
+def write_figure(figure: Figure, path: str | os.PathLike) -> list[str]:
+    """Write a figure as PNG, SVG or PDF, by the file's ending; the same figure gives the same bytes.
+
+    Args:
+        figure: a matplotlib figure.
+        path: the file.
+
+    Returns:
+        notes for the user: characters that no installed font has.
+    """
+    path = Path(path)
+    ending = path.suffix.lower()
+    with warnings.catch_warnings(record=True) as caught, matplotlib.rc_context({"svg.hashsalt": "mner"}):
+        warnings.simplefilter("always")
+        options = {"format": ending[1:], "dpi": 200, "metadata": _DATES.get(ending, {})}
+        try:
+            write_whole(path, lambda place: figure.savefig(place, **options))
+        except OSError as error:
+            raise InputError(f"cannot be written: {error.strerror or error}", path) from None
+    missing = {str(item.message) for item in caught if "missing from font" in str(item.message)}
+    return [f"{len(missing)} characters are in no installed font: boxes replace them"] if missing else []
+
+
+def _figure(cases: Sequence[PostCase], note: str, numbers: bool = True) -> Figure:
+    installed = {entry.name for entry in fontManager.ttflist}
+    family = [name for name in _FONTS if name in installed]
+    with matplotlib.rc_context({"font.family": family, "axes.linewidth": 0.5}):
+        maps = [case.columns if numbers else [] for case in cases]
+        lanes = [bool(case.post.tags) + len(case.predicted) for case in cases]
+        parts = [-(-min(len(case.post), MOST_TOKENS) // _PER_ROW) for case in cases]
+        heights = [
+            0.4 + max(1.9, count * (0.75 + 0.2 * (len(found) + lane)))
+            for found, lane, count in zip(maps, lanes, parts, strict=True)
+        ]
+        figure = Figure(figsize=(7.2, sum(heights) + 0.3), dpi=150, layout="constrained", facecolor="white")
+        panels = figure.subfigures(len(cases), 1, height_ratios=heights, squeeze=False)[:, 0]
+        for number, (panel, case, found) in enumerate(zip(panels, cases, maps, strict=True)):
+            title = f"({chr(97 + number % 26)}) {_shown(case.name, 60)}"
+            panel.suptitle(title, x=0.01, ha="left", fontsize=8.5, weight="bold", parse_math=False)
+            grid = panel.add_gridspec(parts[number], 2, width_ratios=(1, 2.6))
+            _draw_picture(panel.add_subplot(grid[:, 0]), case, not numbers)
+            for part in range(parts[number]):
+                tokens = range(part * _PER_ROW, min((part + 1) * _PER_ROW, len(case.post), MOST_TOKENS))
+                axes = panel.add_subplot(grid[part, 1])
+                _draw_tokens(axes, case, tokens, found)
+            if len(case.post) > MOST_TOKENS:
+                axes.set_xlabel(f"and {len(case.post) - MOST_TOKENS:,} more tokens", fontsize=7, color=GREY)
+        gold = "hollow, ×: not a gold entity" if any(case.post.tags for case in cases) else ""
+        figure.supxlabel("; ".join(filter(None, (note, gold))), fontsize=6.5, color=GREY)
+    return figure
+
+
+def _draw_picture(axes: Axes, case: PostCase, objects: bool) -> None:
+    """Draw the picture with the attention to its regions or the boxes of its objects, or why there is none."""
+    axes.set(xticks=[], yticks=[], anchor="N")
+    regions = case.explanation.get("region_attention")
+    if case.picture is None:
+        axes.set(xlim=(0, 1), ylim=(1, 0), aspect="equal")
+        axes.text(
+            0.5, 0.5, textwrap.fill(case.why_none, 24), ha="center", va="center", fontsize=7, color=GREY, zorder=4
+        )
+        width = height = 1.0
+    else:
+        width, height = case.picture.size
+        small = case.picture.convert("RGB")
+        small.thumbnail((640, 640))
+        axes.imshow(np.asarray(small), extent=(0, width, height, 0))
+    labels = []
+    if regions is not None:
+        grid = region_grid(regions)
+        share = shares(grid)
+        axes.imshow(
+            share, _COLOURS["heat"], alpha=0.75 * share, extent=(0, width, height, 0), interpolation="nearest", zorder=2
+        )
+        labels.append(f"regions {regions.min():.4f} to {regions.max():.4f}; uniform {1 / len(regions):.4f}")
+    elif case.picture is not None and case.objects.boxes is not None:
+        for number, (top, left, bottom, right) in enumerate(case.objects.boxes[: len(case.object_names)]):
+            colour = OBJECT_COLOURS[number % len(OBJECT_COLOURS)][0]
+            axes.add_patch(Rectangle((left, top), right - left, bottom - top, fill=False, edgecolor=colour, lw=1.3))
+            box = {"facecolor": colour, "edgecolor": "none", "pad": 1}
+            name = _shown(case.objects.name(number), 20)
+            axes.text(left, top, name, fontsize=6, color="white", va="top", bbox=box, clip_on=True, parse_math=False)
+    if objects:
+        labels.append(f"objects: {', '.join(case.object_names) or 'none'}")
+    axes.set_xlabel(textwrap.fill("\n".join(labels), 40), fontsize=6.5, color=GREY, parse_math=False)
+
+
+def _draw_tokens(axes: Axes, case: PostCase, tokens: range, rows: Sequence[Column]) -> None:
+    """Draw some tokens as columns: the rows' numbers, then a lane of entities for gold and each system."""
+    start, end = tokens.start, tokens.stop
+    for y, row in enumerate(rows):
+        colours = _COLOURS["gamma" if row.name == "gamma" else "heat"]
+        part = row.shares[None, start:end]
+        axes.imshow(part, colours, vmin=0, vmax=1, extent=(start, end, y + 1, y), aspect="auto")
+        for token in tokens:
+            colour = colours(float(row.shares[token]))
+            ink = "white" if np.dot(colour[:3], (0.299, 0.587, 0.114)) < 0.55 else "black"
+            text = f"{row.values[token]:.4f}".removeprefix("0")
+            axes.text(token + 0.5, y + 0.5, text, fontsize=5.5, color=ink, ha="center", va="center")
+    one = len(case.predicted) == 1
+    lanes = [("gold", case.spans(), None)] if case.post.tags else []
+    gold = case.spans() if case.post.tags else None
+    lanes += [("predicted" if one else name, case.spans(name), gold) for name in case.predicted]
+    for y, (_, spans, right) in enumerate(lanes, start=len(rows)):
+        for kind, first, last in sorted(spans, key=lambda span: span[1]):
+            left, width = max(first, start), min(last, end) - max(first, start)
+            if width <= 0:
+                continue
+            wrong, colour = right is not None and (kind, first, last) not in right, TYPE_COLOURS[type_number(kind)][0]
+            face = "white" if wrong else colour
+            axes.add_patch(
+                Rectangle((left + 0.05, y + 0.1), width - 0.1, 0.8, facecolor=face, edgecolor=colour, lw=0.8)
+            )
+            style = {"fontsize": 5.5, "weight": "bold", "color": colour if wrong else "white", "parse_math": False}
+            axes.text(left + width / 2, y + 0.5, f"× {kind}" if wrong else kind, ha="center", va="center", **style)
+    if case.attention is not None and not case.object_names and end >= min(len(case.post), MOST_TOKENS):
+        axes.set_xlabel("the model sees no object", fontsize=7, color=GREY)
+    axes.set(xlim=(start, start + _PER_ROW), ylim=(max(1, len(rows) + len(lanes)), 0))
+    if is_right_to_left(case.post.tokens):
+        axes.invert_xaxis()
+    texts = [_shown(case.post.tokens[token], _LONGEST) for token in tokens]
+    axes.set_xticks([token + 0.5 for token in tokens], texts, rotation=90, fontsize=7.5, parse_math=False)
+    names = [_shown(name, 18) for name in (*(row.name for row in rows), *(lane[0] for lane in lanes))]
+    axes.set_yticks(np.arange(len(names)) + 0.5, names, fontsize=7, color=GREY, parse_math=False)
+    axes.tick_params(length=0, labeltop=True, labelbottom=False)
+    axes.spines[:].set_visible(False)
+
+
+def _shown(text: str, most: int) -> str:
+    """A text of one line and at most so many characters."""
+    text = " ".join("".join(c if c.isprintable() else " " * c.isspace() for c in text).split()) or "␣"
+    return text if len(text) <= most else text[: most - 1] + "…"

@@ -1,0 +1,220 @@
+"""One post as HTML: entities with scores, the picture, attention and gate. Report, demo and notebooks use this view.
+
+The HTML needs no script and no other file. Pointing at a token, tapping it or selecting it with the arrow keys shows
+its attention: each token is a radio button with its numbers inside, which the style sheet lays over the picture.
+"""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import hashlib
+import io
+import os
+import re
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from PIL import Image
+
+import mner_keras
+from mner_keras.data.entities import entity_spans
+from mner_keras.data.pictured import with_pictures
+from mner_keras.files import write_whole
+from mner_keras.tagged_post import TaggedPost, as_post
+from mner_keras.views import case as rules
+from mner_keras.views.case import MOST_TOKENS, PostCase, is_right_to_left, make_cases, region_grid, shares
+from mner_keras.vision.extractors import load_extractor
+
+if TYPE_CHECKING:
+    from mner_keras.data.post import Post
+    from mner_keras.tagger import Tagger
+
+_SHOWN = 480  # pixels of a picture's longer side that a page keeps
+_SMALL = 256  # a picture of at most so many pixels is kept as it is
+
+
+@dataclasses.dataclass(frozen=True)
+class Piece:
+    """Consecutive tokens: an entity, or the tokens between two.
+
+    Args:
+        start: the first token.
+        end: the token after the last.
+        kind: the entity's type; empty between entities.
+        right: whether the tags to compare with contain the same entity.
+        score: the model's score of the entity, 0 to 1.
+    """
+
+    start: int
+    end: int
+    kind: str = ""
+    right: bool = True
+    score: float | None = None
+
+
+class PostView:
+    """Posts as HTML, shown by notebooks and saved as a self-contained page.
+
+    Args:
+        cases: the posts.
+    """
+
+    def __init__(self, cases: Sequence[PostCase]) -> None:
+        self.cases = list(cases)
+
+    def _repr_html_(self) -> str:
+        return f"<style>{style_sheet('post.css')}</style>" + "".join(map(post_html, self.cases))
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Write the posts as one HTML page that makes no requests."""
+        page = render("page.html.j2", title="Posts", style=style_sheet("post.css", "page.css"), cases=self.cases)
+        write_whole(Path(path), lambda place: place.write_text(page, encoding="utf-8"))
+
+
+def show(
+    model: Tagger,
+    posts: Sequence[Post | str | Sequence[str]],
+    features: Any = None,
+    pictures: Mapping[str, Any] | Sequence[Any] | None = None,
+) -> PostView:
+    """Tag posts and show them with their scores, pictures, attention and gate.
+
+    Args:
+        model: a model.
+        posts: posts, plain texts, or lists of tokens.
+        features: the store of the posts' pictures' features, or its path.
+        pictures: with `features`, paths or PIL images by image id, to be drawn. Without it, one path, PIL image or
+            `None` per post, which the model sees, too.
+
+    Returns:
+        a view that notebooks display and `save` writes as a page.
+
+    Example:
+
+    >>> mner_keras.show(model, ["Beautiful Benz in Los Angeles"], pictures=["benz.jpg"]).save("benz.html")
+    """
+    posts = [as_post(post) for post in posts]
+    if pictures is not None and not isinstance(pictures, Mapping):
+        if features is not None:
+            raise ValueError("`pictures` must be a mapping by image id if `features` is given. Received: a sequence")
+        posts, features = with_pictures(posts, pictures, load_extractor(model.preprocessor.visual))
+        pictures = features.pictures
+    return PostView(make_cases(model, posts, features, pictures))
+
+
+def tagged_html(tagged: TaggedPost) -> str:
+    """A tagged post as HTML: its entities with their scores."""
+    return PostView([PostCase(tagged.post, {"predicted": tagged.tags}, entities=tagged.entities)])._repr_html_()
+
+
+def post_html(case: PostCase) -> Markup:
+    """A post as HTML, without the style sheet `post.css`."""
+    return Markup(render("post.html.j2", case=case, view=_View(case)))
+
+
+def render(template: str, **values: Any) -> str:
+    """Fill a template of this package; all values are escaped."""
+    return _environment().get_template(template).render(**values)
+
+
+def style_sheet(*names: str) -> Markup:
+    """Style sheets of this package without comments and indents."""
+    colours = {"types": rules.TYPE_COLOURS, "objects": rules.OBJECT_COLOURS}
+    text = "\n".join(render(name, **colours) for name in names)
+    return Markup(re.sub(r"\n\s*", "\n", re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)).strip())
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("mner_keras.views"),
+        autoescape=lambda name: not name.endswith(".css"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals.update(post_html=post_html, type_number=rules.type_number, version=mner_keras.__version__)
+    return environment
+
+
+class _View:
+    """What the template reads of a case.
+
+    Attributes:
+        lanes: label and pieces, of the first system, then of the gold tags if they differ, then of other systems.
+        columns: the numbers of each token.
+        heat: how strongly to colour each token.
+        grid: weights and shares of the regions, `[rows, columns]`; `None` for objects.
+        boxes: left, top, width, height of each object in the picture.
+        size: width and height of the picture.
+    """
+
+    def __init__(self, case: PostCase) -> None:
+        self.case = case
+        self.direction = "rtl" if is_right_to_left(case.post.tokens) else "ltr"
+        self.tokens = case.post.tokens[:MOST_TOKENS]
+        self.more = len(case.post) - len(self.tokens)
+        self.lanes = self._make_lanes()
+        self.picture = None if case.picture is None else _data_uri(case.picture)
+        self.size = (300, 300) if case.picture is None else case.picture.size
+        self.columns = case.columns
+        self.grid = self.heat = None
+        if "region_attention" in case.explanation:
+            grid = region_grid(case.explanation["region_attention"])
+            self.grid = grid, shares(grid)
+            self.heat = self.columns[0].shares
+        elif self.columns:
+            self.heat = np.max([column.shares for column in self.columns], axis=0)
+        self.boxes: list[tuple[float, float, float, float]] = []
+        if self.grid is None and case.picture is not None and case.objects.boxes is not None:
+            corners = case.objects.boxes[: len(case.object_names)]
+            self.boxes = [(left, top, right - left, bottom - top) for top, left, bottom, right in corners.tolist()]
+        # Two posts of a page must not share one group of radio buttons.
+        key = repr((case.post, sorted(case.predicted.items()), [column.values.tobytes() for column in self.columns]))
+        self.key = "post-" + hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+
+    def _make_lanes(self) -> list[tuple[str, list[Piece]]]:
+        case = self.case
+        if not case.predicted:
+            return [("gold", self._cut(case.post.tags or (), None))]
+        first, *others = case.predicted
+        gold = case.post.tags
+        label = "predicted" if not others else first
+        if gold is None:
+            lanes = [(label, self._cut(case.predicted[first], None))]
+        elif case.spans() == case.spans(first):
+            lanes = [(f"gold and {label}", self._cut(case.predicted[first], None))]
+        else:
+            lanes = [(label, self._cut(case.predicted[first], case.spans()))]
+            lanes.append(("gold", self._cut(gold, case.spans(first))))
+        right = None if gold is None else case.spans()
+        return lanes + [(name, self._cut(case.predicted[name], right)) for name in others]
+
+    def _cut(self, tags: Sequence[str], others: set[tuple[str, int, int]] | None) -> list[Piece]:
+        """The shown tokens in pieces, cut at the ends of entities."""
+        scores = {(one.type, one.start, one.end): one.score for one in self.case.entities}
+        pieces, position, last = [], 0, len(self.tokens)
+        for span in entity_spans(tags):
+            kind, start, end = span
+            if start >= last:
+                break
+            if position < start:
+                pieces.append(Piece(position, start))
+            position = min(end, last)
+            pieces.append(Piece(start, position, kind, others is None or span in others, scores.get(span)))
+        return [*pieces, Piece(position, last)] if position < last else pieces
+
+
+def _data_uri(picture: Image.Image) -> str:
+    small = picture.convert("RGB")
+    small.thumbnail((_SHOWN, _SHOWN), Image.Resampling.BOX)
+    kind = "png" if max(picture.size) <= _SMALL else "jpeg"
+    stream = io.BytesIO()
+    small.save(stream, kind.upper(), quality=75, optimize=True)
+    return f"data:image/{kind};base64,{base64.b64encode(stream.getvalue()).decode()}"

@@ -1,0 +1,263 @@
+"""The report: tables, runs and the posts that they find hard, as one self-contained HTML page."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mner_keras.errors import InputError
+from mner_keras.papers import render as tables
+from mner_keras.papers.measured import MeasuredTable
+from mner_keras.papers.table_folder import PLAN, read_table
+from mner_keras.registry import find_model
+from mner_keras.run.run import CONFIG, PROVENANCE, Run
+from mner_keras.text import TaggerDataMissing
+from mner_keras.views import confusion
+from mner_keras.views.case import PostCase, make_cases, own_pictures
+from mner_keras.views.curves import curve_image, describe_curve, read_curves
+from mner_keras.views.post_view import render, style_sheet
+
+_PATHS = ("data", "features", "vectors")
+
+
+@dataclasses.dataclass(frozen=True)
+class HardPost:
+    """A post with a high loss.
+
+    Args:
+        number: its place in the test split, from 1.
+        loss: the negative log-likelihood of its gold tags, in nats.
+        case: the post with gold and predicted tags and the model's attention.
+    """
+
+    number: int
+    loss: float
+    case: PostCase
+
+
+@dataclasses.dataclass(frozen=True)
+class TablePart:
+    """A section of the page about a table.
+
+    Args:
+        key: the id of the section.
+        table: the table.
+        runs: the keys of the runs of each row.
+    """
+
+    key: str
+    table: MeasuredTable
+    runs: list[list[str]]
+
+    @property
+    def title(self) -> str:
+        return f"{self.table.table.paper.upper()}, table {self.table.table.number}"
+
+
+@dataclasses.dataclass(frozen=True)
+class RunPart:
+    """A section of the page about a run.
+
+    Args:
+        key: the id of the section.
+        title: the model and the seed; if two runs share these, the folder too.
+        run: the run.
+        listed: the tables that contain it: the table's section, its title, the line's name.
+        confusion: its entities by type.
+        charts: label, light image, dark image and description of each curve.
+        by_post: whether the losses in the charts are per post.
+        posts: the posts with the highest loss.
+        mean_loss: the mean loss over the test split.
+        no_posts: why there are no posts; empty if none were requested.
+    """
+
+    key: str
+    title: str
+    run: Run
+    listed: tuple[tuple[str, str, str], ...]
+    confusion: confusion.Confusion
+    charts: list[tuple[str, str, str, str]]
+    by_post: bool
+    posts: list[HardPost]
+    mean_loss: float
+    no_posts: str
+
+    @property
+    def summary(self) -> str:
+        return find_model(self.run.config.model).summary
+
+    @property
+    def provenance(self) -> list[tuple[str, str]]:
+        return list(_facts(self.run.provenance))
+
+    @property
+    def settings(self) -> list[tuple[str, str]]:
+        """The run's settings; files appear by name, because the page may be sent to others."""
+        values = {**dataclasses.asdict(self.run.config), **self.run.config.arguments}
+        del values["arguments"]
+        for name in _PATHS:
+            if values[name] and (name != "data" or Path(values[name]).is_absolute()):
+                values[name] = Path(values[name]).name
+        return list(_facts(values))
+
+
+def make_report(
+    places: Sequence[str | os.PathLike],
+    posts: int = 10,
+    pictures: Mapping[str, Path] | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> str:
+    """Return the report as one HTML page that makes no requests: its content security policy blocks them.
+
+    A run whose model, data or features are not available is shown without its posts, with the reason.
+
+    Args:
+        places: folders of finished runs and of tables; a table includes its runs.
+        posts: posts with the highest loss to show per run; with 0 no model is loaded.
+        pictures: the posts' pictures, paths by id; `None` for those in the runs' data.
+        progress: called with the number of runs that have been read, and of all.
+
+    Raises:
+        InputError: a place is neither a finished run nor a table, or its files are damaged.
+    """
+    measured, folders = _find_sources(places)
+    runs = [Run(folder) for folder in folders.values()]
+    keys = {folder: f"run-{number}" for number, folder in enumerate(folders, start=1)}
+    table_parts = []
+    for number, table in enumerate(measured, start=1):
+        rows = [[keys[folder.resolve()] for folder in row.runs] for row in table.rows]
+        table_parts.append(TablePart(f"table-{number}", table, rows))
+    run_parts = []
+    for number, (run, title) in enumerate(zip(runs, _titles(runs), strict=True)):
+        progress(number, len(runs))
+        run_parts.append(_run_part(run, keys[run.path.resolve()], title, table_parts, posts, pictures))
+    progress(len(runs), len(runs))
+    shown = [part.title.replace(", ", " ") for part in table_parts] or [part.title for part in run_parts[:3]]
+    more = 0 if table_parts else len(run_parts) - len(shown)
+    return render(
+        "report.html.j2",
+        title=", ".join(shown) + (f" and {more} more runs" if more else ""),
+        style=style_sheet("page.css", "post.css"),
+        tables=table_parts,
+        runs=run_parts,
+        best_f1=max((run.metrics["test"]["micro"]["f1"] for run in runs), default=0.0),
+        printed=tables,
+        names=confusion,
+    )
+
+
+def hardest_posts(run: Run, count: int, pictures: Mapping[str, Path] | None) -> tuple[list[HardPost], float]:
+    """Return the posts of the test split with the highest loss, and the mean loss over the split.
+
+    Args:
+        run: the run of a Keras model.
+        count: how many posts.
+        pictures: paths by image id; `None` for those in the run's data.
+
+    Raises:
+        InputError: the run's data, features or model are not available, or are not those of its predictions.
+    """
+    posts, scored = run.dataset["test"], run.predictions
+    if [(post.tokens, post.tags) for post in posts] != [(row.tokens, row.tags) for row in scored]:
+        raise InputError("expected the posts that the run was scored on, found others", run.dataset.path("test"))
+    losses = -run.model.log_likelihood(posts, run.store)
+    chosen = np.argsort(-losses, kind="stable")[:count]
+    pictures = own_pictures(run.dataset) if pictures is None else pictures
+    predicted = {run.name: [scored[number].predicted for number in chosen]}
+    cases = make_cases(run.model, [posts[number] for number in chosen], run.store, pictures, predicted)
+    pairs = zip(chosen, cases, strict=True)
+    return [HardPost(int(number) + 1, float(losses[number]), case) for number, case in pairs], float(losses.mean())
+
+
+def _find_sources(places: Sequence[str | os.PathLike]) -> tuple[list[MeasuredTable], dict[Path, Path]]:
+    """The tables among folders, and by resolved path the folders of the runs: the named ones and those of tables."""
+    found: dict[Path, MeasuredTable] = {}
+    runs: dict[Path, Path] = {}
+    for place in map(Path, places):
+        if not place.is_dir():
+            what = "a file" if place.exists() else "no such thing"
+            raise InputError(f"expected the folder of a run or of a table, found {what}", place)
+        if (place / PLAN).is_file():
+            table = found.setdefault(place.resolve(), read_table(place))
+            for run in (run for row in table.rows for run in row.runs):
+                runs.setdefault(run.resolve(), run)
+        elif (place / PROVENANCE).is_file():
+            runs.setdefault(place.resolve(), place)
+        else:
+            what = f"a run without {PROVENANCE}, which is not finished" if (place / CONFIG).is_file() else "neither"
+            raise InputError(f"expected the folder of a finished run or of a table ({PLAN}), found {what}", place)
+    return list(found.values()), runs
+
+
+def _run_part(
+    run: Run,
+    key: str,
+    title: str,
+    table_parts: Sequence[TablePart],
+    count: int,
+    pictures: Mapping[str, Path] | None,
+) -> RunPart:
+    run.metrics, run.provenance  # noqa: B018 - damaged files are errors; missing models, data or features are not
+    posts, mean, reason, batches = [], 0.0, "", None
+    if not find_model(run.config.model).is_keras:
+        reason = "This system is not a Keras model with a CRF layer: its posts have no such loss."
+    else:
+        try:
+            batches = run.posts_per_batch()
+            if count:
+                posts, mean = hardest_posts(run, count, pictures)
+        except (InputError, OSError, TaggerDataMissing) as error:
+            reason = f"Not computed: {_without_folders(str(error))}"
+    charts = []
+    for name, curve in read_curves(run.history, batches or (1.0, 1.0)).items():
+        label = "F1" if name == "f1" else name.replace("_", " ").replace("crf", "CRF")
+        charts.append((label, curve_image(label, curve), curve_image(label, curve, dark=True), describe_curve(curve)))
+    listed = tuple(
+        (part.key, part.title, name)
+        for part in table_parts
+        for name, runs in zip(part.table.names, part.runs, strict=True)
+        if key in runs
+    )
+    counts = confusion.count_confusion((row.tags, row.predicted) for row in run.predictions)
+    return RunPart(key, title, run, listed, counts, charts, batches is not None, posts, mean, reason)
+
+
+def _titles(runs: Sequence[Run]) -> list[str]:
+    names = []
+    for run in runs:
+        seed = run.provenance.get("seed")
+        names.append(run.config.model if seed is None else f"{run.config.model}, seed {seed}")
+    return [
+        f"{name} ({run.path.resolve().name})" if names.count(name) > 1 else name
+        for name, run in zip(names, runs, strict=True)
+    ]
+
+
+def _facts(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
+    """Nested JSON as terms and their descriptions."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _facts(inner, f"{name} {key}".strip().replace("_", " "))
+    else:
+        yield name, _text(value)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(_text, value)) or "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if value is None or value == "":
+        return "none"
+    return f"{value:,}" if isinstance(value, int) and value >= 10_000 else str(value)
+
+
+def _without_folders(message: str) -> str:
+    """A message with file names in place of absolute paths, because the page may be sent to others."""
+    return re.sub(r"(?<![\w.~-])/(?:[^\s:,'\"]*/)?([^\s:,'\"/]+)", r"\1", message)

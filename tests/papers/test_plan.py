@@ -1,0 +1,139 @@
+"""What a table takes to train: a run per row and seed, shared where it is the same."""
+
+import dataclasses
+
+import h5py
+import numpy as np
+import pytest
+
+from mner_keras import registry
+from mner_keras.data import load_dataset
+from mner_keras.errors import InputError
+from mner_keras.papers import find_table, load_published
+from mner_keras.papers.plan import Setting, fast_settings, make_plan, run_name
+from mner_keras.papers.published import PAPERS
+from mner_keras.registry import find_model
+from mner_keras.run.config import RunConfig
+
+RESULTS = [table for paper in PAPERS for table in load_published(paper).tables if table.kind == "results"]
+
+
+def plan(table, setting, out="out", rows=()):
+    return make_plan(table, setting, load_dataset(setting.data), out, rows).runs
+
+
+def write_store(path, kind):
+    with h5py.File(path, "w") as file:
+        file.attrs["kind"] = kind
+        file["1"] = np.zeros((2, 3), "float32")
+    return str(path)
+
+
+@pytest.mark.parametrize("table", RESULTS, ids=lambda table: f"{table.paper} {table.number}")
+def test_every_row_of_every_table_has_a_run_with_its_registry_entry(table):
+    runs = plan(table, Setting(seeds=2))
+    assert {(run.row.key, run.seed) for run in runs} == {(row.key, seed) for row in table.rows for seed in (1, 2)}
+    assert all(run.entry is find_model(run.row.model) for run in runs)
+    assert table.reference["row"] in {row.key for row in table.rows}
+
+
+def test_a_row_whose_extra_is_missing_is_noted_and_skipped(monkeypatch):
+    monkeypatch.setattr(registry, "EXTRA_MODULES", {"bert": ("no_such_module",), "crf": ()})
+    found = make_plan(find_table("agban", 3), Setting(), load_dataset("sample"), "out", ["bert-ner", "t-ner"])
+    assert [run.row.key for run in found.runs] == ["t-ner"]
+    assert found.skipped == ("BERT-NER: skipped, needs no_such_module (pip install 'mner-keras[bert]')",)
+
+
+def test_the_papers_budget_is_each_systems_own():
+    for run in plan(find_table("agban", 3), Setting(fast=False)):
+        training = run.entry.training
+        assert run.config.epochs == training.epochs
+        if training.optimizer is not None:
+            assert (run.config.optimizer, run.config.learning_rate) == (training.optimizer, training.learning_rate)
+        assert run.config.transductive == (run.entry.settings is None)
+
+
+def test_the_fast_budget():
+    hsn = fast_settings(find_model("hsn"), 4000)
+    assert (hsn["optimizer"], hsn["learning_rate"], hsn["epochs"]) == ("adam", 0.003, 4)
+    assert fast_settings(find_model("hsn"), 600)["epochs"] == 8
+    assert fast_settings(find_model("stanford-ner-like"), 600) == {"epochs": 50}
+    assert "optimizer" not in fast_settings(find_model("bert-ner"), 600)
+
+
+def test_tables_share_the_runs_that_are_the_same():
+    folders = {
+        (paper, number, run.row.key): run.folder
+        for paper, number in (("agban", 3), ("agban", 5), ("agban", 6), ("hsn", 3), ("hsn", 5))
+        for run in plan(find_table(paper, number), Setting())
+    }
+    agban = folders["agban", 3, "agban"]
+    assert folders["agban", 5, "yes"] == folders["agban", 6, "top-3"] == agban
+    assert folders["agban", 5, "no"] != agban
+    assert folders["hsn", 5, "hsn"] == folders["hsn", 3, "hsn-crawl"] == folders["hsn", 3, "hsn-twitter"]
+    runs = plan(find_table("agban", 3), Setting(seeds=3), rows=["stanford-ner", "agban"])
+    assert len({run.folder for run in runs if run.row.key == "stanford-ner"}) == 1
+    assert len({run.folder for run in runs if run.row.key == "agban"}) == 3
+
+
+def test_features_and_vectors_go_to_the_systems_that_read_them(tmp_path):
+    for name in ("t.txt", "c.txt"):
+        (tmp_path / name).touch()
+    features = {kind: write_store(tmp_path / f"{kind}.h5", kind) for kind in ("regions", "objects")}
+    vectors = {"twitter": str(tmp_path / "t.txt"), "": str(tmp_path / "c.txt")}
+    setting = Setting(features=features, vectors=vectors)
+    agban = {run.row.key: run.config for run in plan(find_table("agban", 3), setting)}
+    assert agban["vam"].features == features["regions"]
+    assert agban["agban"].features == features["objects"]
+    assert agban["cnn-bilstm-crf"].features == ""
+    hsn = {run.row.key: run.config for run in plan(find_table("hsn", 3), setting)}
+    assert hsn["hsn-twitter"].vectors == vectors["twitter"]
+    assert hsn["hsn-crawl"].vectors == vectors[""]
+    # Without pictures HSN still needs the store, whose blank picture it sees.
+    (run,) = plan(find_table("hsn", 5), setting, rows=["hsn-without-vf"])
+    assert (run.config.features, run.visual) == (features["regions"], None)
+
+
+def test_arguments_reach_their_model_and_the_rows_own_come_first():
+    setting = Setting(arguments={"agban": {"num_objects": 4, "rank": 7}, "hsn": {"gate": "feature"}})
+    for run in plan(find_table("agban", 6), setting):
+        assert run.config.arguments["rank"] == 7
+        assert run.config.arguments.get("num_objects", 3) == int(run.row.key[-1])
+    # An argument that undoes what the name stands for is kept.
+    setting = Setting(arguments={"agban-gban": {"adversarial": True, "gate": True}})
+    (run,) = plan(find_table("agban", 3), setting, rows=["agban-gban"])
+    assert run.config.arguments == {"adversarial": True}
+
+
+def test_rows_are_chosen_by_key_or_model():
+    table = find_table("agban", 4)
+    assert [row.key for row in table.choose_rows(["agban-precision"])] == ["agban-precision"]
+    assert [row.key for row in table.choose_rows(["t-ner-like"])] == ["t-ner"]
+    assert table.choose_rows([]) == table.rows
+
+
+def test_a_folders_name_tells_configurations_apart_and_not_seeds():
+    a, b = RunConfig.for_model("hsn"), RunConfig.for_model("hsn", epochs=7)
+    assert run_name(a) != run_name(b)
+    assert run_name(a).removesuffix("-seed1") == run_name(dataclasses.replace(a, seed=12)).removesuffix("-seed12")
+
+
+@pytest.mark.parametrize(
+    ("setting", "rows", "message"),
+    [
+        (Setting(), ["hsn-without-fv"], "expected a row of hsn's table 5 .* Did you mean 'hsn-without-vf'"),
+        (Setting(features={"regions": "no.h5"}), [], "no.h5: expected a store of regions"),
+        (Setting(vectors={"": "no.txt"}), [], "no.txt: expected a file of word vectors"),
+        (Setting(precision="half"), [], "`precision` must be one of"),
+        (Setting(arguments={"hsn": {"gat": "feature"}}), [], "an argument of HSN .* Did you mean 'gate'"),
+    ],
+)
+def test_what_cannot_be_planned(setting, rows, message):
+    with pytest.raises(InputError, match=message):
+        plan(find_table("hsn", 5), setting, rows=rows)
+
+
+def test_a_store_of_the_wrong_kind_is_refused(tmp_path):
+    store = write_store(tmp_path / "o.h5", "objects")
+    with pytest.raises(InputError, match="expected a store of regions, found one of objects"):
+        plan(find_table("hsn", 5), Setting(features={"regions": store}))

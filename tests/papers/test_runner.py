@@ -1,0 +1,175 @@
+"""Runs as processes: none twice, none that takes the others with it."""
+
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from mner_keras.data import load_dataset
+from mner_keras.errors import InputError
+from mner_keras.papers import find_table, runner
+from mner_keras.papers.plan import Setting, make_plan
+
+# Stands in for `mner train CONFIG --out FOLDER --resume`: notes that it ran, and ends as a file beside the runs says.
+STUB = """
+import os, pathlib, signal, sys, time
+folder = pathlib.Path(sys.argv[sys.argv.index("--out") + 1])
+with open(folder.parent / "started", "a") as file:
+    file.write(f"{folder.name} {os.getpid()}\\n")
+wish = folder.parent / (folder.name + ".wish")
+wish = wish.read_text() if wish.exists() else "finish"
+print("epoch 1")
+if wish == "diverge":
+    print("error: the loss of epoch 2 is nan: training diverged", flush=True)
+    sys.exit(3)
+if wish == "fail":
+    print("error: a feature CRF needs python-crfsuite")
+    sys.exit(2)
+if wish == "crash":
+    os.kill(os.getpid(), signal.SIGKILL)
+if wish == "wait":
+    try:
+        (folder / "waiting").touch()
+        time.sleep(60)
+    except KeyboardInterrupt:
+        (folder / "interrupted").touch()
+        sys.exit(130)
+(folder / "provenance.json").write_text("{}")
+"""
+
+
+@pytest.fixture
+def runs(tmp_path, monkeypatch):
+    (tmp_path / "stub.py").write_text(STUB)
+    monkeypatch.setattr(runner, "COMMAND", (sys.executable, str(tmp_path / "stub.py")))
+    return make_plan(find_table("hsn", 5), Setting(), load_dataset("sample"), tmp_path).runs
+
+
+def wish(run, text):
+    run.folder.parent.mkdir(exist_ok=True)
+    (run.folder.parent / f"{run.folder.name}.wish").write_text(text)
+
+
+def started(runs):
+    path = runs[0].folder.parent / "started"
+    return [line.split()[0] for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def test_every_run_is_trained_once_and_in_order(runs):
+    outcomes = runner.run_all(runs)
+    assert {outcome.state for outcome in outcomes.values()} == {"finished"}
+    assert started(runs) == [run.folder.name for run in runs]
+    assert runner.run_all(runs).keys() == outcomes.keys()
+    assert len(started(runs)) == len(runs)
+
+
+def test_the_others_go_on_when_runs_diverge_fail_or_crash(runs):
+    for run, what in zip(runs, ("diverge", "fail", "crash"), strict=False):
+        wish(run, what)
+    lines = []
+    outcomes = runner.run_all(runs, report=lines.append)
+    found = [outcomes[run.folder] for run in runs]
+    assert [outcome.state for outcome in found] == ["diverged", "failed", "failed", "finished", "finished"]
+    assert found[0].message == "the loss of epoch 2 is nan: training diverged"
+    assert found[1].message.startswith("a feature CRF needs python-crfsuite (")
+    assert found[2].message.startswith("ended by SIGKILL")
+    assert any("diverged after" in line for line in lines)
+
+
+def test_what_diverged_is_not_tried_again_and_what_failed_is(runs):
+    wish(runs[0], "diverge")
+    wish(runs[1], "fail")
+    runner.run_all(runs[:2])
+    (runs[1].folder.parent / f"{runs[1].folder.name}.wish").unlink()
+    outcomes = runner.run_all(runs[:2])
+    assert [outcomes[run.folder].state for run in runs[:2]] == ["diverged", "finished"]
+    assert started(runs).count(runs[0].folder.name) == 1
+
+
+def test_as_many_at_once_as_asked(runs):
+    for run in runs[:2]:
+        wish(run, "wait")
+    thread = threading.Thread(target=lambda: runner.run_all(runs[:2], jobs=2), daemon=True)
+    thread.start()
+    deadline = time.monotonic() + 60
+    while len(started(runs)) < 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    for line in (runs[0].folder.parent / "started").read_text().splitlines():
+        os.kill(int(line.split()[1]), signal.SIGKILL)
+    thread.join(20)
+    assert not thread.is_alive()
+
+
+@pytest.fixture
+def hears_interrupts():
+    """A test run in a shell's background ignores SIGINT, and what it starts would do so too."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("hears_interrupts")
+def test_an_interrupt_ends_the_processes_politely_and_the_run_goes_on_later(runs):
+    wish(runs[0], "wait")
+
+    def report(line):
+        # The interrupt of the keyboard comes while a run is under way.
+        raise_when_started.append(line)
+        if len(raise_when_started) == 2:
+            raise KeyboardInterrupt
+
+    raise_when_started = []
+    wish(runs[1], "finish")
+    with pytest.raises(KeyboardInterrupt):
+        runner.run_all(runs[:2], jobs=2, report=_after(runs[0].folder / "waiting", report))
+    assert (runs[0].folder / "interrupted").exists()
+    assert runner.begun(runs[0].folder)
+    (runs[0].folder.parent / f"{runs[0].folder.name}.wish").unlink()
+    assert runner.run_all(runs[:1])[runs[0].folder].state == "finished"
+    assert not runner.begun(runs[0].folder)
+
+
+def _after(sign, report):
+    """Wait until the stub that waits has begun to, before the second report."""
+
+    def wait(line):
+        if "[2/2]" in line:
+            deadline = time.monotonic() + 60
+            while not sign.exists() and time.monotonic() < deadline:
+                time.sleep(0.05)
+        report(line)
+
+    return wait
+
+
+def test_a_folder_of_another_configuration_is_refused(runs):
+    run = runs[0]
+    run.folder.mkdir(parents=True)
+    dataclasses.replace(run.config, epochs=99).save(run.folder / "config.toml")
+    with pytest.raises(InputError, match=r"config.toml: expected the configuration of this table's run, found another"):
+        runner.run_all([run])
+
+
+def test_a_run_that_another_table_finished_meanwhile_is_not_repeated(runs):
+    run, other = runs[:2]
+
+    def report(line):
+        if "training" in line:
+            (other.folder / "provenance.json").write_text("{}")
+
+    assert runner.run_all([run, other], report=report)[other.folder].state == "finished"
+    assert started(runs) == [run.folder.name]
+
+
+def test_the_command_is_this_pythons_mner(tmp_path):
+    done = subprocess.run([*runner.COMMAND, "--help"], capture_output=True, text=True)
+    assert done.returncode == 0
+    assert "mner" in done.stdout
+    assert Path(runner.COMMAND[0]) == Path(sys.executable)
