@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from mner_keras.papers.published import OVERALL, Column, PublishedTable, TableRo
 from mner_keras.papers.runner import Outcome, outcome_of
 from mner_keras.papers.statistics import Comparison, compare
 from mner_keras.registry import find_model
+from mner_keras.run.arguments import free_arguments
 from mner_keras.run.run import Run
 from mner_keras.run.scores import SCHEME, SCHEMES, entity_scores
 
@@ -91,7 +91,7 @@ def count_table(table: PublishedTable, data: Dataset) -> MeasuredTable:
         InputError: a file of the data set is missing or malformed.
     """
     report, identity = check_dataset(data), identify_dataset(data)
-    part = "Real-world" if "real-world" in identity.name else "Twitter"
+    part = "Real-world" if identity.name == "real-world" else "Twitter"
     rows, notes = [], []
     for row in table.rows:
         cells = []
@@ -118,14 +118,15 @@ def count_table(table: PublishedTable, data: Dataset) -> MeasuredTable:
 def settings_table(table: PublishedTable) -> MeasuredTable:
     """Build a table of settings next to the defaults of the paper's model."""
     entry = find_model(table.paper)
-    parameters = inspect.signature(entry.load_class().__init__).parameters
+    arguments = free_arguments(entry.load_class())
     rows = []
     for row in table.rows:
         where, _, name = (row.setting or "").partition(".")
         # The number of tags follows from the data; the papers' four types make nine.
-        default = {"training": lambda n: getattr(entry.training, n), "model": lambda n: parameters[n].default}
+        default = {"training": lambda n: getattr(entry.training, n), "model": lambda n: arguments[n]}
         value = default.get(where, lambda n: 9)(name)
-        rows.append(MeasuredRow(row, (Cell(table.number_at(row, table.columns[0]), (float(value),)),)))
+        values = () if value is None else (float(value),)
+        rows.append(MeasuredRow(row, (Cell(table.number_at(row, table.columns[0]), values),)))
     return MeasuredTable(
         table=table,
         columns=("value",),

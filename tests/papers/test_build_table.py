@@ -211,8 +211,8 @@ def test_runs_of_several_backends_are_told(data, tmp_path):
 def test_data_sets_are_recognised_by_posts_and_entities(data):
     assert identify_dataset(load_dataset("sample")).name == "other"
     assert identify_dataset(load_dataset(data)).description.endswith("none of the papers' data sets")
-    real, like = (DataIdentity(name, "", {}) for name in ("real-world", "like-real-world"))
-    assert real.comparable(find_table("hsn", 4)) and like.comparable(find_table("hsn", 4))
+    real = DataIdentity("real-world", "", {})
+    assert real.comparable(find_table("hsn", 4))
     assert not real.comparable(TABLE) and not DataIdentity("umt", "", {}).comparable(find_table("hsn", 4))
 
 
@@ -367,7 +367,10 @@ def test_the_sample_corpus_is_counted_and_not_compared():
 @pytest.mark.parametrize("paper", ["hsn", "agban"])
 def test_the_defaults_are_those_of_the_settings_tables(paper):
     measured = settings_table(find_table(paper, 2))
-    assert [cell.difference for row in measured.rows for cell in row.cells] == [0] * len(measured.rows)
+    differences = {row.row.key: cell.difference for row in measured.rows for cell in row.cells}
+    # The width of the word vectors follows the vectors.
+    assert differences.pop("word-embedding", None) is None
+    assert set(differences.values()) == {0}
     assert "| default |" in to_markdown(measured)
 
 
