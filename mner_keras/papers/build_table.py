@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mner_keras.data.check import check_dataset
-from mner_keras.data.datasets import Dataset
+from mner_keras.data.datasets import Dataset, load_dataset
 from mner_keras.papers.identify_dataset import identify_dataset
 from mner_keras.papers.measured import Cell, MeasuredRow, MeasuredTable
 from mner_keras.papers.plan import Plan, RowRun
@@ -118,15 +118,18 @@ def count_table(table: PublishedTable, data: Dataset) -> MeasuredTable:
 def settings_table(table: PublishedTable) -> MeasuredTable:
     """Build a table of settings next to the defaults of the paper's model."""
     entry = find_model(table.paper)
-    arguments = free_arguments(entry.load_class())
+    model_class = entry.load_class()
+    defaults = free_arguments(model_class)
+    # The width of the word vectors is that of the pretrained ones, where there are any.
+    preprocessor = model_class.fit_preprocessor(load_dataset("sample")["train"])
+    defaults["word_dim"] = model_class(preprocessor).get_layer("word_embedding").dim
     rows = []
     for row in table.rows:
         where, _, name = (row.setting or "").partition(".")
         # The number of tags follows from the data; the papers' four types make nine.
-        default = {"training": lambda n: getattr(entry.training, n), "model": lambda n: arguments[n]}
+        default = {"training": lambda n: getattr(entry.training, n), "model": defaults.get}
         value = default.get(where, lambda n: 9)(name)
-        values = () if value is None else (float(value),)
-        rows.append(MeasuredRow(row, (Cell(table.number_at(row, table.columns[0]), values),)))
+        rows.append(MeasuredRow(row, (Cell(table.number_at(row, table.columns[0]), (float(value),)),)))
     return MeasuredTable(
         table=table,
         columns=("value",),

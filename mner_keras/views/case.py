@@ -49,6 +49,21 @@ OBJECT_COLOURS = (
 
 
 @dataclasses.dataclass(frozen=True)
+class Column:
+    """A number for each token.
+
+    Args:
+        name: a heading.
+        values: `[n]`.
+        shares: how strongly to colour them, `[n]`, 0 to 1.
+    """
+
+    name: str
+    values: np.ndarray
+    shares: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
 class PostCase:
     """A post, the tags that systems give it, and what a model attended to.
 
@@ -84,6 +99,21 @@ class PostCase:
     def gamma(self) -> np.ndarray | None:
         """HSN's gate, `[n]`, the mean over features: 1 for the text alone, 0 for its fusion with the picture."""
         return self.explanation["gamma"].mean(axis=-1) if "gamma" in self.explanation else None
+
+    @property
+    def columns(self) -> list[Column]:
+        """The numbers of the tokens: HSN's attention and gamma, or the attention to each object.
+
+        HSN's attention is coloured from the post's smallest to its largest value, AGBAN's from 0 to the largest one.
+        """
+        found = self.explanation.get("token_attention")
+        if found is not None:
+            gamma = [] if self.gamma is None else [Column("gamma", self.gamma, self.gamma)]
+            return [Column("attention", found, shares(found)), *gamma]
+        if self.attention is None:
+            return []
+        strength = shares(self.attention, low=0.0)
+        return [Column(name, self.attention[:, k], strength[:, k]) for k, name in enumerate(self.object_names)]
 
     @property
     def object_names(self) -> list[str]:

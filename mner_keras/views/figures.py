@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import textwrap
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib
@@ -23,6 +22,7 @@ from mner_keras.views.case import (
     MOST_TOKENS,
     OBJECT_COLOURS,
     TYPE_COLOURS,
+    Column,
     PostCase,
     is_right_to_left,
     region_grid,
@@ -43,25 +43,6 @@ _FONTS += ("Noto Sans CJK JP", "Noto Sans CJK SC", "WenQuanYi Zen Hei", "Noto Em
 _DATES = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
 
 
-@dataclasses.dataclass(frozen=True)
-class Row:
-    """A row of the map: a number per token.
-
-    Args:
-        label: a heading.
-        values: `[n]`, printed in the cells.
-        shares: how strongly to colour the cells, `[n]`, 0 to 1.
-        colours: `"heat"` or `"gamma"`.
-        digits: decimals that are printed.
-    """
-
-    label: str
-    values: np.ndarray
-    shares: np.ndarray
-    colours: str = "heat"
-    digits: int = 2
-
-
 def hsn_attention_figure(cases: Sequence[PostCase]) -> Figure:
     """Draw posts as HSN's figures 5 and 6 do.
 
@@ -72,13 +53,7 @@ def hsn_attention_figure(cases: Sequence[PostCase]) -> Figure:
     Args:
         cases: posts with HSN's explanation, as `make_cases` returns them.
     """
-
-    def rows(case: PostCase) -> list[Row]:
-        attention = case.explanation["token_attention"]
-        found = [Row("attention", attention, shares(attention), digits=4)]
-        return found if case.gamma is None else [*found, Row("gamma", case.gamma, case.gamma, "gamma")]
-
-    return _figure(cases, rows, "orange: a post's smallest to largest attention; blue: gamma, 0 fusion to 1 text")
+    return _figure(cases, "orange: a post's smallest to largest attention; blue: gamma, 0 fusion to 1 text")
 
 
 def attention_map_figure(cases: Sequence[PostCase]) -> Figure:
@@ -90,13 +65,7 @@ def attention_map_figure(cases: Sequence[PostCase]) -> Figure:
     Args:
         cases: posts with AGBAN's explanation, as `make_cases` returns them.
     """
-
-    def rows(case: PostCase) -> list[Row]:
-        attention, names = case.attention, case.object_names
-        share = shares(attention, low=0.0)
-        return [Row(name, attention[:, k], share[:, k], digits=3) for k, name in enumerate(names)]
-
-    return _figure(cases, rows, "orange: attention of a token to an object, 0 to the post's largest")
+    return _figure(cases, "orange: attention of a token to an object, 0 to the post's largest")
 
 
 def case_study_figure(cases: Sequence[PostCase]) -> Figure:
@@ -105,7 +74,7 @@ def case_study_figure(cases: Sequence[PostCase]) -> Figure:
     Args:
         cases: posts with the tags of the systems to compare.
     """
-    return _figure(cases, lambda case: [], "", objects=True)
+    return _figure(cases, "", numbers=False)
 
 
 def write_figure(figure: Figure, path: str | os.PathLike) -> list[str]:
@@ -131,13 +100,11 @@ def write_figure(figure: Figure, path: str | os.PathLike) -> list[str]:
     return [f"{len(missing)} characters are in no installed font: boxes replace them"] if missing else []
 
 
-def _figure(
-    cases: Sequence[PostCase], rows: Callable[[PostCase], list[Row]], note: str, objects: bool = False
-) -> Figure:
+def _figure(cases: Sequence[PostCase], note: str, numbers: bool = True) -> Figure:
     installed = {entry.name for entry in fontManager.ttflist}
     family = [name for name in _FONTS if name in installed]
     with matplotlib.rc_context({"font.family": family, "axes.linewidth": 0.5}):
-        maps = [rows(case) for case in cases]
+        maps = [case.columns if numbers else [] for case in cases]
         lanes = [bool(case.post.tags) + len(case.predicted) for case in cases]
         parts = [-(-min(len(case.post), MOST_TOKENS) // _PER_ROW) for case in cases]
         heights = [
@@ -150,7 +117,7 @@ def _figure(
             title = f"({chr(97 + number % 26)}) {_shown(case.name, 60)}"
             panel.suptitle(title, x=0.01, ha="left", fontsize=8.5, weight="bold", parse_math=False)
             grid = panel.add_gridspec(parts[number], 2, width_ratios=(1, 2.6))
-            _draw_picture(panel.add_subplot(grid[:, 0]), case, objects)
+            _draw_picture(panel.add_subplot(grid[:, 0]), case, not numbers)
             for part in range(parts[number]):
                 tokens = range(part * _PER_ROW, min((part + 1) * _PER_ROW, len(case.post), MOST_TOKENS))
                 axes = panel.add_subplot(grid[part, 1])
@@ -197,16 +164,17 @@ def _draw_picture(axes: Axes, case: PostCase, objects: bool) -> None:
     axes.set_xlabel(textwrap.fill("\n".join(labels), 40), fontsize=6.5, color=GREY, parse_math=False)
 
 
-def _draw_tokens(axes: Axes, case: PostCase, tokens: range, rows: Sequence[Row]) -> None:
+def _draw_tokens(axes: Axes, case: PostCase, tokens: range, rows: Sequence[Column]) -> None:
     """Draw some tokens as columns: the rows' numbers, then a lane of entities for gold and each system."""
     start, end = tokens.start, tokens.stop
     for y, row in enumerate(rows):
+        colours = _COLOURS["gamma" if row.name == "gamma" else "heat"]
         part = row.shares[None, start:end]
-        axes.imshow(part, _COLOURS[row.colours], vmin=0, vmax=1, extent=(start, end, y + 1, y), aspect="auto")
+        axes.imshow(part, colours, vmin=0, vmax=1, extent=(start, end, y + 1, y), aspect="auto")
         for token in tokens:
-            colour = _COLOURS[row.colours](float(row.shares[token]))
+            colour = colours(float(row.shares[token]))
             ink = "white" if np.dot(colour[:3], (0.299, 0.587, 0.114)) < 0.55 else "black"
-            text = f"{row.values[token]:.{row.digits}f}".removeprefix("0")
+            text = f"{row.values[token]:.4f}".removeprefix("0")
             axes.text(token + 0.5, y + 0.5, text, fontsize=5.5, color=ink, ha="center", va="center")
     one = len(case.predicted) == 1
     lanes = [("gold", case.spans(), None)] if case.post.tags else []
@@ -231,7 +199,7 @@ def _draw_tokens(axes: Axes, case: PostCase, tokens: range, rows: Sequence[Row])
         axes.invert_xaxis()
     texts = [_shown(case.post.tokens[token], _LONGEST) for token in tokens]
     axes.set_xticks([token + 0.5 for token in tokens], texts, rotation=90, fontsize=7.5, parse_math=False)
-    names = [_shown(name, 18) for name in (*(row.label for row in rows), *(lane[0] for lane in lanes))]
+    names = [_shown(name, 18) for name in (*(row.name for row in rows), *(lane[0] for lane in lanes))]
     axes.set_yticks(np.arange(len(names)) + 0.5, names, fontsize=7, color=GREY, parse_math=False)
     axes.tick_params(length=0, labeltop=True, labelbottom=False)
     axes.spines[:].set_visible(False)

@@ -40,21 +40,6 @@ _SMALL = 256  # a picture of at most so many pixels is kept as it is
 
 
 @dataclasses.dataclass(frozen=True)
-class Column:
-    """A number for each token.
-
-    Args:
-        name: a heading.
-        values: `[n]`.
-        shares: how strongly to colour them, `[n]`, 0 to 1.
-    """
-
-    name: str
-    values: np.ndarray
-    shares: np.ndarray
-
-
-@dataclasses.dataclass(frozen=True)
 class Piece:
     """Consecutive tokens: an entity, or the tokens between two.
 
@@ -178,22 +163,15 @@ class _View:
         self.lanes = self._make_lanes()
         self.picture = None if case.picture is None else _data_uri(case.picture)
         self.size = (300, 300) if case.picture is None else case.picture.size
+        self.columns = case.columns
         self.grid = self.heat = None
-        self.columns: list[Column] = []
-        self.boxes: list[tuple[float, float, float, float]] = []
         if "region_attention" in case.explanation:
             grid = region_grid(case.explanation["region_attention"])
             self.grid = grid, shares(grid)
-            attention = case.explanation["token_attention"]
-            self.columns.append(Column("attention", attention, shares(attention)))
             self.heat = self.columns[0].shares
-            if case.gamma is not None:
-                self.columns.append(Column("gamma", case.gamma, case.gamma))
-        elif case.attention is not None and case.attention.shape[1]:
-            attention, share = case.attention, shares(case.attention, low=0.0)
-            names = case.object_names
-            self.columns = [Column(names[k], attention[:, k], share[:, k]) for k in range(len(names))]
-            self.heat = share.max(axis=1)
+        elif self.columns:
+            self.heat = np.max([column.shares for column in self.columns], axis=0)
+        self.boxes: list[tuple[float, float, float, float]] = []
         if self.grid is None and case.picture is not None and case.objects.boxes is not None:
             corners = case.objects.boxes[: len(case.object_names)]
             self.boxes = [(left, top, right - left, bottom - top) for top, left, bottom, right in corners.tolist()]

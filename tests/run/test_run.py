@@ -11,8 +11,8 @@ from mner_keras.run.config import RunConfig
 from mner_keras.run.run import Run
 from mner_keras.vision.visual_input import VisualInput
 
-SEEING = VisualInput("objects", 3, 8, extractor="tiles")
-BLIND = dataclasses.replace(SEEING, pictures=False)
+HASHED = VisualInput("objects", 3, 8, extractor="tiles")
+BLIND = dataclasses.replace(HASHED, pictures=False)
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def folder(tmp_path):
     return tmp_path
 
 
-def opened(folder, visual=SEEING, own="own.h5", **options):
+def opened(folder, visual=HASHED, own="own.h5", **options):
     """A run whose model and data are stand-ins."""
     run = Run(folder, **options)
     run.model = types.SimpleNamespace(preprocessor=types.SimpleNamespace(visual=visual))
@@ -36,6 +36,7 @@ def test_the_features_are_those_given_else_the_runs_else_the_datas(folder):
     assert opened(folder, features="given.h5").features == "given.h5"
     assert opened(folder, no_pictures=True).features is None
     # A model that was trained without pictures uses no store.
+    assert opened(folder, visual=BLIND).features is None
     assert opened(folder, visual=BLIND, features="given.h5").features is None
     RunConfig.for_model("agban", features="runs.h5").save(folder / "config.toml")
     assert opened(folder).features == "runs.h5"

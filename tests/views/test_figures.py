@@ -50,8 +50,8 @@ def test_hsn_shows_regions_tokens_gamma_and_entities():
     figure = hsn_attention_figure([case])
     written = texts(figure)
     assert set(SHORT) <= set(written)
-    for values, digits in ((case.explanation["token_attention"], 4), (case.gamma, 2)):
-        assert all(f"{value:.{digits}f}".removeprefix("0") in written for value in values)
+    for value in (*case.explanation["token_attention"], *case.gamma):
+        assert f"{value:.4f}".removeprefix("0") in written
     assert (written.count("LOC"), written.count("OTHER"), written.count("× PER")) == (2, 1, 1)
     # Each region is the redder and the more opaque, the larger its weight.
     (over,) = [image for image in figure.findobj(AxesImage) if image.get_array().shape == (7, 7)]
@@ -63,7 +63,7 @@ def test_agban_shows_each_weight_scaled_by_the_posts_largest():
     case = agban_case()
     figure = attention_map_figure([case])
     written = texts(figure)
-    assert all(f"{value:.3f}".removeprefix("0") in written for value in case.attention.ravel())
+    assert all(f"{value:.4f}".removeprefix("0") in written for value in case.attention.ravel())
     assert {"car 0.90", "person 0.50", "car", "person"} <= set(written)
     rows = [image.get_array()[0] for image in figure.findobj(AxesImage) if image.get_array().shape == (1, 5)]
     np.testing.assert_allclose(rows, case.attention.T / 0.4, rtol=1e-6)
