@@ -12,22 +12,22 @@ from mner_keras.errors import did_you_mean
 
 if TYPE_CHECKING:
     from agban_keras.layers import MaskedNetwork, WeightNormDense
-    from agban_keras.released import ReleasedAGBAN
     from mner_keras.layers import BiLSTM
+    from mner_keras.tagger import Tagger
 
 
 class ReleasedState:
     """The arrays that a model takes over: names and shapes, and the weight that each belongs to.
 
     Args:
-        model: the model.
+        model: a `ReleasedAGBAN`, whose module imports this one.
 
     Attributes:
         shapes: the shape of each array that must be there.
         ignored: the shape of each array that may be there and tells nothing.
     """
 
-    def __init__(self, model: ReleasedAGBAN) -> None:
+    def __init__(self, model: Tagger) -> None:
         self.shapes: dict[str, tuple[int, ...]] = {}
         self.ignored: dict[str, tuple[int, ...]] = {"modal_clf_loss.weight": (2,)}
         self._moves: list[tuple[keras.Variable, list[str], Callable[[np.ndarray], np.ndarray]]] = []

@@ -147,4 +147,5 @@ def load_tagger(path: str | os.PathLike) -> Tagger | System:
 def visual_input(model: Tagger | System) -> VisualInput | None:
     """What a model that `load_tagger` opened reads of a post's picture; `None` for nothing."""
     preprocessor = getattr(model, "preprocessor", None)
-    return None if preprocessor is None else preprocessor.visual
+    visual = None if preprocessor is None else preprocessor.visual
+    return visual if visual is not None and visual.pictures else None

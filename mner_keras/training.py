@@ -25,7 +25,7 @@ class TrainingSchedule(keras.optimizers.schedules.LearningRateSchedule):
         learning_rate: the rate of the first epoch, or the highest rate.
         decay: r in `learning_rate / (1 + r * epoch)`.
         warmup: the share of all steps over which the rate rises; 0 for a rate that falls by epochs.
-        steps_per_epoch: steps per epoch.
+        steps_per_epoch: steps per epoch; the rate stays `learning_rate` until they are known.
         epochs: the number of epochs.
         first_step: the optimiser's step at which the first epoch starts.
 
@@ -39,7 +39,7 @@ class TrainingSchedule(keras.optimizers.schedules.LearningRateSchedule):
         learning_rate: float,
         decay: float = 0.0,
         warmup: float = 0.0,
-        steps_per_epoch: int = 1,
+        steps_per_epoch: int | None = None,
         epochs: int = 1,
         first_step: int = 0,
     ) -> None:
@@ -51,6 +51,8 @@ class TrainingSchedule(keras.optimizers.schedules.LearningRateSchedule):
         self.first_step = first_step
 
     def __call__(self, step):
+        if self.steps_per_epoch is None:
+            return ops.convert_to_tensor(self.learning_rate, "float32")
         step = ops.cast(step, "float32") - self.first_step
         if not self.warmup:
             return self.learning_rate / (1 + self.decay * ops.floor(step / self.steps_per_epoch))

@@ -4,6 +4,8 @@ import sys
 
 import pytest
 
+pytest.register_assert_rewrite("equation_harness", "layer_harness", "model_harness")
+
 
 @pytest.fixture(scope="session")
 def corpus(tmp_path_factory):

@@ -140,20 +140,22 @@ def _start_keras() -> None:
 
 
 def _plan(published: Any, setting: Setting, corpus: Dataset, out: Path, rows: str) -> Plan:
-    """Plan the runs, and print what differs from the paper's setting."""
+    """Plan the runs; if there is something to train, print what differs from the paper's setting."""
     import dataclasses
 
     from mner_keras.papers.caveats import find_caveats
     from mner_keras.papers.plan import make_plan
+    from mner_keras.papers.runner import outcome_of
 
     plan = make_plan(published, setting, corpus, out / "runs", [key.strip() for key in rows.split(",") if key.strip()])
     plan = dataclasses.replace(plan, caveats=find_caveats(plan, setting, corpus))
     for name, file in setting.vectors.items():
         if name and all(run.row.vectors != name for run in plan.runs):
             _note(f"no row reads the {name} vectors: {file} is ignored")
-    _note("what differs from the paper's setting:")
-    for line in plan.caveats:
-        _note(f"  - {line}")
+    if not plan.runs or any(outcome_of(run.folder) is None for run in plan.runs):
+        _note("what differs from the paper's setting:")
+        for line in plan.caveats:
+            _note(f"  - {line}")
     return plan
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from mner_keras.data.check import check_dataset
-from mner_keras.data.datasets import Dataset
+from mner_keras.data.datasets import Dataset, load_dataset
 from mner_keras.papers.identify_dataset import identify_dataset
 from mner_keras.papers.measured import Cell, MeasuredRow, MeasuredTable
 from mner_keras.papers.plan import Plan, RowRun
@@ -16,6 +15,7 @@ from mner_keras.papers.published import OVERALL, Column, PublishedTable, TableRo
 from mner_keras.papers.runner import Outcome, outcome_of
 from mner_keras.papers.statistics import Comparison, compare
 from mner_keras.registry import find_model
+from mner_keras.run.arguments import free_arguments
 from mner_keras.run.run import Run
 from mner_keras.run.scores import SCHEME, SCHEMES, entity_scores
 
@@ -118,12 +118,16 @@ def count_table(table: PublishedTable, data: Dataset) -> MeasuredTable:
 def settings_table(table: PublishedTable) -> MeasuredTable:
     """Build a table of settings next to the defaults of the paper's model."""
     entry = find_model(table.paper)
-    parameters = inspect.signature(entry.load_class().__init__).parameters
+    model_class = entry.load_class()
+    defaults = free_arguments(model_class)
+    # The width of the word vectors is that of the pretrained ones, where there are any.
+    preprocessor = model_class.fit_preprocessor(load_dataset("sample")["train"])
+    defaults["word_dim"] = model_class(preprocessor).get_layer("word_embedding").dim
     rows = []
     for row in table.rows:
         where, _, name = (row.setting or "").partition(".")
         # The number of tags follows from the data; the papers' four types make nine.
-        default = {"training": lambda n: getattr(entry.training, n), "model": lambda n: parameters[n].default}
+        default = {"training": lambda n: getattr(entry.training, n), "model": defaults.get}
         value = default.get(where, lambda n: 9)(name)
         rows.append(MeasuredRow(row, (Cell(table.number_at(row, table.columns[0]), (float(value),)),)))
     return MeasuredTable(

@@ -116,7 +116,7 @@ class Run:
         from mner_keras.saving import visual_input
 
         visual = visual_input(self.model)
-        if self._no_pictures or visual is None or not visual.pictures:
+        if self._no_pictures or visual is None:
             return None
         own = self._features or self.dataset.features(visual.kind)
         return None if own is None else os.fspath(own)

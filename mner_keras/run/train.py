@@ -109,7 +109,11 @@ def _locked(folder: Path) -> Iterator[None]:
     if lock is None:
         raise InputError("another process is training this run", folder)
     with lock:
-        yield
+        try:
+            yield
+        finally:
+            with contextlib.suppress(OSError):  # Windows deletes no open file
+                (folder / LOCK).unlink()
 
 
 def _empty(folder: Path) -> None:

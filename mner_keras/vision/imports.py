@@ -151,7 +151,8 @@ def _objects(block: list[str], file: str | os.PathLike, number: int) -> Record:
     name, labels, numbers = block
     names = [label.strip() for label in labels.split("\t") if label.strip()]
     try:
-        values = np.array(numbers.split(), "float32")
+        with np.errstate(over="ignore"):
+            values = np.array(numbers.split(), "float32")
     except ValueError as error:
         raise InputError(f"expected numbers, found others ({error})", file, number) from None
     if not np.isfinite(values).all():

@@ -409,7 +409,7 @@ def test_a_number_out_of_range_is_refused(world):
 
 
 def test_the_reversed_gradient_flows_on_a_rest_and_the_classifier_can_go_without_rests(world):
-    inputs, tags = world.batch(range(5))
+    inputs, tags = world.batch(range(5, 10))
     moved = []
     for rests, reversal in ((1, 1.0), (1, 0.0), (0, 1.0)):
         model = world.build(classifier_rests_every=rests, reversal=reversal)
@@ -458,7 +458,7 @@ def test_it_tags_ten_posts_at_a_time_in_their_order_as_the_released_code_does(wo
 
 
 def test_the_classes_are_weighted_by_the_training_data(world):
-    inputs, _ = world.batch(range(5))
+    inputs, _ = world.batch(range(5, 10))
     model = world.build(num_training_tokens=60, num_training_posts=10)
     outputs = {name: to_numpy(value) for name, value in model(inputs).items()}
     logits, n = outputs["modality_logits"], inputs["token_mask"].shape[1]

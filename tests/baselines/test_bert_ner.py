@@ -3,16 +3,18 @@
 import json
 import math
 import shutil
+import zipfile
 
 import keras
 import numpy as np
 import pytest
 from layer_harness import to_numpy
-from tiny import make_posts
+from small_corpus import make_posts
 from tiny_bert import HEADS, LAYERS, WIDTH, write_tiny_bert
 
 import mner_keras
 from mner_keras import InputError, Post
+from mner_keras.data import PostPreprocessor
 from mner_keras.data.batches import PostBatches
 
 pytest.importorskip("keras_hub")
@@ -21,7 +23,7 @@ pytest.importorskip("safetensors")
 from mner_keras.baselines.bert_ner import BertNER  # noqa: E402
 from mner_keras.data.subwords import Subwords  # noqa: E402
 
-POSTS = make_posts()
+POSTS = make_posts(count=20)
 TENSORFLOW = keras.backend.backend() == "tensorflow"
 
 
@@ -61,7 +63,7 @@ def numpy_bert(weights, ids):
     x = norm("embeddings.LayerNorm", x + weights["embeddings.token_type_embeddings.weight"][0])
     width = WIDTH // HEADS
     for number in range(LAYERS):
-        layer = f"preprocessor.layer.{number}"
+        layer = f"encoder.layer.{number}"
         query, key, value = (dense(f"{layer}.attention.self.{name}", x) for name in ("query", "key", "value"))
         heads = []
         for head in range(HEADS):
@@ -77,7 +79,7 @@ def numpy_bert(weights, ids):
 
 def test_potentials_are_read_off_each_tokens_first_piece(bert, preprocessor):
     folder, weights = bert
-    model = BertNER(preprocessor, preset=folder)
+    model = BertNER(preprocessor)
     posts = [Post(("Ann", "saw", "Rome", "!")), Post(("x1",))]
     inputs, _ = batch(preprocessor, posts)
     found = to_numpy(model(inputs)["potentials"])
@@ -93,7 +95,7 @@ def test_potentials_are_read_off_each_tokens_first_piece(bert, preprocessor):
 
 
 def test_what_stands_in_padding_changes_nothing(bert, preprocessor):
-    model = BertNER(preprocessor, preset=bert[0])
+    model = BertNER(preprocessor)
     inputs, tags = batch(preprocessor, POSTS[:5])
     expected = to_numpy(model(inputs)["potentials"])[inputs["token_mask"]]
     wide = {name: np.pad(array, ((0, 0), (0, 3))) for name, array in inputs.items() if name.startswith("subword_")}
@@ -109,10 +111,11 @@ def test_what_stands_in_padding_changes_nothing(bert, preprocessor):
 # --- The model ---
 
 
-def test_twenty_posts_are_learnt_by_heart_and_the_file_alone_knows_them(tmp_path, preprocessor, bert):
+def test_twenty_posts_are_learnt_by_heart_and_the_file_alone_knows_them(tmp_path, bert):
     folder = shutil.copytree(bert[0], tmp_path / "bert")
-    model = BertNER(preprocessor, preset=folder, dropout=0.0)
+    preprocessor = BertNER.fit_preprocessor(POSTS, preset=folder)
     shutil.rmtree(folder)
+    model = BertNER(preprocessor, dropout=0.0)
     model.compile(keras.optimizers.Adam(0.02))
     inputs, tags = batch(preprocessor, POSTS)
     before = model.get_weights()
@@ -125,7 +128,8 @@ def test_twenty_posts_are_learnt_by_heart_and_the_file_alone_knows_them(tmp_path
     loaded = mner_keras.load(tmp_path / "model.keras")
     assert type(loaded) is BertNER
     assert loaded.get_config() == model.get_config()
-    assert loaded.preset == str(folder)
+    with zipfile.ZipFile(tmp_path / "model.keras") as archive:
+        assert str(folder) not in archive.read("config.json").decode()
     posts = POSTS if TENSORFLOW else POSTS[:3]
     tagged = loaded.tag(posts)
     assert [len(t.tags) for t in tagged] == [len(post) for post in posts]
@@ -135,7 +139,7 @@ def test_twenty_posts_are_learnt_by_heart_and_the_file_alone_knows_them(tmp_path
 
 
 def test_without_the_crf_each_token_is_tagged_by_itself(tmp_path, preprocessor, bert):
-    model = BertNER(preprocessor, preset=bert[0], crf=False)
+    model = BertNER(preprocessor, crf=False)
     inputs, tags = batch(preprocessor, POSTS[:6])
     model.compile(keras.optimizers.SGD(0.1), run_eagerly=True)
     assert np.isfinite(model.train_on_batch(inputs, tags))
@@ -154,7 +158,7 @@ def test_without_the_crf_each_token_is_tagged_by_itself(tmp_path, preprocessor, 
 
 
 def test_every_token_of_a_long_post_has_a_tag(preprocessor, bert):
-    model = BertNER(preprocessor, preset=bert[0])
+    model = BertNER(preprocessor)
     # The BERT has 24 positions: many pieces, more tokens than positions, tokens of nothing that shows.
     posts = [Post(("abcdefghij",) * 9), Post(("a",) * 40), Post(("\u200e", "\u00a0", "\u4e2d"))]
     assert [len(t.tags) for t in model.tag(posts)] == [9, 40, 3]
@@ -230,20 +234,17 @@ def test_what_cannot_be_is_refused(tmp_path, preprocessor, bert):
         BertNER.fit_preprocessor(POSTS, preset=tmp_path / "nowhere")
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(InputError, match="which does not load"):
-        BertNER(preprocessor, preset=tmp_path)
+        BertNER.fit_preprocessor(POSTS, preset=tmp_path)
     with pytest.raises(ValueError, match="^`vectors` must be None: a BERT reads word pieces alone. Received: vectors="):
         BertNER.fit_preprocessor(POSTS, vectors=3, preset=bert[0])
-    other, _ = write_tiny_bert(tmp_path / "other", words=())
-    with pytest.raises(ValueError, match="^`preprocessor` must have the word pieces of the preset, .* with 140$"):
-        BertNER(preprocessor, preset=other)
+    with pytest.raises(ValueError, match="^`preprocessor` must have subwords: create it with `BertNER.fit_preproc"):
+        BertNER(PostPreprocessor.fit(POSTS))
     for arguments, message in (
         ({"crf": "yes"}, "`crf` must be True or False. Received: crf='yes'"),
         ({"dropout": 1}, "`dropout` must be a number of at least 0 and below 1. Received: dropout=1"),
     ):
         with pytest.raises(ValueError, match=f"^{message}$"):
-            BertNER(preprocessor, preset=bert[0], **arguments)
-    with pytest.raises(ValueError, match="^`backbone` must be a dict of vocabulary_size, .*Received: backbone=None"):
-        BertNER(3, None)
+            BertNER(preprocessor, **arguments)
     with pytest.raises(InputError, match=r"^expected a BERT's vocabulary of word pieces, found one without '\[CLS\]'$"):
         Subwords(["[UNK]"], False)
 

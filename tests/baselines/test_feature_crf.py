@@ -6,13 +6,13 @@ import sys
 import zipfile
 
 import pytest
-from tiny import make_posts
+from small_corpus import make_posts
 
 from mner_keras import InputError, Post
 from mner_keras.baselines.feature_crf import FeatureCRF
 from mner_keras.baselines.token_features import read_gazetteers, stanford_features, t_ner_features, word_shape
 
-POSTS = make_posts(60)
+POSTS = make_posts("train") + make_posts("dev")
 
 
 @pytest.fixture

@@ -100,7 +100,7 @@ def test_an_interrupted_run_keeps_what_it_has_made(mner, stub, folder, tmp_path,
     extract = Stub.extract
 
     def interrupt(self, prepared):
-        if made:
+        if len(made) == 2:  # the blank picture, and a batch
             raise KeyboardInterrupt
         made.append(prepared)
         return extract(self, prepared)
@@ -110,9 +110,9 @@ def test_an_interrupted_run_keeps_what_it_has_made(mner, stub, folder, tmp_path,
     result = mner(*command)
     assert result.code == 130
     assert result.err == f"interrupted; the same command does the rest ({out})\n"
-    assert len(FeatureStore(out)) == 1  # and the blank picture
+    assert len(FeatureStore(out)) == 2  # and the blank picture
     monkeypatch.setattr(Stub, "extract", extract)
-    assert "2 pictures added, 1 already there" in mner(*command).out
+    assert "1 pictures added, 2 already there" in mner(*command).out
 
 
 def test_a_file_name_that_is_not_unicode_is_listed(mner, stub, folder, tmp_path):
@@ -190,6 +190,47 @@ def test_import_writes_a_store(mner, tmp_path):
     assert (result.code, result.out, result.err) == (0, f"{out}: 2 pictures of {source}\n", "")
     assert FeatureStore(out).read(["1"], 1)[0].tolist() == [[[0.5] * 1024]]
     mner("features", "import", tmp_path / "none", "--out", out).refused("found no such file")
+
+
+def zhang(folder):
+    path = folder / "img_vgg_features.h5"
+    with h5py.File(path, "w") as file:
+        file.create_dataset("1.jpg", (1, 512, 7, 7), "float16", fillvalue=1)
+    return path
+
+
+def test_imported_regions_get_the_blank_picture_where_the_weights_are(mner, stub, tmp_path, monkeypatch):
+    from mner_keras.vision import vgg16
+
+    class Wide(Stub):
+        def extract(self, prepared):
+            return [{"vectors": np.full((49, 512), 7.0)} for _ in prepared]
+
+    monkeypatch.setattr(vgg16, "VGG16Regions", Wide)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    source, out = zhang(tmp_path), tmp_path / "regions.h5"
+    result = mner("features", "import", source, "--out", out)
+    assert (result.code, result.out) == (0, f"{out}: 1 pictures of {source}\n")
+    assert "no blank picture: posts without a picture see zeros; the same command with --weights adds it" in result.err
+    assert "blank picture: the store has no blank picture" in mner("features", "info", out).out
+    weights = tmp_path / "keras" / "models" / "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"
+    weights.parent.mkdir(parents=True)
+    weights.touch()
+    result = mner("features", "import", source, "--out", out)
+    assert (result.code, result.err) == (0, "")
+    store = FeatureStore(out)
+    assert (len(store), store.blank(49).mean()) == (1, 7.0)
+    assert "blank picture: yes" in mner("features", "info", out).out
+
+
+def test_the_check_reads_all_values(mner, tmp_path):
+    path = zhang(tmp_path)
+    assert "values: all finite" in mner("features", "info", path, "--check").out
+    with h5py.File(path, "r+") as file:
+        file["1.jpg"][0, 3, 2, 1] = np.inf
+    assert mner("features", "info", path).code == 0
+    mner("features", "info", path, "--check").refused(f"{path}: expected finite numbers", "at '1.jpg'")
+    mner("features", "import", path, "--out", tmp_path / "out.h5").refused(f"{path}: expected finite", "'1.jpg'")
 
 
 def test_work_that_has_nothing_to_count_shows_no_bar(monkeypatch):

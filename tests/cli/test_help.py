@@ -18,15 +18,36 @@ DATA = [["data"], ["data", "check"], ["data", "fetch"], ["data", "realworld"]]
 RUNS = [["compare"], ["reproduce-table"], ["figure"], ["report"], ["models"], ["demo"]]
 COMMANDS = [[], ["train"], ["evaluate"], ["tag"], *RUNS, *DATA, *FEATURES]
 RUN = "import sys; sys.argv[0] = 'mner'; from mner_keras.cli import main; main()"
+ALL = """
+import contextlib, io, json, sys
+from mner_keras.cli import main
+
+heavy = "keras tensorflow jax torch numpy scipy h5py nltk sklearn seqeval matplotlib gradio".split()
+found = []
+for command in json.loads(sys.argv[1]):
+    sys.argv, out, err = ["mner", *command, "--help"], io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), contextlib.suppress(SystemExit):
+        main()
+    imported = [name for name in heavy if name in sys.modules]
+    found.append({"out": out.getvalue(), "err": err.getvalue(), "imported": imported})
+print(json.dumps(found))
+"""
+
+
+@pytest.fixture(scope="module")
+def helps():
+    """What the help of each command says, and what it imported: one process for all."""
+    code = [sys.executable, "-c", ALL, json.dumps(COMMANDS)]
+    done = subprocess.run(code, capture_output=True, text=True, check=True)
+    return dict(zip(map(tuple, COMMANDS), json.loads(done.stdout), strict=True))
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
-def test_every_command_explains_itself(mner, command):
-    result = mner(*command, "--help")
-    assert result.code == 0
-    assert "Usage: mner" in result.out
-    assert len(result.out.split()) > 15
-    assert result.err == ""
+def test_every_command_explains_itself_and_imports_nothing_heavy(helps, command):
+    found = helps[tuple(command)]
+    assert "Usage: mner" in found["out"]
+    assert len(found["out"].split()) > 15
+    assert (found["err"], found["imported"]) == ("", [])
 
 
 def test_a_paragraph_of_the_help_fills_the_lines_of_a_narrow_terminal(mner, monkeypatch):
@@ -46,30 +67,8 @@ def test_help_names_every_command_and_says_what_it_does(mner):
     assert "data" in text
 
 
-@pytest.mark.parametrize(
-    ("command", "options"),
-    [
-        (
-            "train",
-            "--data --features --no-pictures --vectors --max-vectors --transductive --epochs --patience --batch-size "
-            "--optimizer --learning-rate --seed --precision --set --out --overwrite --resume",
-        ),
-        ("evaluate", "--data --split --features --no-pictures --json"),
-        ("tag", "--features --pictures --weights --format"),
-        ("demo", "--pictures --weights --host --port --open"),
-        ("figure", "--run --out --other --posts --split --pictures --data --features --count --seed"),
-    ],
-)
-def test_every_option_stands_in_the_help(mner, command, options, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "160")
-    text = mner(command, "--help").out
-    for option in options.split():
-        assert option in text
-
-
 def test_without_a_command_the_help_is_shown(mner):
-    result = mner()
-    assert "Usage: mner" in result.out + result.err
+    assert "[OPTIONS] COMMAND" in mner().out
 
 
 def test_help_comes_within_half_a_second():
@@ -82,21 +81,6 @@ def test_help_comes_within_half_a_second():
         return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
     assert min(seconds() for _ in range(5)) < 0.5
-
-
-@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
-def test_help_imports_nothing_heavy(command):
-    code = (
-        "import json, sys\n"
-        f"sys.argv = {['mner', *command, '--help']!r}\n"
-        "from mner_keras.cli import main\n"
-        "try:\n    main()\nexcept SystemExit:\n    pass\n"
-        "heavy = ('keras', 'tensorflow', 'jax', 'torch', 'numpy', 'scipy', 'h5py', 'nltk', 'sklearn', 'seqeval', "
-        "'matplotlib', 'gradio')\n"
-        "print(json.dumps([name for name in heavy if name in sys.modules]), file=sys.stderr)\n"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert json.loads(done.stderr) == []
 
 
 def test_an_unknown_option_or_command_ends_with_code_2(mner):

@@ -5,6 +5,7 @@ import json
 import tomllib
 import zipfile
 
+import h5py
 import pytest
 from small_corpus import MISSING, SIZES, train_arguments
 
@@ -111,11 +112,34 @@ def test_the_provenance_says_where_the_numbers_come_from(agban_run, corpus):
     assert (record["precision"], record["seed"]) == ("float32", 1)
     assert record["data"]["name"] == "small"
     assert record["data"]["sha256"]["dev.jsonl"] == file_sha256(corpus / "dev.jsonl")
-    assert record["features"] == {"extractor": "made up", "sha256": file_sha256(corpus / "objects.h5")}
+    store = corpus / "objects.h5"
+    about = {"sha256": file_sha256(store), "bytes": store.stat().st_size, "mtime_ns": store.stat().st_mtime_ns}
+    assert record["features"] == {"extractor": "made up", **about}
     assert record["vectors"] is None
     assert record["steps_per_epoch"] == SIZES["train"] // 5
     assert record["seconds"] > 0
     assert "git_commit" in record
+
+
+def test_a_store_replaced_under_the_same_path_is_noticed(agban_run, corpus, tmp_path):
+    import shutil
+
+    from mner_keras.run.provenance import changed_inputs
+
+    data, run = tmp_path / "data", tmp_path / "run"
+    shutil.copytree(corpus, data)
+    run.mkdir()
+    shutil.copy(agban_run / "provenance.json", run)
+    config = (agban_run / "config.toml").read_text(encoding="utf-8").replace(str(corpus), str(data))
+    (run / "config.toml").write_text(config, encoding="utf-8")
+    assert changed_inputs(run) == []  # another place, the same content
+    with h5py.File(data / "objects.h5", "r+") as file:
+        first = next(iter(file))
+        file[first][...] = file[first][...] + 1
+    assert changed_inputs(run) == [f"the features {data / 'objects.h5'} changed"]
+    (data / "objects.h5").unlink()
+    (data / "dev.jsonl").write_bytes((data / "test.jsonl").read_bytes())
+    assert changed_inputs(run) == [f"the data {data} changed", "the features (none now) changed"]
 
 
 def test_the_configuration_is_complete(agban_run, corpus):

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from finished_runs import finish_run, make_posts, predict
 
-from mner_keras.data import load_dataset, write_jsonl
+from mner_keras.data import Post, load_dataset, write_jsonl
 from mner_keras.errors import InputError
 from mner_keras.papers import find_table
 from mner_keras.papers.build_table import build_table, count_table, settings_table
@@ -208,12 +208,35 @@ def test_runs_of_several_backends_are_told(data, tmp_path):
     assert "the runs used several backends: jax, torch" in build_table(plan).caveats
 
 
-def test_data_sets_are_recognised_by_posts_and_entities(data):
+def test_data_sets_are_comparable_with_the_tables_of_their_kind(data):
     assert identify_dataset(load_dataset("sample")).name == "other"
     assert identify_dataset(load_dataset(data)).description.endswith("none of the papers' data sets")
-    real, like = (DataIdentity(name, "", {}) for name in ("real-world", "like-real-world"))
-    assert real.comparable(find_table("hsn", 4)) and like.comparable(find_table("hsn", 4))
+    real = DataIdentity("real-world", "", {})
+    assert real.comparable(find_table("hsn", 4))
     assert not real.comparable(TABLE) and not DataIdentity("umt", "", {}).comparable(find_table("hsn", 4))
+
+
+@pytest.mark.skipif("MNER_DATA" not in os.environ, reason="MNER_DATA names no folder with Twitter-2015")
+def test_twitter_2015_is_recognised_by_its_words_and_tags(tmp_path):
+    data = load_dataset("twitter2015/original")
+    splits = {split: list(data[split]) for split in ("train", "dev", "test")}
+
+    def name_of(**changed):
+        folder = tmp_path / str(len(list(tmp_path.iterdir())))
+        folder.mkdir()
+        for split, posts in {**splits, **changed}.items():
+            write_jsonl(folder / f"{split}.jsonl", posts)
+        return identify_dataset(load_dataset(folder)).name
+
+    plain = [Post((f"w{number}", "Rome"), ("O", "B-LOC")) for number in range(6000)]
+    added = {"train": plain[:3000], "dev": plain[3000:4000], "test": plain[4000:]}
+    made = {split: [*splits[split], *posts] for split, posts in added.items()}
+    assert name_of(train=splits["train"][::-1]) == "original"
+    assert name_of(**made) == "real-world"
+    # As many posts and entities, but not those of Twitter-2015.
+    other = dataclasses.replace(splits["test"][0], tokens=("x", *splits["test"][0].tokens[1:]))
+    assert name_of(test=[other, *splits["test"][1:]]) == "other"
+    assert name_of(**{**made, "test": [other, *made["test"][1:]]}) == "other"
 
 
 # === Files that changed since ===

@@ -8,10 +8,10 @@ from mner_keras.run.predictions import Prediction, read_predictions, write_predi
 
 
 def test_what_is_written_is_read(tmp_path):
-    posts = [Post(("Ω\u2028", "\u00a0"), ("B-PER", "O"), image_id="\\\ud83d"), Post(("a",), ("O",))]
+    posts = [Post(("Ω\u2028", "\u00a0"), ("B-PER", "O"), image_id="x\ud83d"), Post(("a",), ("O",))]
     write_predictions(tmp_path / "predictions.jsonl", posts, [("O", "B-LOC"), ("O",)])
     assert read_predictions(tmp_path) == [
-        Prediction("\\\ud83d", ("Ω\u2028", "\u00a0"), ("B-PER", "O"), ("O", "B-LOC")),
+        Prediction("x\ud83d", ("Ω\u2028", "\u00a0"), ("B-PER", "O"), ("O", "B-LOC")),
         Prediction(None, ("a",), ("O",), ("O",)),
     ]
 

@@ -12,7 +12,7 @@ from mner_keras.run.run import Run
 from mner_keras.vision.visual_input import VisualInput
 
 HASHED = VisualInput("objects", 3, 8, extractor="tiles")
-BLIND = dataclasses.replace(HASHED, extractor=None)
+BLIND = dataclasses.replace(HASHED, pictures=False)
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def folder(tmp_path):
 def opened(folder, visual=HASHED, own="own.h5", **options):
     """A run whose model and data are stand-ins."""
     run = Run(folder, **options)
-    run.model = types.SimpleNamespace(encoder=types.SimpleNamespace(visual=visual))
+    run.model = types.SimpleNamespace(preprocessor=types.SimpleNamespace(visual=visual))
     run.dataset = types.SimpleNamespace(features=lambda kind: own)
     return run
 
@@ -35,9 +35,9 @@ def test_the_features_are_those_given_else_the_runs_else_the_datas(folder):
     assert opened(folder, visual=None).features is None
     assert opened(folder, features="given.h5").features == "given.h5"
     assert opened(folder, no_pictures=True).features is None
-    # A model that was trained without pictures uses no store unless it is given one.
+    # A model that was trained without pictures uses no store.
     assert opened(folder, visual=BLIND).features is None
-    assert opened(folder, visual=BLIND, features="given.h5").features == "given.h5"
+    assert opened(folder, visual=BLIND, features="given.h5").features is None
     RunConfig.for_model("agban", features="runs.h5").save(folder / "config.toml")
     assert opened(folder).features == "runs.h5"
     # Other data has other pictures.

@@ -71,8 +71,16 @@ def test_the_rate_falls_by_epochs_or_rises_and_falls_to_nothing():
     # Another training of the same optimiser begins with the first epoch.
     np.testing.assert_allclose(rates(decay=0.5, first_step=5)[5:], falling[:-5], rtol=1e-5)
     # Two of twenty steps up, the others down.
-    expected = [0.5, 1.0, *(1 - i / 18 for i in range(1, 19)), 0.0]
+    expected = [0.5, 1.0, *(1 - i / 18 for i in range(19))]
     np.testing.assert_allclose(rates(warmup=0.1), 2 * np.array(expected), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("settings", [{"learning_rate_decay": 0.5}, {"warmup": 0.1}])
+def test_the_rate_is_constant_until_the_number_of_steps_is_known(settings):
+    optimizer = make_optimizer(Training("sgd", 0.25, **settings))
+    for step in (0, 7):
+        optimizer.iterations.assign(step)
+        assert float(optimizer.learning_rate) == 0.25
 
 
 def test_warm_up_is_a_share_and_excludes_decay():

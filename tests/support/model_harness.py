@@ -15,7 +15,7 @@ from mner_keras.errors import InputError
 from mner_keras.layers import CRFDecode
 from mner_keras.registry import find_model
 
-ROWS = [0, 3, 4, 7, 9, 19]
+ROWS = [0, 4, 5, 6, 13, 19]  # the first two see no picture, the others none to two objects
 BEYOND = 3
 
 
@@ -108,7 +108,7 @@ def _check_potentials(model, inputs, same):
     for change, (other, _) in same.items():
         found = potentials_of(model, other)[: len(mask), : mask.shape[1]]
         np.testing.assert_allclose(found[mask], expected[mask], rtol=1e-4, atol=1e-5, err_msg=change)
-    for row in (0, len(mask) - 1) if "garbage in further padding" in same else ():
+    for row in (3, 5) if "garbage in further padding" in same else ():
         length = mask[row].sum()
         alone = {
             key: array[[row]] if key.startswith("visual_") else array[[row], :length] for key, array in inputs.items()
@@ -134,7 +134,7 @@ def _check_step(model, inputs, tags, same, still):
     assert np.isfinite(logs["loss"])
     trainable = {id(weight) for weight in model.trainable_weights}
     unmoved = {w.path for w, move in zip(model.weights, moves, strict=True) if id(w) in trainable and not move.any()}
-    assert unmoved == set(still), "weights without a gradient"
+    assert unmoved == set(still), f"weights without a gradient: {unmoved}"
     for change, (other, other_tags) in same.items():
         other_logs, other_moves, _ = step(other, other_tags)
         assert other_logs == pytest.approx(logs, rel=1e-4, abs=1e-5), change
@@ -242,7 +242,7 @@ def _check_half_precision(world, policy):
     assert {"potentials", "bilstm", "word_embedding"} <= computing
     model.compile(keras.optimizers.Adam(0.01), run_eagerly=True)
     assert ("LossScale" in type(model.optimizer).__name__) == (half == "float16")
-    inputs, tags = world.batch([0, 2, 19])
+    inputs, tags = world.batch([6, 8, 19])
     losses = [model.train_on_batch(inputs, tags, return_dict=True)["loss"] for _ in range(5)]
     assert np.isfinite(losses).all()
     assert losses[-1] < losses[0]

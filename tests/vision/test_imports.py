@@ -82,6 +82,8 @@ def test_half_precision_and_a_second_import(agban, zhang, tmp_path):
         ("113.jpg\ncar\n1 2 3\n\n", 3, "expected 1 x 1024 numbers, as many as there are names, found 3"),
         ("113.jpg\n\n1 2 3\n\n", 3, "expected 0 x 1024 numbers, as many as there are names, found 3"),
         ("113.jpg\ncar\n1 x 3\n\n", 3, "expected numbers, found others"),
+        ("113.jpg\ncar\n1 nan\n\n", 3, "expected finite numbers, found NaN or infinity at '113.jpg'"),
+        ("113.jpg\ncar\n1e39\n\n", 3, "expected finite numbers, found NaN or infinity at '113.jpg'"),
         ("113.jpg\n\n\n7.jpg\n", 4, "expected a blank line after a picture's three lines, found text"),
         ("\n\n", 1, "found a blank line"),
         ("113.jpg\n\n\n\n27.jpg\ncar\n", 6, "found the end of the file: is it cut off?"),
