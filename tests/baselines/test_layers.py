@@ -75,7 +75,7 @@ CASES = {
         arguments={"vocabulary_size": 9, "num_singletons": 4, "rate": 0.3},
         inputs=[CHAR_IDS[..., 0]],
         expected_shapes=[(2, 4)],
-        expected_dtype="int32",
+        expected_dtypes=["int32"],
         policies=(),
     ),
 }
