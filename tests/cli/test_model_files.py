@@ -71,7 +71,7 @@ def of_another_version(model, path):
         return config
 
     rewrite(model, path, change)
-    return "expected a model of file format 2, found 1: made by mner-keras 0.1. `mner train RUN/config.toml` trains it again"
+    return "expected a model of file format 2, found 1: made by mner-keras 0.1. `mner train RUN/config.toml` trains it"
 
 
 def with_an_unknown_argument(model, path):
