@@ -54,7 +54,7 @@ def test_its_folder_is_evaluated_and_tags(mner, crf_run, corpus, tmp_path):
     assert found["micro"] == metrics["test"]["micro"] and found["features"] is None
     named = mner("evaluate", folder / "model.crf", "--data", corpus, "--features", "regions.h5", "--json")
     assert json.loads(named.out)["types"] == metrics["test"]["types"]
-    assert named.err == "the model reads no pictures: `--features` is left out\n"
+    assert named.err == "the model does not read pictures: `--features` is ignored\n"
     tagged = mner("tag", folder, corpus / "test.jsonl")
     records = [json.loads(line) for line in tagged.out.splitlines()]
     model = mner_keras.load(folder / "model.crf")
