@@ -55,7 +55,7 @@ class Run:
         self.config: RunConfig | None = None
         if self.path.is_dir():
             if (self.path / CONFIG).is_file():
-                self.config = RunConfig.load(self.path / CONFIG)
+                self.config = RunConfig.load(self.path / CONFIG, of_run=True)
             else:
                 self.model_file  # noqa: B018 - raises InputError for a folder without a model
         elif not self.path.exists():
