@@ -35,7 +35,7 @@ def test_a_run_of_a_feature_crf(crf_run, corpus):
     assert not (folder / "checkpoint").exists()
     # What means nothing to it is not written down.
     config = tomllib.loads((folder / "config.toml").read_text(encoding="utf-8"))
-    assert config == {"model": "stanford-ner-like", "data": str(corpus), "epochs": 30, "arguments": {}}
+    assert config == {"format": 2, "model": "stanford-ner-like", "data": str(corpus), "epochs": 30, "arguments": {}}
     with open(folder / "history.csv", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert [int(row["epoch"]) for row in rows] == list(range(1, len(rows) + 1)) and 1 < len(rows) <= 30
