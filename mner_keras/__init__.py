@@ -17,7 +17,7 @@ _LAZY = {
     "PostPreprocessor": "mner_keras.data",
     "TaggedPost": "mner_keras.tagger",
     "Tagger": "mner_keras.tagger",
-    "load": "mner_keras.saving",
+    "load": "mner_keras.models",
     "load_dataset": "mner_keras.data",
     "read_vectors": "mner_keras.text",
     "show": "mner_keras.views",

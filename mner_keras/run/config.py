@@ -147,8 +147,8 @@ class RunConfig:
         found = values.pop("format", 1)
         if of_run and found != FORMAT:
             raise InputError(
-                f"expected a run of format {FORMAT}, found {found}: made by mner-keras 0.1. `mner train {path}` trains it "
-                "again",
+                f"expected a run of format {FORMAT}, found {found}: made by mner-keras 0.1. `mner train {path}` trains "
+                "it again",
                 path,
             )
         known = {field.name: field for field in dataclasses.fields(cls)}
