@@ -27,7 +27,7 @@ def main() -> None:
         sys.exit(__doc__)
     start_keras()
     from mner_keras import load_dataset
-    from mner_keras.saving import load_tagger
+    from mner_keras.models import load_tagger
 
     posts = load_dataset(sys.argv[2])["test"][:POSTS]
     for run in sys.argv[3:]:

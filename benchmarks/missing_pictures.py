@@ -19,10 +19,10 @@ def main() -> None:
         sys.exit(__doc__)
     start_keras()
     from mner_keras.data.files import read_posts
+    from mner_keras.models import load_tagger
     from mner_keras.papers.statistics import compare
     from mner_keras.run.predictions import Prediction
     from mner_keras.run.scores import entity_scores
-    from mner_keras.saving import load_tagger
 
     posts = read_posts(sys.argv[1])
     runs = {}

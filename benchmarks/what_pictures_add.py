@@ -28,7 +28,7 @@ def main() -> None:
         sys.exit(__doc__)
     start_keras()
     from mner_keras import load_dataset
-    from mner_keras.saving import load_tagger
+    from mner_keras.models import load_tagger
     from mner_keras.vision import FeatureStore
 
     store, model = FeatureStore(sys.argv[1]), load_tagger(sys.argv[3])

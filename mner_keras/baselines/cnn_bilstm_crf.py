@@ -5,8 +5,8 @@ from __future__ import annotations
 import keras
 
 from mner_keras.data.preprocessor import PostPreprocessor
-from mner_keras.inputs import batch_inputs, word_embedding
-from mner_keras.layers import CRF, BiLSTM, CharCNN
+from mner_keras.inputs import batch_inputs, crf_outputs, word_embedding
+from mner_keras.layers import BiLSTM, CharCNN
 from mner_keras.layers.checks import check_rate, check_widths
 from mner_keras.tagger import Tagger
 
@@ -61,15 +61,8 @@ class CNNBiLSTMCRF(Tagger):
         tokens = keras.layers.Dropout(dropout, name="token_dropout")(tokens)
         hidden = BiLSTM(hidden_dim, name="bilstm")(tokens, mask=token_mask)
         hidden = keras.layers.Dropout(dropout, name="text_dropout")(hidden)
-        scores = keras.layers.Dense(preprocessor.num_tags, name="potentials")(hidden)
-        potentials = CRF(preprocessor.num_tags, name="crf")(scores, mask=token_mask)
-        super().__init__(
-            inputs,
-            {"potentials": potentials, "mask": token_mask},
-            preprocessor=preprocessor,
-            loss_reduction=loss_reduction,
-            name=name,
-        )
+        outputs = crf_outputs(preprocessor, hidden, token_mask)
+        super().__init__(inputs, outputs, preprocessor, loss_reduction, name=name)
         self.word_dim = word_dim
         self.char_dim = char_dim
         self.char_filters = char_filters

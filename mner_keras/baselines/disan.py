@@ -6,8 +6,8 @@ import keras
 
 from mner_keras.baselines.layers import DirectionalSelfAttention, GuidedAttention
 from mner_keras.data.preprocessor import PostPreprocessor
-from mner_keras.inputs import batch_inputs, word_embedding
-from mner_keras.layers import CRF, BiLSTM, CharCNN
+from mner_keras.inputs import batch_inputs, crf_outputs, word_embedding
+from mner_keras.layers import BiLSTM, CharCNN
 from mner_keras.layers.checks import check_rate, check_widths
 from mner_keras.tagger import Tagger
 from mner_keras.vision.visual_input import VGG16_REGIONS
@@ -83,15 +83,8 @@ class Disan(Tagger):
             for direction in ("forward", "backward")
         ]
         features = keras.layers.Concatenate(name="features")(sides)  # [B, n, 2d]
-        scores = keras.layers.Dense(preprocessor.num_tags, name="potentials")(features)
-        potentials = CRF(preprocessor.num_tags, name="crf")(scores, mask=token_mask)
-        super().__init__(
-            inputs,
-            {"potentials": potentials, "mask": token_mask},
-            preprocessor=preprocessor,
-            loss_reduction=loss_reduction,
-            name=name,
-        )
+        outputs = crf_outputs(preprocessor, features, token_mask)
+        super().__init__(inputs, outputs, preprocessor, loss_reduction, name=name)
         self.word_dim = word_dim
         self.char_dim = char_dim
         self.pos_dim = pos_dim

@@ -6,8 +6,7 @@ import keras
 
 from hsn_keras.text_encoder import text_features
 from mner_keras.data.preprocessor import PostPreprocessor
-from mner_keras.inputs import batch_inputs
-from mner_keras.layers import CRF
+from mner_keras.inputs import batch_inputs, crf_outputs
 from mner_keras.tagger import Tagger
 
 
@@ -47,15 +46,8 @@ class TextTagger(Tagger):
     ) -> None:
         inputs = batch_inputs(preprocessor)
         text = text_features(preprocessor, inputs, word_dim, char_dim, pos_dim, hidden_dim, dropout)
-        scores = keras.layers.Dense(preprocessor.num_tags, name="potentials")(text)
-        potentials = CRF(preprocessor.num_tags, name="crf")(scores, mask=inputs["token_mask"])
-        super().__init__(
-            inputs,
-            {"potentials": potentials, "mask": inputs["token_mask"]},
-            preprocessor=preprocessor,
-            loss_reduction=loss_reduction,
-            name=name,
-        )
+        outputs = crf_outputs(preprocessor, text, inputs["token_mask"])
+        super().__init__(inputs, outputs, preprocessor, loss_reduction, name=name)
         self.word_dim = word_dim
         self.char_dim = char_dim
         self.pos_dim = pos_dim

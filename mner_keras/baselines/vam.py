@@ -6,8 +6,8 @@ import keras
 
 from mner_keras.baselines.layers import GuidedAttention, LastStates, VisualModulation
 from mner_keras.data.preprocessor import PostPreprocessor
-from mner_keras.inputs import batch_inputs, word_embedding
-from mner_keras.layers import CRF, BiLSTM, CharBiLSTM
+from mner_keras.inputs import batch_inputs, crf_outputs, word_embedding
+from mner_keras.layers import BiLSTM, CharBiLSTM
 from mner_keras.layers.checks import check_choice, check_rate, check_widths
 from mner_keras.tagger import Tagger
 from mner_keras.vision.visual_input import VGG16_REGIONS
@@ -83,15 +83,8 @@ class VAM(Tagger):
             query, inputs["visual_features"], value_mask=inputs["visual_mask"]
         )  # c [B, 1, f]
         features = VisualModulation(name="modulation")(text, context)
-        scores = keras.layers.Dense(preprocessor.num_tags, name="potentials")(features)
-        potentials = CRF(preprocessor.num_tags, name="crf")(scores, mask=token_mask)
-        super().__init__(
-            inputs,
-            {"potentials": potentials, "mask": token_mask},
-            preprocessor=preprocessor,
-            loss_reduction=loss_reduction,
-            name=name,
-        )
+        outputs = crf_outputs(preprocessor, features, token_mask)
+        super().__init__(inputs, outputs, preprocessor, loss_reduction, name=name)
         self.word_dim = word_dim
         self.char_dim = char_dim
         self.char_hidden_dim = char_hidden_dim

@@ -46,7 +46,7 @@ def demo(
     import_gradio()
     found = find_pictures([pictures])[0] if pictures is not None else {}
     start_keras(all_cores=True)
-    from mner_keras.saving import load_tagger
+    from mner_keras.models import load_tagger
 
     tagger = load_tagger(model)
     examples: list[tuple[str, str | None]] = []

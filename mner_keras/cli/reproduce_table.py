@@ -107,11 +107,12 @@ def reproduce_table(
     else:
         from mner_keras.data.datasets import load_dataset
         from mner_keras.papers.plan import Setting
+        from mner_keras.registry import FEATURES, find_model
 
-        own = {"hsn": "regions", "agban": "objects"}[published.paper]
+        own = find_model(published.paper).visual or ""
         setting = Setting(
             data=data,
-            features=_named(features or [], "features", ("regions", "objects"), own),
+            features=_named(features or [], "features", tuple(FEATURES), own),
             vectors=_named(vectors or [], "vectors", ("twitter", "crawl"), ""),
             seeds=seeds or (1 if fast else 5),
             fast=fast,

@@ -87,7 +87,7 @@ def tag(
     start_keras(all_cores=pictures is not None)
     from mner_keras.data.batches import count_missing
     from mner_keras.data.input_formats import read_posts_to_tag
-    from mner_keras.saving import load_tagger, visual_input
+    from mner_keras.models import load_tagger, visual_input
     from mner_keras.vision.feature_store import FeatureStore
 
     tagger = load_tagger(model)
@@ -126,7 +126,7 @@ def _pictures(
 ) -> tuple[PictureFeatures | None, dict[str, Callable[[list[Post]], Any]]]:
     """The features of a folder's pictures; or for one picture, what `Tagger.tag` is to be given for some posts."""
     from mner_keras.cli.progress import progress_bar
-    from mner_keras.saving import visual_input
+    from mner_keras.models import visual_input
     from mner_keras.vision import PictureFeatures, find_pictures, load_extractor, open_picture
 
     def extractor_of() -> Extractor:

@@ -139,7 +139,7 @@ def _resumed(folder: Path, model: str, given: dict[str, Any]) -> RunConfig:
     path = folder / "config.toml"
     if not path.exists():
         raise InputError("expected a run to resume, found no config.toml", folder)
-    config = RunConfig.load(path)
+    config = RunConfig.load(path, of_run=True)
     asked = given if model.endswith(".toml") else {"model": model, **given}
     for name, value in asked.items():
         if getattr(config, name) != value:

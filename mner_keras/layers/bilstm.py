@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 from keras import ops
 
-from mner_keras.layers.checks import check_count, check_mask
+from mner_keras.layers.checks import check_choice, check_count, check_mask
 
 
 @keras.saving.register_keras_serializable(package="mner_keras")
@@ -34,6 +34,7 @@ class BiLSTM(keras.layers.Layer):
     """
 
     def __init__(self, units: int, return_sequences: bool = True, **kwargs) -> None:
+        check_choice("return_sequences", return_sequences, (True, False))
         check_count("units", units, 2)
         if units % 2:
             raise ValueError(f"`units` must be even, half a direction. Received: units={units}")

@@ -91,7 +91,7 @@ def count_table(table: PublishedTable, data: Dataset) -> MeasuredTable:
         InputError: a file of the data set is missing or malformed.
     """
     report, identity = check_dataset(data), identify_dataset(data)
-    part = "Real-world" if "real-world" in identity.name else "Twitter"
+    part = "Real-world" if identity.name == "real-world" else "Twitter"
     rows, notes = [], []
     for row in table.rows:
         cells = []

@@ -109,6 +109,7 @@ def _extractor_caveats(kind: str, store: FeatureStore, readers: Sequence[Planned
 
 def _store_caveats(kind: str, path: str | Path, readers: Sequence[PlannedRun], data: Dataset) -> Iterable[str]:
     """Yield what a store's extractor, pictures and objects lack."""
+    from mner_keras.run.arguments import free_arguments
     from mner_keras.vision.feature_store import NO_BLANK, FeatureStore
 
     store = FeatureStore(path)
@@ -122,7 +123,9 @@ def _store_caveats(kind: str, path: str | Path, readers: Sequence[PlannedRun], d
         )
     if kind == "regions" and store.lacks_blank:
         yield f"features (regions): {NO_BLANK}"
-    asked = {run.row.key: {**run.row.arguments, **run.arguments}.get("num_objects") for run in readers}
+    asked = {
+        run.row.key: {**free_arguments(run.entry.load_class()), **run.arguments}.get("num_objects") for run in readers
+    }
     few = [row for row, k in asked.items() if k and not any(store.read([image], k)[1].all() for image in found)]
     if few:
         yield f"objects: no picture in the store has as many objects as {', '.join(few)} read"

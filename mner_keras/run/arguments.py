@@ -8,19 +8,20 @@ from typing import Any
 from mner_keras.errors import InputError, did_you_mean
 from mner_keras.system import System
 
-# What a run gives in other ways.
-_GIVEN = {"self", "name", "preprocessor", "posts", "vectors", "features", "options"}
+# What a run gives in other ways: arguments of the constructor, and of `fit_preprocessor`.
+_GIVEN = ("self", "name", "preprocessor")
+_GIVEN_FIRST = ("posts", "vectors", "features", "options")
 
 
 def free_arguments(model_class: type[System]) -> dict[str, Any]:
     """Return the arguments of a class and of its `fit_preprocessor` that a run may set, with their defaults."""
     fit = getattr(model_class, "fit_preprocessor", None)
-    return {**_free(model_class.__init__), **({} if fit is None else _free(fit))}
+    return {**_free(model_class.__init__, _GIVEN), **({} if fit is None else _free(fit, _GIVEN_FIRST))}
 
 
 def split_arguments(model_class: type[System], arguments: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the arguments that `fit_preprocessor` takes, and those that the constructor takes."""
-    known = _free(model_class.fit_preprocessor)
+    known = _free(model_class.fit_preprocessor, _GIVEN_FIRST)
     first = {name: value for name, value in arguments.items() if name in known}
     return first, {name: value for name, value in arguments.items() if name not in known}
 
@@ -36,5 +37,5 @@ def check_arguments(model_class: type[System], arguments: dict[str, Any]) -> Non
             )
 
 
-def _free(function: Any) -> dict[str, Any]:
-    return {name: p.default for name, p in inspect.signature(function).parameters.items() if name not in _GIVEN}
+def _free(function: Any, given: tuple[str, ...]) -> dict[str, Any]:
+    return {name: p.default for name, p in inspect.signature(function).parameters.items() if name not in given}

@@ -14,6 +14,9 @@ import tomli_w
 from mner_keras.errors import InputError, did_you_mean
 from mner_keras.registry import Training, find_model
 
+FORMAT = 2
+"""The format of a run's folder, `format` in its config.toml. Runs of mner-keras 0.1 have none."""
+
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 
 
@@ -121,14 +124,19 @@ class RunConfig:
         """Write the configuration as TOML, without what has no meaning for the model."""
         used = _used(self.model)
         values = {name: value for name, value in dataclasses.asdict(self).items() if name in used}
-        Path(path).write_text(tomli_w.dumps(values), encoding="utf-8")
+        Path(path).write_text(tomli_w.dumps({"format": FORMAT, **values}), encoding="utf-8")
 
     @classmethod
-    def load(cls, path: str | os.PathLike) -> RunConfig:
+    def load(cls, path: str | os.PathLike, of_run: bool = False) -> RunConfig:
         """Read the configuration of a run.
 
+        Args:
+            path: the file.
+            of_run: whether the folder of the file is read as a run, which must have the current format. Training needs
+                the settings alone.
+
         Raises:
-            InputError: no such file, no TOML, an unknown key, a value of another kind.
+            InputError: no such file, no TOML, an unknown key, a value of another kind, a run of another format.
         """
         try:
             values = tomllib.loads(Path(path).read_text(encoding="utf-8"))
@@ -136,6 +144,13 @@ class RunConfig:
             raise InputError(f"expected a run's configuration; {error.strerror}", path) from None
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise InputError(f"expected TOML, found a file that does not parse ({error})", path) from None
+        found = values.pop("format", 1)
+        if of_run and found != FORMAT:
+            raise InputError(
+                f"expected a run of format {FORMAT}, found {found}: made by mner-keras 0.1. `mner train {path}` trains "
+                "it again",
+                path,
+            )
         known = {field.name: field for field in dataclasses.fields(cls)}
         for key, value in values.items():
             if key not in known:

@@ -55,7 +55,7 @@ class Run:
         self.config: RunConfig | None = None
         if self.path.is_dir():
             if (self.path / CONFIG).is_file():
-                self.config = RunConfig.load(self.path / CONFIG)
+                self.config = RunConfig.load(self.path / CONFIG, of_run=True)
             else:
                 self.model_file  # noqa: B018 - raises InputError for a folder without a model
         elif not self.path.exists():
@@ -78,7 +78,7 @@ class Run:
     @cached_property
     def class_name(self) -> str:
         """The class of a Keras model, read without loading it."""
-        from mner_keras.saving import read_model_config
+        from mner_keras.models import read_model_config
 
         return str(read_model_config(self.model_file).get("class_name"))
 
@@ -89,14 +89,14 @@ class Run:
         Raises:
             InputError: the folder contains none.
         """
-        from mner_keras.saving import find_model_file
+        from mner_keras.models import find_model_file
 
         return Path(find_model_file(self.path)) if self.path.is_dir() else self.path
 
     @cached_property
     def model(self) -> Tagger | System:
         """The best model of the run."""
-        from mner_keras.saving import load_tagger
+        from mner_keras.models import load_tagger
 
         return load_tagger(self.model_file)
 
@@ -113,7 +113,7 @@ class Run:
 
         This is the store that was given, else the run's, else the data set's own.
         """
-        from mner_keras.saving import visual_input
+        from mner_keras.models import visual_input
 
         visual = visual_input(self.model)
         if self._no_pictures or visual is None:

@@ -18,6 +18,7 @@ from mner_keras.data.entities import check_iob2
 from mner_keras.data.post import Post
 from mner_keras.errors import InputError
 from mner_keras.files import hold_lock, write_json
+from mner_keras.models import load
 from mner_keras.registry import find_model
 from mner_keras.run.arguments import check_arguments
 from mner_keras.run.config import RunConfig
@@ -27,7 +28,6 @@ from mner_keras.run.provenance import environment
 from mner_keras.run.scores import SCHEME, entity_scores
 from mner_keras.run.system_fit import SystemFit
 from mner_keras.run.tagger_fit import TaggerFit
-from mner_keras.saving import load
 from mner_keras.system import System
 from mner_keras.vision.feature_store import FeatureStore
 

@@ -48,7 +48,7 @@ def hsn_attention_figure(cases: Sequence[PostCase]) -> Figure:
 
     Over the picture: the attention of the text to its regions (s_img). In the map: the attention of the picture to the
     tokens (s_sen), gamma (eq. 17; the mean over features), and the gold and predicted entities. Attention is coloured
-    from a post's smallest to its largest value; the numbers next to it are the values.
+    from a post's smallest to its largest value, and its values are printed.
 
     Args:
         cases: posts with HSN's explanation, as `make_cases` returns them.

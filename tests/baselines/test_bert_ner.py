@@ -29,7 +29,7 @@ TENSORFLOW = keras.backend.backend() == "tensorflow"
 
 @pytest.fixture(scope="module")
 def bert(tmp_path_factory):
-    return write_tiny_bert(tmp_path_factory.mktemp("hub") / "bert", words=("Ann", "Bob", "New", "saw", "the"))
+    return write_tiny_bert(tmp_path_factory.mktemp("hub") / "bert", words=("Ann", "Anna", "Ben", "New", "saw", "the"))
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +96,7 @@ def test_potentials_are_read_off_each_tokens_first_piece(bert, preprocessor):
 
 def test_what_stands_in_padding_changes_nothing(bert, preprocessor):
     model = BertNER(preprocessor)
-    inputs, tags = batch(preprocessor, POSTS[:5])
+    inputs, _ = batch(preprocessor, [Post(("Ann", "saw", "Rome")), Post(("the",))])
     expected = to_numpy(model(inputs)["potentials"])[inputs["token_mask"]]
     wide = {name: np.pad(array, ((0, 0), (0, 3))) for name, array in inputs.items() if name.startswith("subword_")}
     changed = {
@@ -120,7 +120,7 @@ def test_twenty_posts_are_learnt_by_heart_and_the_file_alone_knows_them(tmp_path
     inputs, tags = batch(preprocessor, POSTS)
     before = model.get_weights()
     # One step elsewhere: JAX without its compiler takes seconds for each.
-    for _ in range(30 if TENSORFLOW else 1):
+    for _ in range(50 if TENSORFLOW else 1):
         assert np.isfinite(model.train_on_batch(inputs, tags))
     moved = [np.abs(after - initial).max() > 0 for initial, after in zip(before, model.get_weights(), strict=True)]
     assert sum(moved) >= 0.9 * len(moved)

@@ -48,7 +48,9 @@ CASES = {
     "LastStates": dict(
         inputs=[TEXT], masks={"mask": TEXT_MASK}, expected_shapes=[(2, 1, 6)], garbage=[(0, "mask", [None])]
     ),
-    "FirstSubwords": dict(inputs=[TEXT, np.array([[1, 3, 0], [1, 0, 0]], "int32")], expected_shapes=[(2, 3, 6)]),
+    "FirstSubwords": dict(
+        refuses=False, inputs=[TEXT, np.array([[1, 3, 0], [1, 0, 0]], "int32")], expected_shapes=[(2, 3, 6)]
+    ),
     "VisualModulation": dict(inputs=[TEXT, OTHER[:, :1]], call_arguments=GATE, expected_shapes=[(2, 4, 6), (2, 4, 6)]),
     "DirectionalSelfAttention": dict(
         arguments={"direction": "backward", "scale": 3.0},
@@ -75,7 +77,7 @@ CASES = {
         arguments={"vocabulary_size": 9, "num_singletons": 4, "rate": 0.3},
         inputs=[CHAR_IDS[..., 0]],
         expected_shapes=[(2, 4)],
-        expected_dtype="int32",
+        expected_dtypes=["int32"],
         policies=(),
     ),
 }

@@ -35,7 +35,7 @@ def test_a_run_of_a_feature_crf(crf_run, corpus):
     assert not (folder / "checkpoint").exists()
     # What means nothing to it is not written down.
     config = tomllib.loads((folder / "config.toml").read_text(encoding="utf-8"))
-    assert config == {"model": "stanford-ner-like", "data": str(corpus), "epochs": 30, "arguments": {}}
+    assert config == {"format": 2, "model": "stanford-ner-like", "data": str(corpus), "epochs": 30, "arguments": {}}
     with open(folder / "history.csv", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert [int(row["epoch"]) for row in rows] == list(range(1, len(rows) + 1)) and 1 < len(rows) <= 30
@@ -54,7 +54,7 @@ def test_its_folder_is_evaluated_and_tags(mner, crf_run, corpus, tmp_path):
     assert found["micro"] == metrics["test"]["micro"] and found["features"] is None
     named = mner("evaluate", folder / "model.crf", "--data", corpus, "--features", "regions.h5", "--json")
     assert json.loads(named.out)["types"] == metrics["test"]["types"]
-    assert named.err == "the model reads no pictures: `--features` is left out\n"
+    assert named.err == "the model does not read pictures: `--features` is ignored\n"
     tagged = mner("tag", folder, corpus / "test.jsonl")
     records = [json.loads(line) for line in tagged.out.splitlines()]
     model = mner_keras.load(folder / "model.crf")

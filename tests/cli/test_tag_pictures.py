@@ -24,10 +24,11 @@ def sample_run(tmp_path_factory):
     from small_corpus import SMALL
 
     from agban_keras import AGBAN
+    from mner_keras.run.arguments import split_arguments
 
     keras.utils.set_random_seed(3)
-    preprocessor = AGBAN.fit_preprocessor(read_jsonl(SAMPLE / "train.jsonl")[:100], features=SAMPLE / "objects.h5")
-    model = AGBAN(preprocessor, **SMALL["agban"])
+    posts, (first, rest) = read_jsonl(SAMPLE / "train.jsonl")[:100], split_arguments(AGBAN, SMALL["agban"])
+    model = AGBAN(AGBAN.fit_preprocessor(posts, features=SAMPLE / "objects.h5", **first), **rest)
     path = tmp_path_factory.mktemp("tiles") / "model.keras"
     model.save(path)
     return path
@@ -89,7 +90,7 @@ def test_what_does_not_fit_is_refused(model, posts):
 
 
 def test_extractors_that_cannot_be_had_are_refused():
-    from mner_keras.data.preprocessor import VisualInput
+    from mner_keras.vision.visual_input import VisualInput
 
     with pytest.raises(InputError, match="reads the text alone"):
         load_extractor(None)
@@ -106,17 +107,17 @@ def test_extractors_that_cannot_be_had_are_refused():
 
 
 def test_other_weights_than_the_store_s_are_refused(monkeypatch):
-    from mner_keras.data.preprocessor import VisualInput
     from mner_keras.vision import vgg16
+    from mner_keras.vision.visual_input import VisualInput
 
     class Stub:
         def __init__(self, weights, batch_size):
             self.attributes = {"weights_hash": "0" * 64}
 
     monkeypatch.setattr(vgg16, "VGG16Regions", Stub)
-    assert load_extractor(VisualInput("regions", 49, 512, "vgg16", "imagenet", "0" * 64))
+    assert load_extractor(VisualInput("regions", 49, 512, "vgg16", "0" * 64))
     with pytest.raises(InputError, match=r"expected the weights that .* \(111111111111\.\.\.\), found others"):
-        load_extractor(VisualInput("regions", 49, 512, "vgg16", "imagenet", "1" * 64))
+        load_extractor(VisualInput("regions", 49, 512, "vgg16", "1" * 64))
 
 
 # === mner tag --pictures ===

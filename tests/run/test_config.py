@@ -53,7 +53,7 @@ def test_a_configuration_comes_back_from_its_file(tmp_path, model):
     config.save(path)
     assert RunConfig.load(path) == config
     # What has no meaning for a system is not written down as if it had.
-    assert set(tomllib.loads(path.read_text(encoding="utf-8"))) == used
+    assert set(tomllib.loads(path.read_text(encoding="utf-8"))) == used | {"format"}
 
 
 def test_a_configuration_that_is_missing_or_no_toml_is_an_error(tmp_path):

@@ -5,6 +5,7 @@ import json
 
 import keras
 import numpy as np
+import pytest
 
 
 def to_numpy(value) -> np.ndarray:
@@ -26,6 +27,7 @@ def check_layer(
     expected_dtypes=None,
     policies=("mixed_float16", "mixed_bfloat16"),
     garbage=(),
+    refuses=True,
     tmp_path,
 ):
     """What users expect of a layer, whatever it computes.
@@ -43,6 +45,7 @@ def check_layer(
         expected_dtypes: the type of each output under float32; by default float32.
         policies: dtype policies under which the outputs must be finite.
         garbage: (number of an input, its mask's name, for each output the mask's name of its axis 1 or `None`).
+        refuses: whether every bad argument and mask is named; parts that only one model uses leave it to that.
         tmp_path: a folder.
 
     Returns:
@@ -58,6 +61,8 @@ def check_layer(
     assert all(np.isfinite(output).all() for output in eager)
 
     _check_config(layer)
+    if refuses:
+        _check_refusals(layer, inputs, masks)
     _check_functional(layer, inputs, masks, call_arguments, eager, tmp_path)
     for policy in policies:
         _check_half_precision(make_layer, policy, inputs, masks, call_arguments, eager)
@@ -81,6 +86,25 @@ def _check_config(layer):
     revived = keras.saving.deserialize_keras_object(serialized)
     assert type(revived) is type(layer)
     assert json.dumps(revived.get_config(), default=str) == json.dumps(config, default=str)
+
+
+def _check_refusals(layer, inputs, masks):
+    """A value that an argument cannot take, and a mask of another shape, are named with what was expected."""
+    for name, value in constructor_arguments(layer).items():
+        bad = {bool: "yes", int: 2.5, float: -0.5, str: "nonsense", tuple: ("4",)}.get(type(value))
+        if bad is not None:
+            with pytest.raises(ValueError, match=rf"^`{name}` must .* Received: {name}="):
+                type(layer)(**{**layer.get_config(), name: bad})
+    for name, mask in masks.items():
+        for wrong in (mask[:1], mask[:, :-1], mask[0], mask[..., None]):
+            with pytest.raises(ValueError, match=rf"`{name}` must have .*{name}.shape="):
+                layer(*inputs, **{**masks, name: wrong})
+
+
+def constructor_arguments(layer) -> dict:
+    """A layer's own arguments, as `get_config` gives them."""
+    config, known = layer.get_config(), inspect.signature(type(layer).__init__).parameters
+    return {name: config[name] for name in known if name in config and name not in ("name", "dtype", "trainable")}
 
 
 def _check_functional(layer, inputs, masks, call_arguments, eager, tmp_path):

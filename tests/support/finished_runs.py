@@ -1,6 +1,5 @@
 """Run folders as training leaves them, made up in no time."""
 
-import dataclasses
 import json
 import random
 
@@ -51,7 +50,3 @@ def finish_run(folder, config, predicted, posts=None, **provenance):
     }
     (folder / "provenance.json").write_text(json.dumps(record))
     return folder
-
-
-def with_seed(config, seed):
-    return dataclasses.replace(config, seed=seed)
