@@ -42,11 +42,11 @@ class AGBAN(ObjectTagger):
     its own posts, as Keras' `BatchNormalization` does.
 
     Args:
-        preprocessor: turns posts into batches, and is saved with the model (`fit_preprocessor`).
+        preprocessor: converts posts into batches; saved with the model (`fit_preprocessor`).
         word_dim: width of the word vectors; by default that of the pretrained vectors, else 200.
         char_dim: width of the characters' vectors, d_ce.
-        char_hidden_dim: width of the character BiLSTM, d_c; half of it a direction.
-        hidden_dim: width of the word BiLSTM, d; half of it a direction.
+        char_hidden_dim: width of the character BiLSTM, d_c; half of it per direction.
+        hidden_dim: width of the word BiLSTM, d; half of it per direction.
         rank: width of the bilinear form, d'.
         gate_units: width of the gate, d_g.
         gate: whether the gate filters the objects.

@@ -21,7 +21,8 @@ def update_every(optimizer: keras.optimizers.Optimizer, layer: keras.layers.Laye
 
 
 def freeze_every(optimizer: keras.optimizers.Optimizer, layer: keras.layers.Layer, every: int) -> None:
-    """The reverse of `update_every`: the layer's weights stay on that one step of `every`, and move on the others.
+    """Return the reverse of `update_every`: the layer's weights stay on that one step of `every`, and move on the
+    others.
 
     Args:
         optimizer: a compiled model's optimizer; changed in place.

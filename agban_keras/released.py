@@ -53,11 +53,11 @@ class ReleasedAGBAN(ObjectTagger):
     one weight, moving variances are the biased ones, and words are cut at `max_characters`.
 
     Args:
-        preprocessor: turns posts into batches, and is saved with the model (`fit_preprocessor`).
+        preprocessor: converts posts into batches; saved with the model (`fit_preprocessor`).
         word_dim: width of the word vectors; by default that of the pretrained vectors, else 200.
         char_dim: width of the characters' vectors.
-        char_hidden_dim: width of the character BiLSTM; half of it a direction.
-        hidden_dim: width of the word BiLSTM, d; half of it a direction.
+        char_hidden_dim: width of the character BiLSTM; half of it per direction.
+        hidden_dim: width of the word BiLSTM, d; half of it per direction.
         rank: a third of the width of the bilinear form.
         glimpses: distributions of the attention, and rounds of the gate.
         num_training_tokens: the classes' weights are `posts m / (tokens + posts m)` for a token,
@@ -204,7 +204,7 @@ class ReleasedAGBAN(ObjectTagger):
         return crf_loss + textual_loss + visual_loss
 
     def modality_losses(self, outputs):
-        """The classifier's weighted cross-entropies of the tokens and of the objects, two scalars.
+        """Return the classifier's weighted cross-entropies of the tokens and of the objects, two scalars.
 
         Each is the sum over a post's valid places, reduced over the posts as the CRF's loss is.
         """

@@ -2,8 +2,8 @@
 
 Usage: python benchmarks/attention.py STORE DATA RUN...
 
-STORE holds the objects' features, DATA is a data set, the runs are AGBAN's. Over those of the first 300 test posts that
-have two objects or more, it prints the means of
+STORE contains the objects' features, DATA is a data set, the runs are AGBAN's. Over those of the first 300 test posts
+that have two objects or more, it prints the means of
 
 - the share of a post's attention that its most attentive token has, next to the equal share 1/n: these are the same
   with `softmax="objects"`, where each token has the same total;

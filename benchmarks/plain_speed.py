@@ -2,7 +2,7 @@
 
 Usage: python benchmarks/plain_speed.py
 
-Posts a second of three passes of training at batch 10 (2,000 posts) and of prediction at batch 64 (3,257 posts), each
+Posts per second of three passes of training at batch 10 (2,000 posts) and of prediction at batch 64 (3,257 posts), each
 post of 20 tokens of 24 characters. Keras feeds arrays by tf.data, whose autotuner makes short passes wait: see
 docs/results.md.
 """

@@ -2,12 +2,12 @@
 
 Usage: python benchmarks/what_pictures_add.py STORE DATA RUN
 
-RUN is a text model's, STORE holds the pictures' features. Of each span of the test posts that is an entity or that the
-model takes for one, a logistic regression tells the type, or that it is none, by the model's marginals alone, and by
-them with the mean feature vector of the picture (its first 20 principal components), of the post's own and of
+RUN is a text model's, STORE contains the pictures' features. Of each span of the test posts that is an entity or that
+the model takes for one, a logistic regression tells the type, or that it is none, by the model's marginals alone, and
+by them with the mean feature vector of the picture (its first 20 principal components), of the post's own and of
 another's. Prints the cross-entropy in nats and the accuracy of each on posts held out (five folds), for the best of
-four penalties. Features of the own picture that do no better than another's hold nothing that the text model lacks, as
-far as something linear can tell.
+four penalties. Features of the own picture that do no better than another's contain nothing that the text model lacks,
+as far as something linear can tell.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def main() -> None:
     from sklearn.decomposition import PCA
 
     features, present = store.read([post.image_id for post in posts], MOST_VECTORS)
-    seen = present.any(axis=1)  # a picture may hold no object
+    seen = present.any(axis=1)  # a picture may contain no object
     posts, features, present = [p for p, there in zip(posts, seen, strict=True) if there], features[seen], present[seen]
     pictures = (features * present[..., None]).sum(axis=1) / present.sum(axis=1, keepdims=True)
     scores, types, rows = spans_of(model, posts)

@@ -2,8 +2,9 @@
 
 Usage: python benchmarks/whose_picture.py STORE DATA RUN...
 
-STORE holds the pictures' features, DATA is a data set, the runs are one model's, a seed each. Over the test posts whose
-picture the store holds: F1 (strict IOB2) with each post's own picture, without one, and with the pictures shuffled
+STORE contains the pictures' features, DATA is a data set, the runs are one model's, one per seed. Over the test posts
+whose picture the store contains: F1 (strict IOB2) with each post's own picture, without one, and with the pictures
+    shuffled
 among the posts, as the mean over the runs; the difference to the own pictures with the 95 % interval of a paired
 bootstrap over posts; of HSN also the mean gamma (eq. 17; near 1 the text counts, near 0 the fusion with the picture).
 """

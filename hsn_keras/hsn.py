@@ -36,15 +36,15 @@ class HSN(Tagger):
     `attention="single_head"` (w/o MP); w/o VF is `HSN.fit_preprocessor(posts, features=..., pictures=False)`.
 
     Args:
-        preprocessor: turns posts into batches, and is saved with the model (`fit_preprocessor`).
+        preprocessor: converts posts into batches; saved with the model (`fit_preprocessor`).
         word_dim: width of the word vectors; by default that of the pretrained vectors, else 200.
         char_dim: width of the characters' vectors and of the character convolution.
         pos_dim: width of the vectors of the parts of speech.
-        hidden_dim: width d of H and of V; half of it a direction of the BiLSTM.
+        hidden_dim: width d of H and of V; half of it per direction of the BiLSTM.
         num_heads: heads of the attention; they must divide `hidden_dim`.
         dropout: rate on the token representation and on H.
         head_softmax: whether each head passes a softmax before the mean, as eq. 14 prints it.
-        gate: `"token"` for one gamma a token, as printed; `"feature"` for one a feature.
+        gate: `"token"` for one gamma per token, as printed; `"feature"` for one per feature.
         attention: `"multi_head"` for multi-head hierarchical attention, as printed; `"single_head"` for hierarchical
             attention on H and V themselves (eq. 8-13; neither `num_heads` nor `head_softmax` plays a part);
             `"general"` for Luong's general score in each head in the place of eq. 8-13.

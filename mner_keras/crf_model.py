@@ -153,7 +153,7 @@ class CRFModel(keras.Model):
         if sample_weight is not None:
             if len(sample_weight.shape) != 1:
                 raise ValueError(
-                    "`sample_weight` must hold one number a row, [batch]. "
+                    "`sample_weight` must contain one number per row, [batch]. "
                     f"Received: sample_weight.shape={tuple(sample_weight.shape)}"
                 )
             losses = losses * ops.cast(sample_weight, losses.dtype)
@@ -176,7 +176,7 @@ class CRFModel(keras.Model):
         return {**super().get_config(), "tags": None if self.f1 is None else self.f1.tags}
 
     def _select(self, inputs):
-        """The inputs that the model reads."""
+        """Return the inputs that the model reads."""
         return {name: inputs[name] for name in self.input} if isinstance(self.input, dict) else inputs
 
     def _check_tags(self, name: str, x, y) -> None:
@@ -196,7 +196,7 @@ class CRFModel(keras.Model):
             )
 
     def decode(self, x, batch_size: int | None = None):
-        """The best tags of arrays of inputs, int32 `[B, n]`, 0 in masked positions."""
+        """Return the best tags of arrays of inputs, int32 `[B, n]`, 0 in masked positions."""
         outputs = self.predict(x, batch_size=batch_size, verbose=0)
         return ops.convert_to_numpy(self.crf.decode(outputs["potentials"], outputs.get("mask"))[0])
 

@@ -26,8 +26,8 @@ class Training:
     Args:
         optimizer: the name of a Keras optimiser; `None`, as below, where that has no meaning for a system.
         learning_rate: its learning rate.
-        batch_size: posts a batch.
-        epochs: epochs at most.
+        batch_size: posts per batch.
+        epochs: maximum number of epochs.
         patience: epochs without a better dev F1 after which training stops; 0 for never.
         learning_rate_decay: r in `learning_rate / (1 + r * epoch)`, epochs counted from 0.
         weight_decay: the L2 coefficient, as a decay of every weight.
@@ -86,17 +86,18 @@ class ModelEntry:
 
     @property
     def visual(self) -> str | None:
-        """The kind of features that it reads: `"regions"`, `"objects"`, or `None` for a system without pictures."""
+        """Return the kind of features that it reads: `"regions"`, `"objects"`, or `None` for a system without pictures.
+        """
         return next((kind for kind in FEATURES if kind in self.reads), None)
 
     @property
     def missing_modules(self) -> list[str]:
-        """The modules of its extra that are not installed."""
+        """Return the modules of its extra that are not installed."""
         return [name for name in EXTRA_MODULES.get(self.extra, ()) if importlib.util.find_spec(name) is None]
 
     @property
     def is_keras(self) -> bool:
-        """Whether the class is a Keras model (a `Tagger`), which a run trains epoch by epoch."""
+        """Return whether the class is a Keras model (a `Tagger`), which a run trains epoch by epoch."""
         return self.file == KERAS_FILE
 
     def load_class(self) -> type:
@@ -275,7 +276,7 @@ MODELS: dict[str, ModelEntry] = {
 
 
 def find_model(name: str) -> ModelEntry:
-    """The entry of a name.
+    """Return the entry of a name.
 
     Raises:
         InputError: an unknown name; the nearest known one is suggested.
@@ -287,13 +288,14 @@ def find_model(name: str) -> ModelEntry:
 
 
 def training_of(model_class: type) -> Training:
-    """The paper's settings of a model's class; Adam, 0.001 and batches of 16 for a class that is not registered."""
+    """Return the paper's settings of a model's class; Adam, 0.001 and batches of 16 for a class that is not registered.
+    """
     names = {entry.class_name: entry.training for entry in MODELS.values()}
     found = [names[base.__name__] for base in model_class.__mro__ if base.__name__ in names]
     return found[0] if found else Training("adam", 0.001, batch_size=16)
 
 
 def import_models(package: str) -> None:
-    """Import the modules of a top-level package that hold models, so that their classes are registered."""
+    """Import the modules of a top-level package that contain models, so that their classes are registered."""
     for module in {entry.module for entry in MODELS.values() if entry.module.partition(".")[0] == package}:
         importlib.import_module(module)

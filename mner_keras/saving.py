@@ -80,7 +80,7 @@ def load(path: str | os.PathLike) -> Tagger | System:
 
 
 def _is_quantized(path: str | os.PathLike) -> bool:
-    """Whether the weights in a `.keras` file are of one byte."""
+    """Return whether the weights in a `.keras` file are of one byte."""
     import h5py
 
     sizes: list[int] = []
@@ -93,7 +93,7 @@ def _is_quantized(path: str | os.PathLike) -> bool:
 
 
 def read_model_config(path: str | os.PathLike) -> dict:
-    """The configuration inside a `.keras` file, without loading the model.
+    """Return the configuration inside a `.keras` file, without loading the model.
 
     Raises:
         InputError: no such file, no `.keras` file, or a truncated one.
@@ -116,7 +116,7 @@ def read_model_config(path: str | os.PathLike) -> dict:
 
 
 def find_model_file(run: str | os.PathLike) -> str:
-    """The model's file in the folder of a run.
+    """Return the model's file in the folder of a run.
 
     Raises:
         InputError: there is none.
@@ -145,7 +145,7 @@ def load_tagger(path: str | os.PathLike) -> Tagger | System:
 
 
 def visual_input(model: Tagger | System) -> VisualInput | None:
-    """What a model that `load_tagger` opened reads of a post's picture; `None` for nothing."""
+    """Return what a model that `load_tagger` opened reads of a post's picture; `None` for nothing."""
     preprocessor = getattr(model, "preprocessor", None)
     visual = None if preprocessor is None else preprocessor.visual
     return visual if visual is not None and visual.pictures else None

@@ -29,7 +29,7 @@ class System(Protocol):
         """
 
     def tag(self, posts: Iterable[Post | str | Sequence[str]]) -> list[TaggedPost]:
-        """A `TaggedPost` for each post, in order."""
+        """Return a `TaggedPost` for each post, in order."""
 
     def save(self, path: str | os.PathLike) -> None:
         """Write everything that tagging needs to one file."""

@@ -11,7 +11,7 @@ from mner_keras.data.post import Post
 
 @dataclasses.dataclass(frozen=True)
 class TaggedPost:
-    """What a model says of a post: the post itself, one tag a token, and the names in it."""
+    """What a model says of a post: the post itself, one tag per token, and the names in it."""
 
     post: Post
     tags: tuple[str, ...]
@@ -24,18 +24,18 @@ class TaggedPost:
 
 
 def as_post(post: Post | str | Sequence[str]) -> Post:
-    """A post of what people give to be tagged: a post, a plain text, or a list of tokens."""
+    """Return a post of what people give to be tagged: a post, a plain text, or a list of tokens."""
     if isinstance(post, Post):
         return post
     return Post.from_text(post) if isinstance(post, str) else Post(tuple(post))
 
 
 def tagged_post(post: Post, tags: tuple[str, ...], scores: Sequence[float]) -> TaggedPost:
-    """A post with its tags, and the entities that they make.
+    """Return a post with its tags, and the entities that they make.
 
     Args:
         post: the post.
-        tags: one a token.
+        tags: one per token.
         scores: how sure the model is of each token's tag; an entity has the smallest of its tokens.
     """
     entities = []

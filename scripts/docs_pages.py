@@ -2,7 +2,7 @@
 
 - a page for each command, from its help;
 - the home page, from README.md; the changelog; the sample corpus' description;
-- the notebooks, with the outputs that they hold.
+- the notebooks, with the outputs that they contain.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def command_pages() -> dict[str, str]:
 
 
 def notebook_page(path: Path) -> tuple[str, dict[str, bytes]]:
-    """A notebook as Markdown, its formulas as MathML, which needs no script; and its pictures by their names."""
+    """Return a notebook as Markdown, its formulas as MathML, which needs no script; and its pictures by their names."""
     notebook = nbformat.read(path, as_version=4)
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
@@ -92,7 +92,7 @@ def notebook_page(path: Path) -> tuple[str, dict[str, bytes]]:
 
 
 def _page(text: str) -> str:
-    """A page whose links lead to the site's places."""
+    """Return a page whose links lead to the site's places."""
 
     def moved(found: re.Match) -> str:
         target, anchor = found.group(1), found.group(2) or ""
@@ -104,7 +104,7 @@ def _page(text: str) -> str:
 
 
 def _filled(nav: list[Any], fill: dict[str, list[Any]]) -> list[Any]:
-    """The navigation with the entries that are named by what fills them."""
+    """Return the navigation with the entries that are named by what fills them."""
     filled = []
     for entry in nav:
         if isinstance(entry, dict):

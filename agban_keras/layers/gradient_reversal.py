@@ -49,12 +49,12 @@ class GradientReversal(keras.layers.Layer):
                 setattr(self, name, weight)
 
     def set_total_steps(self, total_steps: int) -> None:
-        """Say how many steps the training takes in all: epochs x steps an epoch."""
+        """Say how many steps the training takes in all: epochs x steps per epoch."""
         if self.strength == "schedule":
             self.total_steps.assign(total_steps)
 
     def current_strength(self):
-        """Lambda at the present step, a scalar."""
+        """Return lambda at the present step, a scalar."""
         if self.strength != "schedule":
             return ops.convert_to_tensor(self.strength, "float32")
         total = ops.convert_to_tensor(self.total_steps)

@@ -25,7 +25,7 @@ class ModalityClassifier(keras.layers.Layer):
 
     Call arguments:
         features: `[B, m, d]`, tokens and objects along one axis.
-        mask: bool `[B, m]`, true where one stands.
+        mask: bool `[B, m]`, true for valid positions.
 
     Returns:
         logits `[B, m, 2]`: picture, text.

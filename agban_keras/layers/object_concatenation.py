@@ -19,12 +19,12 @@ class ObjectConcatenation(keras.layers.Layer):
     Each object's place has weights of its own: unlike attention, this layer sees the order of the objects.
 
     Args:
-        num_objects: places, k; further objects are not read.
+        num_objects: places, k; further objects are ignored.
 
     Call arguments:
         text: T, `[B, n, d]`.
         objects: V, `[B, m, d']`.
-        object_mask: bool `[B, m]`, true where an object stands.
+        object_mask: bool `[B, m]`, true for objects.
 
     Returns:
         M, `[B, n, d]`.

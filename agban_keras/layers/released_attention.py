@@ -35,7 +35,7 @@ class ReleasedAttention(keras.layers.Layer):
     Call arguments:
         text: T, `[B, n, d]`.
         objects: V, `[B, k, d]`.
-        object_mask: bool `[B, k]`, true where an object stands; by default everywhere.
+        object_mask: bool `[B, k]`, true for objects; by default everywhere.
         return_attention_scores: whether to return A as well.
 
     Returns:
@@ -118,7 +118,7 @@ class ReleasedAttention(keras.layers.Layer):
         }
 
     def _attention(self, text, objects, object_mask, training):
-        """A, `[B, g, k, n]`."""
+        """Return a, `[B, g, k, n]`."""
         values = self.dropout(self.object_net(objects, training=training), training=training)  # V' [B, k, 3 rank]
         keys = self.text_net(text, training=training)  # T' [B, n, 3 rank]
         direction = ops.convert_to_tensor(self.direction)

@@ -34,7 +34,7 @@ class ReleasedCRF(CRF):
 
     Call arguments:
         potentials: scores of the labels, `[B, n, num_tags]`.
-        mask: bool `[B, n]`, true where a token stands; by default everywhere.
+        mask: bool `[B, n]`, true for tokens; by default everywhere.
 
     Example:
 
@@ -50,7 +50,7 @@ class ReleasedCRF(CRF):
     def __init__(self, num_tags: int, labels: Sequence[int], boundary: bool = False, **kwargs) -> None:
         if sorted(labels) != list(range(1, num_tags - 2)):
             raise ValueError(
-                f"`labels` must hold each number from 1 to {num_tags - 3} once. Received: labels={list(labels)}"
+                f"`labels` must contain each number from 1 to {num_tags - 3} once. Received: labels={list(labels)}"
             )
         if boundary:
             raise ValueError("`boundary` must be false: START and STOP are labels. Received: boundary=True")
@@ -70,7 +70,7 @@ class ReleasedCRF(CRF):
         return len(self.labels)
 
     def log_likelihood(self, potentials, tags, mask=None):
-        """Log-likelihood of tag sequences, `[B]`; see `CRF.log_likelihood`."""
+        """Return log-likelihood of tag sequences, `[B]`; see `CRF.log_likelihood`."""
         tags = ops.cast(tags, "int32")
         if mask is not None:
             tags = ops.where(ops.cast(mask, "bool"), tags, 0)
@@ -80,17 +80,17 @@ class ReleasedCRF(CRF):
         return super().log_likelihood(potentials, labels, mask)
 
     def decode(self, potentials, mask=None):
-        """The tags int32 `[B, n]` of the best path of labels, and its score `[B]`; see `CRF.decode`."""
+        """Return the tags int32 `[B, n]` of the best path of labels, and its score `[B]`; see `CRF.decode`."""
         labels, score = super().decode(potentials, mask)
         return ops.take(ops.convert_to_tensor(self._tags), labels), score
 
     def top_k(self, potentials, mask=None, k: int = 5):
-        """The tags int32 `[B, k, n]` of the best paths of labels, and their scores `[B, k]`; see `CRF.top_k`."""
+        """Return the tags int32 `[B, k, n]` of the best paths of labels, and their scores `[B, k]`; see `CRF.top_k`."""
         labels, score = super().top_k(potentials, mask, k)
         return ops.take(ops.convert_to_tensor(self._tags), labels), score
 
     def marginals(self, potentials, mask=None):
-        """Probability of each tag at each token, `[B, n, len(labels)]`; see `CRF.marginals`."""
+        """Return probability of each tag at each token, `[B, n, len(labels)]`; see `CRF.marginals`."""
         reads_as = ops.one_hot(self._tags, len(self.labels), dtype="float32")
         return ops.matmul(super().marginals(potentials, mask), reads_as)
 

@@ -21,7 +21,7 @@ class VisualProjector(keras.layers.Layer):
 
     Call arguments:
         objects: `[B, k, f]`.
-        mask: bool `[B, k]`, true where an object stands.
+        mask: bool `[B, k]`, true for objects.
 
     Returns:
         `[B, k, units]`.

@@ -19,7 +19,7 @@ class HierarchicalAttention(Reweighting):
     Call arguments:
         query: H, `[B, n, d]`.
         value: V, `[B, k, d]`.
-        query_mask: bool `[B, n]`, true where an element stands.
+        query_mask: bool `[B, n]`, true for valid elements.
         value_mask: bool `[B, k]`.
         return_attention_scores: whether to return the weights as well.
 
@@ -53,7 +53,7 @@ class HierarchicalAttention(Reweighting):
 
 
 def hierarchical_weights(queries, values, query_there, value_there):
-    """`s = A beta` of eq. 8-13 over any leading axes, `[..., k]`, 0 where no value stands.
+    """`s = A beta` of eq. 8-13 over any leading axes, `[..., k]`, 0 for masked values.
 
     `alpha(t)` is, for each query, a distribution over the values (eq. 9-10); `beta(i)`, for each value, one over the
     queries, and `beta` their mean over the valid values (eq. 11-12).

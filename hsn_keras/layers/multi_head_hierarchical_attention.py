@@ -36,7 +36,7 @@ class MultiHeadHierarchicalAttention(Reweighting):
     Call arguments:
         query: `[B, n, d]`.
         value: `[B, k, d']`.
-        query_mask: bool `[B, n]`, true where an element stands.
+        query_mask: bool `[B, n]`, true for valid elements.
         value_mask: bool `[B, k]`.
         return_attention_scores: whether to return the weights as well.
 

@@ -16,7 +16,7 @@ class Reweighting(keras.layers.Layer):
     Call arguments:
         query: `[B, n, d]`.
         value: `[B, k, d']`.
-        query_mask: bool `[B, n]`, true where an element stands.
+        query_mask: bool `[B, n]`, true for valid elements.
         value_mask: bool `[B, k]`.
         return_attention_scores: whether to return the weights as well.
 
@@ -29,7 +29,7 @@ class Reweighting(keras.layers.Layer):
         self.supports_masking = True
 
     def weights_of(self, query, value, query_mask, value_mask):
-        """The weights s, `[B, k]`, 0 where no value stands.
+        """Return the weights s, `[B, k]`, 0 for masked values.
 
         Args:
             query: `[B, n, d]`.

@@ -16,7 +16,7 @@ class SelfAdaptiveIntegration(keras.layers.Layer):
     trusts the text, near 0 the fusion with the picture.
 
     Args:
-        gate: `"token"` for one number a token, as the paper says ("n scalars"); `"feature"` for one a feature.
+        gate: `"token"` for one number per token, as the paper says ("n scalars"); `"feature"` for one per feature.
 
     Call arguments:
         text: H, `[B, n, d]`.

@@ -26,20 +26,20 @@ class AdaptiveCoAttention(Tagger):
     - filtration gate: `u_t = s_t * tanh(W m_t + b)`, `s_t = sigmoid(W h_t + W m_t + b)` (`FiltrationGate`);
     - potentials from `[h_t; u_t]`, CRF.
 
-    The paper is not at hand; these are its formulas as others report them. With the concatenation as given, a softmax
+    The paper is not available; these are its formulas as others report them. With the concatenation as given, a softmax
     takes the guide's part away again, so that all words of a post see the picture alike; `score="joint"` adds the two
     inside the tanh, and each word has a look of its own. The character network's order, padding and normalisation are
     our reading. With the paper's rate of 0.19 Keras' RMSprop diverges: `mner train` takes 0.001. The original cuts
     posts at 35 tokens; this does not.
 
     Args:
-        preprocessor: turns posts into batches, and is saved with the model (`fit_preprocessor`).
+        preprocessor: converts posts into batches; saved with the model (`fit_preprocessor`).
         word_dim: width of the word vectors; by default that of the pretrained vectors, else 200.
         char_dim: width of the characters' vectors.
         char_filters: filters of each character convolution.
         char_hidden_dim: width of the dense layer behind them.
         char_units: width of the characters' part of a token.
-        hidden_dim: width of each BiLSTM; half of it a direction.
+        hidden_dim: width of each BiLSTM; half of it per direction.
         fusion_dim: width of v, of the attentions' hidden layers, of m and of u.
         score: how the projections of guide and guided meet, `"concatenate"` as given, or `"joint"`; see
             `GuidedAttention`.

@@ -41,11 +41,11 @@ class BertNER(Tagger):
     weight decay of 0.01 acts on every weight here, and not on biases and norms there. At that rate the CRF's own scores
     hardly move.
 
-    It needs the extra `bert` (keras-hub, tokenizers). The saved file holds the network and the word pieces: tagging
+    It needs the extra `bert` (keras-hub, tokenizers). The saved file contains the network and the word pieces: tagging
     reads no preset.
 
     Args:
-        preprocessor: turns posts into batches, and is saved with the model; `fit_preprocessor` reads the preset.
+        preprocessor: converts posts into batches; saved with the model; `fit_preprocessor` reads the preset.
         crf: whether a CRF reads the potentials; else each token's tag is chosen by itself.
         dropout: rate on the tokens' vectors; the BERT's own is its preset's.
         loss_reduction: `"mean"` or `"sum"` over the posts of a batch.

@@ -25,7 +25,7 @@ SIZES = (
 
 
 def make_backbone(sizes: dict[str, Any]) -> keras.Model:
-    """The layers of a `keras_hub.models.BertBackbone` up to the word pieces' vectors, with fresh weights.
+    """Return the layers of a `keras_hub.models.BertBackbone` up to the word pieces' vectors, with fresh weights.
 
     Args:
         sizes: the backbone's arguments, those of `SIZES`.
@@ -36,7 +36,7 @@ def make_backbone(sizes: dict[str, Any]) -> keras.Model:
 
 
 def load_backbone(preset: str | os.PathLike) -> tuple[keras.Model, dict[str, Any]]:
-    """The pretrained network of a preset, as `make_backbone` makes it, and its sizes.
+    """Return the pretrained network of a preset, as `make_backbone` makes it, and its sizes.
 
     Args:
         preset: a preset of KerasHub's `BertBackbone`, or a Hugging Face folder (`config.json`, `model.safetensors`).
@@ -56,7 +56,7 @@ def load_subwords(preset: str | os.PathLike) -> Subwords:
     """Return the word pieces of a preset, with the sizes and weights of its BERT.
 
     Args:
-        preset: as for `load_backbone`; a folder also holds `vocab.txt` and `tokenizer_config.json`.
+        preset: as for `load_backbone`; a folder also contains `vocab.txt` and `tokenizer_config.json`.
 
     Raises:
         InputError: as `load_backbone`.

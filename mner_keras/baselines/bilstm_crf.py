@@ -17,17 +17,17 @@ class BiLSTMCRF(Tagger):
     """Words and their characters, read by a BiLSTM, pass another BiLSTM; a linear layer and a CRF read the tags.
 
     `x_t = [word_t; last states of BiLSTM(char embeddings of t)]` (the paper's section 4.1), `h = BiLSTM(x)`, a hidden
-    layer `c = tanh(W h + b)`, potentials `W c_t + b` (section 2). In training, words that the training posts hold once
-    become the unknown word with probability 0.5 (section 4.3). Digits become 0, as the paper has it for English. The
-    hidden layer's width, the batch of one post and how the gradients are clipped (here by the norm of all of them) are
-    what we take from the authors' program, and uncertain.
+    layer `c = tanh(W h + b)`, potentials `W c_t + b` (section 2). In training, words that the training posts contain
+    once become the unknown word with probability 0.5 (section 4.3). Digits become 0, as the paper has it for English.
+    The hidden layer's width, the batch of one post and how the gradients are clipped (here by the norm of all of them)
+    are what we take from the authors' program, and uncertain.
 
     Args:
-        preprocessor: turns posts into batches, and is saved with the model (`fit_preprocessor`).
+        preprocessor: converts posts into batches; saved with the model (`fit_preprocessor`).
         word_dim: width of the word vectors; by default that of the pretrained vectors, else 100.
         char_dim: width of the characters' vectors.
-        char_hidden_dim: width of the character BiLSTM; half of it a direction.
-        hidden_dim: width of h; half of it a direction of the BiLSTM, and the hidden layer's width.
+        char_hidden_dim: width of the character BiLSTM; half of it per direction.
+        hidden_dim: width of h; half of it per direction of the BiLSTM, and the hidden layer's width.
         dropout: rate on the token representation.
         unknown_rate: the probability of replacing a word that occurs once.
         loss_reduction: `"mean"` or `"sum"` over the posts of a batch.

@@ -108,7 +108,7 @@ class FeatureCRF:
         return self
 
     def token_features(self, tokens: Sequence[str]) -> list[list[str]]:
-        """The features of each token of a post."""
+        """Return the features of each token of a post."""
         return stanford_features(tokens) if self.features == "stanford" else t_ner_features(tokens, self.lists)
 
     def tag(self, posts: Iterable[Post | str | Sequence[str]]) -> list[TaggedPost]:
@@ -157,7 +157,7 @@ class FeatureCRF:
         return model
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments but for the gazetteers."""
+        """Return the constructor's arguments but for the gazetteers."""
         return {"features": self.features, "l1": self.l1, "l2": self.l2}
 
     def _tagged(self, tagger: Any, post: Post) -> TaggedPost:

@@ -133,7 +133,7 @@ def _entries(lines: Iterable[str]) -> Iterable[tuple[str, ...]]:
 
 
 def _listed(tokens: list[str], gazetteers: dict[str, set[tuple[str, ...]]]) -> list[set[str]]:
-    """The lists in which each token's span stands; the longest span from each token on counts."""
+    """Return the lists in which each token's span stands; the longest span from each token on counts."""
     found: list[set[str]] = [set() for _ in tokens]
     for name, entries in gazetteers.items():
         longest = max(map(len, entries), default=0)

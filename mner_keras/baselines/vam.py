@@ -21,17 +21,17 @@ class VAM(Tagger):
     `e = softmax_i(w . (tanh(W v_i) + tanh(W q + b)))`, `c = sum_i e_i v_i` (`GuidedAttention`); each token becomes
     `beta_w * h_t + beta_v * m_t` (`VisualModulation`); a linear layer and a CRF read the tags.
 
-    The paper is not at hand. With the sum outside of the tanh, as given, the softmax takes the query's part away again,
-    so that the regions' weights depend on the picture alone; `score="joint"` gives the sentence a say. Regions are
-    VGG16's here and ResNet's there. The widths are those of the BiLSTM-CRF that the model builds on; optimiser and
+    The paper is not available. With the sum outside of the tanh, as given, the softmax takes the query's part away
+    again, so that the regions' weights depend on the picture alone; `score="joint"` gives the sentence a say. Regions
+    are VGG16's here and ResNet's there. The widths are those of the BiLSTM-CRF that the model builds on; optimiser and
     dropout are not known to us.
 
     Args:
-        preprocessor: turns posts into batches, and is saved with the model (`fit_preprocessor`).
+        preprocessor: converts posts into batches; saved with the model (`fit_preprocessor`).
         word_dim: width of the word vectors; by default that of the pretrained vectors, else 100.
         char_dim: width of the characters' vectors.
-        char_hidden_dim: width of the character BiLSTM; half of it a direction.
-        hidden_dim: width of h; half of it a direction of the BiLSTM.
+        char_hidden_dim: width of the character BiLSTM; half of it per direction.
+        hidden_dim: width of h; half of it per direction of the BiLSTM.
         attention_dim: width of the attention's hidden layer.
         score: how the projections of query and regions meet, `"sum"` as given, or `"joint"`; see `GuidedAttention`.
         dropout: rate on the token representation.

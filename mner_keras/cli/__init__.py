@@ -1,4 +1,4 @@
-"""The `mner` command, one subcommand a file."""
+"""The `mner` command, one subcommand per file."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ def check(
             print(f"{split}: warning: no post has an entity" + NO_ENTITY.get(split, ""))
         unseen = [kind for kind in counts["types"] if kind not in report["splits"]["train"]["types"]]
         if unseen:
-            print(f"{split}: no training post holds {', '.join(unseen)}")
+            print(f"{split}: no training post contains {', '.join(unseen)}")
     for pair, counts in report["shared"].items():
         print(f"{pair}: {counts['posts']:,} posts with the same words, {counts['pictures']:,} pictures in both")
     for name, value in report["sha256"].items():
@@ -80,7 +80,7 @@ def fetch(
     distribution: Annotated[
         str, typer.Option(metavar="original|umt", help="As AGBAN's authors gave it out, or cleaned later.")
     ] = "original",
-    mirror: Annotated[str, typer.Option(help="Another address that holds the same files.", show_default=False)] = "",
+    mirror: Annotated[str, typer.Option(help="Another address that contains the same files.", show_default=False)] = "",
 ) -> None:
     """Fetch the public text files of Twitter-2015, check their hashes, and say where its pictures are.
 
@@ -120,7 +120,7 @@ def realworld(
     record = make_realworld(base, [*text_only, *(more or [])], to, sizes, seed, overwrite)
     counts = ", ".join(f"{split} {record['posts'][split]:,} (+ {n:,})" for split, n in record["added"].items())
     print(f"{to}: {counts}")
-    print(f"{record['pool']:,} plain-text posts hold an entity, {record['without_entity']:,} hold none: left out")
+    print(f"{record['pool']:,} plain-text posts contain an entity, {record['without_entity']:,} contain none: left out")
     if record["empty_lines"]:
         print(f"{record['empty_lines']:,} lines without a token left out")
     if record["types_lacking"]:

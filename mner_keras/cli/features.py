@@ -43,7 +43,7 @@ def vgg16(
     max_errors: MAX_ERRORS = 1.0,
     overwrite: OVERWRITE = False,
 ) -> None:
-    """VGG16's last pooling layer, as HSN reads it: 49 regions of 512 a picture, row by row from the top left.
+    """VGG16's last pooling layer, as HSN reads it: 49 regions of 512 numbers per picture, row by row from the top left.
 
     A picture's id is its name without the ending; the store also gets the blank picture, a white one, as `_blank`. Run
     again after an interruption, the command does the rest. A picture that cannot be read is left out, so that its post
@@ -81,7 +81,7 @@ def mask_rcnn(
     max_errors: MAX_ERRORS = 1.0,
     overwrite: OVERWRITE = False,
 ) -> None:
-    """The objects that Mask R-CNN finds, as AGBAN reads them: up to TOP vectors of 1024 a picture.
+    """Return the objects that Mask R-CNN finds, as AGBAN reads them: up to TOP vectors of 1024 numbers per picture.
 
     With each object its name (one of COCO's 80 classes), its box and its probability. The store is that of `mner
     features vgg16` in all else: ids by name, `_blank`, resumed runs, OUT.errors.csv.
@@ -229,7 +229,7 @@ def report(result: Extraction, max_errors: float) -> None:
     if result.errors_path is not None:
         line += f" ({result.errors_path})"
     speed = result.added / result.seconds if result.seconds else 0
-    print(f"{line}; {result.seconds:.1f} s, {speed:.1f} pictures a second")
+    print(f"{line}; {result.seconds:.1f} s, {speed:.1f} pictures per second")
     if result.failed_share > max_errors:
         print(
             f"{100 * result.failed_share:.1f} % of the pictures could not be read, more than --max-errors "

@@ -81,7 +81,7 @@ def _list(as_json: bool) -> None:
 
 
 def _record(name: str) -> dict[str, Any]:
-    """What the registry and the published tables say of a model."""
+    """Return what the registry and the published tables say of a model."""
     entry = find_model(name)
     return {
         "name": name,
@@ -112,7 +112,7 @@ def published_rows(model: str) -> list[dict[str, str]]:
 
 
 def _details(name: str, pairs: list[str] | tuple[str, ...]) -> dict[str, Any]:
-    """A model's class, its arguments, its parameters: what needs Keras."""
+    """Return a model's class, its arguments, its parameters: what needs Keras."""
     from mner_keras.cli.keras_start import start_keras
     from mner_keras.cli.train import read_arguments
 
@@ -157,7 +157,7 @@ def _count(model_class: type[System], arguments: dict[str, Any]) -> int:
 
 
 def _training(entry: ModelEntry) -> dict[str, Any]:
-    """The settings that have a meaning for the model."""
+    """Return the settings that have a meaning for the model."""
     return {
         name: value
         for name, value in dataclasses.asdict(entry.training).items()

@@ -28,7 +28,7 @@ def print_table(
         title: stands above it.
         header: the columns' names.
         rows: the cells.
-        left: so many columns, the first ones, hold text and lean to the left.
+        left: so many columns, the first ones, contain text and lean to the left.
         header_shown: whether the columns' names are printed.
     """
     from rich.console import Console

@@ -111,7 +111,7 @@ def tag(
     if missing:
         where = "store" if pictures is None else "folder"
         if missing == named:
-            print(f"warning: the {where} holds none of the pictures that {named:,} posts name", file=sys.stderr)
+            print(f"warning: the {where} contains none of the pictures that {named:,} posts name", file=sys.stderr)
         else:
             print(f"{missing:,} posts name a picture that the {where} lacks: taken as none", file=sys.stderr)
     failed = list(store.failed.values()) if pictures is not None and store is not None else []
@@ -124,7 +124,8 @@ def tag(
 def _pictures(
     pictures: Path, tagger: Tagger | System, weights: Path | None
 ) -> tuple[PictureFeatures | None, dict[str, Callable[[list[Post]], Any]]]:
-    """The features of a folder's pictures; or for one picture, what `Tagger.tag` is to be given for some posts."""
+    """Return the features of a folder's pictures; or for one picture, what `Tagger.tag` is to be given for some posts.
+    """
     from mner_keras.cli.progress import progress_bar
     from mner_keras.saving import visual_input
     from mner_keras.vision import PictureFeatures, find_pictures, load_extractor, open_picture
@@ -157,7 +158,9 @@ def _open(file: str) -> tuple[IO[bytes], str]:
 
 
 def _chunks(posts: Iterator[Post]) -> Iterator[list[Post]]:
-    """What has arrived so far, at most `CHUNK` posts at a time: a slow stream is answered without waiting for more."""
+    """Return what has arrived so far, at most `CHUNK` posts at a time: a slow stream is answered without waiting for
+    more.
+    """
     import queue
     import threading
 
@@ -209,7 +212,7 @@ def _conll(tagged: TaggedPost) -> str:
 
 
 def _text(tagged: TaggedPost) -> str:
-    """The post's tokens with its names in brackets: `Beautiful [OTHER Benz] in [LOC Los Angeles]`."""
+    """Return the post's tokens with its names in brackets: `Beautiful [OTHER Benz] in [LOC Los Angeles]`."""
     pieces = list(tagged.post.tokens)
     for entity in tagged.entities:
         pieces[entity.start] = f"[{entity.type} {pieces[entity.start]}"

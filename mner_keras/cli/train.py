@@ -62,7 +62,7 @@ def train(
 ) -> None:
     """Train a model, keep the best one by dev F1, and score it on dev and test.
 
-    The defaults are the paper's. The run's folder holds model.keras (which alone tags new posts), config.toml,
+    The defaults are the paper's. The run's folder contains model.keras (which alone tags new posts), config.toml,
     metrics.json, history.csv and provenance.json. With another optimiser than the paper's, the learning rate is 0.001
     and nothing decays, unless said otherwise.
 
@@ -132,7 +132,7 @@ def _config(model: str, given: dict[str, Any]) -> RunConfig:
 
 
 def _resumed(folder: Path, model: str, given: dict[str, Any]) -> RunConfig:
-    """The configuration of the run in the folder, which the options given must not contradict."""
+    """Return the configuration of the run in the folder, which the options given must not contradict."""
     from mner_keras.errors import InputError
     from mner_keras.run.config import RunConfig
 
@@ -148,7 +148,7 @@ def _resumed(folder: Path, model: str, given: dict[str, Any]) -> RunConfig:
 
 
 def _check_folder(folder: Path, overwrite: bool, resume: bool) -> None:
-    """Refuse a folder that holds something."""
+    """Refuse a folder that contains something."""
     from mner_keras.errors import InputError
 
     if folder.exists() and not folder.is_dir():
@@ -158,7 +158,7 @@ def _check_folder(folder: Path, overwrite: bool, resume: bool) -> None:
     if not overwrite:
         raise InputError("the run's folder is not empty: --overwrite empties it, --resume goes on with it", folder)
     if not (folder / "config.toml").exists():
-        raise InputError("--overwrite empties the folder of a run, and this one holds no config.toml", folder)
+        raise InputError("--overwrite empties the folder of a run, and this one contains no config.toml", folder)
 
 
 def read_arguments(pairs: Iterable[str]) -> dict[str, Any]:

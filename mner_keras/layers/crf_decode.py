@@ -1,4 +1,4 @@
-"""`CRFDecode`: the best tags of a CRF, inside a graph."""
+"""`CRFDecode`: the best tags of a CRF inside a graph."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ class EntityF1(keras.metrics.Metric):
         Args:
             y_true: gold tags, int `[B, n]`.
             y_pred: predicted tags, int `[B, n]`.
-            mask: bool `[B, n]`, true where a token stands; what stands elsewhere is not read, and valid positions
+            mask: bool `[B, n]`, true for tokens; what stands elsewhere is not read, and valid positions
                 count as adjacent.
         """
         gold_opens, gold_linked = self._read(y_true, mask)
@@ -81,7 +81,8 @@ class EntityF1(keras.metrics.Metric):
 
 
 def _next_break_is_common(gold_linked, linked):
-    """Whether the first token after each at which either sequence breaks is one at which both do, bool `[B, n]`."""
+    """Return whether the first token after each at which either sequence breaks is one at which both do, bool `[B, n]`.
+    """
     # 1: both break; 0: one breaks; -1: neither, look further to the right.
     both = ops.logical_and(ops.logical_not(gold_linked), ops.logical_not(linked))
     events = ops.where(gold_linked != linked, 0, ops.where(both, 1, -1))

@@ -51,13 +51,13 @@ class RunCheckpoint(keras.callbacks.Callback):
 
     @property
     def best_epoch(self) -> int:
-        """The first epoch with the highest dev F1, counted from 1; 0 before the first."""
+        """Return the first epoch with the highest dev F1, counted from 1; 0 before the first."""
         scores = [row[MONITOR] for row in self.history]
         return 1 + scores.index(max(scores)) if scores else 0
 
     @property
     def finished(self) -> bool:
-        """Whether patience has run out."""
+        """Return whether patience has run out."""
         return bool(self.patience) and len(self.history) - self.best_epoch >= self.patience
 
     def restore(self, model: keras.Model) -> int:
@@ -114,7 +114,7 @@ class RunCheckpoint(keras.callbacks.Callback):
         write_whole(self.folder / "history.csv", self._save_history)
 
     def _save_best(self, path: Path) -> None:
-        # A twin that was never compiled: its file holds neither the optimiser's state nor its settings.
+        # A twin that was never compiled: its file contains neither the optimiser's state nor its settings.
         if self._best_model is None:
             self._best_model = type(self.model).from_config(self.model.get_config())
         self._best_model.set_weights(self.model.get_weights())

@@ -29,9 +29,9 @@ class RunConfig:
         vectors: the file of word vectors; empty for none.
         max_vectors: vectors kept of the file, beside those of the training posts' words.
         transductive: whether the vocabulary is built over train, dev and test, as in AGBAN's released code.
-        epochs: epochs at most.
+        epochs: maximum number of epochs.
         patience: epochs without a better dev F1 after which training stops; 0 for never.
-        batch_size: posts a batch.
+        batch_size: posts per batch.
         optimizer: the name of a Keras optimiser.
         learning_rate: its learning rate.
         learning_rate_decay: r in `learning_rate / (1 + r * epoch)`.
@@ -67,7 +67,7 @@ class RunConfig:
 
     @classmethod
     def for_model(cls, model: str, **settings: Any) -> RunConfig:
-        """The paper's settings for a model, and over them the settings given.
+        """Return the paper's settings for a model, and over them the settings given.
 
         A learning rate, its decay, the weight decay, the momentum and the warm-up belong to an optimiser: with another
         one than the paper's they become 0.001, 0, 0, 0 and 0 where they are not given.
@@ -106,11 +106,11 @@ class RunConfig:
 
     @property
     def training(self) -> Training:
-        """The settings of the training."""
+        """Return the settings of the training."""
         return Training(**{field.name: getattr(self, field.name) for field in dataclasses.fields(Training)})
 
     def without_unused(self) -> tuple[RunConfig, list[str]]:
-        """The same with nothing set that has no meaning for the model, and the names of what was set in vain."""
+        """Return the same with nothing set that has no meaning for the model, and the names of what was set in vain."""
         plain = RunConfig.for_model(self.model)
         unused = {field.name: getattr(plain, field.name) for field in dataclasses.fields(self)}
         unused = {name: value for name, value in unused.items() if name not in _used(self.model)}
@@ -150,7 +150,7 @@ class RunConfig:
 
 
 def _used(model: str) -> set[str]:
-    """The settings that have a meaning for a model."""
+    """Return the settings that have a meaning for a model."""
     settings = find_model(model).settings
     if settings is None:
         return {field.name for field in dataclasses.fields(RunConfig)}

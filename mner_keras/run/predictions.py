@@ -33,7 +33,7 @@ class Prediction:
 
 
 def write_predictions(path: Path, posts: Iterable[Post], predicted: Iterable[Sequence[str]]) -> None:
-    """Write one JSON object a post, in order: `image`, `tokens`, `tags`, `predicted`.
+    """Write one JSON object per post, in order: `image`, `tokens`, `tags`, `predicted`.
 
     Args:
         path: the file.
@@ -49,7 +49,7 @@ def write_predictions(path: Path, posts: Iterable[Post], predicted: Iterable[Seq
 
 
 def read_predictions(folder: str | os.PathLike) -> list[Prediction]:
-    """The predictions of a run, in the order of the test split.
+    """Return the predictions of a run, in the order of the test split.
 
     Args:
         folder: the run's folder.

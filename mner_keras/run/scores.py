@@ -14,7 +14,7 @@ SCHEME = SCHEMES["strict"]
 def entity_scores(
     gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]], scheme: str = "strict"
 ) -> dict[str, Any]:
-    """Scores over whole entities, in percent.
+    """Return scores over whole entities, in percent.
 
     Args:
         gold: the tags of each post.

@@ -75,7 +75,7 @@ class SystemFit:
         return 0
 
     def record(self) -> dict[str, Any]:
-        """What `provenance.json` says of the training."""
+        """Return what `provenance.json` says of the training."""
         settings = find_model(self.config.model).settings or ()
         return {
             "seed": self.config.seed if "seed" in settings else None,

@@ -96,7 +96,7 @@ class TaggerFit:
         return checkpoint.best_epoch
 
     def record(self) -> dict[str, Any]:
-        """What `provenance.json` says of the training."""
+        """Return what `provenance.json` says of the training."""
         vectors = self.preprocessor.vectors
         return {
             "precision": self.config.precision,
@@ -116,7 +116,7 @@ class TaggerFit:
 
 
 def find_features(config_features: str, model_class: type[Tagger], data: Dataset) -> str | None:
-    """The store that a model reads: the one given, else the data set's own; `None` for none."""
+    """Return the store that a model reads: the one given, else the data set's own; `None` for none."""
     visual = model_class.preprocessing.get("visual")
     if visual is None:
         return None

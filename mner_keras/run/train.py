@@ -46,17 +46,17 @@ def train(
 
     Args:
         config: what to train.
-        folder: the run's folder; holds `config.toml`, the model (`model.keras`, or the file that the registry names),
-            `metrics.json`, `predictions.jsonl` (of the test split), `history.csv`, `provenance.json` and, of a Keras
-            model, `checkpoint/` afterwards.
+        folder: the run's folder; contains `config.toml`, the model (`model.keras`, or the file that the registry
+            names), `metrics.json`, `predictions.jsonl` (of the test split), `history.csv`, `provenance.json` and, of a
+            Keras model, `checkpoint/` afterwards.
         resume: whether to go on after the last checkpoint in the folder.
         overwrite: whether to empty the folder, once all that the run needs has been read.
         callbacks: further Keras callbacks.
         report: takes lines for a person: what was read, what is missing.
 
     Returns:
-        what `metrics.json` holds: `best_epoch` (0 where there are no epochs to choose from), and for `dev` and `test`
-        the scores of `entity_scores`.
+        what `metrics.json` contains: `best_epoch` (0 where there are no epochs to choose from), and for `dev` and
+        `test` the scores of `entity_scores`.
 
     Raises:
         InputError: data, features, vectors or arguments that do not fit; another process is training this run.
@@ -123,7 +123,8 @@ def _empty(folder: Path) -> None:
 def evaluate(
     model: System, posts: list[Post], features: FeatureStore | str | os.PathLike | None = None
 ) -> dict[str, Any]:
-    """Scores of a model on posts: `micro` and `types`, each with `precision`, `recall`, `f1` in percent, `support`.
+    """Return scores of a model on posts: `micro` and `types`, each with `precision`, `recall`, `f1` in percent,
+    `support`.
 
     Args:
         model: the model.
@@ -131,14 +132,14 @@ def evaluate(
         features: the store of their pictures' features, for a Keras model.
 
     Raises:
-        InputError: a post has no tags, the tags are IOB1, the store holds none of the pictures that the posts name.
+        InputError: a post has no tags, the tags are IOB1, the store contains none of the pictures that the posts name.
     """
     check_pictures(posts, features, "the posts")
     return entity_scores([post.tags for post in posts], _tags(model, posts, features))
 
 
 def _tags(model: System, posts: list[Post], features: FeatureStore | str | os.PathLike | None) -> list[tuple[str, ...]]:
-    """The tags that a model gives posts which have their own."""
+    """Return the tags that a model gives posts which have their own."""
     _check_tagged(posts)
     tagged = model.tag(posts) if features is None else model.tag(posts, features)
     return [post.tags for post in tagged]

@@ -49,7 +49,7 @@ def test_pictures_become_a_store(mner, stub, folder, tmp_path):
     assert result.code == 0
     assert result.err == ""
     assert re.fullmatch(
-        f"{out}: 3 pictures added, 0 already there, 0 could not be read; [0-9.]+ s, [0-9.]+ pictures a second\n",
+        f"{out}: 3 pictures added, 0 already there, 0 could not be read; [0-9.]+ s, [0-9.]+ pictures per second\n",
         result.out,
     )
     store = FeatureStore(out)

@@ -148,7 +148,7 @@ def test_a_store_of_other_pictures_is_one_warning(mner, agban_run, tmp_path):
     records = [{"tokens": ["Rome"], "image": image} for image in ("1", "2", None)]
     result = mner("tag", agban_run, "--features", path, stdin=lines(records))
     assert (result.code, len(tagged(result))) == (0, 3)
-    assert result.err == "warning: the store holds none of the pictures that 2 posts name\n"
+    assert result.err == "warning: the store contains none of the pictures that 2 posts name\n"
 
 
 @pytest.mark.parametrize("image", ["/", ".", "\x00", "a/", "\ud800"], ids=ascii)

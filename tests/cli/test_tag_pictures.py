@@ -80,7 +80,7 @@ def test_a_picture_that_cannot_be_read_counts_as_none_and_is_warned_of(model, po
 
 
 def test_what_does_not_fit_is_refused(model, posts):
-    with pytest.raises(ValueError, match="`pictures` must hold one entry a post, 2. Received: 1"):
+    with pytest.raises(ValueError, match="`pictures` must contain one entry per post, 2. Received: 1"):
         model.tag(posts[:2], pictures=[None])
     with pytest.raises(ValueError, match="Received: one"):
         model.tag(posts[:1], pictures="a.jpg")

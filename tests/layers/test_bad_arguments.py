@@ -31,11 +31,11 @@ WORDS = {"vocabulary_size": 9, "dim": 4}
     ("layer", "others", "name", "value", "expected"),
     [
         (BiLSTM, {}, "units", 0, "must be at least 2"),
-        (BiLSTM, {}, "units", 5, "must be even, half a direction"),
+        (BiLSTM, {}, "units", 5, "must be even"),
         (BiLSTM, {}, "units", 4.0, "must be a whole number"),
         (CharBiLSTM, {}, "vocabulary_size", 0, "must be at least 1"),
         (CharBiLSTM, CHARS, "embedding_dim", 0, "must be at least 1"),
-        (CharBiLSTM, CHARS, "units", 3, "must be even, half a direction"),
+        (CharBiLSTM, CHARS, "units", 3, "must be even"),
         (CharBiLSTM, CHARS, "dropout", 1, "must be a number of at least 0 and below 1"),
         (CharBiLSTM, CHARS, "dropout", "0.5", "must be a number of at least 0 and below 1"),
         (CharCNN, {}, "vocabulary_size", -1, "must be at least 1"),

@@ -28,7 +28,7 @@ class DirectionalSelfAttention(keras.layers.Layer):
     Call arguments:
         text: h, `[B, n, d]`.
         picture: v, what each token attends to in the picture, `[B, n, d']`.
-        text_mask: bool `[B, n]`, true where a token stands.
+        text_mask: bool `[B, n]`, true for tokens.
 
     Returns:
         `[B, n, d]`.

@@ -14,7 +14,7 @@ class LastStates(keras.layers.Layer):
 
     Call arguments:
         states: `[B, n, d]`, the forward half first.
-        mask: bool `[B, n]`, true where a token stands; the valid tokens come first.
+        mask: bool `[B, n]`, true for tokens; the valid tokens come first.
 
     Returns:
         `[B, 1, d]`, zeros for an empty row.

@@ -26,8 +26,8 @@ class PooledCharCNN(keras.layers.Layer):
         dropout: rate after each convolution and after the inner dense layer.
 
     Call arguments:
-        char_ids: int32 `[B, n, c]`, 0 where no character stands; c must be known.
-        mask: bool `[B, n]`, true where a token stands: only these enter the batch's statistics.
+        char_ids: int32 `[B, n, c]`, 0 for padding; c must be known.
+        mask: bool `[B, n]`, true for tokens: only these enter the batch's statistics.
 
     Returns:
         `[B, n, units]`.
