@@ -408,7 +408,7 @@ class Tagger(CRFModel):
         batch_size = batch_size or self._batch_size(TAGGING_BATCH)
         yield from PostBatches(self.preprocessor, named, features, batch_size, labelled=False).by_length()
         for reason in features.failed.values() if pictures is not None else ():
-            warnings.warn(f"{reason}: taken as no picture", stacklevel=3)
+            warnings.warn(f"{reason}: ignored", stacklevel=3)
 
 
 def check_steps(steps_per_epoch: int | None, needed_by: str) -> None:

@@ -26,7 +26,7 @@ def evaluate(
     no_pictures: Annotated[bool, typer.Option("--no-pictures", help="Score as if no post had a picture.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON: micro and types, in percent.")] = False,
 ) -> None:
-    """Score a model on a split: precision, recall and F1 over entities, strict IOB2, all and by type."""
+    """Score a model on a split: precision, recall and F1 over entities (strict IOB2), in total and by type."""
     from mner_keras.run.run import Run
     from mner_keras.saving import visual_input
 

@@ -8,7 +8,7 @@ from typing import Any
 from mner_keras.errors import InputError, did_you_mean
 from mner_keras.system import System
 
-# What a run gives in other ways.
+# Arguments that a run sets in other ways.
 _GIVEN = {"self", "name", "preprocessor", "posts", "vectors", "features", "options"}
 
 

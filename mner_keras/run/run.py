@@ -102,7 +102,7 @@ class Run:
 
     @cached_property
     def dataset(self) -> Dataset:
-        """Return the data set."""
+        """Return the run's data set."""
         from mner_keras.data.datasets import load_dataset
 
         return load_dataset(self._data)

@@ -103,7 +103,7 @@ def test_the_command_prints_the_differences(base, plain, tmp_path):
     assert result.exit_code == 0, result.output
     assert "train 7 (+ 5), dev 4 (+ 2), test 5 (+ 3)" in result.output
     assert "12 plain-text posts contain an entity, 3 contain none: left out" in result.output
-    assert "difference: the plain-text posts know no OTHER; such names are tagged O in them" in result.output
+    assert "difference: the plain-text posts have no OTHER entities; such names are tagged O" in result.output
     assert (
         'difference: 4 plain-text posts split "@ name" in two tokens, where Twitter-2015 keeps "@name"' in result.output
     )
