@@ -116,7 +116,7 @@ def tag(
             print(f"warning: the {where} contains none of the pictures of {named:,} posts", file=sys.stderr)
         else:
             print(
-                f"{missing:,} posts have no picture in the {where}: treated as posts without pictures", file=sys.stderr
+                f"{missing:,} posts have no picture in the {where}: treated as without pictures", file=sys.stderr
             )
     failed = list(store.failed.values()) if pictures is not None and store is not None else []
     for reason in failed[:SHOWN]:

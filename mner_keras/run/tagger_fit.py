@@ -72,7 +72,7 @@ class TaggerFit:
             for split in ("train", "dev"):
                 if missing := count_missing(data[split], self.store):
                     report(
-                        f"{split}: {missing:,} posts have no picture in the store: treated as posts without pictures"
+                        f"{split}: {missing:,} posts have no picture in the store: treated as without pictures"
                     )
 
     def fit(self, folder: Path, resume: bool, callbacks: Sequence[keras.callbacks.Callback]) -> int:
