@@ -1,4 +1,4 @@
-"""How fast and in how much memory a feature store is written and read: by the batch, with and without the store.
+"""Measure speed and memory of writing and reading a feature store, and of batches with and without it.
 
 Usage: python benchmarks/feature_store.py STORE [--pictures N] [--dtype float16|float32] [--batch-size B]
 

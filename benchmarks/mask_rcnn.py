@@ -1,8 +1,8 @@
-"""Seconds per picture that Mask R-CNN takes, in all and by part, and the process' peak memory; random weights.
+"""Measure Mask R-CNN's seconds per picture, in total and by part, and the peak memory, with random weights.
 
 Usage: python benchmarks/mask_rcnn.py [--side S] [--num-proposals P] [--batch-size B] [--precision POLICY] [--repeat N]
 
-The first batch is compiled and not counted. Processor time is printed beside the clock's, since other programs may run.
+The first batch is compiled and not counted. Processor time is also printed, since other programs may run.
 """
 
 from __future__ import annotations

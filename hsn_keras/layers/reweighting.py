@@ -1,4 +1,4 @@
-"""`Reweighting`: what HSN's attention units have in common."""
+"""`Reweighting`: the base of HSN's attention units."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from mner_keras.layers.checks import check_mask
 
 
 class Reweighting(keras.layers.Layer):
-    """Base of the units that weigh the elements of `value` by what `query` says of them.
+    """Base of the units that reweight the elements of `value` by `query`.
 
     A subclass computes the weights s in `weights_of`; the output is `s * V`, without pooling (HSN eq. 16).
 

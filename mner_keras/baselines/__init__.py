@@ -1,1 +1,1 @@
-"""The systems that the two papers compare with, one per file."""
+"""The baselines of the two papers, one per file."""

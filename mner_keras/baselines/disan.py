@@ -1,4 +1,4 @@
-"""`Disan`: directional self-attention within the text, its alignment seeing the picture."""
+"""`Disan`: directional self-attention within the text, with the picture in its alignment."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from mner_keras.vision.visual_input import VGG16_REGIONS
 
 @keras.saving.register_keras_serializable(package="mner_keras")
 class Disan(Tagger):
-    """Multi-dimensional directional self-attention between words, with the picture in the alignment.
+    """Apply multi-dimensional directional self-attention to words, with the picture in the alignment.
 
     `h = BiLSTM([word; characters; part of speech])`; each token attends to the picture's regions, `v^_t`
-    (`GuidedAttention`, joint score); for each feature of its own it attends to the tokens before it, and to those after
-    it, in the light of `v^_t` (`DirectionalSelfAttention`); a linear layer and a CRF read the tags off both results.
+    (`GuidedAttention`, joint score); for each of its features it attends to the tokens before and after it, given
+    `v^_t` (`DirectionalSelfAttention`); a linear layer and a CRF predict the tags from both results.
 
-    The paper is not available: how `v^` comes about, the widths but for the word vectors' 300, the optimiser and the
+    The paper is not available: the computation of `v^`, the widths except the word vectors' 300, the optimiser and the
     dropout are our reading.
 
     Args:

@@ -1,4 +1,4 @@
-"""`TextTagger`: HSN's text encoder, a dense layer and the CRF; no picture."""
+"""`TextTagger`: HSN's text encoder, a dense layer and the CRF; text only."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mner_keras.tagger import Tagger
 
 @keras.saving.register_keras_serializable(package="mner_keras")
 class TextTagger(Tagger):
-    """What HSN is without a picture: its text features H, read off by a dense layer and the CRF.
+    """HSN without a picture: a dense layer and the CRF predict the tags from its text features H.
 
     The arguments are those of `hsn_keras.HSN` that concern the text.
 

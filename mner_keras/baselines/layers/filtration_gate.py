@@ -1,4 +1,4 @@
-"""`FiltrationGate`: lets through what of the fused features a token can use."""
+"""`FiltrationGate`: filters fused features by the text."""
 
 from __future__ import annotations
 

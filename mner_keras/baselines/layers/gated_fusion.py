@@ -1,4 +1,4 @@
-"""`GatedFusion`: one gate a token between what the picture and what the text say of it."""
+"""`GatedFusion`: one gate per token between picture and text."""
 
 from __future__ import annotations
 

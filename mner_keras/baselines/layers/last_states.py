@@ -1,4 +1,4 @@
-"""`LastStates`: a sentence's vector from its BiLSTM's states."""
+"""`LastStates`: a sentence vector from the states of a BiLSTM."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mner_keras.layers.checks import check_mask
 
 @keras.saving.register_keras_serializable(package="mner_keras")
 class LastStates(keras.layers.Layer):
-    """The state in which each direction of a BiLSTM ends: forwards at the last token, backwards at the first.
+    """Return the final state of each direction of a BiLSTM: forward at the last token, backward at the first.
 
     Call arguments:
         states: `[B, n, d]`, the forward half first.
