@@ -56,7 +56,7 @@ class AGBAN(ObjectTagger):
             token (`rank`, `gate_units`, `gate` and `softmax` are then ignored).
         adversarial: whether to train the modality classifier.
         reversal: lambda: `"schedule"` (Ganin & Lempitsky, the released code) or a number (1 is the printed game).
-        classifier_every: the classifier is updated every so many training steps (algorithm 1's z-steps).
+        classifier_every: update the classifier only on every N-th training step (algorithm 1's z-steps).
         dropout: rate on the characters' vectors, on the token representation and on the BiLSTM's output.
         loss_reduction: `"sum"` over the posts of a batch, to which table II's learning rate belongs, or `"mean"`.
 

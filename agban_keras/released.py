@@ -33,9 +33,9 @@ class ReleasedAGBAN(ObjectTagger):
 
     Differences: one softmax over all pairs of objects and tokens (`ReleasedAttention`), weight-normalised linear
     layers, batch normalisation of the attention's output, a CRF with labels for padding, START and STOP
-    (`ReleasedCRF`), a classifier that normalises each modality separately (`ReleasedModalityClassifier`), with weighted
-    classes, and not updated on every eighth step. The loss is the CRF's and the classifier's for
-    either modality, all summed. `load_released_state` loads the arrays of a trained PyTorch module.
+    (`ReleasedCRF`), and a classifier that normalises each modality separately (`ReleasedModalityClassifier`), with
+    weighted classes, and is not updated on every eighth step. The loss is the sum of the CRF's and the classifier's for
+    both modalities. `load_released_state` loads the arrays of a trained PyTorch module.
 
     **Its output depends on the batch's padding**: padded tokens are part of the attention and of the batch statistics,
     as in the released code. Compare on batches of the same length. Rows without tokens, which only our data sets
@@ -58,11 +58,10 @@ class ReleasedAGBAN(ObjectTagger):
         hidden_dim: width of the word BiLSTM, d; half of it per direction.
         rank: a third of the width of the bilinear form.
         glimpses: the number of attention distributions, and of rounds of the gate.
-        num_training_tokens: together with `num_training_posts`, sets the class weights: `posts m / (tokens + posts m)`
-            for a token,
+        num_training_tokens: used in the classes' weights: `posts m / (tokens + posts m)` for a token,
         num_training_posts: and `tokens / (tokens + posts m)` for an object.
         reversal: lambda: `"schedule"` (Ganin & Lempitsky) or a number.
-        classifier_rests_every: the classifier's weights are kept every so many training steps; 0 for never.
+        classifier_rests_every: the classifier is not updated on every N-th training step; 0 to always update it.
         dropout: rate on the characters' vectors, on the token representation, on the BiLSTM's output and on the
             objects in the bilinear form.
         attention_dropout: rate before the attention's relu layers.

@@ -22,7 +22,7 @@ class Subwords:
         vocabulary: the word pieces, in the order of their ids.
         lowercase: whether to lower-case words and remove their accents first, as for an uncased BERT.
         max_length: maximum number of word pieces per post, with `[CLS]` and `[SEP]`: the BERT's number of positions.
-        preset: the name of the pretrained BERT, for the record.
+        preset: the name of the pretrained BERT, for reference.
         backbone: the arguments of `keras_hub.models.BertBackbone`.
 
     Raises:

@@ -87,19 +87,19 @@ class RunConfig:
         """Raise `InputError` for an invalid value."""
         for name, least in (("epochs", 1), ("batch_size", 1), ("patience", 0), ("max_vectors", 0), ("seed", 0)):
             if getattr(self, name) < least:
-                raise InputError(f"`{name}` must be at least {least}, found {getattr(self, name)}")
+                raise InputError(f"`{name}` must be at least {least}. Received: {name}={getattr(self, name)}")
         if not 0 < self.learning_rate < math.inf:
-            raise InputError(f"`learning_rate` must be above 0, found {self.learning_rate}")
+            raise InputError(f"`learning_rate` must be above 0. Received: learning_rate={self.learning_rate}")
         for name in ("learning_rate_decay", "weight_decay", "momentum", "gradient_clip"):
             if not 0 <= getattr(self, name) < math.inf:
-                raise InputError(f"`{name}` must be a number of at least 0, found {getattr(self, name)}")
+                raise InputError(f"`{name}` must be a number of at least 0. Received: {name}={getattr(self, name)}")
         if not 0 <= self.warmup < 1:
-            raise InputError(f"`warmup` must be a share of all steps, at least 0 and below 1, found {self.warmup}")
+            raise InputError(f"`warmup` must be at least 0 and below 1. Received: warmup={self.warmup}")
         if self.warmup and self.learning_rate_decay:
             raise InputError("`warmup` and `learning_rate_decay` exclude each other: both define how the rate falls")
         if self.precision not in PRECISIONS:
             raise InputError(
-                f"`precision` must be one of {', '.join(PRECISIONS)}, found {self.precision!r}."
+                f"`precision` must be one of {', '.join(PRECISIONS)}. Received: precision={self.precision!r}."
                 + did_you_mean(self.precision, PRECISIONS)
             )
         find_model(self.model)

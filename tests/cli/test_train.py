@@ -152,8 +152,7 @@ def test_training_says_what_it_read_and_what_is_missing(runs, corpus):
     _, result = runs("agban")
     for split in ("train", "dev"):
         assert (
-            f"{split}: {MISSING[split]} posts have no picture in the store: treated as without pictures"
-            in result.err
+            f"{split}: {MISSING[split]} posts have no picture in the store: treated as without pictures" in result.err
         )
     assert f"in {corpus / 'objects.h5'}" in result.err
     assert "treated as" not in runs("text")[1].err
@@ -176,7 +175,7 @@ def test_training_prints_a_line_an_epoch_and_the_scores(runs):
     [
         (["txt"], ["expected a model (", "found 'txt'", "Did you mean 'text'?"]),
         (["none.toml"], ["none.toml: ", "expected a run's configuration"]),
-        (["text", "--learning-rate", "0"], ["`learning_rate` must be above 0, found 0"]),
+        (["text", "--learning-rate", "0"], ["`learning_rate` must be above 0. Received: learning_rate=0"]),
         (["text", "--optimizer", "adm"], ["an optimiser of Keras", "found 'adm'", "Did you mean 'adam'?"]),
         (["text", "--set", "hiden_dim=3"], ["TextTagger", "found 'hiden_dim'", "Did you mean 'hidden_dim'?"]),
         (["text", "--set", "num_tags=3"], ["an argument of TextTagger", "found 'num_tags'"]),
