@@ -66,7 +66,7 @@ def mner_tensorflow() -> Iterator[tuple[str, Callable[[], object]]]:
 
 
 def addons() -> Iterator[tuple[str, Callable[[], object]]]:
-    """tensorflow-addons."""
+    """Yield the CRF of tensorflow-addons."""
     import tensorflow as tf
     import tensorflow_addons as tfa
 
@@ -86,7 +86,7 @@ def addons() -> Iterator[tuple[str, Callable[[], object]]]:
 
 
 def pytorch_crf() -> Iterator[tuple[str, Callable[[], object]]]:
-    """pytorch-crf."""
+    """Yield the CRF of pytorch-crf."""
     import torch
     from torchcrf import CRF
 

@@ -168,7 +168,7 @@ MODELS: dict[str, ModelEntry] = {
     "agban-ban": ModelEntry(
         "agban_keras",
         "AGBAN",
-        "Object-BAN: neither gate nor adversary",
+        "Object-BAN: no gate, no adversary",
         _AGBAN_TRAINING,
         {"gate": False, "adversarial": False},
         **_AGBAN,
@@ -182,7 +182,7 @@ MODELS: dict[str, ModelEntry] = {
         **_AGBAN,
     ),
     "agban-released": ModelEntry(
-        "agban_keras", "ReleasedAGBAN", "what the authors' released code computes", _AGBAN_TRAINING, **_AGBAN
+        "agban_keras", "ReleasedAGBAN", "the model of the authors' released code", _AGBAN_TRAINING, **_AGBAN
     ),
     "text": ModelEntry(
         "mner_keras.baselines.text_tagger",

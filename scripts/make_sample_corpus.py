@@ -230,7 +230,7 @@ class Draft(NamedTuple):
 
     @property
     def text(self) -> str:
-        """The words that identify a post: without links, handles, hashtags and emoji."""
+        """Return the words that identify a post: without links, handles, hashtags and emoji."""
         kept = [
             t for t, p in zip(self.tokens, self.pos, strict=True) if p != "SYM" and not t.startswith(("@", "#", "http"))
         ]

@@ -115,7 +115,10 @@ def tag(
         if missing == named:
             print(f"warning: the {where} contains none of the pictures of {named:,} posts", file=sys.stderr)
         else:
-            print(f"{missing:,} posts have no picture in the {where}: treated as without pictures", file=sys.stderr)
+            print(
+                f"{missing:,} posts name a picture missing from the {where}: treated as without pictures",
+                file=sys.stderr,
+            )
     failed = list(store.failed.values()) if pictures is not None and store is not None else []
     for reason in failed[:SHOWN]:
         print(f"{reason}: ignored", file=sys.stderr)
