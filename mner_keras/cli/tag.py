@@ -116,7 +116,7 @@ def tag(
             print(f"warning: the {where} contains none of the pictures of {named:,} posts", file=sys.stderr)
         else:
             print(
-                f"{missing:,} posts name a picture missing from the {where}: treated as without pictures",
+                f"{missing:,} posts name a picture missing from the {where}: treated as none",
                 file=sys.stderr,
             )
     failed = list(store.failed.values()) if pictures is not None and store is not None else []

@@ -71,9 +71,7 @@ class TaggerFit:
         if self.store is not None:
             for split in ("train", "dev"):
                 if missing := count_missing(data[split], self.store):
-                    report(
-                        f"{split}: {missing:,} posts name a picture missing from the store: treated as without pictures"
-                    )
+                    report(f"{split}: {missing:,} posts name a picture missing from the store: treated as none")
 
     def fit(self, folder: Path, resume: bool, callbacks: Sequence[keras.callbacks.Callback]) -> int:
         """Train, and leave the best model by dev F1 in the folder. Returns its epoch, counted from 1."""

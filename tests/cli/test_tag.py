@@ -136,7 +136,7 @@ def test_the_tags_that_posts_came_with_are_not_read(mner, agban_run):
 def test_pictures_that_the_store_lacks_are_counted(mner, agban_run, corpus):
     result = mner("tag", agban_run, corpus / "test.jsonl", "--features", corpus / "objects.h5")
     assert result.code == 0
-    assert result.err == f"{MISSING['test']} posts name a picture missing from the store: treated as without pictures\n"
+    assert result.err == f"{MISSING['test']} posts name a picture missing from the store: treated as none\n"
     assert mner("tag", agban_run, corpus / "test.jsonl").err == ""
 
 

@@ -151,9 +151,7 @@ def test_the_model_file_holds_no_optimiser_and_no_pickle(agban_run):
 def test_training_says_what_it_read_and_what_is_missing(runs, corpus):
     _, result = runs("agban")
     for split in ("train", "dev"):
-        assert (
-            f"{split}: {MISSING[split]} posts name a picture missing from the store: treated as without pictures" in result.err
-        )
+        assert f"{split}: {MISSING[split]} posts name a picture missing from the store: treated as none" in result.err
     assert f"in {corpus / 'objects.h5'}" in result.err
     assert "treated as" not in runs("text")[1].err
 
