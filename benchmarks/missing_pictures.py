@@ -1,4 +1,4 @@
-"""What a missing picture costs: models against a text-only one on posts without pictures.
+"""Measure the cost of missing pictures: models against a text-only one on posts without pictures.
 
 Usage: python benchmarks/missing_pictures.py POSTS TEXT_MODEL MODEL...
 

@@ -1,4 +1,4 @@
-"""Multimodal named entity recognition in Keras 3: the common ground of `hsn_keras` and `agban_keras`."""
+"""Multimodal named entity recognition in Keras 3: the base of `hsn_keras` and `agban_keras`."""
 
 from __future__ import annotations
 

@@ -15,23 +15,23 @@ from mner_keras.vision.visual_input import VGG16_REGIONS
 
 @keras.saving.register_keras_serializable(package="mner_keras")
 class MNERMA(Tagger):
-    """Each token attends to three modalities, its word, its characters and the post's picture; BiLSTM; CRF.
+    """Mix word, characters and picture of each token by attention, then apply a BiLSTM and a CRF.
 
     `x_t = a_tw x^w_t + a_tc x^c_t + a_tv x^v` with `a_t = softmax(W [x^w_t; x^c_t; x^v] + b)` (`ModalityAttention`),
     characters read by a BiLSTM, `h = BiLSTM(x)`, potentials `W h_t + b`.
 
-    The paper is not at hand. The picture is the mean of its regions here, and the last layer of Inception there; a
-    sigmoid before the softmax, which would hold the weights within a factor of 2.718 of each other, may have been the
-    paper's form. The widths are of the size that such models had; the optimiser (Adagrad, rate 0.02, batch 10) is from
-    memory of the paper.
+    The paper is not available. The picture is the mean of its regions here, and the last layer of Inception there. A
+    sigmoid before the softmax, which would keep the weights within a factor of 2.718 of each other, may have been the
+    paper's form. The widths are typical of such models; the optimiser (Adagrad, rate 0.02, batch 10) is from memory of
+    the paper.
 
     Args:
-        preprocessor: turns posts into batches, and is saved with the model (`fit_preprocessor`).
+        preprocessor: converts posts into batches; saved with the model (`fit_preprocessor`).
         word_dim: width of the word vectors; by default that of the pretrained vectors, else 200.
         char_dim: width of the characters' vectors.
-        char_hidden_dim: width of the character BiLSTM; half of it a direction.
-        modality_dim: width of x, to which each modality is projected.
-        hidden_dim: width of h; half of it a direction of the BiLSTM.
+        char_hidden_dim: width of the character BiLSTM; half of it per direction.
+        modality_dim: width of x and of each projected modality.
+        hidden_dim: width of h; half of it per direction of the BiLSTM.
         dropout: rate on x and on h.
         loss_reduction: `"mean"` or `"sum"` over the posts of a batch.
 

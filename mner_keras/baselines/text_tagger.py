@@ -1,4 +1,4 @@
-"""`TextTagger`: HSN's text encoder, a dense layer and the CRF; no picture."""
+"""`TextTagger`: HSN's text encoder, a dense layer and the CRF; text only."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from mner_keras.tagger import Tagger
 
 @keras.saving.register_keras_serializable(package="mner_keras")
 class TextTagger(Tagger):
-    """What HSN is without a picture: its text features H, read off by a dense layer and the CRF.
+    """HSN without a picture: a dense layer and the CRF predict the tags from its text features H.
 
     The arguments are those of `hsn_keras.HSN` that concern the text.
 
     Args:
-        preprocessor: turns posts into batches, and is saved with the model (`fit_preprocessor`).
+        preprocessor: converts posts into batches; saved with the model (`fit_preprocessor`).
         word_dim: width of the word vectors; by default that of the pretrained vectors, else 200.
         char_dim: width of the characters' vectors and of the character convolution.
         pos_dim: width of the vectors of the parts of speech.
-        hidden_dim: width of H; half of it a direction of the BiLSTM.
+        hidden_dim: width of H; half of it per direction of the BiLSTM.
         dropout: rate on the token representation and on H.
         loss_reduction: `"mean"` or `"sum"` over the posts of a batch.
 

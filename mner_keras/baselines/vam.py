@@ -1,4 +1,4 @@
-"""`VAM`: the sentence looks at the picture's regions, and a visual gate lets the result in."""
+"""`VAM`: attention of the sentence to the picture's regions, with a visual gate."""
 
 from __future__ import annotations
 
@@ -15,25 +15,26 @@ from mner_keras.vision.visual_input import VGG16_REGIONS
 
 @keras.saving.register_keras_serializable(package="mner_keras")
 class VAM(Tagger):
-    """Visual attention model with the visual gate.
+    """Apply the visual attention model with the visual gate.
 
     `h = BiLSTM([word; characters])`, its last states are the query q; regions are attended to by
     `e = softmax_i(w . (tanh(W v_i) + tanh(W q + b)))`, `c = sum_i e_i v_i` (`GuidedAttention`); each token becomes
     `beta_w * h_t + beta_v * m_t` (`VisualModulation`); a linear layer and a CRF read the tags.
 
-    The paper is not at hand. With the sum outside of the tanh, as given, the softmax takes the query's part away again,
-    so that the regions' weights depend on the picture alone; `score="joint"` gives the sentence a say. Regions are
-    VGG16's here and ResNet's there. The widths are those of the BiLSTM-CRF that the model builds on; optimiser and
-    dropout are not known to us.
+    The paper is not available. With the sum outside of the tanh, as given, the softmax cancels the query's part, so
+    that the regions' weights depend on the picture alone; `score="joint"` makes them depend on the sentence. Regions
+    are VGG16's here and ResNet's there. The widths are those of the BiLSTM-CRF that the model builds on; optimiser and
+    dropout are unknown to us.
 
     Args:
-        preprocessor: turns posts into batches, and is saved with the model (`fit_preprocessor`).
+        preprocessor: converts posts into batches; saved with the model (`fit_preprocessor`).
         word_dim: width of the word vectors; by default that of the pretrained vectors, else 100.
         char_dim: width of the characters' vectors.
-        char_hidden_dim: width of the character BiLSTM; half of it a direction.
-        hidden_dim: width of h; half of it a direction of the BiLSTM.
+        char_hidden_dim: width of the character BiLSTM; half of it per direction.
+        hidden_dim: width of h; half of it per direction of the BiLSTM.
         attention_dim: width of the attention's hidden layer.
-        score: how the projections of query and regions meet, `"sum"` as given, or `"joint"`; see `GuidedAttention`.
+        score: how to combine the projections of query and regions, `"sum"` as given, or `"joint"`; see
+            `GuidedAttention`.
         dropout: rate on the token representation.
         loss_reduction: `"mean"` or `"sum"` over the posts of a batch.
 

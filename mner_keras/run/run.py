@@ -67,24 +67,29 @@ class Run:
 
     @property
     def finished(self) -> bool:
-        """Whether the run has ended: `provenance.json` is the last file that training writes."""
+        """Return whether the run has ended: `provenance.json` is the last file that training writes."""
         return (self.path / PROVENANCE).is_file()
 
     @property
     def name(self) -> str:
-        """The model's name in the registry; without a configuration, the name of its class."""
+        """Return the model's name in the registry; without a configuration, the name of its class."""
         return self.config.model if self.config is not None else self.class_name
 
     @cached_property
     def class_name(self) -> str:
+<<<<<<< HEAD
         """The class of a Keras model, read without loading it."""
         from mner_keras.models import read_model_config
+=======
+        """Return the class of a Keras model, read without loading it."""
+        from mner_keras.saving import read_model_config
+>>>>>>> i
 
         return str(read_model_config(self.model_file).get("class_name"))
 
     @cached_property
     def model_file(self) -> Path:
-        """The model's file.
+        """Return the model's file.
 
         Raises:
             InputError: the folder contains none.
@@ -95,21 +100,26 @@ class Run:
 
     @cached_property
     def model(self) -> Tagger | System:
+<<<<<<< HEAD
         """The best model of the run."""
         from mner_keras.models import load_tagger
+=======
+        """Return the best model of the run."""
+        from mner_keras.saving import load_tagger
+>>>>>>> i
 
         return load_tagger(self.model_file)
 
     @cached_property
     def dataset(self) -> Dataset:
-        """The data set."""
+        """Return the run's data set."""
         from mner_keras.data.datasets import load_dataset
 
         return load_dataset(self._data)
 
     @cached_property
     def features(self) -> str | None:
-        """The path of the feature store that the run's posts are read with; `None` for none.
+        """Return the path of the feature store that the run's posts are read with; `None` for none.
 
         This is the store that was given, else the run's, else the data set's own.
         """
@@ -123,7 +133,7 @@ class Run:
 
     @cached_property
     def store(self) -> FeatureStore | None:
-        """The store at `features`, opened."""
+        """Return the store at `features`, opened."""
         from mner_keras.vision.feature_store import FeatureStore
 
         return None if self.features is None else FeatureStore(self.features)
@@ -153,7 +163,7 @@ class Run:
 
     @cached_property
     def metrics(self) -> dict[str, Any]:
-        """The content of `metrics.json`: scores on dev and test, in percent.
+        """Return the content of `metrics.json`: scores on dev and test, in percent.
 
         Raises:
             InputError: no such file, or other JSON.
@@ -172,7 +182,7 @@ class Run:
 
     @cached_property
     def provenance(self) -> dict[str, Any]:
-        """The content of `provenance.json`: versions, hashes, device, time.
+        """Return the content of `provenance.json`: versions, hashes, device, time.
 
         Raises:
             InputError: no such file, or other JSON.
@@ -181,7 +191,7 @@ class Run:
 
     @cached_property
     def predictions(self) -> list[Prediction]:
-        """The posts of the test split with their gold tags and the model's.
+        """Return the posts of the test split with their gold tags and the model's.
 
         Raises:
             InputError: no such file, or a line of another form.
@@ -189,7 +199,7 @@ class Run:
         return read_predictions(self.path)
 
     def tags(self, split: str = "test") -> list[tuple[str, ...]]:
-        """The model's tags for each post of a split: from `predictions.jsonl` where it has these posts."""
+        """Return the model's tags for each post of a split: from `predictions.jsonl` where it has these posts."""
         posts = self.dataset[split]
         written = self.predictions if split == "test" and (self.path / PREDICTIONS).is_file() else None
         if written is not None and [row.tokens for row in written] == [post.tokens for post in posts]:

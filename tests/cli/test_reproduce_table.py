@@ -90,7 +90,7 @@ def test_a_dry_run_times_steps_and_trains_nothing(mner, corpus, tmp_path):
     assert result.code == 0, result
     assert "4 runs to train: about" in result.out
     assert "MB" in result.out
-    assert "what differs from the paper's setting" in result.err and "timing cnn-bilstm-crf" in result.err
+    assert "differences from the paper's setting" in result.err and "timing cnn-bilstm-crf" in result.err
     assert not (tmp_path / "out").exists()
 
 

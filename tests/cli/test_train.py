@@ -175,9 +175,9 @@ def test_the_model_file_holds_no_optimiser_and_no_pickle(agban_run):
 def test_training_says_what_it_read_and_what_is_missing(runs, corpus):
     _, result = runs("agban")
     for split in ("train", "dev"):
-        assert f"{split}: {MISSING[split]} posts name a picture that the store lacks: taken as none" in result.err
+        assert f"{split}: {MISSING[split]} posts name a picture missing from the store: treated as none" in result.err
     assert f"in {corpus / 'objects.h5'}" in result.err
-    assert "lacks" not in runs("text")[1].err
+    assert "treated as" not in runs("text")[1].err
 
 
 def test_training_prints_a_line_an_epoch_and_the_scores(runs):
@@ -197,7 +197,7 @@ def test_training_prints_a_line_an_epoch_and_the_scores(runs):
     [
         (["txt"], ["expected a model (", "found 'txt'", "Did you mean 'text'?"]),
         (["none.toml"], ["none.toml: ", "expected a run's configuration"]),
-        (["text", "--learning-rate", "0"], ["`learning_rate` must be above 0, found 0"]),
+        (["text", "--learning-rate", "0"], ["`learning_rate` must be above 0. Received: learning_rate=0"]),
         (["text", "--optimizer", "adm"], ["an optimiser of Keras", "found 'adm'", "Did you mean 'adam'?"]),
         (["text", "--set", "hiden_dim=3"], ["TextTagger", "found 'hiden_dim'", "Did you mean 'hidden_dim'?"]),
         (["text", "--set", "num_tags=3"], ["an argument of TextTagger", "found 'num_tags'"]),
