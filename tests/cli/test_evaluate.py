@@ -65,7 +65,7 @@ def test_features_of_another_width_are_refused(mner, agban_run, corpus):
 def test_features_that_are_no_hdf5_are_refused(mner, agban_run, tmp_path):
     path = tmp_path / "features.h5"
     path.write_text("no HDF5", encoding="utf-8")
-    mner("evaluate", agban_run, "--features", path).refused(f"{path}: expected an HDF5 file of features")
+    mner("evaluate", agban_run, "--features", path).refused(f"{path}: expected a feature store (HDF5)")
 
 
 def test_a_run_without_a_model_is_refused(mner, tmp_path):

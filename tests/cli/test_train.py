@@ -250,7 +250,7 @@ def test_a_feature_file_that_is_no_hdf5_is_refused(mner, corpus, tmp_path):
     path = tmp_path / "features.h5"
     path.write_text("no HDF5", encoding="utf-8")
     mner("train", "agban", "--data", corpus, "--features", path, "--out", tmp_path / "new").refused(
-        f"{path}: expected an HDF5 file of features"
+        f"{path}: expected a feature store (HDF5)"
     )
 
 

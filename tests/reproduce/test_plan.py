@@ -123,7 +123,10 @@ def test_an_argument_that_undoes_what_the_name_stands_for_is_kept():
 def test_wrong_files_are_told_before_anything_is_trained(tmp_path):
     write_store(tmp_path / "o.h5", "objects")
     (tmp_path / "r.h5").write_text("no HDF5")
-    for name, message in (("o.h5", "expected a store of regions, found one of objects"), ("r.h5", "expected a feature store")):
+    for name, message in (
+        ("o.h5", "expected a store of regions, found one of objects"),
+        ("r.h5", "another kind of file"),
+    ):
         with pytest.raises(InputError, match=message):
             plan(find_table("hsn", 5), Setting(features={"regions": str(tmp_path / name)}), "out")
     for split, line in (("train", "a\tB-X\n"), ("dev", "a\tB-X\n"), ("test", "no tag\n")):
