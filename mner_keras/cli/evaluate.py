@@ -26,12 +26,8 @@ def evaluate(
     no_pictures: Annotated[bool, typer.Option("--no-pictures", help="Score as if no post had a picture.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON: micro and types, in percent.")] = False,
 ) -> None:
-<<<<<<< HEAD
-    """Score a model on a split: precision, recall and F1 over entities, strict IOB2, all and by type."""
-    from mner_keras.models import visual_input
-=======
     """Score a model on a split: precision, recall and F1 over entities (strict IOB2), in total and by type."""
->>>>>>> i
+    from mner_keras.models import visual_input
     from mner_keras.run.run import Run
 
     run = Run(run_or_model, data, features, no_pictures)

@@ -138,11 +138,7 @@ def _start_keras() -> None:
 
 
 def _plan(published: Any, setting: Setting, corpus: Dataset, out: Path, rows: str) -> Plan:
-<<<<<<< HEAD
-    """Plan the runs; if there is something to train, print what differs from the paper's setting."""
-=======
-    """Plan the runs, and print the differences from the paper's setting."""
->>>>>>> i
+    """Plan the runs; if there is something to train, print the differences from the paper's setting."""
     import dataclasses
 
     from mner_keras.papers.caveats import find_caveats
@@ -153,18 +149,11 @@ def _plan(published: Any, setting: Setting, corpus: Dataset, out: Path, rows: st
     plan = dataclasses.replace(plan, caveats=find_caveats(plan, setting, corpus))
     for name, file in setting.vectors.items():
         if name and all(run.row.vectors != name for run in plan.runs):
-<<<<<<< HEAD
-            _note(f"no row reads the {name} vectors: {file} is ignored")
+            _note(f"no row uses the {name} vectors: {file} is ignored")
     if not plan.runs or any(outcome_of(run.folder) is None for run in plan.runs):
-        _note("what differs from the paper's setting:")
+        _note("differences from the paper's setting:")
         for line in plan.caveats:
             _note(f"  - {line}")
-=======
-            _note(f"no row uses the {name} vectors: {file} is ignored")
-    _note("differences from the paper's setting:")
-    for line in plan.caveats:
-        _note(f"  - {line}")
->>>>>>> i
     return plan
 
 

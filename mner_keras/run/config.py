@@ -136,11 +136,7 @@ class RunConfig:
                 the settings alone.
 
         Raises:
-<<<<<<< HEAD
-            InputError: no such file, no TOML, an unknown key, a value of another kind, a run of another format.
-=======
-            InputError: no such file, invalid TOML, an unknown key, or a value of another type.
->>>>>>> i
+            InputError: no such file, invalid TOML, an unknown key, a value of another type, or a run of another format.
         """
         try:
             values = tomllib.loads(Path(path).read_text(encoding="utf-8"))

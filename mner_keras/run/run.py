@@ -77,13 +77,8 @@ class Run:
 
     @cached_property
     def class_name(self) -> str:
-<<<<<<< HEAD
-        """The class of a Keras model, read without loading it."""
-        from mner_keras.models import read_model_config
-=======
         """Return the class of a Keras model, read without loading it."""
-        from mner_keras.saving import read_model_config
->>>>>>> i
+        from mner_keras.models import read_model_config
 
         return str(read_model_config(self.model_file).get("class_name"))
 
@@ -100,13 +95,8 @@ class Run:
 
     @cached_property
     def model(self) -> Tagger | System:
-<<<<<<< HEAD
-        """The best model of the run."""
-        from mner_keras.models import load_tagger
-=======
         """Return the best model of the run."""
-        from mner_keras.saving import load_tagger
->>>>>>> i
+        from mner_keras.models import load_tagger
 
         return load_tagger(self.model_file)
 
