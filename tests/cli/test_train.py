@@ -70,8 +70,8 @@ def test_the_history_of_agban_holds_both_losses_by_epoch(agban_run):
 @pytest.mark.parametrize(
     ("name", "arguments", "kept"),
     [
-        ("hsn-without-vf", {}, {"pictures": False}),
-        ("agban-concat", {"num_objects": 5}, {"fusion": "concatenate", "adversarial": False, "num_objects": 5}),
+        ("hsn-without-vf", {}, {}),
+        ("agban-concat", {"num_objects": 5}, {"fusion": "concatenate", "adversarial": False}),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -91,6 +91,7 @@ def test_a_variant_trains_by_its_name_and_its_configuration_keeps_the_name(
     model = mner_keras.load(run / "model.keras")
     assert {key: getattr(model, key) for key in kept} == kept
     if kind == "hsn":
+        assert not model.preprocessor.visual.pictures
         assert "pictures: none" in result.err
         assert json.loads((run / "provenance.json").read_text(encoding="utf-8"))["features"] is None
         # Scored as it was trained, whatever pictures the data has.
@@ -148,7 +149,7 @@ def test_the_configuration_is_complete(agban_run, corpus):
     from mner_keras.run.config import RunConfig
 
     config = tomllib.loads((agban_run / "config.toml").read_text(encoding="utf-8"))
-    assert set(config) == {field.name for field in dataclasses.fields(RunConfig)}
+    assert set(config) == {"format", *(field.name for field in dataclasses.fields(RunConfig))}
     assert (config["model"], config["data"], config["epochs"], config["seed"]) == ("agban", str(corpus), 2, 1)
     assert config["arguments"]["hidden_dim"] == 16
     assert config["arguments"]["dropout"] == 0.2
