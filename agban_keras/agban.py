@@ -36,27 +36,27 @@ class AGBAN(ObjectTagger):
 
     The rows of the paper's table III are arguments: `fusion="concatenate", adversarial=False` (Object-Concat),
     `gate=False, adversarial=False` (Object-BAN), `adversarial=False` (Object-GBAN). The order of the objects changes
-    nothing but for `fusion="concatenate"`, where each place has weights of its own.
+    nothing, except with `fusion="concatenate"`, where each place has its own weights.
 
     Under `tf.distribute` the losses are those of one device, but each replica normalises with the batch statistics of
     its own posts, as Keras' `BatchNormalization` does.
 
     Args:
-        preprocessor: turns posts into batches, and is saved with the model (`fit_preprocessor`).
+        preprocessor: converts posts into batches; saved with the model (`fit_preprocessor`).
         word_dim: width of the word vectors; by default that of the pretrained vectors, else 200.
         char_dim: width of the characters' vectors, d_ce.
-        char_hidden_dim: width of the character BiLSTM, d_c; half of it a direction.
-        hidden_dim: width of the word BiLSTM, d; half of it a direction.
+        char_hidden_dim: width of the character BiLSTM, d_c; half of it per direction.
+        hidden_dim: width of the word BiLSTM, d; half of it per direction.
         rank: width of the bilinear form, d'.
         gate_units: width of the gate, d_g.
         gate: whether the gate filters the objects.
         softmax: eq. 9 as one distribution over all `"pairs"` of tokens and objects, or over the `"objects"` of each
             token.
         fusion: `"attention"` for gated bilinear attention; `"concatenate"` for one vector of all objects, added to each
-            token (`rank`, `gate_units`, `gate` and `softmax` play no part then).
-        adversarial: whether the modality classifier takes part.
+            token (`rank`, `gate_units`, `gate` and `softmax` are then ignored).
+        adversarial: whether to train the modality classifier.
         reversal: lambda: `"schedule"` (Ganin & Lempitsky, the released code) or a number (1 is the printed game).
-        classifier_every: the classifier is updated on one training step of so many (algorithm 1's z-steps).
+        classifier_every: update the classifier only on every N-th training step (algorithm 1's z-steps).
         dropout: rate on the characters' vectors, on the token representation and on the BiLSTM's output.
         loss_reduction: `"sum"` over the posts of a batch, to which table II's learning rate belongs, or `"mean"`.
 
@@ -171,7 +171,7 @@ class AGBAN(ObjectTagger):
         return crf_loss + adversarial_loss
 
     def adversarial_loss(self, outputs):
-        """L_adv (eq. 8), reduced over the posts as the CRF's loss is; a scalar."""
+        """Return L_adv (eq. 8), reduced over the posts like the CRF's loss; a scalar."""
         logits, mask = outputs["modality_logits"], outputs["modality_mask"]
         tokens = ops.shape(outputs["mask"])[1]
         is_text = ops.arange(ops.shape(logits)[1])[None] < tokens

@@ -1,4 +1,4 @@
-"""On which training steps the modality classifier is updated: algorithm 1's z-steps, and the released code's."""
+"""The training steps on which the modality classifier is updated: algorithm 1's z-steps, and the released code's."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from keras import ops
 
 
 def update_every(optimizer: keras.optimizers.Optimizer, layer: keras.layers.Layer, every: int) -> None:
-    """Let an optimizer move a layer's weights on one step of `every` only: the `every`-th, the `2 every`-th, ...
+    """Update a layer's weights only on every `every`-th training step.
 
-    On the other steps the weights are put back, whatever the optimizer did to them (weight decay and momentum
-    included), while gradients still flow through the layer to what stands before it.
+    On the other steps the weights are restored after the optimizer's update (weight decay and momentum included), while
+    gradients still flow through the layer to the layers before it.
 
     Args:
         optimizer: a compiled model's optimizer; changed in place.
@@ -21,18 +21,18 @@ def update_every(optimizer: keras.optimizers.Optimizer, layer: keras.layers.Laye
 
 
 def freeze_every(optimizer: keras.optimizers.Optimizer, layer: keras.layers.Layer, every: int) -> None:
-    """The reverse of `update_every`: the layer's weights stay on that one step of `every`, and move on the others.
+    """Keep a layer's weights on every `every`-th training step, and update them on the others.
 
     Args:
         optimizer: a compiled model's optimizer; changed in place.
-        layer: the layer; what is not trained by gradients, as the statistics of batches, moves on all steps.
+        layer: the layer; weights not trained by gradients, such as batch statistics, are updated on all steps.
         every: the period, in steps.
     """
     _gate(optimizer, layer, lambda step: ops.not_equal(ops.mod(step, every), 0))
 
 
 def _gate(optimizer, layer, moves) -> None:
-    """Let a layer's weights move on the steps, counted from 1, for which `moves` is true."""
+    """Update a layer's weights on the steps, counted from 1, for which `moves` is true."""
     apply = optimizer.apply
 
     def apply_gated(grads, trainable_variables=None):

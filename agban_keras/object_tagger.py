@@ -1,4 +1,4 @@
-"""`ObjectTagger`: what both forms of AGBAN share."""
+"""`ObjectTagger`: the base of both forms of AGBAN."""
 
 from __future__ import annotations
 

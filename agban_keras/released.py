@@ -1,4 +1,4 @@
-"""`ReleasedAGBAN`: the model that the code of AGBAN's authors computes."""
+"""`ReleasedAGBAN`: the model of the AGBAN authors' released code."""
 
 from __future__ import annotations
 
@@ -29,41 +29,39 @@ RELEASED_TAGS = ("O", "B-PER", "I-PER", "B-LOC", "I-LOC", "B-OTHER", "I-OTHER", 
 
 @keras.saving.register_keras_serializable(package="agban_keras")
 class ReleasedAGBAN(ObjectTagger):
-    """AGBAN as its authors' released PyTorch code computes it, which is another model than the printed one (`AGBAN`).
+    """AGBAN as computed by its authors' released PyTorch code, which differs from the printed model (`AGBAN`).
 
-    What differs: one softmax over all pairs of objects and tokens (`ReleasedAttention`), weight-normalised linear
-    layers, batch normalisation of what the attention gives, a CRF with labels for padding, START and STOP
-    (`ReleasedCRF`), a classifier that reads each modality by itself (`ReleasedModalityClassifier`), with weighted
-    classes, and that rests on every eighth step instead of moving on it. The loss is the CRF's and the classifier's for
-    either modality, all summed. `load_released_state` takes over the arrays of a trained PyTorch module.
+    Differences: one softmax over all pairs of objects and tokens (`ReleasedAttention`), weight-normalised linear
+    layers, batch normalisation of the attention's output, a CRF with labels for padding, START and STOP
+    (`ReleasedCRF`), and a classifier that normalises each modality separately (`ReleasedModalityClassifier`), with
+    weighted classes, and is not updated on every eighth step. The loss is the sum of the CRF's and the classifier's for
+    both modalities. `load_released_state` loads the arrays of a trained PyTorch module.
 
-    **What it says of a post depends on the batch's padding**: padded tokens take their share of the attention and of
-    the batch statistics, as they do in the released code. Compare on batches of the same length. Rows without any
-    token, which only our data sets make, count nowhere. As in the released code, batches are neither bucketed nor
-    rounded to fixed lengths: training shuffles the posts, tagging keeps their order, ten at once, and each batch is
-    padded to its longest post.
+    **Its output depends on the batch's padding**: padded tokens are part of the attention and of the batch statistics,
+    as in the released code. Compare on batches of the same length. Rows without tokens, which only our data sets
+    create, are excluded everywhere. As in the released code, batches are not bucketed or rounded to fixed lengths:
+    training shuffles the posts, tagging keeps their order, ten at once, and each batch is padded to its longest post.
 
-    Potentials have `num_tags + 3` scores: padding, the tags in the order of `RELEASED_TAGS` (types that it lacks come
-    last), START, STOP. Targets and decoded tags are numbers of the preprocessor's tags; a decoded padding, START or
-    STOP reads as O. `explain` gives `attention` `[glimpses, m, n]`, `text_features` `[n, d]` and `object_features`
-    `[m, d]`.
+    Potentials have `num_tags + 3` scores: padding, the tags in the order of `RELEASED_TAGS` (other types come last),
+    START, STOP. Targets and decoded tags are indices of the preprocessor's tags; a decoded padding, START or STOP
+    becomes O. `explain` gives `attention` `[glimpses, m, n]`, `text_features` `[n, d]` and `object_features` `[m, d]`.
 
-    The released code shared its words and characters over train, dev and test: give `fit_preprocessor` the posts of dev
-    and test as `other_posts` (`mner train --transductive`). Trained here, it differs in that an LSTM's two biases are
-    one weight, moving variances are the biased ones, and words are cut at `max_characters`.
+    The released code built its vocabulary over train, dev and test: pass the posts of dev and test to
+    `fit_preprocessor` as `other_posts` (`mner train --transductive`). Training here differs in that an LSTM's two
+    biases are one weight, moving variances are biased, and words are cut at `max_characters`.
 
     Args:
-        preprocessor: turns posts into batches, and is saved with the model (`fit_preprocessor`).
+        preprocessor: converts posts into batches; saved with the model (`fit_preprocessor`).
         word_dim: width of the word vectors; by default that of the pretrained vectors, else 200.
         char_dim: width of the characters' vectors.
-        char_hidden_dim: width of the character BiLSTM; half of it a direction.
-        hidden_dim: width of the word BiLSTM, d; half of it a direction.
+        char_hidden_dim: width of the character BiLSTM; half of it per direction.
+        hidden_dim: width of the word BiLSTM, d; half of it per direction.
         rank: a third of the width of the bilinear form.
-        glimpses: distributions of the attention, and rounds of the gate.
-        num_training_tokens: the classes' weights are `posts m / (tokens + posts m)` for a token,
+        glimpses: the number of attention distributions, and of rounds of the gate.
+        num_training_tokens: used in the classes' weights: `posts m / (tokens + posts m)` for a token,
         num_training_posts: and `tokens / (tokens + posts m)` for an object.
         reversal: lambda: `"schedule"` (Ganin & Lempitsky) or a number.
-        classifier_rests_every: the classifier's weights stay on one training step of so many; 0 for never.
+        classifier_rests_every: the classifier is not updated on every N-th training step; 0 to always update it.
         dropout: rate on the characters' vectors, on the token representation, on the BiLSTM's output and on the
             objects in the bilinear form.
         attention_dropout: rate before the attention's relu layers.
@@ -132,7 +130,7 @@ class ReleasedAGBAN(ObjectTagger):
         inputs = batch_inputs(preprocessor)
         token_mask = inputs["token_mask"]
         object_mask = inputs["visual_mask"]
-        # What the batch statistics read: every place of a row, padded or not.
+        # The batch statistics include every place of a row, padded or not.
         row = ops.any(token_mask, axis=1, keepdims=True)
         token_places, object_places = ops.logical_or(token_mask, row), ops.logical_or(object_mask, row)
         tokens = keras.layers.Concatenate(name="token_representation")(
@@ -179,14 +177,14 @@ class ReleasedAGBAN(ObjectTagger):
         self.attention_dropout = attention_dropout
 
     def load_released_state(self, arrays: Mapping[str, np.ndarray]) -> None:
-        """Take over the weights of the released PyTorch module.
+        """Load the weights of the released PyTorch module.
 
         Args:
             arrays: its `state_dict`, as NumPy arrays by name. The batch norms' `num_batches_tracked` and
-                `modal_clf_loss.weight` are not read, and may be left out.
+                `modal_clf_loss.weight` are ignored, and optional.
 
         Raises:
-            ValueError: an array is unknown, missing or of another shape; nothing is taken over then.
+            ValueError: an array is unknown, missing or of another shape; no weight is changed then.
         """
         ReleasedState(self).load(arrays)
 
@@ -204,9 +202,9 @@ class ReleasedAGBAN(ObjectTagger):
         return crf_loss + textual_loss + visual_loss
 
     def modality_losses(self, outputs):
-        """The classifier's weighted cross-entropies of the tokens and of the objects, two scalars.
+        """Return the classifier's weighted cross-entropies of the tokens and of the objects, two scalars.
 
-        Each is the sum over a post's valid places, reduced over the posts as the CRF's loss is.
+        Each is the sum over a post's valid places, reduced over the posts like the CRF's loss.
         """
         log_probabilities = ops.log_softmax(ops.cast(outputs["modality_logits"], "float32"), axis=-1)
         mask, object_mask = ops.cast(outputs["mask"], "float32"), ops.cast(outputs["object_mask"], "float32")

@@ -1,4 +1,4 @@
-"""From the arrays of the released PyTorch module to the weights of `ReleasedAGBAN`."""
+"""Convert the arrays of the released PyTorch module to the weights of `ReleasedAGBAN`."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 
 class ReleasedState:
-    """The arrays that a model takes over: names and shapes, and the weight that each belongs to.
+    """The arrays that a model loads: names, shapes, and the weight for each.
 
     Args:
         model: a `ReleasedAGBAN`, whose module imports this one.
 
     Attributes:
-        shapes: the shape of each array that must be there.
-        ignored: the shape of each array that may be there and tells nothing.
+        shapes: the shape of each required array.
+        ignored: the shape of each optional array that is ignored.
     """
 
     def __init__(self, model: Tagger) -> None:
@@ -59,11 +59,11 @@ class ReleasedState:
         self._network(model.get_layer("modality_classifier").network, "modal_clf")
 
     def load(self, arrays: Mapping[str, Any]) -> None:
-        """Assign the arrays, or nothing at all.
+        """Assign the arrays, or none of them.
 
         Raises:
-            ValueError: for each array that is unknown, missing or of another shape, its name, what was expected and
-                what came.
+            ValueError: the name, expected and received shape of each array that is unknown, missing or of another
+                shape.
         """
         arrays = {name: np.asarray(array) for name, array in arrays.items()}
         problems = [*self._problems(arrays)]
@@ -87,7 +87,7 @@ class ReleasedState:
                 yield f"Expected numbers in {name!r}. Received: {array.dtype}"
 
     def _add(self, variable, names, move=lambda array: array, shape=None) -> None:
-        """Let a weight be made of an array, or of the sum of several."""
+        """Set a weight from an array, or from the sum of several."""
         names = [names] if isinstance(names, str) else names
         self._moves.append((variable, names, move))
         for name in names:
@@ -106,7 +106,7 @@ class ReleasedState:
         self._matrix(layer.direction, f"{name}.weight_v")
 
     def _lstm(self, bilstm: BiLSTM, name: str) -> None:
-        # Both frameworks order the gates alike: input, forget, cell, output.
+        # Both frameworks use the same order of gates: input, forget, cell, output.
         for lstm, suffix in ((bilstm.forward_lstm, "l0"), (bilstm.backward_lstm, "l0_reverse")):
             self._matrix(lstm.cell.kernel, f"{name}.weight_ih_{suffix}")
             self._matrix(lstm.cell.recurrent_kernel, f"{name}.weight_hh_{suffix}")
@@ -120,7 +120,7 @@ class ReleasedState:
         self.ignored[f"{name}.num_batches_tracked"] = ()
 
     def _network(self, network: MaskedNetwork, name: str) -> None:
-        # Linear, batch norm, relu, and so on: relu takes a number and has no array.
+        # Linear, batch norm, relu, and so on: relu has an index but no array.
         for i, (dense, norm) in enumerate(zip(network.inner, network.norms, strict=True)):
             self._linear(dense, f"{name}.{3 * i}")
             self._norm(norm, f"{name}.{3 * i + 1}")

@@ -1,14 +1,14 @@
-"""Where AGBAN looks: which tokens attend, how much of a token's attention one object gets, and whether tokens differ.
+"""AGBAN's attention: its share per token and object, and whether tokens differ.
 
 Usage: python benchmarks/attention.py STORE DATA RUN...
 
-STORE holds the objects' features, DATA is a data set, the runs are AGBAN's. Over those of the first 300 test posts that
-have two objects or more, it prints the means of
+STORE contains the objects' features, DATA is a data set, the runs are AGBAN's. The means are over those of the first
+300 test posts that have two objects or more:
 
-- the share of a post's attention that its most attentive token has, next to the equal share 1/n: these are the same
-  with `softmax="objects"`, where each token has the same total;
-- the share of a token's attention that its largest object has;
-- the distance: how far a token's shares are from their mean over the post, 0 where all tokens attend alike.
+- the share of a post's attention at its most attentive token, next to the equal share 1/n; equal to it with
+  `softmax="objects"`, where each token has the same total;
+- the share of a token's attention at its largest object;
+- the distance: how far a token's shares are from their mean over the post, 0 if all tokens attend alike.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ def main() -> None:
         sys.exit(__doc__)
     start_keras()
     from mner_keras import load_dataset
-    from mner_keras.saving import load_tagger
+    from mner_keras.models import load_tagger
 
     posts = load_dataset(sys.argv[2])["test"][:POSTS]
     for run in sys.argv[3:]:
         found = [explained["attention"] for explained in load_tagger(run).explain(posts, sys.argv[1])]
         maps = [attention for attention in found if attention.shape[1] > 1]
         tokens = [attention.sum(axis=1) / attention.sum() for attention in maps]
-        # A token's own distribution over the objects. Without any weight, it prefers none.
+        # A token's distribution over the objects; uniform without any weight.
         rows = [np.maximum(attention, 1e-30) for attention in maps]
         rows = [row / row.sum(axis=1, keepdims=True) for row in rows]
         token = np.mean([share.max() for share in tokens])

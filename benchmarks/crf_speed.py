@@ -1,10 +1,10 @@
-"""The CRF beside others: loss with gradient, and decoding, at [64, 32, 9] (batch, tokens, tags).
+"""Compare the CRF with others: loss with gradient, and decoding, at [64, 32, 9] (batch, tokens, tags).
 
 Usage: python benchmarks/crf_speed.py [--peer PYTHON ...] [--rounds N]
 
-Measures what this interpreter can import of mner-keras (on Keras' backend), tensorflow-addons and pytorch-crf. A peer
-is an interpreter of another environment (tensorflow-addons needs `requirements-parity.txt`): it runs the same script,
-in turn with this one, so that both see the same machine. Prints the least and the median time of a call, in ms.
+Measures the available ones of mner-keras (on Keras' backend), tensorflow-addons and pytorch-crf. A peer is an
+interpreter of another environment (tensorflow-addons needs `requirements-parity.txt`): it runs the same script,
+alternating with this one on the same machine. Prints the minimum and the median time per call, in ms.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ TRANSITIONS = rng.normal(0, 0.1, size=(TAGS, TAGS)).astype("float32")
 
 
 def mner_tensorflow() -> Iterator[tuple[str, Callable[[], object]]]:
-    """Our CRF on TensorFlow, for known and unknown lengths."""
+    """Yield our CRF on TensorFlow, for known and unknown lengths."""
     import tensorflow as tf
 
     from mner_keras.layers import CRF
@@ -66,7 +66,7 @@ def mner_tensorflow() -> Iterator[tuple[str, Callable[[], object]]]:
 
 
 def addons() -> Iterator[tuple[str, Callable[[], object]]]:
-    """tensorflow-addons."""
+    """Yield the CRF of tensorflow-addons."""
     import tensorflow as tf
     import tensorflow_addons as tfa
 
@@ -86,7 +86,7 @@ def addons() -> Iterator[tuple[str, Callable[[], object]]]:
 
 
 def pytorch_crf() -> Iterator[tuple[str, Callable[[], object]]]:
-    """pytorch-crf."""
+    """Yield the CRF of pytorch-crf."""
     import torch
     from torchcrf import CRF
 
@@ -103,7 +103,7 @@ def pytorch_crf() -> Iterator[tuple[str, Callable[[], object]]]:
 
 
 def measure() -> dict[str, list[float]]:
-    """Milliseconds of each call."""
+    """Return the milliseconds of each call."""
     peers = []
     if importlib.util.find_spec("tensorflow_addons"):
         peers.append(addons)

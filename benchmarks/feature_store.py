@@ -1,8 +1,8 @@
-"""How fast and in how much memory a feature store is written and read: by the batch, with and without the store.
+"""Measure speed and memory of writing and reading a feature store, and of batches with and without it.
 
 Usage: python benchmarks/feature_store.py STORE [--pictures N] [--dtype float16|float32] [--batch-size B]
 
-STORE is written with N pictures of 49 x 512 random numbers if it is not there (100,000 in float32: 10 GB).
+STORE is written with N pictures of 49 x 512 random numbers if it does not exist (100,000 in float32: 10 GB).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def write(path: Path, pictures: int, dtype: str) -> None:
     seconds = time.perf_counter() - started
     size = path.stat().st_size / 2**30
     print(
-        f"written: {pictures:,} pictures, {size:.1f} GiB, {seconds:.0f} s, {pictures / seconds:.0f} pictures a second"
+        f"written: {pictures:,} pictures, {size:.1f} GiB, {seconds:.0f} s, {pictures / seconds:.0f} pictures per second"
     )
 
 
@@ -60,7 +60,7 @@ def main() -> None:
         started = time.perf_counter()
         for _ in batches:
             pass
-        print(f"{name}: {len(posts) / (time.perf_counter() - started):,.0f} posts a second")
+        print(f"{name}: {len(posts) / (time.perf_counter() - started):,.0f} posts per second")
     print(f"memory: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB at most")
 
 

@@ -1,8 +1,8 @@
-"""Seconds a picture that Mask R-CNN takes, in all and by part, and the process' peak memory; random weights.
+"""Measure Mask R-CNN's seconds per picture, in total and by part, and the peak memory, with random weights.
 
 Usage: python benchmarks/mask_rcnn.py [--side S] [--num-proposals P] [--batch-size B] [--precision POLICY] [--repeat N]
 
-The first batch is compiled and not counted. Processor time is printed beside the clock's, since other programs may run.
+The first batch is compiled and not counted. Processor time is also printed, since other programs may run.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def main() -> None:
     size, side = options.batch_size, options.side
     pixels = np.random.default_rng(0).integers(0, 256, (size, side, side, 3)).astype("float32")
     inputs = {"pixels": pixels, "window": np.tile(np.array([0, 0, 1, 1], "float32"), (size, 1))}
-    print(f"{keras.backend.backend()}, {options.precision}, {size} x {side} x {side}, seconds a picture")
+    print(f"{keras.backend.backend()}, {options.precision}, {size} x {side} x {side}, seconds per picture")
     measure("all", lambda: network.predict_on_batch(inputs), options.repeat, size)
     found = network.body.predict_on_batch(pixels)
     boxes = np.tile(np.array([0.2, 0.2, 0.4, 0.4], "float32"), (size, options.num_proposals, 1))

@@ -1,4 +1,4 @@
-"""What a missing picture costs: models against a text-only one on posts without pictures.
+"""Measure the cost of missing pictures: models against a text-only one on posts without pictures.
 
 Usage: python benchmarks/missing_pictures.py POSTS TEXT_MODEL MODEL...
 
@@ -19,10 +19,10 @@ def main() -> None:
         sys.exit(__doc__)
     start_keras()
     from mner_keras.data.files import read_posts
+    from mner_keras.models import load_tagger
     from mner_keras.papers.statistics import compare
     from mner_keras.run.predictions import Prediction
     from mner_keras.run.scores import entity_scores
-    from mner_keras.saving import load_tagger
 
     posts = read_posts(sys.argv[1])
     runs = {}

@@ -1,9 +1,9 @@
-"""The yardstick of speed.py: a plain Keras model of AGBAN's size on arrays, without pictures and without a CRF.
+"""The reference for speed.py: a plain Keras model of AGBAN's size on arrays, without pictures and CRF.
 
 Usage: python benchmarks/plain_speed.py
 
-Posts a second of three passes of training at batch 10 (2,000 posts) and of prediction at batch 64 (3,257 posts), each
-post of 20 tokens of 24 characters. Keras feeds arrays by tf.data, whose autotuner makes short passes wait: see
+Posts per second of three passes of training at batch 10 (2,000 posts) and of prediction at batch 64 (3,257 posts), each
+post of 20 tokens of 24 characters. Keras feeds arrays by tf.data, whose autotuner delays short passes: see
 docs/results.md.
 """
 

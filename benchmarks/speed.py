@@ -1,4 +1,4 @@
-"""Posts a second in training, prediction and tagging, through the real pipeline.
+"""Posts per second in training, prediction and tagging, through the real pipeline.
 
 Usage: python benchmarks/speed.py MODEL DATA [--features STORE] [--vectors FILE]
 

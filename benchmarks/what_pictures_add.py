@@ -1,13 +1,13 @@
-"""What pictures could add to a text model at best: whether their features tell what its own scores do not.
+"""Estimate what pictures could add to a text model: whether their features improve on its own scores.
 
 Usage: python benchmarks/what_pictures_add.py STORE DATA RUN
 
-RUN is a text model's, STORE holds the pictures' features. Of each span of the test posts that is an entity or that the
-model takes for one, a logistic regression tells the type, or that it is none, by the model's marginals alone, and by
-them with the mean feature vector of the picture (its first 20 principal components), of the post's own and of
-another's. Prints the cross-entropy in nats and the accuracy of each on posts held out (five folds), for the best of
-four penalties. Features of the own picture that do no better than another's hold nothing that the text model lacks, as
-far as something linear can tell.
+RUN is a text model's, STORE contains the pictures' features. For each span of the test posts that is an entity or that
+the model predicts as one, a logistic regression predicts the type, or none, from the model's marginals alone, and
+from them with the mean feature vector of the picture (its first 20 principal components): the post's own picture, or
+another's. Prints the cross-entropy in nats and the accuracy of each on held-out posts (five folds), for the best of
+four penalties. If the own picture does no better than another's, its features contain nothing linear that the text
+model lacks.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def main() -> None:
         sys.exit(__doc__)
     start_keras()
     from mner_keras import load_dataset
-    from mner_keras.saving import load_tagger
+    from mner_keras.models import load_tagger
     from mner_keras.vision import FeatureStore
 
     store, model = FeatureStore(sys.argv[1]), load_tagger(sys.argv[3])
@@ -36,7 +36,7 @@ def main() -> None:
     from sklearn.decomposition import PCA
 
     features, present = store.read([post.image_id for post in posts], MOST_VECTORS)
-    seen = present.any(axis=1)  # a picture may hold no object
+    seen = present.any(axis=1)  # a picture may contain no object
     posts, features, present = [p for p, there in zip(posts, seen, strict=True) if there], features[seen], present[seen]
     pictures = (features * present[..., None]).sum(axis=1) / present.sum(axis=1, keepdims=True)
     scores, types, rows = spans_of(model, posts)
@@ -53,7 +53,7 @@ def main() -> None:
 
 
 def spans_of(model, posts) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Logarithms of a span's marginals and its length `[S, tags + 1]`, its true type `[S]`, its post `[S]`."""
+    """Return the logarithms of a span's marginals and its length `[S, tags + 1]`, its type `[S]`, its post `[S]`."""
     from keras import ops
 
     from mner_keras.data.batches import PostBatches
@@ -81,7 +81,7 @@ def spans_of(model, posts) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def told(inputs: np.ndarray, types: np.ndarray, rows: np.ndarray) -> tuple[float, float]:
-    """Cross-entropy and accuracy on held-out posts, for the best penalty."""
+    """Return cross-entropy and accuracy on held-out posts, for the best penalty."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.metrics import accuracy_score, log_loss
     from sklearn.model_selection import GroupKFold, cross_val_predict

@@ -1,11 +1,11 @@
-"""What a trained model makes of a picture: its own, none, and somebody else's.
+"""Measure a trained model's use of pictures: with its own, none, and somebody else's.
 
 Usage: python benchmarks/whose_picture.py STORE DATA RUN...
 
-STORE holds the pictures' features, DATA is a data set, the runs are one model's, a seed each. Over the test posts whose
-picture the store holds: F1 (strict IOB2) with each post's own picture, without one, and with the pictures shuffled
-among the posts, as the mean over the runs; the difference to the own pictures with the 95 % interval of a paired
-bootstrap over posts; of HSN also the mean gamma (eq. 17; near 1 the text counts, near 0 the fusion with the picture).
+STORE contains the pictures' features, DATA is a data set, the runs are one model's, one per seed. Over the test posts
+whose picture is in the store: F1 (strict IOB2) with each post's own picture, without one, and with shuffled pictures,
+as the mean over the runs; the difference to the own pictures with the 95 % interval of a paired bootstrap over posts;
+for HSN also the mean gamma (eq. 17; near 1 the text counts, near 0 the fusion with the picture).
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ def main() -> None:
         sys.exit(__doc__)
     start_keras()
     from mner_keras import load_dataset
+    from mner_keras.models import load_tagger
     from mner_keras.papers.statistics import compare
     from mner_keras.run.predictions import Prediction
     from mner_keras.run.scores import entity_scores
-    from mner_keras.saving import load_tagger
     from mner_keras.vision import FeatureStore
 
     store = FeatureStore(sys.argv[1])

@@ -23,31 +23,31 @@ from mner_keras.vision.visual_input import VGG16_REGIONS
 class HSN(Tagger):
     """Hierarchical self-adaptation network for multimodal named entity recognition.
 
-    Text features H and region features `V = relu(W v~ + b)` (eq. 7) weigh each other in two units of multi-head
-    hierarchical attention, `G = s_img * V` and `F = s_sen * H` (eq. 8-16); a gate mixes H and F token by token into O
-    (eq. 17-18); a linear layer and a CRF with start and end scores read the tags off O (eq. 3-4). The defaults are the
-    paper's table 2 and section 4.3.
+    Text features H and region features `V = relu(W v~ + b)` (eq. 7) reweight each other in two units of multi-head
+    hierarchical attention, `G = s_img * V` and `F = s_sen * H` (eq. 8-16). A gate mixes H and F for each token into O
+    (eq. 17-18). A linear layer and a CRF with start and end scores predict the tags from O (eq. 3-4). The defaults are
+    the paper's table 2 and section 4.3.
 
-    A post without a picture sees the blank picture's regions. `explain` gives `region_attention` `[k]` (s_img, what the
-    text sees in the picture), `token_attention` `[n]` (s_sen, what the picture sees in the text) and, with a gate,
-    `gamma` `[n, 1]` or `[n, d]`.
+    A post without a picture sees the blank picture's regions. `explain` gives `region_attention` `[k]` (s_img, the
+    text's attention to the picture), `token_attention` `[n]` (s_sen, the picture's attention to the text) and, with a
+    gate, `gamma` `[n, 1]` or `[n, d]`.
 
     The rows of the paper's table 5 are arguments: `integration="concatenate"` (w/o MI), `attention="general"` (w/o HA),
     `attention="single_head"` (w/o MP); w/o VF is `HSN.fit_preprocessor(posts, features=..., pictures=False)`.
 
     Args:
-        preprocessor: turns posts into batches, and is saved with the model (`fit_preprocessor`).
+        preprocessor: converts posts into batches; saved with the model (`fit_preprocessor`).
         word_dim: width of the word vectors; by default that of the pretrained vectors, else 200.
         char_dim: width of the characters' vectors and of the character convolution.
         pos_dim: width of the vectors of the parts of speech.
-        hidden_dim: width d of H and of V; half of it a direction of the BiLSTM.
-        num_heads: heads of the attention; they must divide `hidden_dim`.
+        hidden_dim: width d of H and of V; half of it per direction of the BiLSTM.
+        num_heads: heads of the attention, a divisor of `hidden_dim`.
         dropout: rate on the token representation and on H.
-        head_softmax: whether each head passes a softmax before the mean, as eq. 14 prints it.
-        gate: `"token"` for one gamma a token, as printed; `"feature"` for one a feature.
+        head_softmax: whether to apply a softmax to each head before the mean, as eq. 14 prints it.
+        gate: `"token"` for one gamma per token, as printed; `"feature"` for one per feature.
         attention: `"multi_head"` for multi-head hierarchical attention, as printed; `"single_head"` for hierarchical
-            attention on H and V themselves (eq. 8-13; neither `num_heads` nor `head_softmax` plays a part);
-            `"general"` for Luong's general score in each head in the place of eq. 8-13.
+            attention on H and V themselves (eq. 8-13; `num_heads` and `head_softmax` are ignored);
+            `"general"` for Luong's general score in each head instead of eq. 8-13.
         integration: `"gate"` for eq. 17-18, as printed; `"concatenate"` for `O = [H; F]`, of width 2d.
         loss_reduction: `"mean"` or `"sum"` over the posts of a batch.
 

@@ -18,7 +18,7 @@ def text_features(
     hidden_dim: int,
     dropout: float,
 ) -> keras.KerasTensor:
-    """H, `[B, n, hidden_dim]` (HSN section 3.2.1).
+    """Return H, `[B, n, hidden_dim]` (HSN section 3.2.1).
 
     `x = [x^word; x^char; x^pos]`, `h~ = tanh(Highway(x))` (eq. 5), `H = BiLSTM(h~)` (eq. 6), with dropout on x and H.
     """

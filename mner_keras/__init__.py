@@ -1,10 +1,10 @@
-"""Multimodal named entity recognition in Keras 3: the common ground of `hsn_keras` and `agban_keras`."""
+"""Multimodal named entity recognition in Keras 3: the base of `hsn_keras` and `agban_keras`."""
 
 from __future__ import annotations
 
 import importlib
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # Imported on first use: `import keras` takes seconds, and `mner --help` must not.
 _LAZY = {
@@ -17,7 +17,7 @@ _LAZY = {
     "PostPreprocessor": "mner_keras.data",
     "TaggedPost": "mner_keras.tagger",
     "Tagger": "mner_keras.tagger",
-    "load": "mner_keras.saving",
+    "load": "mner_keras.models",
     "load_dataset": "mner_keras.data",
     "read_vectors": "mner_keras.text",
     "show": "mner_keras.views",

@@ -15,7 +15,7 @@ from mner_keras.replicas import shared_loss, sum_over_replicas, whole_loss, with
 
 @keras.saving.register_keras_serializable(package="mner_keras")
 class CRFModel(keras.Model):
-    """A functional model with a `CRF` after its potentials and the CRF's loss built in.
+    """A functional model with a `CRF` at its end and the CRF's loss built in.
 
     `compile(optimizer)` needs no loss and `fit(x, tags)` takes int32 tags `[B, n]`; tags at masked positions are
     ignored. The loss is the mean, over the rows that contain a token, of the negative log-likelihood, plus the losses
@@ -25,9 +25,8 @@ class CRFModel(keras.Model):
     Keras, the first batch must divide evenly between the replicas.
 
     Args:
-        inputs: the functional model's inputs.
-        outputs: a dict with `potentials`, what a `CRF` layer returned, and `mask`, bool `[B, n]`, true where there is a
-            token; without `mask` every position counts, so the CRF must not have been given one.
+        outputs: a dict with `potentials`, the output of a `CRF` layer, and `mask`, bool `[B, n]`, true for tokens.
+            Without `mask` every position counts, and the CRF must have been called without one.
         name: the model's name.
         tags: the names of the tags (`O`, `B-X`, `I-X`), in the order of their indices. With them, `evaluate` reports
             `f1` and `fit` reports `val_f1` over entities (`mner_keras.metrics.EntityF1`), for callbacks and tuners to
@@ -84,7 +83,7 @@ class CRFModel(keras.Model):
                     f"Received: {argument}={kwargs[argument]!r}"
                 )
         super().compile(optimizer, **kwargs)
-        # An optimiser that makes its variables within the first step has TensorFlow trace that step twice.
+        # An optimiser that creates its variables within the first step makes TensorFlow trace that step twice.
         self.optimizer.build(self.trainable_variables)
 
     def compile_from_config(self, config: dict) -> None:
@@ -127,10 +126,10 @@ class CRFModel(keras.Model):
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         loss = self.crf_loss(y, y_pred, sample_weight)
         if self.f1 is not None and not training:
-            # Here and not in `compute_metrics`: on JAX that does not see the weights.
+            # Not in `compute_metrics`, which does not see the weights on JAX.
             tags, _ = self.crf.decode(y_pred["potentials"], y_pred.get("mask"))
             self.f1.update_state(y, tags, y_pred.get("mask"))
-        # Without a loss of its own, Keras returns the losses that layers add.
+        # Without a loss function, Keras returns the losses that layers add.
         return loss + super().compute_loss(x, y, y_pred, sample_weight, training) if self.losses else loss
 
     def get_metrics_result(self) -> dict:
@@ -153,7 +152,7 @@ class CRFModel(keras.Model):
         if sample_weight is not None:
             if len(sample_weight.shape) != 1:
                 raise ValueError(
-                    "`sample_weight` must hold one number a row, [batch]. "
+                    "`sample_weight` must contain one number per row, [batch]. "
                     f"Received: sample_weight.shape={tuple(sample_weight.shape)}"
                 )
             losses = losses * ops.cast(sample_weight, losses.dtype)
@@ -169,14 +168,14 @@ class CRFModel(keras.Model):
         return shared_loss(loss)
 
     def track_loss(self, tracker: keras.metrics.Mean, loss, outputs) -> None:
-        """Add a part of the loss to a tracker as Keras adds the whole loss to its own: weighted by the batch's rows."""
+        """Add a part of the loss to a tracker, weighted by the batch's rows as Keras weights the whole loss."""
         tracker.update_state(whole_loss(loss), sample_weight=ops.shape(outputs["potentials"])[0])
 
     def get_config(self) -> dict:
         return {**super().get_config(), "tags": None if self.f1 is None else self.f1.tags}
 
     def _select(self, inputs):
-        """The inputs that the model reads."""
+        """Return the inputs that the model uses."""
         return {name: inputs[name] for name in self.input} if isinstance(self.input, dict) else inputs
 
     def _check_tags(self, name: str, x, y) -> None:
@@ -196,7 +195,7 @@ class CRFModel(keras.Model):
             )
 
     def decode(self, x, batch_size: int | None = None):
-        """The best tags of arrays of inputs, int32 `[B, n]`, 0 in masked positions."""
+        """Return the best tags for arrays of inputs, int32 `[B, n]`, 0 in masked positions."""
         outputs = self.predict(x, batch_size=batch_size, verbose=0)
         return ops.convert_to_numpy(self.crf.decode(outputs["potentials"], outputs.get("mask"))[0])
 

@@ -1,4 +1,4 @@
-"""The error that bad input gets: a message for a person, never a traceback on the command line."""
+"""Errors for bad input: a message for the user, without a traceback on the command line."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 
 class InputError(ValueError):
-    """Input that a person can mend: a file, an option, a name.
+    """Bad input that the user can correct: a file, an option, a name.
 
     Args:
         message: what was expected and what was found, in a line or two.
@@ -24,10 +24,10 @@ class InputError(ValueError):
 
 
 class TrainingDiverged(InputError):
-    """The loss of a run is no number any more: its settings do not work on its data."""
+    """The loss became NaN or infinite; a lower learning rate may help."""
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """ " Did you mean ...?" with the nearest of the known names, or an empty string."""
+    """Return " Did you mean ...?" with the nearest known name, or an empty string."""
     nearest = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
     return f" Did you mean {nearest[0]!r}?" if nearest else ""

@@ -104,7 +104,7 @@ def hold_lock(path: str | os.PathLike) -> FileLock | None:
         path: the lock file, created if necessary.
 
     Returns:
-        The lock, which `release()` or a `with` block releases; `None` if another process holds it.
+        The lock, which `release()` or a `with` block releases; `None` if another process contains it.
     """
     lock = FileLock(path, timeout=0)
     try:

@@ -1,11 +1,11 @@
-"""The inputs of a model, and the layer that reads its word vectors, with the sizes that a preprocessor gives."""
+"""The ends of a model, with the sizes that a preprocessor gives: inputs, word vectors, potentials."""
 
 from __future__ import annotations
 
 import keras
 
 from mner_keras.data.preprocessor import PostPreprocessor
-from mner_keras.layers import WordEmbedding
+from mner_keras.layers import CRF, WordEmbedding
 
 
 def batch_inputs(preprocessor: PostPreprocessor) -> dict[str, keras.KerasTensor]:
@@ -57,6 +57,23 @@ def word_embedding(preprocessor: PostPreprocessor, dim: int | None, default: int
         unknown=unknown,
         name="word_embedding",
     )
+
+
+def crf_outputs(
+    preprocessor: PostPreprocessor, features: keras.KerasTensor, mask: keras.KerasTensor
+) -> dict[str, keras.KerasTensor]:
+    """Return the outputs of a model whose tags a linear layer (`potentials`) and a CRF (`crf`) predict.
+
+    Args:
+        preprocessor: gives the number of tags, K.
+        features: `[B, n, d]`.
+        mask: bool `[B, n]`, true where a token is.
+
+    Returns:
+        `potentials` `[B, n, K]` and `mask`.
+    """
+    scores = keras.layers.Dense(preprocessor.num_tags, name="potentials")(features)
+    return {"potentials": CRF(preprocessor.num_tags, name="crf")(scores, mask=mask), "mask": mask}
 
 
 def _input(name: str, dtype: str = "int32") -> keras.KerasTensor:

@@ -1,4 +1,4 @@
-"""The models by name: what a name on the command line stands for."""
+"""The registry of models by name."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ FEATURES = {
     "regions": (("vgg16",), "49 regions of VGG16's last pooling layer"),
     "objects": (("mask-rcnn", "mask_rcnn", "maskrcnn"), "objects of Mask R-CNN trained on COCO"),
 }
-"""By kind of features: the beginnings of the names of the extractors that HSN and AGBAN used, and what they give."""
+"""By kind of features: the name prefixes of the extractors that HSN and AGBAN used, and their output."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Training:
-    """How a paper trains its model.
+    """The training settings of a paper.
 
     Args:
-        optimizer: the name of a Keras optimiser; `None`, as below, where that has no meaning for a system.
+        optimizer: the name of a Keras optimiser; here and below, `None` if it does not apply to a system.
         learning_rate: its learning rate.
-        batch_size: posts a batch.
-        epochs: epochs at most.
-        patience: epochs without a better dev F1 after which training stops; 0 for never.
+        batch_size: posts per batch.
+        epochs: maximum number of epochs.
+        patience: epochs without a better dev F1 before training stops; 0 for never.
         learning_rate_decay: r in `learning_rate / (1 + r * epoch)`, epochs counted from 0.
         weight_decay: the L2 coefficient, as a decay of every weight.
         momentum: the optimiser's momentum; 0 for its own default.
         gradient_clip: the norm that all gradients together are clipped to; 0 for none.
-        warmup: the share of all steps over which the rate rises, to fall to 0 afterwards; 0 for neither.
+        warmup: the share of all steps over which the rate rises, before it falls to 0; 0 for neither.
     """
 
     optimizer: str | None = None
@@ -50,24 +50,24 @@ class Training:
 
 @dataclasses.dataclass(frozen=True)
 class ModelEntry:
-    """One name.
+    """A named model.
 
     Args:
         module: the module to import.
         class_name: the model's class in it.
-        summary: a line for people.
+        summary: a one-line description.
         training: the paper's settings.
-        arguments: arguments of the class that the name stands for.
-        file: what the model's file in a run's folder is called. Its ending tells which class opens it: `.keras` for a
-            Keras model, an ending of its own for any other class.
-        paper: whose system it is, and when.
-        reads: what it reads of a post: words, characters, parts of speech, word pieces, gazetteers; regions or objects
-            of the picture.
-        settings: of the settings of a run, those that have a meaning for it; `None` for all. For a class that is no
-            Keras model, those that its `fit` takes.
-        extra: the package's extra that it needs.
-        features: the beginnings of the names of the extractors that its own paper used, and what those features are;
-            by default those of HSN and AGBAN.
+        arguments: the arguments of the class that the name implies.
+        file: the name of the model's file in a run's folder. Its extension selects the class that opens it: `.keras`
+            for a Keras model, another extension for any other class.
+        paper: its authors and year.
+        reads: its inputs: words, characters, parts of speech, word pieces, gazetteers; regions or objects of the
+            picture.
+        settings: the run settings that apply to it; `None` for all. For a class that is not a Keras model, those that
+            its `fit` takes.
+        extra: the package extra that it needs.
+        features: the name prefixes of the extractors that its paper used, and a description of these features; by
+            default those of HSN and AGBAN.
         training_note: how `training` differs from the system's own paper.
     """
 
@@ -86,17 +86,17 @@ class ModelEntry:
 
     @property
     def visual(self) -> str | None:
-        """The kind of features that it reads: `"regions"`, `"objects"`, or `None` for a system without pictures."""
+        """Return the kind of its features: `"regions"`, `"objects"`, or `None` for a system without pictures."""
         return next((kind for kind in FEATURES if kind in self.reads), None)
 
     @property
     def missing_modules(self) -> list[str]:
-        """The modules of its extra that are not installed."""
+        """Return the modules of its extra that are not installed."""
         return [name for name in EXTRA_MODULES.get(self.extra, ()) if importlib.util.find_spec(name) is None]
 
     @property
     def is_keras(self) -> bool:
-        """Whether the class is a Keras model (a `Tagger`), which a run trains epoch by epoch."""
+        """Return whether the class is a Keras model (a `Tagger`)."""
         return self.file == KERAS_FILE
 
     def load_class(self) -> type:
@@ -116,7 +116,7 @@ _CNN_BILSTM_CRF_TRAINING = Training(
 )
 # Lample et al. section 4.2; a post at a time is from their program.
 _BILSTM_CRF_TRAINING = Training("sgd", 0.01, batch_size=1, epochs=100, patience=20, gradient_clip=5.0)
-# Zhang et al. print RMSprop, batch 10 and a rate of 0.19, with which Keras' RMSprop diverges in the first epoch.
+# Zhang et al. print RMSprop, batch 10 and a rate of 0.19, which makes Keras' RMSprop diverge in the first epoch.
 _CO_ATTENTION_TRAINING = Training("rmsprop", 0.001, batch_size=10, epochs=100, patience=20)
 # Moon et al.; the epochs are unstated.
 _MNER_MA_TRAINING = Training("adagrad", 0.02, batch_size=10, epochs=100, patience=20)
@@ -168,7 +168,7 @@ MODELS: dict[str, ModelEntry] = {
     "agban-ban": ModelEntry(
         "agban_keras",
         "AGBAN",
-        "Object-BAN: neither gate nor adversary",
+        "Object-BAN: no gate, no adversary",
         _AGBAN_TRAINING,
         {"gate": False, "adversarial": False},
         **_AGBAN,
@@ -182,7 +182,7 @@ MODELS: dict[str, ModelEntry] = {
         **_AGBAN,
     ),
     "agban-released": ModelEntry(
-        "agban_keras", "ReleasedAGBAN", "what the authors' released code computes", _AGBAN_TRAINING, **_AGBAN
+        "agban_keras", "ReleasedAGBAN", "the model of the authors' released code", _AGBAN_TRAINING, **_AGBAN
     ),
     "text": ModelEntry(
         "mner_keras.baselines.text_tagger",
@@ -275,10 +275,10 @@ MODELS: dict[str, ModelEntry] = {
 
 
 def find_model(name: str) -> ModelEntry:
-    """The entry of a name.
+    """Return the entry of a name.
 
     Raises:
-        InputError: an unknown name; the nearest known one is suggested.
+        InputError: an unknown name.
     """
     if name not in MODELS:
         known = ", ".join(sorted(MODELS))
@@ -287,13 +287,13 @@ def find_model(name: str) -> ModelEntry:
 
 
 def training_of(model_class: type) -> Training:
-    """The paper's settings of a model's class; Adam, 0.001 and batches of 16 for a class that is not registered."""
+    """Return a model class's paper settings; Adam, 0.001 and batches of 16 for an unregistered class."""
     names = {entry.class_name: entry.training for entry in MODELS.values()}
     found = [names[base.__name__] for base in model_class.__mro__ if base.__name__ in names]
     return found[0] if found else Training("adam", 0.001, batch_size=16)
 
 
 def import_models(package: str) -> None:
-    """Import the modules of a top-level package that hold models, so that their classes are registered."""
+    """Import the modules of a top-level package that contain models, so that their classes are registered."""
     for module in {entry.module for entry in MODELS.values() if entry.module.partition(".")[0] == package}:
         importlib.import_module(module)

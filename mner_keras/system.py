@@ -1,4 +1,4 @@
-"""`System`: what the commands need of whatever finds names in posts."""
+"""`System`: the interface of everything that tags posts."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from mner_keras.tagged_post import TaggedPost
 
 
 class System(Protocol):
-    """A system that learns from posts with tags, tags posts, and lives in one file.
+    """A system that learns from tagged posts, tags posts, and is saved to one file.
 
-    A Keras model is one by being a `mner_keras.Tagger`, which runs train epoch by epoch and which may read pictures.
-    Anything else is one by these four methods; it reads no pictures, and a run trains it by one call of `fit`. Its
-    constructor takes the arguments that a run gives (`--set NAME=VALUE`), and raises `ValueError` for one that it
-    cannot take. Its line in `mner_keras.registry` names its class, its file and the settings of a run that `fit` takes.
+    A Keras model implements it as a `mner_keras.Tagger`, which is trained by epochs and may read pictures. Other
+    classes implement these four methods; they read no pictures and are trained by one call of `fit`. The constructor
+    takes the arguments that a run gives (`--set NAME=VALUE`), and raises `ValueError` for an invalid one. The entry in
+    `mner_keras.registry` gives the class, the file and the run settings that `fit` takes.
     """
 
     def fit(self, posts: Iterable[Post], dev: Sequence[Post] = (), **settings: Any) -> System:
@@ -24,16 +24,16 @@ class System(Protocol):
 
         Args:
             posts: posts with tags.
-            dev: posts to select by; a system may leave them unread.
-            settings: those settings of the run (`epochs`, `seed`, ...) that the registry lists for it.
+            dev: posts for model selection; a system may ignore them.
+            settings: the run settings (`epochs`, `seed`, ...) that the registry lists for it.
         """
 
     def tag(self, posts: Iterable[Post | str | Sequence[str]]) -> list[TaggedPost]:
-        """A `TaggedPost` for each post, in order."""
+        """Return a `TaggedPost` for each post, in order."""
 
     def save(self, path: str | os.PathLike) -> None:
-        """Write everything that tagging needs to one file."""
+        """Write everything needed for tagging to one file."""
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> System:
-        """Open a file that `save` wrote; `InputError` for any other."""
+        """Open a file that `save` wrote; raise `InputError` for any other."""

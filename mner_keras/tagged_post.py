@@ -1,4 +1,4 @@
-"""`TaggedPost`: what a model says of a post."""
+"""`TaggedPost`: a post with a model's tags and entities."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mner_keras.data.post import Post
 
 @dataclasses.dataclass(frozen=True)
 class TaggedPost:
-    """What a model says of a post: the post itself, one tag a token, and the names in it."""
+    """A model's output for a post: the post itself, one tag per token, and the entities."""
 
     post: Post
     tags: tuple[str, ...]
@@ -24,19 +24,19 @@ class TaggedPost:
 
 
 def as_post(post: Post | str | Sequence[str]) -> Post:
-    """A post of what people give to be tagged: a post, a plain text, or a list of tokens."""
+    """Return a post from a post, a plain text, or a list of tokens."""
     if isinstance(post, Post):
         return post
     return Post.from_text(post) if isinstance(post, str) else Post(tuple(post))
 
 
 def tagged_post(post: Post, tags: tuple[str, ...], scores: Sequence[float]) -> TaggedPost:
-    """A post with its tags, and the entities that they make.
+    """Return a post with its tags and their entities.
 
     Args:
         post: the post.
-        tags: one a token.
-        scores: how sure the model is of each token's tag; an entity has the smallest of its tokens.
+        tags: one per token.
+        scores: the model's probability of each token's tag; an entity gets the smallest of its tokens.
     """
     entities = []
     for kind, start, end in entity_spans(tags):

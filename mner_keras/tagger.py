@@ -52,7 +52,7 @@ class Tagger(CRFModel):
     Args:
         inputs: `keras.Input` by batch key; other keys of a batch are ignored.
         outputs: a dict with `potentials` `[B, n, K]`, `mask` `[B, n]` and what else the subclass reads.
-        preprocessor: turns posts into batches, and is saved with the model. If it has pretrained word vectors, the
+        preprocessor: converts posts into batches; saved with the model. If it has pretrained word vectors, the
             model's layer `word_embedding` copies them.
         loss_reduction: `"mean"` or `"sum"` over the posts of a batch.
 
@@ -408,7 +408,7 @@ class Tagger(CRFModel):
         batch_size = batch_size or self._batch_size(TAGGING_BATCH)
         yield from PostBatches(self.preprocessor, named, features, batch_size, labelled=False).by_length()
         for reason in features.failed.values() if pictures is not None else ():
-            warnings.warn(f"{reason}: taken as no picture", stacklevel=3)
+            warnings.warn(f"{reason}: ignored", stacklevel=3)
 
 
 def check_steps(steps_per_epoch: int | None, needed_by: str) -> None:
@@ -426,5 +426,5 @@ def check_steps(steps_per_epoch: int | None, needed_by: str) -> None:
 
 
 def _are_posts(data: Any) -> bool:
-    """Whether data is a sequence of posts."""
+    """Return whether data is a sequence of posts."""
     return isinstance(data, Sequence) and all(isinstance(post, Post) for post in data[:1])

@@ -1,4 +1,4 @@
-"""What a training depends on besides the data: optimiser, learning rate, and the random numbers of each epoch."""
+"""Optimiser, learning rate, and the random numbers of each epoch."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def make_optimizer(training: Training) -> keras.optimizers.Optimizer:
     if training.learning_rate_decay or training.warmup:
         rate = TrainingSchedule(rate, training.learning_rate_decay, training.warmup)
     settings = {"learning_rate": rate}
-    # AdamW decays by 0.004 unless told otherwise.
+    # AdamW decays by 0.004 by default.
     if training.weight_decay or training.optimizer.lower() == "adamw":
         settings["weight_decay"] = training.weight_decay
     if training.momentum:

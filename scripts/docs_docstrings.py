@@ -1,4 +1,4 @@
-"""Extension of Griffe, which reads the docstrings for `mkdocs build`: Keras' headings and examples."""
+"""Griffe extension that reads Keras' headings and examples in docstrings for `mkdocs build`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _EXAMPLE = re.compile(r"^>>> .*\n?(?:^.+\n?)*", re.MULTILINE)
 
 
 class KerasDocstrings(griffe.Extension):
-    """Rewrite the headings by names that Griffe knows, and put examples into blocks of code."""
+    """Rename headings to Griffe's names, and put examples into code blocks."""
 
     def on_object(self, *, obj: griffe.Object, **kwargs: Any) -> None:
         """Rewrite an object's docstring."""

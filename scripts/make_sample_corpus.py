@@ -21,12 +21,12 @@ TYPES = ("PER", "LOC", "ORG", "OTHER")
 SPLITS = ("train", "dev", "test")
 DEFAULT_SEED = 20
 DEFAULT_SIZES = (600, 200, 200)
-DEFAULT_FONT = Path("/usr/share/fonts/truetype/noto/NotoColorEmoji.ttf")  # where Debian and Ubuntu put it
+DEFAULT_FONT = Path("/usr/share/fonts/truetype/noto/NotoColorEmoji.ttf")  # its path on Debian and Ubuntu
 FONT_SIZE = 109  # the one size that the font's bitmaps have
 SIDE = 96  # pixels of a picture's side
 COLOURS = 40  # of a picture's palette
 
-# The kinds of posts, and how many of a hundred are of each.
+# The kinds of posts, and their percentages.
 AMBIGUOUS, AMBIGUOUS_BLIND, MATCHING, MISMATCHED, CLEAR_BLIND, NAMELESS, NAMELESS_BLIND = KINDS = (
     "ambiguous words, the picture decides",
     "ambiguous words, no picture",
@@ -38,7 +38,7 @@ AMBIGUOUS, AMBIGUOUS_BLIND, MATCHING, MISMATCHED, CLEAR_BLIND, NAMELESS, NAMELES
 )
 SHARES = dict(zip(KINDS, (50, 5, 10, 15, 11, 6, 3), strict=True))
 
-# What a picture may show, by the type of name that it stands for. One code point each: any Pillow draws them.
+# The possible pictures by entity type. One code point each, which any Pillow draws.
 THINGS = {
     "PER": ["👨", "👩", "👦", "👧", "👴", "👵", "👱", "👷", "👸", "💂", "💃", "🕺", "🤵", "👰", "🧔", "🏃"],
     "LOC": ["🗻", "🌋", "🏔", "🏖", "🏝", "🏜", "🏞", "🏰", "🏯", "🌆", "🌇", "🌃", "🌉", "🗽", "🗼", "🌅"],
@@ -220,7 +220,7 @@ HANDLES = (
 
 
 class Draft(NamedTuple):
-    """A post before it gets its number: words, their tags and parts of speech, and what its picture shows."""
+    """A post before it gets its number: words, their tags and parts of speech, and the content of its picture."""
 
     tokens: list[str]
     tags: list[str]
@@ -230,7 +230,7 @@ class Draft(NamedTuple):
 
     @property
     def text(self) -> str:
-        """What makes the post the same as another: its words, less links, handles, hashtags and emoji."""
+        """Return the words that identify a post: without links, handles, hashtags and emoji."""
         kept = [
             t for t, p in zip(self.tokens, self.pos, strict=True) if p != "SYM" and not t.startswith(("@", "#", "http"))
         ]
@@ -238,12 +238,12 @@ class Draft(NamedTuple):
 
 
 def lines(block: str) -> list[str]:
-    """The templates of a block, one a line."""
+    """Return the templates of a block, one per line."""
     return block.strip().splitlines()
 
 
 def all_names() -> dict[str, tuple[str, ...]]:
-    """The types of each name."""
+    """Return the types of each name."""
     return {
         name: tuple(LETTERS[letter] for letter in letters) for letters, row in NAMES.items() for name in row.split(", ")
     }
@@ -253,7 +253,7 @@ NAME_TYPES = all_names()
 
 
 def draw_pair(rng: random.Random) -> list[tuple[str, str]]:
-    """Two ambiguous names and their types, such that the two things of the picture fit the names in one way only."""
+    """Return two ambiguous names and their types, such that the picture's two things fit the names in only one way."""
     while True:
         names = rng.sample(sorted(NAME_TYPES), 2)
         types = [rng.choice(NAME_TYPES[name]) for name in names]
@@ -263,7 +263,7 @@ def draw_pair(rng: random.Random) -> list[tuple[str, str]]:
 
 
 def fill(slot: str, rng: random.Random) -> list[str]:
-    """The words, each with its Penn tag, that take the place of a slot that is no name."""
+    """Return the words, each with its Penn tag, for a slot that is not a name."""
     if slot == "user":
         return [f"@{rng.choice(HANDLES[0])}_{rng.choice(HANDLES[1])}{rng.randrange(100)}/NNP"]
     if slot == "url":
@@ -313,7 +313,7 @@ def draft(kind: str, rng: random.Random) -> Draft:
 
 
 def expand(template: str, rng: random.Random) -> list[str]:
-    """A template with an opening and an ending, every slot filled but those of names."""
+    """Return a template with an opening and an ending, with all slots except names filled."""
     words = []
     for word in f"{rng.choice(OPENINGS)} {template} {rng.choice(ENDINGS)}".split():
         if word.startswith("{") and word[1:-1] not in (*LETTERS, "A", "B"):
@@ -327,7 +327,7 @@ def expand(template: str, rng: random.Random) -> list[str]:
 
 
 def choose_things(kind: str, shown: list[str], tags: list[str], rng: random.Random) -> list[str]:
-    """What the picture shows, as one to three types from left to right; nothing where there is no picture."""
+    """Return the picture's content, one to three types from left to right; nothing without a picture."""
     if kind in (AMBIGUOUS_BLIND, CLEAR_BLIND, NAMELESS_BLIND):
         return []
     named = [tag[2:] for tag in tags if tag.startswith("B-")]
@@ -341,7 +341,7 @@ def choose_things(kind: str, shown: list[str], tags: list[str], rng: random.Rand
 
 
 def write_posts(drafts: list[Draft], path: Path, first: int, pictures: bool) -> None:
-    """Write one JSON object a line; a post's number goes on from `first`."""
+    """Write one JSON object per line; posts are numbered from `first`."""
     with path.open("w", encoding="utf-8", newline="\n") as file:
         for number, post in enumerate(drafts, first):
             name = f"sample-{number:05d}"
@@ -351,7 +351,7 @@ def write_posts(drafts: list[Draft], path: Path, first: int, pictures: bool) -> 
 
 
 def make_drafts(size: int, rng: random.Random, seen: set[str]) -> list[Draft]:
-    """Invent `size` posts whose texts are not in `seen`, the kinds in their shares, and add the texts to `seen`."""
+    """Invent `size` posts with texts not in `seen`, the kinds in their shares, and add the texts to `seen`."""
     kinds = [kind for kind in KINDS for _ in range(round(size * SHARES[kind] / 100))][:size]
     kinds += [AMBIGUOUS] * (size - len(kinds))
     rng.shuffle(kinds)
@@ -371,7 +371,7 @@ def make_drafts(size: int, rng: random.Random, seen: set[str]) -> list[Draft]:
 
 
 class Draughtsman:
-    """Draws pictures with the glyphs of a colour emoji font.
+    """Draw pictures with the glyphs of a colour emoji font.
 
     Args:
         font: the path of NotoColorEmoji.ttf, or of another font with bitmaps of size 109.
@@ -382,7 +382,7 @@ class Draughtsman:
         self.glyphs: dict[str, Image.Image] = {}
 
     def glyph(self, character: str) -> Image.Image:
-        """The glyph in RGBA, cut to what is drawn."""
+        """Return the glyph in RGBA, cropped to its content."""
         if character not in self.glyphs:
             canvas = Image.new("RGBA", (180, 180), (0, 0, 0, 0))
             ImageDraw.Draw(canvas).text((20, 20), character, font=self.font, embedded_color=True)
@@ -390,9 +390,9 @@ class Draughtsman:
         return self.glyphs[character]
 
     def draw(self, things: list[str], rng: random.Random) -> Image.Image:
-        """A picture of SIDE x SIDE pixels with a thing of each type, from left to right, none touching another."""
+        """Return a picture of SIDE x SIDE pixels with a thing of each type, from left to right, without contact."""
         picture = ground(rng)
-        width = (SIDE - 4) // len(things)  # each thing has a column of its own
+        width = (SIDE - 4) // len(things)  # one column per thing
         for number, type_ in enumerate(things):
             glyph = self.glyph(rng.choice(THINGS[type_]))
             side = rng.uniform(0.62, 0.95) * min(width - 4, 68)
@@ -407,7 +407,7 @@ class Draughtsman:
 
 
 def ground(rng: random.Random) -> Image.Image:
-    """A plain ground, or one that passes softly from light to less light."""
+    """Return a plain background, or one with a soft gradient."""
     code = rng.choice(GROUNDS)
     colour = np.array([int(code[i : i + 2], 16) for i in (1, 3, 5)], dtype=float)
     steepness = rng.choice((0.0, rng.uniform(8, 24)))
@@ -418,7 +418,7 @@ def ground(rng: random.Random) -> Image.Image:
 
 
 def write_pictures(drafts: list[Draft], out: Path, font: Path, seed: int) -> None:
-    """Draw the posts' pictures and put them through the extractor: images/, regions.h5 and objects.h5."""
+    """Draw the posts' pictures and extract their features: images/, regions.h5 and objects.h5."""
     from mner_keras.vision.tiles import EXTRACTOR, F_O, F_R, tiles_objects, tiles_regions  # needed for pictures only
 
     folder = out / "images"
@@ -448,7 +448,7 @@ def write_pictures(drafts: list[Draft], out: Path, font: Path, seed: int) -> Non
 
 
 def readme(splits: dict[str, list[Draft]], command: str, pictures: bool) -> str:
-    """The folder's README.md."""
+    """Return the folder's README.md."""
     head = "| | " + " | ".join(splits) + " |\n|---|" + "---:|" * len(splits)
     rows = {
         "posts": lambda posts: len(posts),
@@ -546,7 +546,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Make the corpus; the exit code."""
+    """Make the corpus; return the exit code."""
     options = parse(arguments)
     rng, seen = random.Random(options.seed), set()
     splits = {name: make_drafts(size, rng, seen) for name, size in zip(SPLITS, options.sizes, strict=True) if size}

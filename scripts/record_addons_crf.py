@@ -1,4 +1,4 @@
-"""Record what tensorflow-addons' CRF computes, for the tests that compare ours with it.
+"""Record the results of tensorflow-addons' CRF, for the tests that compare ours with it.
 
 Usage: python scripts/record_addons_crf.py [OUT]
 

@@ -1,9 +1,9 @@
-"""Run the notebooks top to bottom and keep their outputs in them, as they are committed.
+"""Run the notebooks and keep their outputs in them.
 
     python scripts/run_notebooks.py [NOTEBOOK ...]     # by default, all of notebooks/
 
-Left out of what is kept: the error stream (start-up notes of the backends), the time of each cell and of each step of
-training, the ids of the machine's kernel. Needs the extra `test`.
+Removed from the outputs: the error stream (start-up notes of the backends), the time of each cell and of each training
+step, the ids of the machine's kernel. Needs the extra `test`.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ import nbformat
 from nbclient import NotebookClient
 
 NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
-# What `fit(verbose=2)` says of time: " - 2s - 75ms/step".
+# The times that `fit(verbose=2)` prints: " - 2s - 75ms/step".
 TIMES = re.compile(r" - [0-9msh]+ - [0-9.a-zµ]+/step")
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 
 def run(path: Path) -> float:
-    """Run one notebook in place; seconds that it took."""
+    """Run one notebook in place; return its seconds."""
     notebook = nbformat.read(path, as_version=4)
     started = time.monotonic()
     place = {"metadata": {"path": path.parent}}

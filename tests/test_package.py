@@ -12,7 +12,19 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("mner_keras", "hsn_keras", "agban_keras")
 FILES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
-COMMON_GROUND = ("layers", "metrics", "data", "text", "vision", "tagger.py")
+FLOORS = (
+    ("mner_keras.errors", "mner_keras.files", "mner_keras.registry", "mner_keras.layers", "mner_keras.replicas"),
+    ("mner_keras.metrics", "mner_keras.text", "mner_keras.vision"),
+    ("mner_keras.crf_model", "mner_keras.data"),
+    ("mner_keras.tagged_post", "mner_keras.inputs", "mner_keras.training", "mner_keras.system"),
+    ("mner_keras.tagger",),
+    ("mner_keras.models", "hsn_keras", "agban_keras"),
+    ("mner_keras.baselines", "mner_keras.run"),
+    ("mner_keras.papers",),
+    ("mner_keras.views",),
+    ("mner_keras.cli", "mner_keras.__main__"),
+)
+"""What stands on what, the lowest first; a module imports from its own floor and from those below."""
 
 
 def module_name(path):
@@ -36,11 +48,15 @@ def top(name):
     return name.partition(".")[0]
 
 
-def common_ground():
-    for part in COMMON_GROUND:
-        place = ROOT / "mner_keras" / part
-        assert place.exists()
-        yield from [place] if place.is_file() else sorted(place.rglob("*.py"))
+MODULES = {module_name(path) for path in FILES}
+
+
+def floor_of(name):
+    found = [
+        number for number, parts in enumerate(FLOORS) for part in parts if name == part or name.startswith(part + ".")
+    ]
+    assert len(found) == 1, f"{name} is on no floor"
+    return found[0]
 
 
 def test_importing_the_package_imports_nothing_heavy():
@@ -63,9 +79,39 @@ def test_every_name_of_the_package_is_there():
         mner_keras.nothing  # noqa: B018
 
 
-@pytest.mark.parametrize("path", list(common_ground()), ids=module_name)
-def test_the_common_ground_imports_neither_paper(path):
-    assert not {"hsn_keras", "agban_keras"} & {top(name) for name in imports(path)}
+def test_imports_point_down():
+    upward = set()
+    for path in FILES:
+        if path == ROOT / "mner_keras" / "__init__.py":
+            continue  # it imports on first use
+        here = floor_of(module_name(path))
+        for name in imports(path):
+            # `mner_keras.X` of an import from `mner_keras` is a module, or a name of the package's face.
+            if top(name) in PACKAGES and name in MODULES and name != "mner_keras" and floor_of(name) > here:
+                upward.add((module_name(path), name))
+    # A tagged post shows itself in a notebook.
+    assert {name for name, _ in upward} <= {"mner_keras.tagged_post"}, upward
+
+
+def test_no_module_imports_itself_through_others():
+    names = {module_name(path) for path in FILES}
+    # The `__init__` of a folder only hands names on.
+    edges = {
+        module_name(path): {name for name in imports(path) if name in names} if path.name != "__init__.py" else set()
+        for path in FILES
+    }
+    edges["mner_keras.tagged_post"].discard("mner_keras.views.post_view")
+
+    def visit(name, way):
+        assert name not in way, " -> ".join((*way[way.index(name) :], name))
+        if name not in done:
+            for other in edges[name]:
+                visit(other, (*way, name))
+            done.add(name)
+
+    done = set()
+    for name in names:
+        visit(name, ())
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "mner_keras" / "layers").glob("*.py")), ids=module_name)
@@ -96,7 +142,7 @@ def test_a_module_says_what_it_is_and_keeps_to_the_public_api_of_keras(path):
 def test_models_make_no_calls_of_a_backend():
     for path in FILES:
         name = module_name(path)
-        if name.startswith(("mner_keras.data.", "mner_keras.cli.")):
+        if name.startswith(("mner_keras.data.", "mner_keras.cli.")) or name == "mner_keras.replicas":
             continue
         assert not {"tensorflow", "jax", "torch"} & {top(n) for n in imports(path)}, name
 

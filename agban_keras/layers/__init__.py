@@ -1,4 +1,4 @@
-"""The layers that AGBAN invented or assembled."""
+"""AGBAN's layers."""
 
 from agban_keras.layers.gated_bilinear_attention import GatedBilinearAttention
 from agban_keras.layers.gradient_reversal import GradientReversal

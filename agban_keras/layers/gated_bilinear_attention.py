@@ -12,7 +12,7 @@ from mner_keras.layers.masked_softmax import masked_softmax
 
 @keras.saving.register_keras_serializable(package="agban_keras")
 class GatedBilinearAttention(keras.layers.Layer):
-    """Add to each token what it attends to among the objects, through a gate.
+    """Add attended objects to each token, through a gate.
 
     Equations, with tokens T `[B, n, d]` and objects V `[B, k, d]` as rows:
 

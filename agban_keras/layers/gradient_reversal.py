@@ -1,4 +1,4 @@
-"""`GradientReversal`: the identity forwards, minus lambda times the gradient backwards."""
+"""`GradientReversal`: identity in the forward pass, gradient times minus lambda in the backward pass."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from mner_keras.layers.checks import check_strength
 
 @keras.saving.register_keras_serializable(package="agban_keras")
 class GradientReversal(keras.layers.Layer):
-    """Pass inputs through and turn their gradient round.
+    """Return the inputs and reverse their gradient.
 
     Equations (AGBAN eq. 24-25): `R(x) = x`, `dR/dx = -lambda I`.
 
     Args:
         strength: lambda, a number of at least 0; or `"schedule"`, which raises it with the training's progress p from
             0 to 1, `lambda = 2 / (1 + exp(-10 p)) - 1` (Ganin & Lempitsky 2015). The layer counts its training steps;
-            `set_total_steps` says how many there will be, and without it lambda is 1.
+            `set_total_steps` sets their total, and without it lambda is 1.
 
     Call arguments:
         inputs: any shape.
@@ -49,12 +49,12 @@ class GradientReversal(keras.layers.Layer):
                 setattr(self, name, weight)
 
     def set_total_steps(self, total_steps: int) -> None:
-        """Say how many steps the training takes in all: epochs x steps an epoch."""
+        """Set the total number of training steps: epochs x steps per epoch."""
         if self.strength == "schedule":
             self.total_steps.assign(total_steps)
 
     def current_strength(self):
-        """Lambda at the present step, a scalar."""
+        """Return lambda at the current step, a scalar."""
         if self.strength != "schedule":
             return ops.convert_to_tensor(self.strength, "float32")
         total = ops.convert_to_tensor(self.total_steps)

@@ -11,9 +11,9 @@ from mner_keras.layers.checks import check_count, check_mask
 
 @keras.saving.register_keras_serializable(package="agban_keras")
 class MaskedNetwork(keras.layers.Layer):
-    """Dense layers with batch normalisation over the valid positions and relu between them.
+    """Apply dense layers with batch normalisation over the valid positions and relu between them.
 
-    A batch in which nothing is valid (posts without pictures) leaves the moving statistics as they are.
+    A batch without valid positions (posts without pictures) leaves the moving statistics unchanged.
 
     Args:
         hidden: widths of the inner layers.
@@ -67,7 +67,7 @@ def _normalise(norm: keras.layers.BatchNormalization, inputs, mask, training):
     statistics = norm.non_trainable_variables
     before = [ops.copy(ops.convert_to_tensor(statistic)) for statistic in statistics]
     outputs = norm(inputs, mask=mask, training=training)
-    # Keras takes the mean and the variance of nothing for zero, and moves towards them.
+    # Keras takes the mean and the variance of an empty set as zero, and moves towards them.
     there = ops.any(ops.cast(mask, "bool"))
     for statistic, value in zip(statistics, before, strict=True):
         statistic.assign(ops.where(there, ops.convert_to_tensor(statistic), value))

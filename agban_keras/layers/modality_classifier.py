@@ -1,4 +1,4 @@
-"""`ModalityClassifier`: AGBAN's adversary, which tells words from objects."""
+"""`ModalityClassifier`: AGBAN's adversary, which classifies features as text or picture."""
 
 from __future__ import annotations
 
@@ -11,11 +11,10 @@ from mner_keras.layers.checks import check_mask
 
 @keras.saving.register_keras_serializable(package="agban_keras")
 class ModalityClassifier(keras.layers.Layer):
-    """Tell, for each feature of a post, whether it comes from the text (1) or from the picture (0).
+    """Classify each feature of a post: text (1) or picture (0).
 
-    A three-layer feed-forward network D (AGBAN section III-D). Text and objects pass through it in one call: batch
-    normalisation of each modality by itself would hide the difference of their means. Its loss is
-
+    A three-layer feed-forward network D (AGBAN section III-D). Text and objects pass through it in one call: separate
+    batch normalisation of each modality would hide the difference of their means. Its loss is
         L_adv = -1/(n+k) sum_i [ tau_i log D(o_i) + (1 - tau_i) log(1 - D(o_i)) ]     (eq. 8)
 
     over a post's n tokens and k objects.
@@ -25,7 +24,7 @@ class ModalityClassifier(keras.layers.Layer):
 
     Call arguments:
         features: `[B, m, d]`, tokens and objects along one axis.
-        mask: bool `[B, m]`, true where one stands.
+        mask: bool `[B, m]`, true for valid positions.
 
     Returns:
         logits `[B, m, 2]`: picture, text.
@@ -56,7 +55,7 @@ class ModalityClassifier(keras.layers.Layer):
         return (*features_shape[:-1], 2)
 
     def loss(self, logits, is_text, mask):
-        """L_adv of each post, `[B]`, in float32; 0 for a post without tokens and objects.
+        """Return L_adv of each post, `[B]`, in float32; 0 for a post without tokens and objects.
 
         Args:
             logits: `[B, m, 2]`.

@@ -1,4 +1,4 @@
-"""`ObjectConcatenation`: the baseline that AGBAN's attention is compared with."""
+"""`ObjectConcatenation`: AGBAN's baseline without attention."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from mner_keras.layers.checks import check_count, check_mask
 class ObjectConcatenation(keras.layers.Layer):
     """Add one vector of all objects to each token ("Object-Concat" in AGBAN's table III).
 
-    Equation, from the paper's words on its variants: `M_i = t_i + relu([v_1; ...; v_k] W + b)`, zeros for the objects
-    that a post lacks. The paper leaves the activation of its "feed forward layer" open.
+    Equation, from the paper's description of its variants: `M_i = t_i + relu([v_1; ...; v_k] W + b)`, zeros for missing
+    objects. The paper leaves the activation of its "feed forward layer" open.
 
-    Each object's place has weights of its own: unlike attention, this layer sees the order of the objects.
+    Each object's place has its own weights: unlike attention, this layer depends on the order of the objects.
 
     Args:
-        num_objects: places, k; further objects are not read.
+        num_objects: the number of places, k; further objects are ignored.
 
     Call arguments:
         text: T, `[B, n, d]`.
         objects: V, `[B, m, d']`.
-        object_mask: bool `[B, m]`, true where an object stands.
+        object_mask: bool `[B, m]`, true for objects.
 
     Returns:
         M, `[B, n, d]`.

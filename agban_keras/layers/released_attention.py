@@ -1,4 +1,4 @@
-"""`ReleasedAttention`: the fusion of words and objects in the released code."""
+"""`ReleasedAttention`: the released code's fusion of words and objects."""
 
 from __future__ import annotations
 
@@ -8,34 +8,34 @@ from keras import ops
 from agban_keras.layers.weight_norm_dense import WeightNormDense
 
 FOLD = 3
-"""The bilinear form is so many times wider than `rank`, as in the bilinear attention network it was taken from."""
+"""The ratio of the bilinear form's width to `rank`, as in the bilinear attention network that it is taken from."""
 
 
 @keras.saving.register_keras_serializable(package="agban_keras")
 class ReleasedAttention(keras.layers.Layer):
-    """Bilinear attention over all pairs of objects and tokens, and a gate for what each token takes from it.
+    """Apply bilinear attention over all pairs of objects and tokens, and gate its output for each token.
 
-    Equations, with tokens T `[B, n, d]`, objects V `[B, k, d]` as rows, and L for a `WeightNormDense` (each one its
-    own, with bias):
+    Equations, with tokens T `[B, n, d]`, objects V `[B, k, d]` as rows, and L for a separate `WeightNormDense` with
+    bias in each place:
 
     - `V' = dropout(relu(L(V)))`, `T' = relu(L(T))`, of width 3 rank;
     - `logits[g, v, t] = sum_j V'[v, j] h[g, j] T'[t, j] + c[g]`, h a length times a direction as in L;
     - `A[g] = softmax(logits[g])` over all pairs of a post at once. An absent object's logits are -1e9, and its
-      attention is then set to 0. **Padded tokens take their share.**
+      attention is then set to 0. **Padded tokens get attention.**
     - for each glimpse g in turn: `b = A[g]^T relu(L(V))`, `T <- sigmoid(L([L(T); L(b)])) * b + T`.
 
     A is computed once, from the first T.
 
     Args:
         rank: a third of the bilinear form's width.
-        glimpses: distributions A, and rounds of the gate.
+        glimpses: the number of distributions A, and of rounds of the gate.
         dropout: rate on V'.
         attention_dropout: rate on the inputs of the relu layers.
 
     Call arguments:
         text: T, `[B, n, d]`.
         objects: V, `[B, k, d]`.
-        object_mask: bool `[B, k]`, true where an object stands; by default everywhere.
+        object_mask: bool `[B, k]`, true for objects; by default everywhere.
         return_attention_scores: whether to return A as well.
 
     Returns:
@@ -118,14 +118,14 @@ class ReleasedAttention(keras.layers.Layer):
         }
 
     def _attention(self, text, objects, object_mask, training):
-        """A, `[B, g, k, n]`."""
+        """Return A, `[B, g, k, n]`."""
         values = self.dropout(self.object_net(objects, training=training), training=training)  # V' [B, k, 3 rank]
         keys = self.text_net(text, training=training)  # T' [B, n, 3 rank]
         direction = ops.convert_to_tensor(self.direction)
         form = ops.cast(direction * (self.length / ops.norm(direction)), self.compute_dtype)  # h [g, 3 rank]
         weighted = values[:, None] * form[None, :, None]  # [B, g, k, 3 rank]
         logits = ops.matmul(weighted, ops.transpose(keys, (0, 2, 1))[:, None])  # [B, g, k, n]
-        # In float32: -1e9 is no number of half precision.
+        # In float32: half precision cannot represent -1e9.
         logits = ops.cast(logits, "float32") + ops.convert_to_tensor(self.bias)[:, None, None]
         if object_mask is None:
             object_mask = ops.ones_like(objects[..., 0], dtype="bool")

@@ -1,4 +1,4 @@
-"""`ReleasedCRF`: the CRF of the released code, whose labels include a beginning and an end."""
+"""`ReleasedCRF`: the CRF of the released code, with labels for start and stop."""
 
 from __future__ import annotations
 
@@ -11,30 +11,29 @@ from keras import ops
 from mner_keras.layers import CRF
 
 FORBIDDEN = -10000.0
-"""What a forbidden move begins with; it is trained like every other."""
+"""The initial score of a forbidden transition, which is trained like all others."""
 
 
 @keras.saving.register_keras_serializable(package="agban_keras")
 class ReleasedCRF(CRF):
-    """A CRF over labels: one for padding (0), one for each tag, START and STOP (the last two).
+    """Apply a CRF over labels: one for padding (0), one for each tag, START and STOP (the last two).
 
-    The score of a path has the moves from START to its first label and from its last label to STOP. The sum over paths
-    runs over all labels, padding, START and STOP included, which only the transitions keep away: moves into START, out
-    of STOP and into or out of padding begin at -10000, all others at 0.
+    A path's score includes the transitions from START to its first label and from its last label to STOP. The sum over
+    paths includes all labels, also padding, START and STOP; only the transitions suppress these: transitions into
+    START, out of STOP and into or out of padding are initialised to -10000, all others to 0.
 
-    Potentials have a score for each label. Tags that come in or go out are tags: a label that stands for none reads as
-    tag 0.
+    Potentials have a score per label. Methods take and return tags: a label without a tag is returned as tag 0.
 
     Args:
-        num_tags: the number of labels: the tags' and three more.
+        num_tags: the number of labels: the number of tags plus three.
         labels: the label of each tag; each label from 1 to `num_tags - 3` once.
-        boundary: false; START and STOP stand for it.
+        boundary: must be false; START and STOP replace it.
 
     Weights: `transitions` `[num_tags, num_tags]` (from, to).
 
     Call arguments:
         potentials: scores of the labels, `[B, n, num_tags]`.
-        mask: bool `[B, n]`, true where a token stands; by default everywhere.
+        mask: bool `[B, n]`, true for tokens; by default everywhere.
 
     Example:
 
@@ -50,7 +49,7 @@ class ReleasedCRF(CRF):
     def __init__(self, num_tags: int, labels: Sequence[int], boundary: bool = False, **kwargs) -> None:
         if sorted(labels) != list(range(1, num_tags - 2)):
             raise ValueError(
-                f"`labels` must hold each number from 1 to {num_tags - 3} once. Received: labels={list(labels)}"
+                f"`labels` must contain each number from 1 to {num_tags - 3} once. Received: labels={list(labels)}"
             )
         if boundary:
             raise ValueError("`boundary` must be false: START and STOP are labels. Received: boundary=True")
@@ -70,7 +69,7 @@ class ReleasedCRF(CRF):
         return len(self.labels)
 
     def log_likelihood(self, potentials, tags, mask=None):
-        """Log-likelihood of tag sequences, `[B]`; see `CRF.log_likelihood`."""
+        """Return the log-likelihood of tag sequences, `[B]`; see `CRF.log_likelihood`."""
         tags = ops.cast(tags, "int32")
         if mask is not None:
             tags = ops.where(ops.cast(mask, "bool"), tags, 0)
@@ -80,17 +79,17 @@ class ReleasedCRF(CRF):
         return super().log_likelihood(potentials, labels, mask)
 
     def decode(self, potentials, mask=None):
-        """The tags int32 `[B, n]` of the best path of labels, and its score `[B]`; see `CRF.decode`."""
+        """Return the tags of the best path of labels, int32 `[B, n]`, and its score `[B]`; see `CRF.decode`."""
         labels, score = super().decode(potentials, mask)
         return ops.take(ops.convert_to_tensor(self._tags), labels), score
 
     def top_k(self, potentials, mask=None, k: int = 5):
-        """The tags int32 `[B, k, n]` of the best paths of labels, and their scores `[B, k]`; see `CRF.top_k`."""
+        """Return the best paths as tags, int32 `[B, k, n]`, and their scores `[B, k]`; see `CRF.top_k`."""
         labels, score = super().top_k(potentials, mask, k)
         return ops.take(ops.convert_to_tensor(self._tags), labels), score
 
     def marginals(self, potentials, mask=None):
-        """Probability of each tag at each token, `[B, n, len(labels)]`; see `CRF.marginals`."""
+        """Return the probability of each tag at each token, `[B, n, len(labels)]`; see `CRF.marginals`."""
         reads_as = ops.one_hot(self._tags, len(self.labels), dtype="float32")
         return ops.matmul(super().marginals(potentials, mask), reads_as)
 

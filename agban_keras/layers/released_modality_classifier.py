@@ -1,4 +1,4 @@
-"""`ReleasedModalityClassifier`: the released code's adversary, which reads words and objects apart."""
+"""`ReleasedModalityClassifier`: the released code's adversary, which normalises words and objects separately."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from agban_keras.layers.released_network import ReleasedNetwork
 
 @keras.saving.register_keras_serializable(package="agban_keras")
 class ReleasedModalityClassifier(keras.layers.Layer):
-    """Tell for each feature whether it comes from the text (1) or from the picture (0), one modality at a time.
+    """Classify each feature as text (1) or picture (0), one modality at a time.
 
     The network of `ModalityClassifier` runs twice, on the tokens and then on the objects. In training each call is
-    normalised by its own batch statistics, so that the difference of the two means is gone before the network could
-    see it, and moves the moving statistics once.
+    normalised by its own batch statistics, which removes the difference of the two means, and updates the moving
+    statistics once.
 
     Args:
         hidden: widths of the inner layers.
 
     Call arguments:
-        features: `[B, n + k, d]`, the tokens and behind them the objects.
-        text_mask: bool `[B, n]`, true for what counts in the tokens' batch statistics.
-        object_mask: bool `[B, k]`, true for what counts in the objects'.
+        features: `[B, n + k, d]`, the tokens followed by the objects.
+        text_mask: bool `[B, n]`, true for positions included in the tokens' batch statistics.
+        object_mask: bool `[B, k]`, true for positions included in the objects'.
 
     Returns:
         logits `[B, n + k, 2]`: picture, text.

@@ -1,4 +1,4 @@
-"""`ReleasedNetwork`: the feed-forward network as the released code begins it."""
+"""`ReleasedNetwork`: the feed-forward network with the released code's initialisation."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from agban_keras.layers.masked_network import MaskedNetwork
 
 @keras.saving.register_keras_serializable(package="agban_keras")
 class ReleasedNetwork(MaskedNetwork):
-    """A `MaskedNetwork` whose biases begin uniform within `1 / sqrt(width of the input)`, as its matrices do.
+    """Apply a `MaskedNetwork` with biases initialised uniformly within `1 / sqrt(input width)`, like its matrices.
 
     Args:
         hidden: widths of the inner layers.
@@ -18,7 +18,7 @@ class ReleasedNetwork(MaskedNetwork):
 
     Call arguments:
         inputs: `[B, m, f]`.
-        mask: bool `[B, m]`, true for what counts in the batch statistics.
+        mask: bool `[B, m]`, true for positions included in the batch statistics.
 
     Returns:
         `[B, m, units]`.

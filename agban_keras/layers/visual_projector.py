@@ -1,4 +1,4 @@
-"""`VisualProjector`: from detected objects to the text's space."""
+"""`VisualProjector`: projects detected objects to the text's space."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from mner_keras.layers.checks import check_mask
 
 @keras.saving.register_keras_serializable(package="agban_keras")
 class VisualProjector(keras.layers.Layer):
-    """A feed-forward network on each object, `v = f_V(object)` (AGBAN eq. 7).
+    """Apply a feed-forward network to each object, `v = f_V(object)` (AGBAN eq. 7).
 
-    Dense layers with batch normalisation (over the valid objects) and relu between them; the paper leaves the network
-    open, the widths and the normalisation are the released code's.
+    Dense layers with batch normalisation (over the valid objects) and relu between them. The paper leaves the network
+    open; the widths and the normalisation are the released code's.
 
     Args:
         units: width of the output.
@@ -21,7 +21,7 @@ class VisualProjector(keras.layers.Layer):
 
     Call arguments:
         objects: `[B, k, f]`.
-        mask: bool `[B, k]`, true where an object stands.
+        mask: bool `[B, k]`, true for objects.
 
     Returns:
         `[B, k, units]`.

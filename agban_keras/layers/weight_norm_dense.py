@@ -10,10 +10,10 @@ from agban_keras.layers.initializers import linear_initializer, width_initialize
 
 @keras.saving.register_keras_serializable(package="agban_keras")
 class WeightNormDense(keras.layers.Layer):
-    """A weight-normalised linear layer, with dropout before it and an activation behind it.
+    """Apply a weight-normalised linear layer, with dropout before it and an activation after it.
 
-    Equation: `y = f(x (s U / |U|) + b)`, with the norm over all entries of U, so that one number s is the length of the
-    whole matrix. It begins as |U|, where the layer is a plain linear one.
+    Equation: `y = f(x (s U / |U|) + b)`, with the norm over all entries of U: one number s is the length of the whole
+    matrix. It is initialised to |U|, where the layer is a plain linear one.
 
     Args:
         units: width of the output.

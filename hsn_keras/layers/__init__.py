@@ -1,4 +1,4 @@
-"""The layers that HSN invented, and those that stand for them in its ablations."""
+"""HSN's layers, and their replacements in its ablations."""
 
 from hsn_keras.layers.hierarchical_attention import HierarchicalAttention
 from hsn_keras.layers.multi_head_general_attention import MultiHeadGeneralAttention

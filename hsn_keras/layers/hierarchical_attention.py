@@ -1,4 +1,4 @@
-"""`HierarchicalAttention`: HSN's attention between two modalities, one head and nothing to learn."""
+"""`HierarchicalAttention`: HSN's attention between two modalities, with one head and no weights."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ from mner_keras.layers.masked_softmax import masked_softmax
 
 @keras.saving.register_keras_serializable(package="hsn_keras")
 class HierarchicalAttention(Reweighting):
-    """Weigh the elements of `value` by what `query` says of them, with equations 8 to 13 on both as they come.
+    """Reweight the elements of `value` by `query` with equations 8 to 13, without projections.
 
-    This is `MultiHeadHierarchicalAttention` without its heads: no projection (eq. 15), no softmax and no mean over the
-    heads (eq. 14); "w/o MP" in the paper's table 5. The weights are `s = A beta`, and the output `s * V` (eq. 16).
+    This is `MultiHeadHierarchicalAttention` without heads: no projection (eq. 15), and no softmax and mean over the
+        heads
+    (eq. 14); "w/o MP" in the paper's table 5. The weights are `s = A beta`, and the output `s * V` (eq. 16).
 
     Call arguments:
         query: H, `[B, n, d]`.
         value: V, `[B, k, d]`.
-        query_mask: bool `[B, n]`, true where an element stands.
+        query_mask: bool `[B, n]`, true for valid elements.
         value_mask: bool `[B, k]`.
         return_attention_scores: whether to return the weights as well.
 
@@ -53,10 +54,10 @@ class HierarchicalAttention(Reweighting):
 
 
 def hierarchical_weights(queries, values, query_there, value_there):
-    """`s = A beta` of eq. 8-13 over any leading axes, `[..., k]`, 0 where no value stands.
+    """Return `s = A beta` of eq. 8-13 over any leading axes, `[..., k]`, 0 for masked values.
 
-    `alpha(t)` is, for each query, a distribution over the values (eq. 9-10); `beta(i)`, for each value, one over the
-    queries, and `beta` their mean over the valid values (eq. 11-12).
+    `alpha(t)` is a distribution over the values for each query (eq. 9-10); `beta(i)` is one over the queries for each
+    value, and `beta` their mean over the valid values (eq. 11-12).
 
     Args:
         queries: `[..., n, d]`.

@@ -1,4 +1,4 @@
-"""`MultiHeadGeneralAttention`: Luong's attention in the place of HSN's hierarchical one."""
+"""`MultiHeadGeneralAttention`: Luong's attention instead of HSN's hierarchical attention."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from mner_keras.layers.masked_softmax import masked_softmax
 
 @keras.saving.register_keras_serializable(package="hsn_keras")
 class MultiHeadGeneralAttention(MultiHeadHierarchicalAttention):
-    """Weigh the elements of `value` by what `query` says of them, with Luong's "general" score.
+    """Reweight the elements of `value` by `query` with Luong's "general" score.
 
     "w/o HA" in the paper's table 5. The heads, their projections `V' = V W^v` and `H' = H W^h` (eq. 15), the softmax
-    and the mean over them (eq. 14) and the reweighting (eq. 16) stay as they are in `MultiHeadHierarchicalAttention`;
-    in the place of eq. 8-13 each head has a matrix W of its own width and computes
+    and the mean over them (eq. 14) and the reweighting (eq. 16) are those of `MultiHeadHierarchicalAttention`. Instead
+    of eq. 8-13, each head has a matrix W of its own width and computes
 
     - `score(t, i) = h'_t W v'_i` (Luong et al. 2015, "general");
     - `alpha(t) = softmax_i score(t, i)`: for each query element a distribution over the values;
     - `head = mean of alpha(t)` over the valid queries, `[k]`.
 
-    The paper names Luong's attention and none of its scores. That attention gives each query a distribution of its own;
-    their mean makes one weight for each value out of them.
+    The paper names Luong's attention but not the score. That attention gives one distribution per query; their mean
+    gives one weight per value.
 
     Args:
         num_heads: the number of heads, e.
-        head_dim: width of a head; by default the width of `value` over `num_heads`.
-        head_softmax: whether each head passes a softmax before the mean, as eq. 14 prints it.
+        head_dim: width of a head; by default the width of `value` divided by `num_heads`.
+        head_softmax: whether to apply a softmax to each head before the mean, as eq. 14 prints it.
 
     Call arguments:
         query: `[B, n, d]`.
         value: `[B, k, d']`.
-        query_mask: bool `[B, n]`, true where an element stands.
+        query_mask: bool `[B, n]`, true for valid elements.
         value_mask: bool `[B, k]`.
         return_attention_scores: whether to return the weights as well.
 
@@ -41,7 +41,7 @@ class MultiHeadGeneralAttention(MultiHeadHierarchicalAttention):
         over the valid values.
 
     Raises:
-        ValueError: `head_dim` is not given and `num_heads` does not divide the width of `value`.
+        ValueError: `head_dim` is missing and `num_heads` does not divide the width of `value`.
 
     Example:
 

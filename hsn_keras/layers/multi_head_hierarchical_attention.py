@@ -13,7 +13,7 @@ from mner_keras.layers.masked_softmax import masked_softmax
 
 @keras.saving.register_keras_serializable(package="hsn_keras")
 class MultiHeadHierarchicalAttention(Reweighting):
-    """Weigh the elements of `value` by what `query` says of them, and return `value` reweighted.
+    """Reweight the elements of `value` by hierarchical attention from `query`.
 
     In the text-to-image unit `query` is the text H `[B, n, d]` and `value` the regions V `[B, k, d]`; in the
     image-to-text unit the roles are swapped. For each head, with `V' = V W^v` and `H' = H W^h` (eq. 15):
@@ -30,13 +30,13 @@ class MultiHeadHierarchicalAttention(Reweighting):
 
     Args:
         num_heads: the number of heads, e.
-        head_dim: width of a head; by default the width of `value` over `num_heads`.
-        head_softmax: whether each head passes a softmax before the mean, as eq. 14 prints it.
+        head_dim: width of a head; by default the width of `value` divided by `num_heads`.
+        head_softmax: whether to apply a softmax to each head before the mean, as eq. 14 prints it.
 
     Call arguments:
         query: `[B, n, d]`.
         value: `[B, k, d']`.
-        query_mask: bool `[B, n]`, true where an element stands.
+        query_mask: bool `[B, n]`, true for valid elements.
         value_mask: bool `[B, k]`.
         return_attention_scores: whether to return the weights as well.
 
@@ -45,7 +45,7 @@ class MultiHeadHierarchicalAttention(Reweighting):
         over the valid values.
 
     Raises:
-        ValueError: `head_dim` is not given and `num_heads` does not divide the width of `value`.
+        ValueError: `head_dim` is missing and `num_heads` does not divide the width of `value`.
 
     Example:
 
@@ -92,7 +92,7 @@ class MultiHeadHierarchicalAttention(Reweighting):
         return ops.mean(heads, axis=1)
 
     def head(self, queries, values, query_there, value_there):
-        """Each head's weights, `[B, e, k]` (eq. 8-13).
+        """Return each head's weights, `[B, e, k]` (eq. 8-13).
 
         Args:
             queries: H', `[B, e, n, head_dim]`.
@@ -113,6 +113,6 @@ class MultiHeadHierarchicalAttention(Reweighting):
     def _heads(self, elements, kernel):
         shape = ops.shape(elements)
         projected = ops.matmul(elements, kernel)
-        # No -1: there may be no element at all.
+        # No -1: there may be no elements.
         split = ops.reshape(projected, (shape[0], shape[1], self.num_heads, kernel.shape[-1] // self.num_heads))
         return ops.transpose(split, (0, 2, 1, 3))

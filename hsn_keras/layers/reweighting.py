@@ -1,4 +1,4 @@
-"""`Reweighting`: what HSN's attention units have in common."""
+"""`Reweighting`: the base of HSN's attention units."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from mner_keras.layers.checks import check_mask
 
 
 class Reweighting(keras.layers.Layer):
-    """Base of the units that weigh the elements of `value` by what `query` says of them.
+    """Base of the units that reweight the elements of `value` by `query`.
 
     A subclass computes the weights s in `weights_of`; the output is `s * V`, without pooling (HSN eq. 16).
 
     Call arguments:
         query: `[B, n, d]`.
         value: `[B, k, d']`.
-        query_mask: bool `[B, n]`, true where an element stands.
+        query_mask: bool `[B, n]`, true for valid elements.
         value_mask: bool `[B, k]`.
         return_attention_scores: whether to return the weights as well.
 
@@ -29,7 +29,7 @@ class Reweighting(keras.layers.Layer):
         self.supports_masking = True
 
     def weights_of(self, query, value, query_mask, value_mask):
-        """The weights s, `[B, k]`, 0 where no value stands.
+        """Return the weights s, `[B, k]`, 0 for masked values.
 
         Args:
             query: `[B, n, d]`.

@@ -10,13 +10,13 @@ from mner_keras.layers.checks import check_choice
 
 @keras.saving.register_keras_serializable(package="hsn_keras")
 class SelfAdaptiveIntegration(keras.layers.Layer):
-    """Mix text and fusion features by a learnt weight for each token.
+    """Mix text and fusion features with a learnt weight for each token.
 
     Equations: `gamma = sigmoid(W H + U F + b)` (eq. 17), `O = gamma * H + (1 - gamma) * F` (eq. 18). A gamma near 1
     trusts the text, near 0 the fusion with the picture.
 
     Args:
-        gate: `"token"` for one number a token, as the paper says ("n scalars"); `"feature"` for one a feature.
+        gate: `"token"` for one number per token, as the paper says ("n scalars"); `"feature"` for one per feature.
 
     Call arguments:
         text: H, `[B, n, d]`.

@@ -1,1 +1,1 @@
-"""The systems that the two papers compare with, one a file."""
+"""The baselines of the two papers, one per file."""

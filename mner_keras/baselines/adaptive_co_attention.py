@@ -1,4 +1,4 @@
-"""`AdaptiveCoAttention`: each word looks at the picture, and the picture back at the text."""
+"""`AdaptiveCoAttention`: attention from each word to the picture, and from the picture to the text."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import keras
 
 from mner_keras.baselines.layers import FiltrationGate, GatedFusion, GuidedAttention, PooledCharCNN
 from mner_keras.data.preprocessor import PostPreprocessor
-from mner_keras.inputs import batch_inputs, word_embedding
-from mner_keras.layers import CRF, BiLSTM
+from mner_keras.inputs import batch_inputs, crf_outputs, word_embedding
+from mner_keras.layers import BiLSTM
 from mner_keras.layers.checks import check_choice, check_rate, check_widths
 from mner_keras.tagger import Tagger
 from mner_keras.vision.visual_input import VGG16_REGIONS
@@ -17,8 +17,8 @@ from mner_keras.vision.visual_input import VGG16_REGIONS
 class AdaptiveCoAttention(Tagger):
     """Adaptive co-attention network.
 
-    Words pass a BiLSTM, their characters convolutions; both together pass a second BiLSTM, `h_t`. Regions are projected
-    to `v_i`. Then
+    A BiLSTM reads the words, convolutions read their characters, and a second BiLSTM reads both, `h_t`. Regions are
+    projected to `v_i`. Then
 
     - word-guided visual attention: `a_t = softmax_i(w . [tanh(W v_i); tanh(W h_t + b)])`, `v^_t = sum_i a_ti v_i`;
     - image-guided textual attention: `b_t = softmax_j(w . [tanh(W h_j); tanh(W v^_t + b)])`, `h^_t = sum_j b_tj h_j`;
@@ -26,22 +26,22 @@ class AdaptiveCoAttention(Tagger):
     - filtration gate: `u_t = s_t * tanh(W m_t + b)`, `s_t = sigmoid(W h_t + W m_t + b)` (`FiltrationGate`);
     - potentials from `[h_t; u_t]`, CRF.
 
-    The paper is not at hand; these are its formulas as others report them. With the concatenation as given, a softmax
-    takes the guide's part away again, so that all words of a post see the picture alike; `score="joint"` adds the two
-    inside the tanh, and each word has a look of its own. The character network's order, padding and normalisation are
-    our reading. With the paper's rate of 0.19 Keras' RMSprop diverges: `mner train` takes 0.001. The original cuts
-    posts at 35 tokens; this does not.
+    The paper is not available; these are its formulas as reported by others. With the concatenation as given, a softmax
+    cancels the guide's part, so that all words of a post have the same attention to the picture; `score="joint"` adds
+    the two inside the tanh, so that attention differs by word. The character network's order, padding and normalisation
+    are our reading. Keras' RMSprop diverges with the paper's rate of 0.19: `mner train` uses 0.001. The original cuts
+    posts at 35 tokens; this model does not.
 
     Args:
-        preprocessor: turns posts into batches, and is saved with the model (`fit_preprocessor`).
+        preprocessor: converts posts into batches; saved with the model (`fit_preprocessor`).
         word_dim: width of the word vectors; by default that of the pretrained vectors, else 200.
         char_dim: width of the characters' vectors.
         char_filters: filters of each character convolution.
-        char_hidden_dim: width of the dense layer behind them.
+        char_hidden_dim: width of the dense layer after them.
         char_units: width of the characters' part of a token.
-        hidden_dim: width of each BiLSTM; half of it a direction.
+        hidden_dim: width of each BiLSTM; half of it per direction.
         fusion_dim: width of v, of the attentions' hidden layers, of m and of u.
-        score: how the projections of guide and guided meet, `"concatenate"` as given, or `"joint"`; see
+        score: how to combine the projections of guide and guided, `"concatenate"` as given, or `"joint"`; see
             `GuidedAttention`.
         dropout: rate within the character network.
         loss_reduction: `"mean"` or `"sum"` over the posts of a batch.
@@ -108,15 +108,8 @@ class AdaptiveCoAttention(Tagger):
         fused = GatedFusion(fusion_dim, name="fusion")(seen, read)  # m [B, n, fusion]
         filtered = FiltrationGate(fusion_dim, name="filtration")(text, fused)  # u [B, n, fusion]
         features = keras.layers.Concatenate(name="features")([text, filtered])
-        scores = keras.layers.Dense(preprocessor.num_tags, name="potentials")(features)
-        potentials = CRF(preprocessor.num_tags, name="crf")(scores, mask=token_mask)
-        super().__init__(
-            inputs,
-            {"potentials": potentials, "mask": token_mask},
-            preprocessor=preprocessor,
-            loss_reduction=loss_reduction,
-            name=name,
-        )
+        outputs = crf_outputs(preprocessor, features, token_mask)
+        super().__init__(inputs, outputs, preprocessor, loss_reduction, name=name)
         self.word_dim = word_dim
         self.char_dim = char_dim
         self.char_filters = char_filters

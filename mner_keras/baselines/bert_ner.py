@@ -1,4 +1,4 @@
-"""`BertNER`: a pretrained BERT whose first word piece of a token carries the token's tag; no picture."""
+"""`BertNER`: a pretrained BERT that tags each token at its first word piece; text only."""
 
 from __future__ import annotations
 
@@ -25,29 +25,28 @@ PRESET = "bert_base_en"
 
 @keras.saving.register_keras_serializable(package="mner_keras")
 class BertNER(Tagger):
-    """BERT, fine-tuned to tag tokens.
+    """Fine-tune a BERT to tag tokens.
 
-    A post's word pieces pass the BERT; the vector of each token's first piece, after dropout, goes through a linear
-    layer to the tags' potentials (section 5.3 of the paper). With `crf=True` our CRF reads them. With `crf=False` its
-    transitions, start and end scores are zero and stay so: a CRF without them is a softmax over the tags of each token,
-    and its loss the cross-entropy, summed over a post's tokens as elsewhere in this package (the paper's program takes
-    the mean over the batch's). Devlin et al. have no CRF; which of the two AGBAN's row BERT-NER is, the paper does not
-    say.
+    The BERT reads a post's word pieces; the vector of each token's first piece passes dropout and a linear layer to the
+    tags' potentials (section 5.3 of the paper). With `crf=True` our CRF decodes them. With `crf=False` its transitions,
+    start and end scores stay zero: such a CRF is a softmax over the tags of each token, and its loss the cross-entropy,
+    summed over a post's tokens as elsewhere in this package (the paper's program takes the mean over the batch's).
+    Devlin et al. have no CRF; the AGBAN paper does not say which of the two its row BERT-NER is.
 
-    A post of more pieces than the BERT has positions (512) keeps the first pieces of each token, as many as fit. Tokens
-    that do not fit with one piece each (beyond the 510th) get the zero vector, and so what tag the rest suggests.
+    A post with more pieces than the BERT has positions (512) keeps the first pieces of each token, as many as fit.
+    Tokens that do not fit with one piece each (beyond the 510th) get the zero vector.
 
-    The settings are the paper's: AdamW, 5e-5, batch 32, warm-up over a tenth of the steps, a linear fall to 0. Its
-    weight decay of 0.01 acts on every weight here, and not on biases and norms there. At that rate the CRF's own scores
+    The settings are the paper's: AdamW, 5e-5, batch 32, warm-up over a tenth of the steps, a linear fall to 0. The
+    weight decay of 0.01 applies to every weight here; there, not to biases and norms. At that rate the CRF's own scores
     hardly move.
 
-    It needs the extra `bert` (keras-hub, tokenizers). The saved file holds the network and the word pieces: tagging
-    reads no preset.
+    It needs the extra `bert` (keras-hub, tokenizers). The saved file contains the network and the word pieces: tagging
+    needs no preset.
 
     Args:
-        preprocessor: turns posts into batches, and is saved with the model; `fit_preprocessor` reads the preset.
-        crf: whether a CRF reads the potentials; else each token's tag is chosen by itself.
-        dropout: rate on the tokens' vectors; the BERT's own is its preset's.
+        preprocessor: converts posts into batches; saved with the model; `fit_preprocessor` reads the preset.
+        crf: whether to decode with a CRF; otherwise each token is tagged independently.
+        dropout: rate on the tokens' vectors; the BERT's own rate is its preset's.
         loss_reduction: `"mean"` or `"sum"` over the posts of a batch.
 
     Example:
@@ -105,7 +104,7 @@ class BertNER(Tagger):
         self.dropout = dropout
 
     def get_config(self) -> dict[str, Any]:
-        # As an attribute, `crf` is the layer.
+        # The attribute `crf` is the layer.
         return {**super().get_config(), "crf": self.use_crf}
 
     @classmethod

@@ -1,4 +1,4 @@
-"""A pretrained BERT: its network, its word pieces."""
+"""The network and the word pieces of a pretrained BERT."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ SIZES = (
     "max_sequence_length",
     "num_segments",
 )
-"""What makes a `keras_hub.models.BertBackbone`."""
+"""The arguments of a `keras_hub.models.BertBackbone`."""
 
 
 def make_backbone(sizes: dict[str, Any]) -> keras.Model:
-    """The layers of a `keras_hub.models.BertBackbone` up to the word pieces' vectors, with fresh weights.
+    """Return the layers of a `keras_hub.models.BertBackbone` up to the word pieces' vectors, with fresh weights.
 
     Args:
-        sizes: the backbone's arguments, those of `SIZES`.
+        sizes: the backbone's arguments, named in `SIZES`.
     """
     if not isinstance(sizes, dict) or set(sizes) != set(SIZES):
         raise ValueError(f"`backbone` must be a dict of {', '.join(SIZES)}. Received: backbone={sizes!r}")
@@ -36,13 +36,13 @@ def make_backbone(sizes: dict[str, Any]) -> keras.Model:
 
 
 def load_backbone(preset: str | os.PathLike) -> tuple[keras.Model, dict[str, Any]]:
-    """The pretrained network of a preset, as `make_backbone` makes it, and its sizes.
+    """Return the pretrained network of a preset, in the form of `make_backbone`, and its sizes.
 
     Args:
         preset: a preset of KerasHub's `BertBackbone`, or a Hugging Face folder (`config.json`, `model.safetensors`).
 
     Raises:
-        InputError: no such preset or folder, or one of another kind of model; the extra `bert` is missing.
+        InputError: no such preset or folder, a preset of another model, or the extra `bert` is missing.
     """
     kind = _keras_hub().models.BertBackbone
     backbone = _load(kind, preset)
@@ -56,7 +56,7 @@ def load_subwords(preset: str | os.PathLike) -> Subwords:
     """Return the word pieces of a preset, with the sizes and weights of its BERT.
 
     Args:
-        preset: as for `load_backbone`; a folder also holds `vocab.txt` and `tokenizer_config.json`.
+        preset: as for `load_backbone`; a folder also contains `vocab.txt` and `tokenizer_config.json`.
 
     Raises:
         InputError: as `load_backbone`.
@@ -78,14 +78,14 @@ def load_subwords(preset: str | os.PathLike) -> Subwords:
 def _without_pooler(backbone: keras.Model) -> keras.Model:
     import keras
 
-    # What reads `[CLS]` has no gradient here.
+    # Layers that read `[CLS]` get no gradient here.
     return keras.Model(backbone.input, backbone.output["sequence_output"], name="backbone")
 
 
 def _load(kind: Any, preset: str | os.PathLike, **options: Any) -> Any:
     try:
         return kind.from_preset(os.fspath(preset), **options)
-    # Files that are missing or damaged, hubs that do not answer: each library below has errors of its own.
+    # Missing or damaged files, unreachable hubs: each library below has its own errors.
     except Exception as error:
         reason = str(error).strip().partition("\n")[0]
         raise InputError(

@@ -1,4 +1,4 @@
-"""`BiLSTMCRF`: character BiLSTM, BiLSTM and CRF; no picture."""
+"""`BiLSTMCRF`: character BiLSTM, BiLSTM and CRF; text only."""
 
 from __future__ import annotations
 
@@ -6,28 +6,28 @@ import keras
 
 from mner_keras.baselines.layers import SingletonDropout
 from mner_keras.data.preprocessor import PostPreprocessor
-from mner_keras.inputs import batch_inputs, word_embedding
-from mner_keras.layers import CRF, BiLSTM, CharBiLSTM
+from mner_keras.inputs import batch_inputs, crf_outputs, word_embedding
+from mner_keras.layers import BiLSTM, CharBiLSTM
 from mner_keras.layers.checks import check_rate, check_widths
 from mner_keras.tagger import Tagger
 
 
 @keras.saving.register_keras_serializable(package="mner_keras")
 class BiLSTMCRF(Tagger):
-    """Words and their characters, read by a BiLSTM, pass another BiLSTM; a linear layer and a CRF read the tags.
+    """Tag words with a BiLSTM over words and character BiLSTMs, a hidden layer and a CRF.
 
     `x_t = [word_t; last states of BiLSTM(char embeddings of t)]` (the paper's section 4.1), `h = BiLSTM(x)`, a hidden
-    layer `c = tanh(W h + b)`, potentials `W c_t + b` (section 2). In training, words that the training posts hold once
-    become the unknown word with probability 0.5 (section 4.3). Digits become 0, as the paper has it for English. The
-    hidden layer's width, the batch of one post and how the gradients are clipped (here by the norm of all of them) are
-    what we take from the authors' program, and uncertain.
+    layer `c = tanh(W h + b)`, potentials `W c_t + b` (section 2). In training, words that the training posts contain
+    once become the unknown word with probability 0.5 (section 4.3). Digits become 0, as in the paper for English.
+    The hidden layer's width, the batch of one post and how the gradients are clipped (here by the norm of all of them)
+    follow the authors' program, and are uncertain.
 
     Args:
-        preprocessor: turns posts into batches, and is saved with the model (`fit_preprocessor`).
+        preprocessor: converts posts into batches; saved with the model (`fit_preprocessor`).
         word_dim: width of the word vectors; by default that of the pretrained vectors, else 100.
         char_dim: width of the characters' vectors.
-        char_hidden_dim: width of the character BiLSTM; half of it a direction.
-        hidden_dim: width of h; half of it a direction of the BiLSTM, and the hidden layer's width.
+        char_hidden_dim: width of the character BiLSTM; half of it per direction.
+        hidden_dim: width of h; half of it per direction of the BiLSTM, and the hidden layer's width.
         dropout: rate on the token representation.
         unknown_rate: the probability of replacing a word that occurs once.
         loss_reduction: `"mean"` or `"sum"` over the posts of a batch.
@@ -72,15 +72,8 @@ class BiLSTMCRF(Tagger):
         tokens = keras.layers.Dropout(dropout, name="token_dropout")(tokens)
         hidden = BiLSTM(hidden_dim, name="bilstm")(tokens, mask=token_mask)
         hidden = keras.layers.Dense(hidden_dim // 2, activation="tanh", name="hidden")(hidden)
-        scores = keras.layers.Dense(preprocessor.num_tags, name="potentials")(hidden)
-        potentials = CRF(preprocessor.num_tags, name="crf")(scores, mask=token_mask)
-        super().__init__(
-            inputs,
-            {"potentials": potentials, "mask": token_mask},
-            preprocessor=preprocessor,
-            loss_reduction=loss_reduction,
-            name=name,
-        )
+        outputs = crf_outputs(preprocessor, hidden, token_mask)
+        super().__init__(inputs, outputs, preprocessor, loss_reduction, name=name)
         self.word_dim = word_dim
         self.char_dim = char_dim
         self.char_hidden_dim = char_hidden_dim

@@ -1,31 +1,31 @@
-"""`CNNBiLSTMCRF`: character CNN, BiLSTM and CRF; no picture."""
+"""`CNNBiLSTMCRF`: character CNN, BiLSTM and CRF; text only."""
 
 from __future__ import annotations
 
 import keras
 
 from mner_keras.data.preprocessor import PostPreprocessor
-from mner_keras.inputs import batch_inputs, word_embedding
-from mner_keras.layers import CRF, BiLSTM, CharCNN
+from mner_keras.inputs import batch_inputs, crf_outputs, word_embedding
+from mner_keras.layers import BiLSTM, CharCNN
 from mner_keras.layers.checks import check_rate, check_widths
 from mner_keras.tagger import Tagger
 
 
 @keras.saving.register_keras_serializable(package="mner_keras")
 class CNNBiLSTMCRF(Tagger):
-    """Words and their characters, read by a convolution, pass a BiLSTM; a linear layer and a CRF read the tags.
+    """Tag words with a BiLSTM over words and character convolutions, a linear layer and a CRF.
 
     `x_t = [word_t; max over characters of conv(char embeddings of t)]`, `h = BiLSTM(x)`, potentials `W h_t + b` (the
-    paper's section 2). Dropout acts before the convolution and on the BiLSTM's input and output (section 3). The
+    paper's section 2). Dropout applies before the convolution and on the BiLSTM's input and output (section 3). The
     paper's SGD, with momentum, clipped gradients and a rate that decays by epochs, is the setting of `cnn-bilstm-crf`
-    in `mner train`; that it clips the norm of all gradients together is our reading.
+    in `mner train`; clipping the norm of all gradients together is our reading.
 
     Args:
-        preprocessor: turns posts into batches, and is saved with the model (`fit_preprocessor`).
+        preprocessor: converts posts into batches; saved with the model (`fit_preprocessor`).
         word_dim: width of the word vectors; by default that of the pretrained vectors, else 100.
         char_dim: width of the characters' vectors.
         char_filters: filters of width 3 of the character convolution.
-        hidden_dim: width of h; half of it a direction of the BiLSTM.
+        hidden_dim: width of h; half of it per direction of the BiLSTM.
         dropout: rate on the characters' vectors, on the BiLSTM's input and on its output.
         loss_reduction: `"mean"` or `"sum"` over the posts of a batch.
 
@@ -61,15 +61,8 @@ class CNNBiLSTMCRF(Tagger):
         tokens = keras.layers.Dropout(dropout, name="token_dropout")(tokens)
         hidden = BiLSTM(hidden_dim, name="bilstm")(tokens, mask=token_mask)
         hidden = keras.layers.Dropout(dropout, name="text_dropout")(hidden)
-        scores = keras.layers.Dense(preprocessor.num_tags, name="potentials")(hidden)
-        potentials = CRF(preprocessor.num_tags, name="crf")(scores, mask=token_mask)
-        super().__init__(
-            inputs,
-            {"potentials": potentials, "mask": token_mask},
-            preprocessor=preprocessor,
-            loss_reduction=loss_reduction,
-            name=name,
-        )
+        outputs = crf_outputs(preprocessor, hidden, token_mask)
+        super().__init__(inputs, outputs, preprocessor, loss_reduction, name=name)
         self.word_dim = word_dim
         self.char_dim = char_dim
         self.char_filters = char_filters

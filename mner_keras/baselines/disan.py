@@ -1,4 +1,4 @@
-"""`Disan`: directional self-attention within the text, its alignment seeing the picture."""
+"""`Disan`: directional self-attention within the text, with the picture in its alignment."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import keras
 
 from mner_keras.baselines.layers import DirectionalSelfAttention, GuidedAttention
 from mner_keras.data.preprocessor import PostPreprocessor
-from mner_keras.inputs import batch_inputs, word_embedding
-from mner_keras.layers import CRF, BiLSTM, CharCNN
+from mner_keras.inputs import batch_inputs, crf_outputs, word_embedding
+from mner_keras.layers import BiLSTM, CharCNN
 from mner_keras.layers.checks import check_rate, check_widths
 from mner_keras.tagger import Tagger
 from mner_keras.vision.visual_input import VGG16_REGIONS
@@ -15,21 +15,21 @@ from mner_keras.vision.visual_input import VGG16_REGIONS
 
 @keras.saving.register_keras_serializable(package="mner_keras")
 class Disan(Tagger):
-    """Multi-dimensional directional self-attention between words, with the picture in the alignment.
+    """Apply multi-dimensional directional self-attention to words, with the picture in the alignment.
 
     `h = BiLSTM([word; characters; part of speech])`; each token attends to the picture's regions, `v^_t`
-    (`GuidedAttention`, joint score); for each feature of its own it attends to the tokens before it, and to those after
-    it, in the light of `v^_t` (`DirectionalSelfAttention`); a linear layer and a CRF read the tags off both results.
+    (`GuidedAttention`, joint score); for each of its features it attends to the tokens before and after it, given
+    `v^_t` (`DirectionalSelfAttention`); a linear layer and a CRF predict the tags from both results.
 
-    The paper is not at hand: how `v^` comes about, the widths but for the word vectors' 300, the optimiser and the
+    The paper is not available: the computation of `v^`, the widths except the word vectors' 300, the optimiser and the
     dropout are our reading.
 
     Args:
-        preprocessor: turns posts into batches, and is saved with the model (`fit_preprocessor`).
+        preprocessor: converts posts into batches; saved with the model (`fit_preprocessor`).
         word_dim: width of the word vectors; by default that of the pretrained vectors, else 300.
         char_dim: width of the characters' vectors and of the character convolution.
         pos_dim: width of the vectors of the parts of speech.
-        hidden_dim: width of h; half of it a direction of the BiLSTM.
+        hidden_dim: width of h; half of it per direction of the BiLSTM.
         attention_dim: width of the hidden layer of the attention to regions, and of the projected regions.
         scale: c of the alignment, `c tanh(. / c)`.
         dropout: rate on the token representation and on h.
@@ -83,15 +83,8 @@ class Disan(Tagger):
             for direction in ("forward", "backward")
         ]
         features = keras.layers.Concatenate(name="features")(sides)  # [B, n, 2d]
-        scores = keras.layers.Dense(preprocessor.num_tags, name="potentials")(features)
-        potentials = CRF(preprocessor.num_tags, name="crf")(scores, mask=token_mask)
-        super().__init__(
-            inputs,
-            {"potentials": potentials, "mask": token_mask},
-            preprocessor=preprocessor,
-            loss_reduction=loss_reduction,
-            name=name,
-        )
+        outputs = crf_outputs(preprocessor, features, token_mask)
+        super().__init__(inputs, outputs, preprocessor, loss_reduction, name=name)
         self.word_dim = word_dim
         self.char_dim = char_dim
         self.pos_dim = pos_dim

@@ -1,4 +1,4 @@
-"""`FeatureCRF`: a linear-chain CRF over features of tokens, without a network; no picture."""
+"""`FeatureCRF`: a linear-chain CRF over features of tokens, without a network; text only."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ FORMAT = "feature-crf 1"
 
 
 class FeatureCRF:
-    """A linear-chain CRF of hand-made features, after Stanford NER or after T-NER.
+    """A linear-chain CRF over hand-made features, after Stanford NER or T-NER.
 
-    The originals are programs in Java and in Python 2; these are the features that they document, on CRFsuite.
-    `"stanford"` leaves out the original's second-order label features. `"t-ner"` has the context, spelling and
-    dictionary features of Ritter et al. and not their Brown clusters, their tweet-trained part-of-speech, chunk and
-    capitalisation features, nor their types by LabeledLDA over Freebase: it segments and types at once. What either
-    original scores cannot be read off these.
+    The originals are programs in Java and in Python 2; these are their documented features, on CRFsuite. `"stanford"`
+    omits the original's second-order label features. `"t-ner"` has the context, spelling and dictionary features of
+    Ritter et al., but not their Brown clusters, their tweet-trained part-of-speech, chunk and capitalisation features,
+    or their types by LabeledLDA over Freebase: it segments and types at once. Its scores do not predict those of the
+        originals.
 
     It needs the extra `crf` (python-crfsuite).
 
     Args:
         features: `"stanford"` or `"t-ner"`.
-        gazetteers: a folder of name lists for `"t-ner"` (`read_gazetteers`); they are saved with the model.
+        gazetteers: a folder of name lists for `"t-ner"` (`read_gazetteers`), saved with the model.
         l1: coefficient of the L1 penalty.
         l2: coefficient of the L2 penalty, `1 / (2 sigma^2)`; by default 0.5 for `"stanford"` (sigma 1, its default) and
             0.05 for `"t-ner"` (variance 10, the default of the library that it used).
 
     Attributes:
-        history: after `fit`, a dict an iteration: `epoch` and `loss`, the penalised negative log-likelihood of the
-            training posts, a sum over them.
+        history: after `fit`, one dict per iteration: `epoch` and `loss`, the penalised negative log-likelihood summed
+            over the training posts.
         num_parameters: after `fit`, the number of weights.
 
     Example:
@@ -68,7 +68,7 @@ class FeatureCRF:
             raise ValueError(
                 f"`gazetteers` must be None with features={features!r}. Received: gazetteers={gazetteers!r}"
             )
-        # Without it nothing that follows can be done.
+        # Nothing below works without it.
         _crfsuite()
         self.features = features
         self.l1 = l1
@@ -83,8 +83,8 @@ class FeatureCRF:
 
         Args:
             posts: the posts.
-            dev: not read; L-BFGS stops where the likelihood does not rise any more.
-            epochs: iterations of L-BFGS at most.
+            dev: ignored; L-BFGS stops when the likelihood no longer rises.
+            epochs: maximum number of L-BFGS iterations.
 
         Raises:
             InputError: no post, or a post without tags.
@@ -108,11 +108,11 @@ class FeatureCRF:
         return self
 
     def token_features(self, tokens: Sequence[str]) -> list[list[str]]:
-        """The features of each token of a post."""
+        """Return the features of each token of a post."""
         return stanford_features(tokens) if self.features == "stanford" else t_ner_features(tokens, self.lists)
 
     def tag(self, posts: Iterable[Post | str | Sequence[str]]) -> list[TaggedPost]:
-        """Find the names in posts: posts, plain texts, or lists of tokens.
+        """Tag posts: `Post`s, plain texts, or lists of tokens.
 
         Raises:
             ValueError: the model is not trained.
@@ -157,7 +157,7 @@ class FeatureCRF:
         return model
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments but for the gazetteers."""
+        """Return the constructor's arguments except the gazetteers."""
         return {"features": self.features, "l1": self.l1, "l2": self.l2}
 
     def _tagged(self, tagger: Any, post: Post) -> TaggedPost:

@@ -6,8 +6,8 @@ import keras
 
 from mner_keras.baselines.layers import ModalityAttention
 from mner_keras.data.preprocessor import PostPreprocessor
-from mner_keras.inputs import batch_inputs, word_embedding
-from mner_keras.layers import CRF, BiLSTM, CharBiLSTM
+from mner_keras.inputs import batch_inputs, crf_outputs, word_embedding
+from mner_keras.layers import BiLSTM, CharBiLSTM
 from mner_keras.layers.checks import check_rate, check_widths
 from mner_keras.tagger import Tagger
 from mner_keras.vision.visual_input import VGG16_REGIONS
@@ -15,23 +15,23 @@ from mner_keras.vision.visual_input import VGG16_REGIONS
 
 @keras.saving.register_keras_serializable(package="mner_keras")
 class MNERMA(Tagger):
-    """Each token attends to three modalities, its word, its characters and the post's picture; BiLSTM; CRF.
+    """Mix word, characters and picture of each token by attention, then apply a BiLSTM and a CRF.
 
     `x_t = a_tw x^w_t + a_tc x^c_t + a_tv x^v` with `a_t = softmax(W [x^w_t; x^c_t; x^v] + b)` (`ModalityAttention`),
     characters read by a BiLSTM, `h = BiLSTM(x)`, potentials `W h_t + b`.
 
-    The paper is not at hand. The picture is the mean of its regions here, and the last layer of Inception there; a
-    sigmoid before the softmax, which would hold the weights within a factor of 2.718 of each other, may have been the
-    paper's form. The widths are of the size that such models had; the optimiser (Adagrad, rate 0.02, batch 10) is from
-    memory of the paper.
+    The paper is not available. The picture is the mean of its regions here, and the last layer of Inception there. A
+    sigmoid before the softmax, which would keep the weights within a factor of 2.718 of each other, may have been the
+    paper's form. The widths are typical of such models; the optimiser (Adagrad, rate 0.02, batch 10) is from memory of
+    the paper.
 
     Args:
-        preprocessor: turns posts into batches, and is saved with the model (`fit_preprocessor`).
+        preprocessor: converts posts into batches; saved with the model (`fit_preprocessor`).
         word_dim: width of the word vectors; by default that of the pretrained vectors, else 200.
         char_dim: width of the characters' vectors.
-        char_hidden_dim: width of the character BiLSTM; half of it a direction.
-        modality_dim: width of x, to which each modality is projected.
-        hidden_dim: width of h; half of it a direction of the BiLSTM.
+        char_hidden_dim: width of the character BiLSTM; half of it per direction.
+        modality_dim: width of x and of each projected modality.
+        hidden_dim: width of h; half of it per direction of the BiLSTM.
         dropout: rate on x and on h.
         loss_reduction: `"mean"` or `"sum"` over the posts of a batch.
 
@@ -77,15 +77,8 @@ class MNERMA(Tagger):
         tokens = keras.layers.Dropout(dropout, name="token_dropout")(tokens)
         hidden = BiLSTM(hidden_dim, name="bilstm")(tokens, mask=token_mask)
         hidden = keras.layers.Dropout(dropout, name="text_dropout")(hidden)
-        scores = keras.layers.Dense(preprocessor.num_tags, name="potentials")(hidden)
-        potentials = CRF(preprocessor.num_tags, name="crf")(scores, mask=token_mask)
-        super().__init__(
-            inputs,
-            {"potentials": potentials, "mask": token_mask},
-            preprocessor=preprocessor,
-            loss_reduction=loss_reduction,
-            name=name,
-        )
+        outputs = crf_outputs(preprocessor, hidden, token_mask)
+        super().__init__(inputs, outputs, preprocessor, loss_reduction, name=name)
         self.word_dim = word_dim
         self.char_dim = char_dim
         self.char_hidden_dim = char_hidden_dim

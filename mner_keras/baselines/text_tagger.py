@@ -1,4 +1,4 @@
-"""`TextTagger`: HSN's text encoder, a dense layer and the CRF; no picture."""
+"""`TextTagger`: HSN's text encoder, a dense layer and the CRF; text only."""
 
 from __future__ import annotations
 
@@ -6,23 +6,22 @@ import keras
 
 from hsn_keras.text_encoder import text_features
 from mner_keras.data.preprocessor import PostPreprocessor
-from mner_keras.inputs import batch_inputs
-from mner_keras.layers import CRF
+from mner_keras.inputs import batch_inputs, crf_outputs
 from mner_keras.tagger import Tagger
 
 
 @keras.saving.register_keras_serializable(package="mner_keras")
 class TextTagger(Tagger):
-    """What HSN is without a picture: its text features H, read off by a dense layer and the CRF.
+    """HSN without a picture: a dense layer and the CRF predict the tags from its text features H.
 
     The arguments are those of `hsn_keras.HSN` that concern the text.
 
     Args:
-        preprocessor: turns posts into batches, and is saved with the model (`fit_preprocessor`).
+        preprocessor: converts posts into batches; saved with the model (`fit_preprocessor`).
         word_dim: width of the word vectors; by default that of the pretrained vectors, else 200.
         char_dim: width of the characters' vectors and of the character convolution.
         pos_dim: width of the vectors of the parts of speech.
-        hidden_dim: width of H; half of it a direction of the BiLSTM.
+        hidden_dim: width of H; half of it per direction of the BiLSTM.
         dropout: rate on the token representation and on H.
         loss_reduction: `"mean"` or `"sum"` over the posts of a batch.
 
@@ -47,15 +46,8 @@ class TextTagger(Tagger):
     ) -> None:
         inputs = batch_inputs(preprocessor)
         text = text_features(preprocessor, inputs, word_dim, char_dim, pos_dim, hidden_dim, dropout)
-        scores = keras.layers.Dense(preprocessor.num_tags, name="potentials")(text)
-        potentials = CRF(preprocessor.num_tags, name="crf")(scores, mask=inputs["token_mask"])
-        super().__init__(
-            inputs,
-            {"potentials": potentials, "mask": inputs["token_mask"]},
-            preprocessor=preprocessor,
-            loss_reduction=loss_reduction,
-            name=name,
-        )
+        outputs = crf_outputs(preprocessor, text, inputs["token_mask"])
+        super().__init__(inputs, outputs, preprocessor, loss_reduction, name=name)
         self.word_dim = word_dim
         self.char_dim = char_dim
         self.pos_dim = pos_dim

@@ -1,4 +1,4 @@
-"""Features of tokens for a linear-chain CRF: Stanford NER's, and T-NER's from words, spelling and gazetteers."""
+"""Features of tokens for a linear-chain CRF, after Stanford NER and T-NER."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from mner_keras.errors import InputError
 
 BOUNDARY = 2
-"""Characters at each end of a long word whose place counts in its shape."""
+"""The number of characters at each end of a long word whose place counts in its shape."""
 
 _SPELLINGS = {
     "capitalised": r"[A-Z].*",
@@ -31,10 +31,10 @@ _SPELLINGS = {name: re.compile(pattern, re.DOTALL) for name, pattern in _SPELLIN
 
 
 def word_shape(word: str) -> str:
-    """Stanford NER's word shape "chris2", without its list of known words.
+    """Return Stanford NER's word shape "chris2", without its list of known words.
 
-    Capitals become X, other letters x, digits d; the rest stays. Of a word of more than four characters, the first and
-    the last two keep their places, and of those between only the set counts.
+    Capitals become X, other letters x, digits d; other characters are kept. In a word of more than four characters, the
+    first and the last two keep their places; of the others only the set counts.
     """
     kinds = ["X" if c.isupper() or c.istitle() else "d" if c.isdigit() else "x" if c.isalpha() else c for c in word]
     if len(kinds) <= 2 * BOUNDARY:
@@ -43,10 +43,10 @@ def word_shape(word: str) -> str:
 
 
 def stanford_features(tokens: Sequence[str]) -> list[list[str]]:
-    """For each token, the features that Stanford NER documents for its English models.
+    """Return, for each token, the features that Stanford NER documents for its English models.
 
     The word, its neighbours and their pairs with it, character n-grams of up to six at both ends, shapes alone and in
-    sequence, and which words stand within four to the left and to the right.
+    sequence, and the words within four to the left and to the right.
     """
     words = ["<s>", *tokens, "</s>"]
     shapes = ["<s>", *map(word_shape, tokens), "</s>"]
@@ -81,11 +81,11 @@ def stanford_features(tokens: Sequence[str]) -> list[list[str]]:
 
 
 def t_ner_features(tokens: Sequence[str], gazetteers: dict[str, set[tuple[str, ...]]]) -> list[list[str]]:
-    """For each token, features in the three families that Ritter et al. describe: context, spelling, dictionaries.
+    """Return, for each token, Ritter et al.'s three families of features: context, spelling, dictionaries.
 
     Args:
         tokens: the post's tokens.
-        gazetteers: what `read_gazetteers` gives; a token within the longest entry found there bears the list's name.
+        gazetteers: from `read_gazetteers`; each token of the longest entry found gets the list's name.
     """
     lower = ["<s>", "<s>", *(token.lower() for token in tokens), "</s>", "</s>"]
     listed = [sorted(names) for names in _listed([token.lower() for token in tokens], gazetteers)]
@@ -117,14 +117,14 @@ def t_ner_features(tokens: Sequence[str], gazetteers: dict[str, set[tuple[str, .
 
 
 def read_gazetteers(folder: str | os.PathLike) -> dict[str, set[tuple[str, ...]]]:
-    """Lists of names, one `NAME.txt` each with an entry a line, words separated by spaces; lower-cased.
+    """Read lists of names, one `NAME.txt` each with one entry per line, words separated by spaces; lower-cased.
 
     Raises:
         InputError: no such folder, or no list in it.
     """
     paths = sorted(Path(folder).glob("*.txt"))
     if not paths:
-        raise InputError("expected a folder of gazetteers (NAME.txt, an entry a line), found none", folder)
+        raise InputError("expected a folder of gazetteers (NAME.txt, one entry per line), found none", folder)
     return {path.stem: set(_entries(path.read_text(encoding="utf-8").splitlines())) - {()} for path in paths}
 
 
@@ -133,7 +133,7 @@ def _entries(lines: Iterable[str]) -> Iterable[tuple[str, ...]]:
 
 
 def _listed(tokens: list[str], gazetteers: dict[str, set[tuple[str, ...]]]) -> list[set[str]]:
-    """The lists in which each token's span stands; the longest span from each token on counts."""
+    """Return the lists that contain each token's span; the longest span from each token counts."""
     found: list[set[str]] = [set() for _ in tokens]
     for name, entries in gazetteers.items():
         longest = max(map(len, entries), default=0)

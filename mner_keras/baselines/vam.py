@@ -1,4 +1,4 @@
-"""`VAM`: the sentence looks at the picture's regions, and a visual gate lets the result in."""
+"""`VAM`: attention of the sentence to the picture's regions, with a visual gate."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import keras
 
 from mner_keras.baselines.layers import GuidedAttention, LastStates, VisualModulation
 from mner_keras.data.preprocessor import PostPreprocessor
-from mner_keras.inputs import batch_inputs, word_embedding
-from mner_keras.layers import CRF, BiLSTM, CharBiLSTM
+from mner_keras.inputs import batch_inputs, crf_outputs, word_embedding
+from mner_keras.layers import BiLSTM, CharBiLSTM
 from mner_keras.layers.checks import check_choice, check_rate, check_widths
 from mner_keras.tagger import Tagger
 from mner_keras.vision.visual_input import VGG16_REGIONS
@@ -15,25 +15,26 @@ from mner_keras.vision.visual_input import VGG16_REGIONS
 
 @keras.saving.register_keras_serializable(package="mner_keras")
 class VAM(Tagger):
-    """Visual attention model with the visual gate.
+    """Apply the visual attention model with the visual gate.
 
     `h = BiLSTM([word; characters])`, its last states are the query q; regions are attended to by
     `e = softmax_i(w . (tanh(W v_i) + tanh(W q + b)))`, `c = sum_i e_i v_i` (`GuidedAttention`); each token becomes
     `beta_w * h_t + beta_v * m_t` (`VisualModulation`); a linear layer and a CRF read the tags.
 
-    The paper is not at hand. With the sum outside of the tanh, as given, the softmax takes the query's part away again,
-    so that the regions' weights depend on the picture alone; `score="joint"` gives the sentence a say. Regions are
-    VGG16's here and ResNet's there. The widths are those of the BiLSTM-CRF that the model builds on; optimiser and
-    dropout are not known to us.
+    The paper is not available. With the sum outside of the tanh, as given, the softmax cancels the query's part, so
+    that the regions' weights depend on the picture alone; `score="joint"` makes them depend on the sentence. Regions
+    are VGG16's here and ResNet's there. The widths are those of the BiLSTM-CRF that the model builds on; optimiser and
+    dropout are unknown to us.
 
     Args:
-        preprocessor: turns posts into batches, and is saved with the model (`fit_preprocessor`).
+        preprocessor: converts posts into batches; saved with the model (`fit_preprocessor`).
         word_dim: width of the word vectors; by default that of the pretrained vectors, else 100.
         char_dim: width of the characters' vectors.
-        char_hidden_dim: width of the character BiLSTM; half of it a direction.
-        hidden_dim: width of h; half of it a direction of the BiLSTM.
+        char_hidden_dim: width of the character BiLSTM; half of it per direction.
+        hidden_dim: width of h; half of it per direction of the BiLSTM.
         attention_dim: width of the attention's hidden layer.
-        score: how the projections of query and regions meet, `"sum"` as given, or `"joint"`; see `GuidedAttention`.
+        score: how to combine the projections of query and regions, `"sum"` as given, or `"joint"`; see
+            `GuidedAttention`.
         dropout: rate on the token representation.
         loss_reduction: `"mean"` or `"sum"` over the posts of a batch.
 
@@ -83,15 +84,8 @@ class VAM(Tagger):
             query, inputs["visual_features"], value_mask=inputs["visual_mask"]
         )  # c [B, 1, f]
         features = VisualModulation(name="modulation")(text, context)
-        scores = keras.layers.Dense(preprocessor.num_tags, name="potentials")(features)
-        potentials = CRF(preprocessor.num_tags, name="crf")(scores, mask=token_mask)
-        super().__init__(
-            inputs,
-            {"potentials": potentials, "mask": token_mask},
-            preprocessor=preprocessor,
-            loss_reduction=loss_reduction,
-            name=name,
-        )
+        outputs = crf_outputs(preprocessor, features, token_mask)
+        super().__init__(inputs, outputs, preprocessor, loss_reduction, name=name)
         self.word_dim = word_dim
         self.char_dim = char_dim
         self.char_hidden_dim = char_hidden_dim

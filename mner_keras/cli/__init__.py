@@ -1,4 +1,4 @@
-"""The `mner` command, one subcommand a file."""
+"""The `mner` command, one subcommand per file."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from mner_keras.cli import (
 
 app = typer.Typer(
     name="mner",
-    help="Multimodal named entity recognition: find the people, places, organisations and other names in a post, with "
-    "the help of its picture.",
+    help="Multimodal named entity recognition: find people, places, organisations and other names in posts, with the "
+    "help of their pictures.",
     no_args_is_help=True,
     add_completion=False,
-    rich_markup_mode="markdown",  # which joins the lines of a paragraph, and breaks them at the terminal's width
+    rich_markup_mode="markdown",  # joins the lines of a paragraph and wraps them
     pretty_exceptions_enable=False,
 )
 app.command("train")(train.train)
@@ -50,7 +50,7 @@ def main() -> None:
     """
     from mner_keras.errors import InputError, TrainingDiverged
 
-    # TensorFlow's start-up notes are no answer to anything that a user asked.
+    # Users do not need TensorFlow's start-up notes.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         app()

@@ -18,7 +18,7 @@ def compare(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="Folders of finished runs.", show_default=False)],
     posts: Annotated[int, typer.Option(min=0, help="Number of differing posts to show.")] = 10,
     scheme: Annotated[
-        Scheme, typer.Option(help="How entities are read: strict (IOB2), or lenient, as in conlleval.")
+        Scheme, typer.Option(help="Scheme for reading entities: strict (IOB2), or lenient as in conlleval.")
     ] = Scheme.strict,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with every differing post.")] = False,
 ) -> None:
@@ -55,7 +55,7 @@ def compare(
         rows.append([group.name, ", ".join(map(str, sorted(group.runs))), *cells])
     print_table(f"test split, {SCHEMES[scheme]}", ["", "seeds", "precision", "recall", "F1"], rows)
     if compared:
-        print_table(f"against {groups[0].name}: p that the row is better", *comparison_cells(compared))
+        print_table(f"against {groups[0].name}: p-value of a better row", *comparison_cells(compared))
         print(f"{len(differing):,} posts on which they differ" + (f", the first {posts}:" if differing else ""))
         for post in differing[:posts]:
             _print_post(post)

@@ -10,7 +10,7 @@ import typer
 
 from mner_keras.cli.tables import print_table
 
-app = typer.Typer(help="Data sets: fetch them, make them, see what is in them.", no_args_is_help=True)
+app = typer.Typer(help="Fetch, create and check data sets.", no_args_is_help=True)
 
 
 NO_ENTITY = {"train": ": no model can be trained", "dev": ": no best epoch can be chosen"}
@@ -19,7 +19,7 @@ NO_ENTITY = {"train": ": no model can be trained", "dev": ": no best epoch can b
 
 @app.callback()
 def _group() -> None:
-    """Data sets: fetch them, make them, see what is in them."""
+    """Fetch, create and check data sets."""
 
 
 @app.command()
@@ -27,7 +27,7 @@ def check(
     folder: Annotated[str, typer.Argument(metavar="DIR", help="`sample`, or a folder with train, dev, test.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Count posts, pictures and entities (strict IOB2), and say what is odd."""
+    """Count posts, pictures and entities (strict IOB2), and report irregularities."""
     from mner_keras.data.check import check_dataset
     from mner_keras.data.datasets import load_dataset
 
@@ -61,12 +61,12 @@ def check(
     print("Entities are counted as strict IOB2: at B- only. An orphan I- follows no tag of its type.")
     for split, counts in report["splits"].items():
         if counts["untagged"]:
-            print(f"{split}: {counts['untagged']:,} posts without tags, which can be neither trained on nor scored")
+            print(f"{split}: {counts['untagged']:,} posts without tags, unusable for training and scoring")
         if not counts["entities"]:
             print(f"{split}: warning: no post has an entity" + NO_ENTITY.get(split, ""))
         unseen = [kind for kind in counts["types"] if kind not in report["splits"]["train"]["types"]]
         if unseen:
-            print(f"{split}: no training post holds {', '.join(unseen)}")
+            print(f"{split}: no training post contains {', '.join(unseen)}")
     for pair, counts in report["shared"].items():
         print(f"{pair}: {counts['posts']:,} posts with the same words, {counts['pictures']:,} pictures in both")
     for name, value in report["sha256"].items():
@@ -78,13 +78,13 @@ def fetch(
     name: Annotated[str, typer.Argument(metavar="twitter2015", help="The data set.", show_default=False)],
     to: Annotated[Path, typer.Option(help="The folder to write.", show_default=False)],
     distribution: Annotated[
-        str, typer.Option(metavar="original|umt", help="As AGBAN's authors gave it out, or cleaned later.")
+        str, typer.Option(metavar="original|umt", help="Version: as AGBAN's authors released it, or as cleaned later.")
     ] = "original",
-    mirror: Annotated[str, typer.Option(help="Another address that holds the same files.", show_default=False)] = "",
+    mirror: Annotated[str, typer.Option(help="Another address with the same files.", show_default=False)] = "",
 ) -> None:
-    """Fetch the public text files of Twitter-2015, check their hashes, and say where its pictures are.
+    """Download the text files of Twitter-2015, check their hashes, and print where to find its pictures.
 
-    Files that are there already, whole, are not fetched again.
+    Complete files that already exist are not downloaded again.
     """
     from mner_keras.data.fetch import PICTURES, fetch_dataset
 
@@ -104,30 +104,30 @@ def realworld(
     to: Annotated[Path, typer.Option(help="The folder to write.", show_default=False)],
     more: Annotated[list[Path] | None, typer.Argument(help="Further such files.", show_default=False)] = None,
     sizes: Annotated[tuple[int, int, int], typer.Option(help="Posts added to train, dev, test.")] = (3000, 1000, 2000),
-    seed: Annotated[int, typer.Option(help="Of the order.")] = 1,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a set made earlier.")] = False,
+    seed: Annotated[int, typer.Option(help="Random seed of the order.")] = 1,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier set.")] = False,
 ) -> None:
-    """Add plain-text posts to a set with pictures, as HSN's authors did for their real-world set.
+    """Add plain-text posts to a data set with pictures, as in HSN's real-world set.
 
-    HSN's own set is published on Baidu; the link and its access code are in the README of
-    https://github.com/T1aNS1R/Real-world-multimodal-NER-dataset. If you have it, use it instead.
+    HSN's own set is published on Baidu; https://github.com/T1aNS1R/Real-world-multimodal-NER-dataset has the link and
+    its access code. Use it instead if you have it.
 
-    Of the plain-text posts those with at least one entity are pooled, shuffled by the seed, and added to train, dev and
-    test. `mner train hsn --data TO --features STORE` then trains on both kinds.
+    The plain-text posts with at least one entity are pooled, shuffled by the seed, and added to train, dev and test.
+    Then train on both kinds with `mner train hsn --data TO --features STORE`.
     """
     from mner_keras.data.realworld import make_realworld
 
     record = make_realworld(base, [*text_only, *(more or [])], to, sizes, seed, overwrite)
     counts = ", ".join(f"{split} {record['posts'][split]:,} (+ {n:,})" for split, n in record["added"].items())
     print(f"{to}: {counts}")
-    print(f"{record['pool']:,} plain-text posts hold an entity, {record['without_entity']:,} hold none: left out")
+    print(f"{record['pool']:,} plain-text posts contain an entity, {record['without_entity']:,} contain none: left out")
     if record["empty_lines"]:
         print(f"{record['empty_lines']:,} lines without a token left out")
     if record["types_lacking"]:
         lacking = ", ".join(record["types_lacking"])
-        print(f"difference: the plain-text posts know no {lacking}; such names are tagged O in them")
+        print(f"difference: the plain-text posts have no {lacking} entities; such names are tagged O")
     if record["types_new"]:
-        print(f"difference: the base knows no {', '.join(record['types_new'])}")
+        print(f"difference: the base has no {', '.join(record['types_new'])} entities")
     if record["split_handles"]:
         split = f'{record["split_handles"]:,} plain-text posts split "@ name" in two tokens'
         print(f'difference: {split}, where Twitter-2015 keeps "@name"')

@@ -34,7 +34,7 @@ def demo(
     ] = None,
     open_: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
 ) -> None:
-    """Serve a page that finds the names in a post, with its picture, without it, and with another one.
+    """Serve a page that tags a post with its picture, without it, and with another one.
 
     Shows the names with their scores, the model's attention, and HSN's gamma. Requires the extra `demo`
     (pip install 'mner-keras[demo]'). By default, only this machine can open the page. Ctrl-C stops the server.
@@ -46,7 +46,7 @@ def demo(
     import_gradio()
     found = find_pictures([pictures])[0] if pictures is not None else {}
     start_keras(all_cores=True)
-    from mner_keras.saving import load_tagger
+    from mner_keras.models import load_tagger
 
     tagger = load_tagger(model)
     examples: list[tuple[str, str | None]] = []

@@ -1,4 +1,4 @@
-"""`EpochProgress`: what `mner train` shows of an epoch."""
+"""`EpochProgress`: the progress output of `mner train`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mner_keras.cli.progress import make_bar
 
 
 class EpochProgress(keras.callbacks.Callback):
-    """A progress bar with the loss on a terminal, and a line with loss and dev F1 after each epoch anywhere."""
+    """Show a progress bar with the loss on a terminal, and print loss and dev F1 after each epoch."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -42,7 +42,7 @@ class EpochProgress(keras.callbacks.Callback):
         print(f"epoch {epoch + 1}/{epochs}  loss {float(logs['loss']):.4f}  dev F1 {f1:.2f}{better}", flush=True)
 
     def close(self) -> None:
-        """Take the bar off the terminal."""
+        """Remove the bar from the terminal."""
         if self._bar is not None:
             self._bar.stop()
             self._bar = None

@@ -26,9 +26,9 @@ def evaluate(
     no_pictures: Annotated[bool, typer.Option("--no-pictures", help="Score as if no post had a picture.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON: micro and types, in percent.")] = False,
 ) -> None:
-    """Score a model on a split: precision, recall and F1 over entities, strict IOB2, all and by type."""
+    """Score a model on a split: precision, recall and F1 over entities (strict IOB2), in total and by type."""
+    from mner_keras.models import visual_input
     from mner_keras.run.run import Run
-    from mner_keras.saving import visual_input
 
     run = Run(run_or_model, data, features, no_pictures)
     posts = run.dataset[split]

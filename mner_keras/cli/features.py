@@ -15,19 +15,19 @@ from mner_keras.cli.progress import progress_bar
 if TYPE_CHECKING:
     from mner_keras.vision.extraction import Extraction, Extractor
 
-app = typer.Typer(help="Pictures to vectors: make, import and inspect feature stores.", no_args_is_help=True)
+app = typer.Typer(help="Create, import and inspect stores of picture features.", no_args_is_help=True)
 
 PICTURES = Annotated[list[Path], typer.Argument(help="Folders of pictures, or pictures.", show_default=False)]
 OUT = Annotated[Path, typer.Option(help="The store to write (HDF5).", show_default=False)]
-DTYPE = Annotated[str, typer.Option(metavar="float16|float32", help="Of the numbers in the store.")]
-BATCH_SIZE = Annotated[int, typer.Option(min=1, help="Pictures computed at once.")]
+DTYPE = Annotated[str, typer.Option(metavar="float16|float32", help="Number type of the store.")]
+BATCH_SIZE = Annotated[int, typer.Option(min=1, help="Pictures per batch.")]
 MAX_ERRORS = Annotated[
     float, typer.Option(min=0, max=1, help="Share of unreadable pictures above which the exit code is 1.")
 ]
 SHOWN = 10
-"""Ignored entries of which each is named."""
+"""The number of ignored entries to name."""
 
-OVERWRITE = Annotated[bool, typer.Option("--overwrite", help="Replace a feature store that is there.")]
+OVERWRITE = Annotated[bool, typer.Option("--overwrite", help="Replace an existing feature store.")]
 
 
 @app.command()
@@ -43,11 +43,11 @@ def vgg16(
     max_errors: MAX_ERRORS = 1.0,
     overwrite: OVERWRITE = False,
 ) -> None:
-    """VGG16's last pooling layer, as HSN reads it: 49 regions of 512 a picture, row by row from the top left.
+    """Extract HSN's features: VGG16's last pooling layer, 49 regions of 512 numbers per picture, row by row.
 
-    A picture's id is its name without the ending; the store also gets the blank picture, a white one, as `_blank`. Run
-    again after an interruption, the command does the rest. A picture that cannot be read is left out, so that its post
-    gets the blank picture, and listed with the reason in OUT.errors.csv.
+    A picture's id is its file name without the extension. The store also gets the features of a white picture as
+    `_blank`. After an interruption, the same command continues. Unreadable pictures are skipped, so that their posts
+    get the blank picture, and listed with the reason in OUT.errors.csv.
     """
 
     def extractor() -> Extractor:
@@ -62,7 +62,7 @@ def vgg16(
 def mask_rcnn(
     pictures: PICTURES,
     out: OUT,
-    top: Annotated[int, typer.Option(min=1, help="Objects a picture gives at most, the most probable first.")] = 5,
+    top: Annotated[int, typer.Option(min=1, help="Maximum number of objects per picture, most probable first.")] = 5,
     weights: Annotated[
         Path | None,
         typer.Option(
@@ -70,21 +70,21 @@ def mask_rcnn(
             show_default=False,
         ),
     ] = None,
-    min_score: Annotated[float, typer.Option(min=0, max=1, help="Least probability of an object's class.")] = 0.7,
+    min_score: Annotated[float, typer.Option(min=0, max=1, help="Minimum probability of an object's class.")] = 0.7,
     side: Annotated[
-        int, typer.Option(help="Side of the square that pictures are brought to, in pixels: a multiple of 64.")
+        int, typer.Option(help="Side of the square that pictures are resized to, in pixels; a multiple of 64.")
     ] = 1024,
-    num_proposals: Annotated[int, typer.Option(min=1, help="Proposals looked at in each picture.")] = 1000,
+    num_proposals: Annotated[int, typer.Option(min=1, help="Region proposals per picture.")] = 1000,
     precision: Annotated[str, typer.Option(help="float32, mixed_float16 or mixed_bfloat16.")] = "float32",
     dtype: DTYPE = "float32",
     batch_size: BATCH_SIZE = 1,
     max_errors: MAX_ERRORS = 1.0,
     overwrite: OVERWRITE = False,
 ) -> None:
-    """The objects that Mask R-CNN finds, as AGBAN reads them: up to TOP vectors of 1024 a picture.
+    """Extract AGBAN's features: the objects that Mask R-CNN detects, up to TOP vectors of 1024 numbers per picture.
 
-    With each object its name (one of COCO's 80 classes), its box and its probability. The store is that of `mner
-    features vgg16` in all else: ids by name, `_blank`, resumed runs, OUT.errors.csv.
+    Each object also gets its name (one of COCO's 80 classes), box and probability. Ids, `_blank`, resuming and
+    OUT.errors.csv work as in `mner features vgg16`.
     """
     from mner_keras.errors import InputError, did_you_mean
     from mner_keras.run.config import PRECISIONS
@@ -114,7 +114,7 @@ def _extract(
     max_errors: float,
     overwrite: bool,
 ) -> None:
-    """Refuse what cannot be done, then start Keras, make the extractor, and fill the store."""
+    """Check the arguments, then start Keras, create the extractor, and fill the store."""
     from mner_keras.vision.feature_writer import check_target
     from mner_keras.vision.pictures import find_pictures
 
@@ -133,7 +133,7 @@ def _extract(
         with progress_bar("pictures") as progress:
             result = extract_features(found, extractor, out, dtype, batch_size, overwrite, progress=progress)
     except KeyboardInterrupt:
-        print(f"interrupted; the same command does the rest ({out})", file=sys.stderr)
+        print(f"interrupted; the same command continues ({out})", file=sys.stderr)
         sys.exit(130)
     report(result, max_errors)
 
@@ -160,9 +160,9 @@ def import_(
 ) -> None:
     """Convert the features that authors published into a store.
 
-    HDF5: one dataset per image id, (1, 512, 7, 7), becomes 49 regions of 512. The store also gets the blank picture if
-    VGG16's weights are available; without it, posts without a picture see zeros. Text: four lines per image, its file
-    name, the objects' names with tabs between them, their k x 1024 numbers, and a blank line.
+    HDF5: one dataset per image id, (1, 512, 7, 7), is stored as 49 regions of 512. The store also gets the blank
+    picture if VGG16's weights are available; otherwise posts without a picture see zeros. Text: four lines per image:
+    its file name, the objects' names separated by tabs, their k x 1024 numbers, and a blank line.
     """
     from mner_keras.vision.feature_store import NO_BLANK, FeatureStore
     from mner_keras.vision.feature_writer import check_target
@@ -178,7 +178,7 @@ def import_(
 
 
 def _blank_extractor(weights: Path | None) -> Extractor | None:
-    """Return VGG16 if its weights are given or downloaded already; an import downloads nothing."""
+    """Return VGG16 if its weights are given or already downloaded; an import downloads nothing."""
     from mner_keras.vision.imports import keras_vgg16_file
 
     weights = weights or keras_vgg16_file()
@@ -217,19 +217,19 @@ def info(
     if check:
         print("values: all finite")
     if not about["finished"]:
-        print("unfinished: run the command that wrote it again, and it does the rest")
+        print("unfinished: repeat the command that wrote it to continue")
     for name, value in sorted(about["attributes"].items()):
         print(f"{name}: {value}")
 
 
 def report(result: Extraction, max_errors: float) -> None:
-    """Print the summary line of an extraction; exit with 1 if too many pictures could not be read."""
+    """Print the summary of an extraction; exit with 1 if too many pictures were unreadable."""
     line = f"{result.path}: {result.added:,} pictures added, {result.kept:,} already there, "
     line += f"{len(result.failed):,} could not be read"
     if result.errors_path is not None:
         line += f" ({result.errors_path})"
     speed = result.added / result.seconds if result.seconds else 0
-    print(f"{line}; {result.seconds:.1f} s, {speed:.1f} pictures a second")
+    print(f"{line}; {result.seconds:.1f} s, {speed:.1f} pictures per second")
     if result.failed_share > max_errors:
         print(
             f"{100 * result.failed_share:.1f} % of the pictures could not be read, more than --max-errors "

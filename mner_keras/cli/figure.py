@@ -24,8 +24,8 @@ def figure(
         list[str] | None,
         typer.Option(
             metavar="ID",
-            help="Posts by their id, their picture's id, or as test:1; repeatable. (default: those that show best what "
-            "the figure is about)",
+            help="Posts by their id, their picture's id, or as test:1; repeatable. (default: the posts that "
+            "illustrate the figure best)",
             show_default=False,
         ),
     ] = None,
@@ -41,17 +41,17 @@ def figure(
     features: Annotated[
         str, typer.Option(help="Store of the pictures' features. (default: the run's)", show_default=False)
     ] = "",
-    count: Annotated[int, typer.Option(min=0, help="Posts to choose; 0: as many as the paper shows.")] = 0,
+    count: Annotated[int, typer.Option(min=0, help="Number of posts; 0: as many as in the paper.")] = 0,
     seed: Annotated[int, typer.Option(min=0, help="Random seed of agban 5.")] = 1,
 ) -> None:
     """Draw a figure of the papers from finished runs.
 
-    hsn 5 and 6: attention over the picture and over the tokens, gamma, gold and predicted entities; 5 chooses posts
-    whose entities trust the picture most, 6 posts whose entities trust the text most. agban 5: t-SNE of words and
-    objects, --run with and --other without adversarial training. agban 6: attention of tokens to objects. agban 7: both
-    losses by epoch. agban 8 and 9: posts that --run gets right, or wrong, and --other differently.
+    hsn 5 and 6: attention over the picture and the tokens, gamma, gold and predicted entities; 5 for the posts whose
+    entities trust the picture most, 6 for those that trust the text most. agban 5: t-SNE of words and objects, --run
+    with and --other without adversarial training. agban 6: attention of tokens to objects. agban 7: both losses by
+    epoch. agban 8 and 9: posts that --run gets right, or wrong, and that --other tags differently.
 
-    If a post has no picture, or the picture is not available, the figure says so.
+    If a post has no picture or it is not available, the figure says so.
     """
     from mner_keras.cli.keras_start import start_keras
     from mner_keras.cli.target import check_target

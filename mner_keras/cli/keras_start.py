@@ -1,4 +1,4 @@
-"""Start Keras for a command: quiet, and the same numbers on every run."""
+"""Start Keras for a command, quietly and reproducibly."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ def start_keras(deterministic: bool = False, all_cores: bool = False) -> None:
     """Import Keras without the backend's start-up notes.
 
     Args:
-        deterministic: whether TensorFlow's operations must give the same numbers on every run.
-        all_cores: whether one operation uses every core, as a network on pictures wants it.
+        deterministic: whether TensorFlow's operations must give the same numbers in every run.
+        all_cores: whether one operation uses all cores, for networks on pictures.
     """
-    # A tagger's operations are small: several at once, one thread each, train a fifth faster than each on all cores.
+    # A tagger's operations are small: running several at once, one thread each, trains a fifth faster.
     if not all_cores:
         os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
-    # TensorFlow warns of every program that it compiles for a new shape.
+    # TensorFlow warns about every program that it compiles for a new shape.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module="keras")
-    # What Pillow warns of is read all the same, or refused with the reason.
+    # Pillow's warnings are redundant: the picture is read, or refused with a reason.
     warnings.filterwarnings("ignore", module="PIL")
     with _silent_start():
         import keras
 
-        # The devices are looked for with the first operation.
+        # The first operation detects the devices.
         keras.ops.zeros((1,))
     if deterministic and keras.backend.backend() == "tensorflow":
         import tensorflow as tf
@@ -38,7 +38,7 @@ def start_keras(deterministic: bool = False, all_cores: bool = False) -> None:
 
 @contextlib.contextmanager
 def _silent_start() -> Iterator[None]:
-    """Keep what compiled libraries write to the error stream while they load; Python's own errors still come out."""
+    """Silence the error stream of compiled libraries while they load; Python's own errors still appear."""
     sys.stderr.flush()
     kept = os.dup(2)
     sink = os.open(os.devnull, os.O_WRONLY)

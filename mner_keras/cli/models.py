@@ -17,19 +17,19 @@ if TYPE_CHECKING:
 
 def models(
     name: Annotated[
-        str | None, typer.Argument(help="One of them, for its arguments and parameters.", show_default=False)
+        str | None, typer.Argument(help="A model, to show its arguments and parameters.", show_default=False)
     ] = None,
     set_: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="An argument with which parameters are counted."),
+        typer.Option("--set", metavar="NAME=VALUE", help="Model argument for counting the parameters."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """List the models by the names that `mner train` takes; of one, everything.
+    """List the models that `mner train` accepts, or describe one of them.
 
-    The list says whose system each is, in which of the two papers' tables it stands, and what it reads of a post. Of
-    one model there are also its class, its arguments with their defaults (`mner train --set`), the settings that it is
-    trained with, and its parameters, counted on the sample corpus without word vectors.
+    The list shows each system's source, its rows in the two papers' tables, and its inputs. The description adds the
+    class, the arguments with their defaults (`mner train --set`), the training settings, and the number of
+    parameters, counted on the sample corpus without word vectors.
     """
     from mner_keras.errors import InputError
 
@@ -81,7 +81,7 @@ def _list(as_json: bool) -> None:
 
 
 def _record(name: str) -> dict[str, Any]:
-    """What the registry and the published tables say of a model."""
+    """Return a model's entries in the registry and the published tables."""
     entry = find_model(name)
     return {
         "name": name,
@@ -112,7 +112,7 @@ def published_rows(model: str) -> list[dict[str, str]]:
 
 
 def _details(name: str, pairs: list[str] | tuple[str, ...]) -> dict[str, Any]:
-    """A model's class, its arguments, its parameters: what needs Keras."""
+    """Return the parts of a description that need Keras: class, arguments, parameters."""
     from mner_keras.cli.keras_start import start_keras
     from mner_keras.cli.train import read_arguments
 
@@ -128,7 +128,7 @@ def _details(name: str, pairs: list[str] | tuple[str, ...]) -> dict[str, Any]:
     if not entry.is_keras:
         note = "known after training"
     elif "preset" in arguments and "preset" not in given:
-        note = "those of the preset: --set preset=FOLDER counts them"
+        note = "depends on the preset: count with --set preset=FOLDER"
     else:
         parameters = _count(model_class, {**entry.arguments, **given})
     return {
@@ -157,7 +157,7 @@ def _count(model_class: type[System], arguments: dict[str, Any]) -> int:
 
 
 def _training(entry: ModelEntry) -> dict[str, Any]:
-    """The settings that have a meaning for the model."""
+    """Return the training settings that apply to the model."""
     return {
         name: value
         for name, value in dataclasses.asdict(entry.training).items()

@@ -1,4 +1,4 @@
-"""Progress bars on a terminal; nothing anywhere else."""
+"""Progress bars, shown only on a terminal."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def make_bar(stream: TextIO) -> rich.progress.Progress | None:
 
 @contextlib.contextmanager
 def progress_bar(what: str) -> Iterator[Progress]:
-    """Show a bar on the error stream from the first call of the function that is yielded."""
+    """Show a bar on the error stream from the first call of the yielded function on."""
     bar = make_bar(sys.stderr)
     if bar is None:
         yield no_progress
@@ -34,7 +34,7 @@ def progress_bar(what: str) -> Iterator[Progress]:
     task = bar.add_task(what)
 
     def show(done: int, total: int) -> None:
-        bar.start()  # a second time does nothing
+        bar.start()  # no effect if started
         bar.update(task, completed=done, total=total)
 
     try:

@@ -33,7 +33,7 @@ def report(
     training curves, scores by type, confusion of types, the posts with the highest loss under the model's CRF, the
     model's attention in them, and provenance.
 
-    The page contains the posts that it shows, and small copies of their pictures.
+    The page contains the posts shown and small copies of their pictures.
     """
     from mner_keras.cli.keras_start import start_keras
     from mner_keras.cli.progress import progress_bar

@@ -20,17 +20,17 @@ if TYPE_CHECKING:
     from mner_keras.papers.runner import Outcome
 
 INCOMPLETE = 1
-"""The exit code of a table for which some runs diverged or failed."""
+"""The exit code if some runs of the table diverged or failed."""
 _ENDS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
 def reproduce_table(
     paper: Annotated[Paper | None, typer.Argument(help="The paper.", show_default=False, case_sensitive=False)] = None,
     table: Annotated[str, typer.Argument(help="The table's number: 1 to 5, I to VI.", show_default=False)] = "",
-    list_: Annotated[bool, typer.Option("--list", help="List the tables, with the rows of each.")] = False,
+    list_: Annotated[bool, typer.Option("--list", help="List the tables and their rows.")] = False,
     dry_run: Annotated[
         bool,
-        typer.Option("--dry-run", help="Print what differs from the paper, the runs to train, their time and disk."),
+        typer.Option("--dry-run", help="Print differences from the paper and the runs to train, with time and disk."),
     ] = False,
     data: Annotated[str, typer.Option(help="`sample`, or a folder with train.txt, dev.txt, test.txt.")] = "sample",
     features: Annotated[
@@ -63,7 +63,7 @@ def reproduce_table(
         ),
     ] = None,
     scheme: Annotated[
-        Scheme, typer.Option(help="How entities are read: strict (IOB2), or lenient, as in conlleval.")
+        Scheme, typer.Option(help="Scheme for reading entities: strict (IOB2), or lenient as in conlleval.")
     ] = Scheme.strict,
     tolerance: Annotated[
         float | None, typer.Option(min=0, help="Mark results within N F1 points of the published ones. (default: none)")
@@ -74,18 +74,15 @@ def reproduce_table(
     ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Runs trained at once.")] = 1,
     resume: Annotated[bool, typer.Option("--resume", help="Continue interrupted runs.")] = False,
-    out: Annotated[Path, typer.Option(help="The folder of the runs, with a folder for each table.")] = Path(
-        "runs/reproduction"
-    ),
+    out: Annotated[Path, typer.Option(help="Folder of the runs and the tables.")] = Path("runs/reproduction"),
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Train the systems of a table, and print the measured numbers next to the published ones.
 
-    Each system and seed is a run folder in OUT/runs, which all tables share: no run is trained twice. The table is
-    written to OUT/PAPER-TABLE as Markdown, CSV, LaTeX and JSON. Tables of statistics are counted in the data, and
-    tables of settings are read from the models; neither trains anything. Without --data it uses the sample corpus and a
-    few epochs: a quick demonstration, not a result. Exit code 1: some runs diverged or failed, and the table is without
-    them.
+    Each system and seed is a run folder in OUT/runs, shared by all tables: no run is trained twice. The table is
+    written to OUT/PAPER-TABLE as Markdown, CSV, LaTeX and JSON. Tables of statistics are counted in the data; tables of
+    settings are read from the models. Without --data, the sample corpus and a few epochs are used: a quick
+    demonstration, not a result. Exit code 1: some runs diverged or failed and are missing in the table.
     """
     from mner_keras.errors import InputError
     from mner_keras.papers import find_table
@@ -141,7 +138,7 @@ def _start_keras() -> None:
 
 
 def _plan(published: Any, setting: Setting, corpus: Dataset, out: Path, rows: str) -> Plan:
-    """Plan the runs; if there is something to train, print what differs from the paper's setting."""
+    """Plan the runs; if there is something to train, print the differences from the paper's setting."""
     import dataclasses
 
     from mner_keras.papers.caveats import find_caveats
@@ -152,9 +149,9 @@ def _plan(published: Any, setting: Setting, corpus: Dataset, out: Path, rows: st
     plan = dataclasses.replace(plan, caveats=find_caveats(plan, setting, corpus))
     for name, file in setting.vectors.items():
         if name and all(run.row.vectors != name for run in plan.runs):
-            _note(f"no row reads the {name} vectors: {file} is ignored")
+            _note(f"no row uses the {name} vectors: {file} is ignored")
     if not plan.runs or any(outcome_of(run.folder) is None for run in plan.runs):
-        _note("what differs from the paper's setting:")
+        _note("differences from the paper's setting:")
         for line in plan.caveats:
             _note(f"  - {line}")
     return plan
@@ -174,7 +171,7 @@ def _train(plan: Plan, out: Path, jobs: int, resume: bool) -> dict[Path, Outcome
             "them",
             out,
         )
-    # The end of a terminal or of a batch job interrupts the runs, as the keyboard does.
+    # Closing the terminal or ending a batch job interrupts the runs, like Ctrl-C.
     ends = [number for number in _ENDS if signal.getsignal(number) == signal.SIG_DFL]
     for number in ends:
         signal.signal(number, signal.default_int_handler)
@@ -199,7 +196,7 @@ def _print(measured: MeasuredTable, folder: Path, as_json: bool) -> None:
 
 
 def _dry_run(plan: Plan, jobs: int) -> None:
-    """Time a few steps of each system, and print the runs with the time and disk that they should take."""
+    """Time a few steps of each system, and print the runs with estimated time and disk."""
     from mner_keras.cli.tables import print_table
     from mner_keras.errors import InputError
     from mner_keras.papers.estimate import estimate

@@ -25,11 +25,11 @@ def print_table(
     """Print a table, numbers to the right.
 
     Args:
-        title: stands above it.
+        title: the line above the table.
         header: the columns' names.
         rows: the cells.
-        left: so many columns, the first ones, hold text and lean to the left.
-        header_shown: whether the columns' names are printed.
+        left: the number of left-aligned text columns at the start.
+        header_shown: whether to print the columns' names.
     """
     from rich.console import Console
     from rich.markup import escape

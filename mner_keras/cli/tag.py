@@ -19,39 +19,42 @@ if TYPE_CHECKING:
     from mner_keras.vision.extraction import Extractor
 
 FORMATS = ("jsonl", "conll", "text")
-"""What can be read and written."""
+"""The formats of input and output."""
 
 SHOWN = 10
-"""Pictures that could not be read, of which each is named."""
+"""The number of unreadable pictures to name."""
 
 CHUNK = 1024
-"""Posts tagged and written at once: what bounds the memory."""
+"""The number of posts tagged and written at once, which bounds the memory."""
 
 
 def tag(
     model: Annotated[Path, typer.Argument(help="A model's file or a run's folder.", show_default=False)],
-    file: Annotated[str, typer.Argument(help="The posts, or - for standard input.")] = "-",
+    file: Annotated[str, typer.Argument(help="File of posts, or - for standard input.")] = "-",
     features: Annotated[
         str, typer.Option(help="Store of the posts' pictures. (default: no pictures)", show_default=False)
     ] = "",
     pictures: Annotated[
         Path | None,
         typer.Option(
-            help="Folder of the posts' pictures, found by the posts' `image`; or one picture, that of every post. They "
-            "pass through the extractor that the model's features came from.",
+            help="Folder of the posts' pictures, found by the posts' `image`; or one picture for all posts. The "
+            "model's extractor computes their features.",
             show_default=False,
         ),
     ] = None,
     weights: Annotated[
         Path | None,
-        typer.Option(help="The extractor's weights. (default: those that the model's store names)", show_default=False),
+        typer.Option(
+            help="The extractor's weights. (default: the weights used to create the training features)",
+            show_default=False,
+        ),
     ] = None,
     input_: Annotated[
         str,
         typer.Option(
             "--input",
             metavar="|".join(FORMATS),
-            help="What to read. (default: recognised by the file's ending or its first lines)",
+            help="Input format. (default: detected from the file's extension or first lines)",
             show_default=False,
         ),
     ] = "",
@@ -60,16 +63,15 @@ def tag(
         typer.Option(
             "--format",
             metavar="|".join(FORMATS),
-            help="What to write: JSON lines with entities and scores, CoNLL columns, or the text with its names in "
-            "brackets.",
+            help="Output format: JSON lines with entities and scores, CoNLL columns, or text with names in brackets.",
         ),
     ] = "jsonl",
 ) -> None:
-    """Tag posts, one after the other: a million need no more memory than a thousand.
+    """Tag posts one after the other; the memory does not depend on their number.
 
-    Reads JSON lines, CoNLL columns or plain text (one post per line), recognised by the file's ending or its first
-    lines, or set by `--input`. A bad line ends the command; what was tagged before it has been written. Pictures come
-    from a store (`--features`) or as they are (`--pictures`).
+    Reads JSON lines, CoNLL columns or plain text (one post per line), detected from the file's extension or first
+    lines, or set by `--input`. A malformed line ends the command; the posts before it are written. Pictures come from a
+    store (`--features`) or from picture files (`--pictures`).
     """
     from mner_keras.errors import InputError, did_you_mean
 
@@ -87,19 +89,19 @@ def tag(
     start_keras(all_cores=pictures is not None)
     from mner_keras.data.batches import count_missing
     from mner_keras.data.input_formats import read_posts_to_tag
-    from mner_keras.saving import load_tagger, visual_input
+    from mner_keras.models import load_tagger, visual_input
     from mner_keras.vision.feature_store import FeatureStore
 
     tagger = load_tagger(model)
     store: Any = FeatureStore(features) if features else None
     if store is not None and visual_input(tagger) is None:
-        print("the model reads no pictures: `--features` is left out", file=sys.stderr)
+        print("the model does not read pictures: `--features` is ignored", file=sys.stderr)
         store = None
     given: dict[str, Any] = {}
     if pictures is not None:
         store, given = _pictures(pictures, tagger, weights)
     named = missing = 0
-    # One line feed ends a line on every system; half of a surrogate pair becomes JSON's own escape of it.
+    # Lines end with one line feed on every system; half of a surrogate pair becomes a JSON escape.
     sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace", newline="\n")
     for posts in _chunks(read_posts_to_tag(stream, name, input_)):
         named += sum(post.image_id is not None for post in posts)
@@ -111,12 +113,15 @@ def tag(
     if missing:
         where = "store" if pictures is None else "folder"
         if missing == named:
-            print(f"warning: the {where} holds none of the pictures that {named:,} posts name", file=sys.stderr)
+            print(f"warning: the {where} contains none of the pictures of {named:,} posts", file=sys.stderr)
         else:
-            print(f"{missing:,} posts name a picture that the {where} lacks: taken as none", file=sys.stderr)
+            print(
+                f"{missing:,} posts name a picture missing from the {where}: treated as none",
+                file=sys.stderr,
+            )
     failed = list(store.failed.values()) if pictures is not None and store is not None else []
     for reason in failed[:SHOWN]:
-        print(f"{reason}: taken as no picture", file=sys.stderr)
+        print(f"{reason}: ignored", file=sys.stderr)
     if len(failed) > SHOWN:
         print(f"{len(failed) - SHOWN:,} more pictures could not be read", file=sys.stderr)
 
@@ -124,9 +129,9 @@ def tag(
 def _pictures(
     pictures: Path, tagger: Tagger | System, weights: Path | None
 ) -> tuple[PictureFeatures | None, dict[str, Callable[[list[Post]], Any]]]:
-    """The features of a folder's pictures; or for one picture, what `Tagger.tag` is to be given for some posts."""
+    """Return the features of a folder's pictures, or for one picture the arguments of `Tagger.tag` for some posts."""
     from mner_keras.cli.progress import progress_bar
-    from mner_keras.saving import visual_input
+    from mner_keras.models import visual_input
     from mner_keras.vision import PictureFeatures, find_pictures, load_extractor, open_picture
 
     def extractor_of() -> Extractor:
@@ -157,7 +162,7 @@ def _open(file: str) -> tuple[IO[bytes], str]:
 
 
 def _chunks(posts: Iterator[Post]) -> Iterator[list[Post]]:
-    """What has arrived so far, at most `CHUNK` posts at a time: a slow stream is answered without waiting for more."""
+    """Yield the posts that have arrived, at most `CHUNK` at a time: a slow stream is tagged without waiting."""
     import queue
     import threading
 
@@ -169,7 +174,7 @@ def _chunks(posts: Iterator[Post]) -> Iterator[list[Post]]:
             for post in posts:
                 arrived.put(post)
             arrived.put(end)
-        except Exception as error:  # noqa: BLE001 (handed on to the main thread)
+        except Exception as error:  # noqa: BLE001 (raised again in the main thread)
             arrived.put(error)
 
     threading.Thread(target=read, daemon=True).start()
@@ -209,7 +214,7 @@ def _conll(tagged: TaggedPost) -> str:
 
 
 def _text(tagged: TaggedPost) -> str:
-    """The post's tokens with its names in brackets: `Beautiful [OTHER Benz] in [LOC Los Angeles]`."""
+    """Return the post's tokens with its names in brackets: `Beautiful [OTHER Benz] in [LOC Los Angeles]`."""
     pieces = list(tagged.post.tokens)
     for entity in tagged.entities:
         pieces[entity.start] = f"[{entity.type} {pieces[entity.start]}"

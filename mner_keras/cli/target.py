@@ -1,4 +1,4 @@
-"""Check an output file before the work that it is for."""
+"""Check an output file before the work for it starts."""
 
 from __future__ import annotations
 

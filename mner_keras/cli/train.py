@@ -34,7 +34,7 @@ def train(
         str, typer.Option(help="Word vectors: GloVe, word2vec or fastText. (default: none)", show_default=False)
     ] = "",
     max_vectors: Annotated[
-        int, typer.Option(min=0, help="Vectors kept in addition to those of the training posts' words.")
+        int, typer.Option(min=0, help="Vectors to keep in addition to those of the training posts' words.")
     ] = 200_000,
     transductive: Annotated[
         bool, typer.Option("--transductive", help="Build the vocabulary over train, dev and test.")
@@ -46,31 +46,31 @@ def train(
     batch_size: Annotated[int | None, typer.Option(min=1, help="Posts per batch. (default: the paper's)")] = None,
     optimizer: Annotated[str | None, typer.Option(help="adam, sgd, ... (default: the paper's)")] = None,
     learning_rate: Annotated[
-        float | None, typer.Option(help="(default: the paper's; 0.001 with another optimiser)")
+        float | None, typer.Option(help="Learning rate. (default: the paper's; 0.001 with another optimiser)")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Random seed for weights, data order and dropout.")] = 1,
     precision: Annotated[Precision, typer.Option(help="Numeric precision of the training.")] = Precision.float32,
     set_: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="Any argument of the model; may be repeated."),
+        typer.Option("--set", metavar="NAME=VALUE", help="An argument of the model. Repeatable."),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="The run's folder. (default: runs/MODEL-DATA-SEED)", show_default=False)
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Empty the run's folder if it is not empty.")] = False,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on after the last finished epoch.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue after the last finished epoch.")] = False,
 ) -> None:
     """Train a model, keep the best one by dev F1, and score it on dev and test.
 
-    The defaults are the paper's. The run's folder holds model.keras (which alone tags new posts), config.toml,
-    metrics.json, history.csv and provenance.json. With another optimiser than the paper's, the learning rate is 0.001
-    and nothing decays, unless said otherwise.
+    The defaults are the paper's. The run's folder contains model.keras (self-contained, tags new posts), config.toml,
+    metrics.json, history.csv and provenance.json. With an optimiser other than the paper's, the learning rate is 0.001
+    and nothing decays by default.
 
-    A feature CRF (stanford-ner-like, t-ner-like) takes --epochs as iterations of L-BFGS at most, and of the other
-    settings --data alone; its file is model.crf, and an interrupted run starts over.
+    For a feature CRF (stanford-ner-like, t-ner-like), --epochs is the maximum number of L-BFGS iterations, and the
+    other settings except --data are ignored; its file is model.crf, and an interrupted run starts over.
 
-    The papers' other variants are arguments: --set dropout=0 trains without dropout, --set num_objects=5 lets AGBAN
-    read five objects of a picture.
+    The papers' variants are arguments: --set dropout=0 trains without dropout, --set num_objects=5 lets AGBAN read
+    five objects per picture.
     """
     from mner_keras.errors import InputError
 
@@ -105,7 +105,7 @@ def train(
     try:
         metrics = train_run(config, folder, resume, overwrite, callbacks=[progress], report=_note)
     except KeyboardInterrupt:
-        goes_on = "goes on after the last finished epoch" if find_model(config.model).is_keras else "starts over"
+        goes_on = "continues after the last finished epoch" if find_model(config.model).is_keras else "starts over"
         print(f"interrupted; the same command with --resume {goes_on} ({folder})")
         sys.exit(130)
     finally:
@@ -132,14 +132,14 @@ def _config(model: str, given: dict[str, Any]) -> RunConfig:
 
 
 def _resumed(folder: Path, model: str, given: dict[str, Any]) -> RunConfig:
-    """The configuration of the run in the folder, which the options given must not contradict."""
+    """Return the configuration of the run in the folder; the given options must agree with it."""
     from mner_keras.errors import InputError
     from mner_keras.run.config import RunConfig
 
     path = folder / "config.toml"
     if not path.exists():
         raise InputError("expected a run to resume, found no config.toml", folder)
-    config = RunConfig.load(path)
+    config = RunConfig.load(path, of_run=True)
     asked = given if model.endswith(".toml") else {"model": model, **given}
     for name, value in asked.items():
         if getattr(config, name) != value:
@@ -148,7 +148,7 @@ def _resumed(folder: Path, model: str, given: dict[str, Any]) -> RunConfig:
 
 
 def _check_folder(folder: Path, overwrite: bool, resume: bool) -> None:
-    """Refuse a folder that holds something."""
+    """Refuse a folder that is not empty."""
     from mner_keras.errors import InputError
 
     if folder.exists() and not folder.is_dir():
@@ -156,13 +156,13 @@ def _check_folder(folder: Path, overwrite: bool, resume: bool) -> None:
     if resume or not folder.exists() or not any(folder.iterdir()):
         return
     if not overwrite:
-        raise InputError("the run's folder is not empty: --overwrite empties it, --resume goes on with it", folder)
+        raise InputError("the run's folder is not empty: --overwrite empties it, --resume continues it", folder)
     if not (folder / "config.toml").exists():
-        raise InputError("--overwrite empties the folder of a run, and this one holds no config.toml", folder)
+        raise InputError("expected the folder of a run for --overwrite, found no config.toml", folder)
 
 
 def read_arguments(pairs: Iterable[str]) -> dict[str, Any]:
-    """`name=value` pairs; a value is read as TOML, and as a string where it is none."""
+    """Parse `name=value` pairs; a value is TOML, or a string if it is not valid TOML."""
     from mner_keras.errors import InputError
 
     arguments = {}

@@ -1,4 +1,4 @@
-"""Posts, data sets, and the way from a file to a batch of arrays."""
+"""Posts, data sets and batches."""
 
 from mner_keras.data.datasets import Dataset, load_dataset
 from mner_keras.data.entities import Entity, entity_spans

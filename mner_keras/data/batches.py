@@ -12,8 +12,8 @@ from mner_keras.errors import InputError
 from mner_keras.vision.feature_store import FeatureStore, open_store
 
 LENGTH_QUANTILES = (0.2, 0.4, 0.6, 0.8, 0.95, 1.0)
-"""The batches of a bucketed data set are padded to at most six lengths, since a compiler makes a program for each. They
-lie closer together at the long end, where a wide step would pad most."""
+"""A bucketed data set is padded to at most six lengths, since a compiler makes a program per length. They are
+closer together for long posts, where a wide step would pad most."""
 
 MAX_TOKENS = 32_768
 """The largest number of tokens, padding included, in a batch of `by_length`."""
@@ -22,21 +22,21 @@ Batch = dict[str, np.ndarray]
 
 
 class PostBatches:
-    """The batches of `PostPreprocessor.dataset`, independent of the library that carries them to Keras.
+    """Make the batches of `PostPreprocessor.dataset`, independent of the library that passes them to Keras.
 
     Args:
         preprocessor: the `PostPreprocessor` that gives the ids.
         posts: the posts.
         features: the store of their pictures' features, or `None`.
         batch_size: posts per batch.
-        shuffle: a new order in each epoch, batched by length if `preprocessor.bucket`, the last batch filled up with
-            empty rows; else the posts' own order, the last batch as short as it comes.
-        seed: the order is made from (seed, epoch); without it, from fresh entropy.
-        labelled: whether the posts' tags are read, where all of them have some.
+        shuffle: draw a new order in each epoch, batched by length if `preprocessor.bucket`, and fill up the last batch
+            with empty rows; otherwise keep the order, with a shorter last batch.
+        seed: the order depends on (seed, epoch); without a seed it is random.
+        labelled: whether to read the posts' tags, if all of them have tags.
 
     Attributes:
-        epoch: the epoch that the next pass is made for; a finished pass adds one.
-        missing_pictures: posts that name a picture which the store does not hold.
+        epoch: the epoch of the next pass; a finished pass adds one.
+        missing_pictures: the number of posts whose picture the store does not contain.
     """
 
     def __init__(
@@ -65,14 +65,14 @@ class PostBatches:
         self.missing_pictures = count_missing(self.posts, self.store)
         self.lengths = np.array([len(post) for post in self.posts])
         self._index_tokens()
-        # Without buckets, every length may be padded to: a batch gets that of its longest post.
+        # Without buckets, any length may be padded to: a batch gets that of its longest post.
         self._boundaries = _boundaries(self.lengths) if preprocessor.bucket else np.unique(self.lengths)
 
     def __len__(self) -> int:
         return -(-len(self.posts) // self.batch_size)
 
     def rows(self, epoch: int) -> list[np.ndarray]:
-        """The posts of each batch, as positions in `posts`, in the order of the epoch."""
+        """Return the posts of each batch, as positions in `posts`, in the order of the epoch."""
         if not self.shuffle:
             everything = np.arange(len(self.posts))
             return [everything[i : i + self.batch_size] for i in range(0, len(everything), self.batch_size)]
@@ -80,7 +80,7 @@ class PostBatches:
         order = rng.permutation(len(self.posts))
         if self.preprocessor.bucket:
             bucket = np.searchsorted(self._boundaries, self.lengths[order])
-            # A bucket's remainder moves on to the next longer one, so that only the last batch of all is not full.
+            # A bucket's remainder moves to the next longer one, so that only the very last batch is not full.
             order = order[np.argsort(bucket, kind="stable")]
         batches = [order[i : i + self.batch_size] for i in range(0, len(order), self.batch_size)]
         return [batches[i] for i in rng.permutation(len(batches))]
@@ -88,8 +88,8 @@ class PostBatches:
     def by_length(self) -> Iterator[tuple[np.ndarray, Batch]]:
         """Yield the posts' positions and inputs, posts of similar length together if the preprocessor buckets.
 
-        Long posts come in smaller batches, so that memory is bounded. With buckets, empty rows and padding keep the
-        number of distinct shapes small, because a compiler makes a program for each shape.
+        Long posts come in smaller batches to bound memory. With buckets, empty rows and padding keep the number of
+        distinct shapes small, because a compiler makes a program per shape.
         """
         bucket = self.preprocessor.bucket
         order = np.argsort(self.lengths, kind="stable") if bucket else np.arange(len(self.posts))
@@ -112,8 +112,8 @@ class PostBatches:
 
         Args:
             rows: the posts' positions.
-            size: B; the rows beyond the posts are empty. By default the batch size of a shuffled pass, else the number
-                of posts.
+            size: B; the rows after the posts are empty. By default the batch size of a shuffled pass, otherwise the
+                number of posts.
             length: n; by default the next of the pass's lengths.
         """
         if size is None:
@@ -147,7 +147,7 @@ class PostBatches:
         return inputs, tags if self.labelled else None
 
     def numbered(self, number: int) -> tuple[Batch, np.ndarray | None]:
-        """The arrays of the `number`-th batch of the present epoch."""
+        """Return the arrays of the `number`-th batch of the current epoch."""
         if self._order is None or self._order[0] != self.epoch:
             self._order = (self.epoch, self.rows(self.epoch))
         return self.batch(self._order[1][number])
@@ -157,7 +157,7 @@ class PostBatches:
         for rows in self.rows(epoch):
             inputs, tags = self.batch(rows)
             yield (inputs, tags) if self.labelled else inputs
-        # Not `+= 1`: a prefetching reader may get here after somebody else has set the next epoch.
+        # Not `+= 1`: a prefetching reader may get here after the next epoch was set elsewhere.
         self.epoch = epoch + 1
 
     def _index_tokens(self) -> None:
@@ -204,7 +204,7 @@ class PostBatches:
             ids = [self.posts[row].image_id for row in rows]
             features[: len(rows)], mask[: len(rows)] = self.store.read(ids, visual.count)
         if visual.kind == "regions":
-            # HSN's post without a picture sees the blank picture, and sees it unmasked.
+            # HSN: a post without a picture sees the blank picture, unmasked.
             absent = ~mask.any(axis=1)
             absent[len(rows) :] = False
             mask[absent] = True
@@ -223,7 +223,7 @@ class PostBatches:
 
 
 def count_missing(posts: Iterable[Post], features: FeatureStore | str | os.PathLike | None) -> int:
-    """Posts that name a picture which the store does not hold; 0 without a store."""
+    """Return the number of posts whose picture the store does not contain; 0 without a store."""
     if features is None:
         return 0
     store = open_store(features)
@@ -231,15 +231,12 @@ def count_missing(posts: Iterable[Post], features: FeatureStore | str | os.PathL
 
 
 def check_pictures(posts: Iterable[Post], features: FeatureStore | str | os.PathLike | None, whose: str) -> None:
-    """Refuse features that belong to other pictures than those of the posts.
+    """Raise `InputError` if posts name pictures and the store contains none of them.
 
     Args:
         posts: the posts.
         features: the store of their pictures' features, or `None`.
-        whose: what holds the posts, for the error message.
-
-    Raises:
-        InputError: the posts name pictures, and the store holds none of them.
+        whose: the name of the posts, for the error message.
     """
     named = [post for post in posts if post.image_id is not None]
     if named and count_missing(named, features) == len(named):
@@ -257,5 +254,5 @@ def _next_length(length: int) -> int:
 
 
 def _boundaries(lengths: np.ndarray) -> np.ndarray:
-    """The lengths to pad to, at most six, in ascending order."""
+    """Return the lengths to pad to, at most six, in ascending order."""
     return np.unique(np.quantile(lengths, LENGTH_QUANTILES, method="higher"))

@@ -1,4 +1,4 @@
-"""What is in a data set."""
+"""Statistics and checks of a data set."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ def check_dataset(data: Dataset) -> dict[str, Any]:
     """Count posts, pictures, entities by type (strict IOB2), orphan I- tags, and what splits share; hash the files.
 
     Raises:
-        InputError: a file that is missing or malformed, tags in IOB1, two pictures of one id, a store in the folder
-            that holds none of the pictures that a split names.
+        InputError: a missing or malformed file, tags in IOB1, two pictures with one id, or a store in the folder that
+            contains none of a split's pictures.
     """
     posts = {split: data[split] for split in SPLITS}
     for split in SPLITS:

@@ -21,13 +21,13 @@ _FILES = {
 
 
 class Dataset(Mapping[str, list[Post]]):
-    """A folder of posts in three splits, each read when it is first asked for.
+    """A folder of posts in three splits, each read on first use.
 
     Args:
-        folder: holds `train.txt`, `dev.txt` (or `valid.txt`) and `test.txt`, CoNLL columns, or the same as `.jsonl`.
-            It may hold `regions.h5` and `objects.h5`, the features of its pictures, and the pictures themselves in
+        folder: contains `train.txt`, `dev.txt` (or `valid.txt`) and `test.txt`, CoNLL columns, or the same as `.jsonl`.
+            It may contain `regions.h5` and `objects.h5`, the features of its pictures, and the pictures themselves in
             `images`.
-        name: what a report calls the data set.
+        name: the data set's name in reports.
 
     Example:
 
@@ -55,10 +55,10 @@ class Dataset(Mapping[str, list[Post]]):
         return len(SPLITS)
 
     def path(self, split: str) -> Path:
-        """The file of a split.
+        """Return the path of a split's file.
 
         Raises:
-            InputError: the folder holds none of the names that the split may have, or two of them.
+            InputError: the folder contains none of the split's possible files, or two of them.
         """
         found = [self.folder / name for name in _FILES[split] if (self.folder / name).is_file()]
         if len(found) != 1:
@@ -67,17 +67,17 @@ class Dataset(Mapping[str, list[Post]]):
         return found[0]
 
     def features(self, kind: str) -> Path | None:
-        """The folder's own feature store of this kind (`regions` or `objects`), or `None`."""
+        """Return the folder's own feature store of this kind (`regions` or `objects`), or `None`."""
         path = self.folder / f"{kind}.h5"
         return path if path.is_file() else None
 
     def pictures(self) -> Path | None:
-        """The folder of the posts' pictures, `images`, or `None`."""
+        """Return the folder of the posts' pictures, `images`, or `None`."""
         path = self.folder / "images"
         return path if path.is_dir() else None
 
     def hashes(self) -> dict[str, str]:
-        """The SHA-256 of each split's file, by the file's name."""
+        """Return the SHA-256 of each split's file, by the file's name."""
         return {path.name: file_sha256(path) for path in map(self.path, SPLITS)}
 
 
@@ -85,7 +85,7 @@ def load_dataset(name_or_folder: str | os.PathLike) -> Dataset:
     """Open a data set: `sample` (shipped inside the package), a folder, or a folder below `$MNER_DATA`.
 
     Raises:
-        InputError: no such data set.
+        InputError: there is no such data set.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""Entities of a tag sequence, read as strict IOB2: an entity opens at `B-` and at nothing else."""
+"""Entities of a tag sequence, read as strict IOB2: only `B-` opens an entity."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from mner_keras.errors import InputError
 
 @dataclasses.dataclass(frozen=True)
 class Entity:
-    """A name in a post.
+    """A named entity in a post.
 
     Args:
-        text: its tokens, joined by a space, or the stretch of the plain text that it covers.
+        text: its tokens joined by spaces, or the part of the plain text that it covers.
         type: `PER`, `LOC`, ...
         start: the position of its first token.
         end: the position after its last token.
-        score: the smallest marginal probability of its tags; `None` where no model gave one.
-        start_char: where it begins in the plain text, in characters; `None` for a post that came as tokens.
-        end_char: where it ends in the plain text, exclusive.
+        score: the smallest marginal probability of its tags; `None` without a model.
+        start_char: its start in the plain text, in characters; `None` for a post given as tokens.
+        end_char: its end in the plain text, exclusive.
     """
 
     text: str
@@ -33,7 +33,7 @@ class Entity:
 
 
 def entity_spans(tags: Sequence[str]) -> list[tuple[str, int, int]]:
-    """The entities of a tag sequence as (type, first token, token after the last), strict IOB2.
+    """Return the entities of a tag sequence as (type, first token, token after the last), strict IOB2.
 
     An `I-` that follows no tag of its own type (an orphan) belongs to no entity.
     """
@@ -49,13 +49,13 @@ def entity_spans(tags: Sequence[str]) -> list[tuple[str, int, int]]:
 
 
 def orphan_positions(tags: Sequence[str]) -> list[int]:
-    """Positions of the `I-` tags that follow no tag of their own type."""
+    """Return the positions of the `I-` tags that follow no tag of their own type."""
     previous = ("O", *tags)
     return [i for i, tag in enumerate(tags) if tag.startswith("I-") and previous[i][2:] != tag[2:]]
 
 
 def check_iob2(tags: Iterable[Sequence[str]], path: str | os.PathLike | None = None) -> None:
-    """Refuse tags in IOB1, where an entity opens at `I-`: read as strict IOB2 they hold almost no entities.
+    """Refuse tags in IOB1, where `I-` opens entities: read as strict IOB2 they contain almost no entities.
 
     Args:
         tags: the tags of each post.

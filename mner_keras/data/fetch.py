@@ -1,4 +1,4 @@
-"""Fetch public data sets, file by file, each checked by its hash."""
+"""Fetch public data sets; each file is checked by its hash."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from mner_keras.errors import InputError, did_you_mean
 from mner_keras.files import download, file_sha256
 
 PICTURES = """\
-The pictures (licence: that of their posters) are an archive on Google Drive that a person downloads in a browser: the
-README of https://github.com/jefferyYu/UMT links it. Unpack it, then
+The pictures (rights belong to their posters) are an archive on Google Drive, to be downloaded with a browser. The
+README of https://github.com/jefferyYu/UMT links to it. Unpack it, then
     mner features vgg16 twitter2015_images --out {folder}/regions.h5
     mner features mask-rcnn twitter2015_images --out {folder}/objects.h5"""
 
 
 @dataclasses.dataclass(frozen=True)
 class Source:
-    """Where a distribution of a data set stands.
+    """A distribution of a data set.
 
     Args:
-        address: what its files' names are put behind.
-        files: by the name to write: the name there, and the SHA-256.
+        address: the URL prefix of its files.
+        files: by local file name: the remote name and the SHA-256.
     """
 
     address: str
@@ -52,24 +52,24 @@ SOURCES = {
 def fetch_dataset(
     name: str, folder: str | os.PathLike, distribution: str = "original", mirror: str = "", pause: float = 1.0
 ) -> dict[Path, bool]:
-    """Download the files of a data set that are not there yet.
+    """Download the files of a data set that do not exist yet.
 
-    A file is written under another name, checked by its hash and then renamed: nothing half-written is left. A
-    connection that breaks is tried again, from the start, three times in all.
+    Each file is written under another name, checked by its hash and then renamed. A broken connection is retried,
+    three attempts in all.
 
     Args:
         name: `twitter2015`.
-        folder: where to write; made if it is not there.
+        folder: where to write; created if necessary.
         distribution: `original` or `umt`.
-        mirror: another address that holds the same files, by the same names.
-        pause: seconds before the second attempt, twice as many before each further one.
+        mirror: another address with the same files.
+        pause: seconds before the second attempt, doubled before each further one.
 
     Returns:
         the paths, and whether each was downloaded now.
 
     Raises:
-        InputError: an unknown data set; a file there that is another; no network, no such file on the server, a
-            connection that kept breaking, another hash than expected.
+        InputError: an unknown data set; another file of this name; no network, no such file on the server, a connection
+            that kept breaking, or an unexpected hash.
     """
     if (name, distribution) not in SOURCES:
         names = sorted({known for known, _ in SOURCES})

@@ -1,7 +1,7 @@
 """Readers and writers of posts: CoNLL columns, JSON lines and plain text.
 
-A malformed line is an `InputError` that names the file, the line, what was expected and what was found. Lines are
-split at the tab and never stripped: U+00A0 and zero-width characters are tokens like others.
+A malformed line raises an `InputError` with file, line, what was expected and what was found. Lines are split at the
+tab and never stripped: U+00A0 and zero-width characters are ordinary tokens.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _IMAGE_LINE = "IMGID:"
 
 
 def read_conll(path: str | os.PathLike) -> list[Post]:
-    """Read posts in CoNLL columns: `token<TAB>tag` lines and a blank line, before them `IMGID:<id>` for a picture.
+    """Read posts in CoNLL columns: optional `IMGID:<id>`, then `token<TAB>tag` lines and a blank line.
 
     Raises:
         InputError: a missing or empty file, bytes that are not UTF-8, a line of one column or three, a tag that is not
@@ -30,17 +30,17 @@ def read_conll(path: str | os.PathLike) -> list[Post]:
 
 
 def read_jsonl(path: str | os.PathLike) -> list[Post]:
-    """Read posts as JSON lines with the keys `id`, `tokens` or `text`, `tags`, `pos`, `image`; others pass through.
+    """Read posts as JSON lines with the keys `id`, `tokens` or `text`, `tags`, `pos`, `image`; other keys are kept.
 
     Raises:
-        InputError: a missing or empty file, bytes that are not UTF-8, a line that is no JSON object, fields of unequal
-            length.
+        InputError: a missing or empty file, bytes that are not UTF-8, a line that is not a JSON object, or fields of
+            unequal length.
     """
     return _read_file(path, iter_jsonl)
 
 
 def iter_conll(stream: IO[bytes], name: str | os.PathLike = "<stdin>") -> Iterator[Post]:
-    """Posts of a binary stream in CoNLL columns, one at a time."""
+    """Yield the posts of a binary stream in CoNLL columns."""
     tokens: list[str] = []
     tags: list[str] = []
     image_id: str | None = None
@@ -80,7 +80,7 @@ def iter_conll(stream: IO[bytes], name: str | os.PathLike = "<stdin>") -> Iterat
 
 
 def iter_jsonl(stream: IO[bytes], name: str | os.PathLike = "<stdin>") -> Iterator[Post]:
-    """Posts of a binary stream of JSON lines, one at a time; blank lines are passed over."""
+    """Yield the posts of a binary stream of JSON lines; blank lines are skipped."""
     for number, line in _lines(stream, name):
         if not line.strip():
             continue
@@ -99,7 +99,7 @@ def iter_jsonl(stream: IO[bytes], name: str | os.PathLike = "<stdin>") -> Iterat
 
 
 def iter_text(stream: IO[bytes], name: str | os.PathLike = "<stdin>") -> Iterator[Post]:
-    """Posts of a binary stream of plain text, one a line, cut by NLTK's `TweetTokenizer`; blank lines are no posts."""
+    """Yield the posts of a binary stream of plain text, one per line, tokenised; blank lines are skipped."""
     for number, line in _lines(stream, name):
         if not line.strip():
             continue
@@ -112,40 +112,40 @@ def iter_text(stream: IO[bytes], name: str | os.PathLike = "<stdin>") -> Iterato
 
 
 def write_conll(path: str | os.PathLike, posts: Iterable[Post]) -> None:
-    """Write posts in CoNLL columns; a post without tags is written with `O`.
+    """Write posts in CoNLL columns; a post without tags gets `O`.
 
     Raises:
-        InputError: a token holds a tab or a line break, which the format cannot carry.
+        InputError: a token contains a tab or a line break.
     """
     with open(path, "w", encoding="utf-8", newline="\n") as file:
         for number, post in enumerate(posts):
             block = conll_block(post)
-            # Readers take one byte order mark off a file's start: a token that is one needs another before it.
+            # Readers drop one byte order mark at a file's start, so a token that is one needs another before it.
             file.write("\ufeff" + block if number == 0 and block.startswith("\ufeff") else block)
 
 
 def conll_block(post: Post) -> str:
-    """The CoNLL lines of one post, with the blank line that ends it."""
+    """Return the CoNLL lines of one post, with its final blank line."""
     if post.image_id is not None and any(c in post.image_id for c in "\t\n\r"):
-        raise InputError(f"CoNLL columns cannot hold a tab or a line break, found the image {_short(post.image_id)}")
+        raise InputError(f"CoNLL columns cannot contain a tab or a line break, found the image {_short(post.image_id)}")
     lines = [] if post.image_id is None else [_IMAGE_LINE + post.image_id]
     for token, tag in zip(post.tokens, post.tags or ("O",) * len(post), strict=True):
         if any(c in token for c in "\t\n\r"):
-            raise InputError(f"CoNLL columns cannot hold a tab or a line break, found the token {_short(token)}")
+            raise InputError(f"CoNLL columns cannot contain a tab or a line break, found the token {_short(token)}")
         lines.append(f"{token}\t{tag}")
     return "\n".join(lines) + "\n\n"
 
 
 def write_jsonl(path: str | os.PathLike, posts: Iterable[Post]) -> None:
-    """Write posts as JSON lines that `read_jsonl` reads back unchanged."""
-    # Half of a surrogate pair, as cut tweets hold it, is written as JSON's own escape of it.
+    """Write posts as JSON lines that `read_jsonl` restores unchanged."""
+    # Half of a surrogate pair, as in truncated tweets, is written as a JSON escape.
     with open(path, "w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
         for post in posts:
             file.write(json.dumps(post_record(post), ensure_ascii=False) + "\n")
 
 
 def post_record(post: Post) -> dict[str, Any]:
-    """A post as the JSON object of `write_jsonl`."""
+    """Return a post as the JSON object of `write_jsonl`."""
     record: dict[str, Any] = dict(post.extra)
     if post.id is not None:
         record["id"] = post.id
@@ -183,7 +183,7 @@ def _post_from_record(record: dict[str, Any]) -> Post:
 
 
 def _find_tokens(text: str, tokens: Any) -> tuple[tuple[int, int], ...] | None:
-    """Where tokens stand in the text that they came from, or `None` where one of them cannot be found in its turn."""
+    """Return the offsets of tokens in their text, or `None` if one is not found in its order."""
     if not isinstance(tokens, list):
         return None
     offsets, place = [], 0
@@ -208,7 +208,7 @@ def _read_file(path: str | os.PathLike, read: Any) -> list[Post]:
 
 
 def _lines(stream: IO[bytes], name: str | os.PathLike) -> Iterator[tuple[int, str]]:
-    """Numbered lines without their line ending; nothing else is stripped, and only a line feed ends a line."""
+    """Yield numbered lines without their line feed; nothing else is stripped, and only a line feed ends a line."""
     for number, raw in enumerate(stream, start=1):
         try:
             line = raw.decode("utf-8-sig" if number == 1 else "utf-8")
@@ -225,5 +225,5 @@ READERS = {".jsonl": read_jsonl, ".txt": read_conll, ".conll": read_conll}
 
 
 def read_posts(path: str | os.PathLike) -> list[Post]:
-    """Read a file of tagged posts by its ending: JSON lines for `.jsonl`, CoNLL columns for all else."""
+    """Read a file of tagged posts: JSON lines if it ends in `.jsonl`, otherwise CoNLL columns."""
     return READERS.get(Path(path).suffix.lower(), read_conll)(path)

@@ -1,4 +1,4 @@
-"""The formats of posts that are to be tagged, and how a stream's format is recognised."""
+"""The input formats of posts to tag, and their detection."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _LFS_POINTER = "version https://git-lfs"
 
 
 def read_posts_to_tag(stream: Iterable[bytes], name: str, format_: str = "") -> Iterator[Post]:
-    """Read the posts of a binary stream, one at a time.
+    """Read the posts of a binary stream lazily.
 
     Args:
         stream: the lines.
@@ -31,8 +31,8 @@ def read_posts_to_tag(stream: Iterable[bytes], name: str, format_: str = "") -> 
         format_: a key of `READERS`; empty to recognise the format by the name's ending or the first lines.
 
     Raises:
-        InputError: a malformed line, or a file in a format that is not read: a JSON array, a pretty-printed JSON
-            object, CSV, CoNLL columns with spaces between or more than two of them.
+        InputError: a malformed line, or an unsupported format: a JSON array, a pretty-printed JSON object, CSV, or
+            CoNLL columns with spaces or more than two columns.
     """
     format_ = format_ or _ENDINGS.get(Path(name).suffix.lower(), "")
     if format_:
@@ -53,7 +53,7 @@ def read_posts_to_tag(stream: Iterable[bytes], name: str, format_: str = "") -> 
 
 
 def _recognise(lines: Iterator[bytes], head: list[bytes], name: str) -> str:
-    """Recognise a format by the first lines, which are added to `head`."""
+    """Detect a format by the first lines, which are added to `head`."""
     first = _next_line(lines, head)
     if first.startswith(_LFS_POINTER):
         raise InputError("expected posts, found a Git LFS pointer; fetch the file with `git lfs pull`", name)
@@ -68,12 +68,12 @@ def _recognise(lines: Iterator[bytes], head: list[bytes], name: str) -> str:
         )
     if "\t" in first or first.startswith("IMGID:") or _CONLL_COMMENT.match(first):
         return "conll"
-    # One line such as "Jackie O" is a text; two in a row that end in a tag are columns.
+    # One line such as "Jackie O" is text; two consecutive lines that end in a tag are columns.
     return "conll" if _is_columns(first) and _is_columns(_next_line(lines, head)) else "text"
 
 
 def _next_line(lines: Iterator[bytes], head: list[bytes]) -> str:
-    """The next line that is not blank, without white space behind it; an empty string at the end of the stream."""
+    """Return the next line that is not blank, without trailing white space; an empty string at the end."""
     for line in lines:
         head.append(line)
         text = line.decode("utf-8-sig", errors="replace")
@@ -88,11 +88,11 @@ def _is_columns(line: str) -> bool:
 
 
 def _is_csv_header(line: str) -> bool:
-    """Whether a line is a row of column names, one of which is common in tables of posts."""
+    """Return whether a line is a row of column names, one of them common in tables of posts."""
     for separator in ",;":
         names = [cell.strip().strip("\"'").lower() for cell in line.split(separator)]
         if len(names) > 1 and all(re.fullmatch(r"[\w.-]*", name) for name in names):
             known = len(_CSV_NAMES.intersection(names))
-            # "Well, post!" is a text: a row of names rarely has a space behind its commas.
+            # "Well, post!" is text: a header rarely has a space after its commas.
             return known > 1 or (known == 1 and not re.search(separator + r"\s", line))
     return False

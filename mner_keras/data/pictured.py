@@ -1,4 +1,4 @@
-"""Posts with pictures that stand in no store."""
+"""Posts with pictures that are in no store."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from mner_keras.vision.extraction import Extractor, PictureFeatures
 def with_pictures(
     posts: Sequence[Post], pictures: Sequence[Any], extractor: Extractor
 ) -> tuple[list[Post], PictureFeatures]:
-    """The posts with an id for each distinct picture, and the features by these ids.
+    """Return the posts with an id per distinct picture, and the features by these ids.
 
     Args:
         posts: the posts.
-        pictures: a path, a PIL image or `None` for each of them.
+        pictures: a path, a PIL image or `None` per post.
         extractor: turns pictures into vectors.
 
     Raises:
-        ValueError: another number of pictures than of posts.
+        ValueError: the numbers of pictures and posts differ.
     """
     if isinstance(pictures, (str, bytes, os.PathLike)) or len(pictures) != len(posts):
         count = "one" if not isinstance(pictures, Sequence) or isinstance(pictures, (str, bytes)) else len(pictures)
-        raise ValueError(f"`pictures` must hold one entry a post, {len(posts)}. Received: {count}")
+        raise ValueError(f"`pictures` must contain one entry per post, {len(posts)}. Received: {count}")
     ids: dict[Any, str] = {}
     by_id: dict[str, Any] = {}
     named = []

@@ -1,4 +1,4 @@
-"""Carry `PostBatches` to Keras: a `tf.data.Dataset`, or a `PyDataset` where there is no TensorFlow."""
+"""Pass `PostBatches` to Keras: as a `tf.data.Dataset`, or as a `PyDataset` without TensorFlow."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ PREFETCH = 4
 
 
 def as_dataset(batches: PostBatches) -> Any:
-    """The batches as a data set that `fit`, `evaluate` and `predict` take.
+    """Return the batches as a data set for `fit`, `evaluate` and `predict`.
 
     Args:
-        batches: their order follows `batches.epoch`, which each finished pass moves on.
+        batches: their order follows `batches.epoch`, which each finished pass increments.
 
     Returns:
         a `tf.data.Dataset` of known cardinality if TensorFlow is installed, else a `keras.utils.PyDataset`.
@@ -49,7 +49,7 @@ def as_dataset(batches: PostBatches) -> Any:
         return by_name if tags is None else (by_name, tensors[-1])
 
     options = tf.data.Options()
-    # The autotuner's thread sleeps twice as long each time, and an iterator that ends waits until it wakes: every pass
+    # The autotuner's thread doubles its sleep each time, and an iterator that ends waits until it wakes: each pass
     # would take 2.56, 5.12, 10.24 ... seconds. There is nothing to tune here.
     options.autotune.enabled = False
     return tf.data.Dataset.range(len(batches)).map(read).prefetch(PREFETCH).with_options(options)
@@ -59,7 +59,7 @@ def _py_dataset(batches: PostBatches) -> Any:
     import keras
 
     class PostDataset(keras.utils.PyDataset):
-        """The batches of one epoch by number; `on_epoch_end` moves on to the next."""
+        """The batches of one epoch by number; `on_epoch_end` starts the next."""
 
         def __len__(self) -> int:
             return len(batches)

@@ -1,4 +1,4 @@
-"""`Post`: one social-media post, the unit that everything else reads and writes."""
+"""`Post`: one social-media post."""
 
 from __future__ import annotations
 
@@ -13,23 +13,21 @@ from mner_keras.vision.picture_ids import picture_id
 
 @dataclasses.dataclass(frozen=True)
 class Post:
-    """A tokenised post, with its tags, its picture and its parts of speech where they are known.
-
-    Posts are immutable and hashable. A post without a picture is a plain-text post, and first-class everywhere.
+    """A tokenised post with optional tags, picture and parts of speech. Immutable and hashable.
 
     Args:
-        tokens: the post's words, at least one, none of them empty.
-        tags: one BIO tag a token (`O`, `B-PER`, `I-PER`, ...), or `None` for a post that is still to be tagged.
-        image_id: the picture's name, which is kept without folder, ending and surrounding white space; `None` for a
-            plain-text post.
-        pos: one Penn Treebank tag a token, or `None`: then NLTK makes them when a model needs them.
-        id: the post's own identifier, where its source has one.
-        text: the text that the tokens were cut from, where they were.
-        offsets: where each token stands in `text`: pairs of start and end, in characters, end exclusive.
-        extra: further fields of a JSONL source, which pass through unchanged.
+        tokens: the post's words, at least one, none empty.
+        tags: one BIO tag per token (`O`, `B-PER`, `I-PER`, ...), or `None` for an untagged post.
+        image_id: the picture's name, stripped of folder, extension and surrounding white space; `None` for a plain-text
+            post.
+        pos: one Penn Treebank tag per token; if `None`, NLTK creates them when a model needs them.
+        id: the post's identifier in its source.
+        text: the text that the tokens were cut from, if any.
+        offsets: the position of each token in `text`: pairs of start and end in characters, end exclusive.
+        extra: other fields of a JSONL source, kept unchanged.
 
     Raises:
-        ValueError: no token, an empty token, an unknown tag scheme, or a field of another length than `tokens`.
+        ValueError: no token, an empty token, an unknown tag scheme, or a field whose length differs from `tokens`.
     """
 
     tokens: tuple[str, ...]
@@ -50,13 +48,13 @@ class Post:
                 raise ValueError(f"`{name}` must be a sequence of strings. Received: {name}={reprlib.repr(value)}")
             object.__setattr__(self, name, tuple(value))
         if not self.tokens:
-            raise ValueError("`tokens` must hold at least one token. Received: no tokens")
+            raise ValueError("`tokens` must contain at least one token. Received: no tokens")
         if "" in self.tokens:
             raise ValueError(f"`tokens` must not be empty strings. Received: '' as token {self.tokens.index('') + 1}")
         for name in ("tags", "pos", "offsets"):
             value = getattr(self, name)
             if value is not None and len(value) != len(self.tokens):
-                raise ValueError(f"`{name}` must have one entry a token, {len(self.tokens)}. Received: {len(value)}")
+                raise ValueError(f"`{name}` must have one entry per token, {len(self.tokens)}. Received: {len(value)}")
         for tag in self.tags or ():
             if not is_bio_tag(tag):
                 raise ValueError(f"`tags` must be BIO tags (O, B-TYPE, I-TYPE). Received: {reprlib.repr(tag)}")
@@ -73,10 +71,10 @@ class Post:
 
     @classmethod
     def from_text(cls, text: str, **fields: Any) -> Post:
-        """Cut plain text into tokens (NLTK's `TweetTokenizer`) and remember where each of them stands.
+        """Tokenise plain text (NLTK's `TweetTokenizer`) and keep the offset of each token.
 
         Raises:
-            ValueError: the text holds no token.
+            ValueError: the text contains no token.
         """
         pieces = tokenize_with_offsets(text)
         tokens = tuple(piece[0] for piece in pieces)
@@ -87,6 +85,6 @@ class Post:
 
 
 def is_bio_tag(tag: str) -> bool:
-    """Whether `tag` is `O`, `B-TYPE` or `I-TYPE`, without white space around it or invisible characters in it."""
+    """Return whether `tag` is `O`, `B-TYPE` or `I-TYPE`, without white space or invisible characters."""
     kind = tag[2:]
     return tag == "O" or (tag[:2] in ("B-", "I-") and kind != "" and kind == kind.strip() and kind.isprintable())

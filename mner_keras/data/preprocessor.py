@@ -1,4 +1,4 @@
-"""`PostPreprocessor`: from posts to batches of arrays."""
+"""`PostPreprocessor`: converts posts to batches of arrays."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
     from mner_keras.text.word_vectors import WordVectors
 
 PADDING, UNKNOWN, FIRST = 0, 1, 2
-"""Index 0 pads, index 1 stands for what is unknown; words and characters start at 2."""
+"""Index 0 is padding, index 1 is unknown; words and characters start at 2."""
 
 _DIGIT = re.compile(r"[0-9]")
 
 
 class PostPreprocessor:
-    """Turns posts into the arrays that the models read: vocabularies, lengths, features.
+    """Convert posts into the arrays that the models read.
 
     Create one with `Model.fit_preprocessor`, which knows the settings of the model's paper. A saved model contains it
     as JSON.
@@ -46,7 +46,7 @@ class PostPreprocessor:
         fold_digits: whether each digit is replaced by 0 before look-up, in words and characters.
         max_characters: the number of characters kept per token, from its start.
         vector_dim: the width of the pretrained word vectors; `None` without them.
-        visual: what batches contain of the pictures; `None` for a text-only model.
+        visual: the picture input of the batches; `None` for a text-only model.
         blank: the features of the blank picture, `[count, dim]`, for `regions`; zeros if `None`.
         num_singletons: how many of `words`, the last ones, appear only once in the training posts.
         subwords: the subword tokenizer, for models that read subwords.
@@ -91,7 +91,7 @@ class PostPreprocessor:
         self.tags = ["O", *(prefix + kind for kind in self.types for prefix in ("B-", "I-"))]
         """The tags, in the order of the model's potentials."""
         self.vectors: WordVectors | None = None
-        """The pretrained word vectors, which a new model copies. They are not saved with the preprocessor."""
+        """The pretrained word vectors that a new model copies; not saved with the preprocessor."""
         self._trained_ids = {word: FIRST + i for i, word in enumerate(self.words)}
         self._frozen_ids = {word: self.vocabulary_size + i for i, word in enumerate(self.frozen_words)}
         self._character_ids = {character: FIRST + i for i, character in enumerate(self.characters)}
@@ -118,32 +118,31 @@ class PostPreprocessor:
             posts: the training posts.
             vectors: pretrained word vectors (`mner_keras.text.read_vectors`).
             features: the store of the pictures' features.
-            visual: what the model reads of a picture: its kind, and its sizes where there is no store; `None` for a
-                text-only model.
-            pictures: whether the posts' pictures are used. If not, every post counts as one without a picture;
-                `features` then only gives the sizes and the blank picture.
+            visual: the model's picture input: its kind, and its sizes without a store; `None` for a text-only model.
+            pictures: whether to use the posts' pictures. If not, every post counts as one without a picture; `features`
+                then only gives the sizes and the blank picture.
             use_pos: whether the model reads parts of speech.
-            fold_digits: whether each digit is replaced by 0 before look-up.
+            fold_digits: whether to replace each digit by 0 before look-up.
             max_characters: the number of characters kept per token.
             subwords: the subword tokenizer, for models that read subwords.
             bucket: whether a batch joins posts of similar length; see the class.
-            other_posts: the posts of the other splits, for a transductive vocabulary: their words, characters and types
-                are learnt, too.
+            other_posts: the posts of the other splits, for a transductive vocabulary that includes their words,
+                characters and types.
 
         Raises:
-            InputError: posts without entities; a store of another kind of features.
+            InputError: posts without entities, or a store of another kind of features.
         """
         posts, other_posts = list(posts), list(other_posts)
         types = sorted({tag[2:] for post in (*posts, *other_posts) for tag in post.tags or () if tag != "O"})
         if not types:
-            raise InputError("the training posts must hold at least one entity, found none")
+            raise InputError("the training posts must contain at least one entity, found none")
         fold = _fold_digits if fold_digits else str
         counts = Counter(fold(token) for post in posts for token in post.tokens)
         by_count = [word for word, _ in counts.most_common()]
         num_singletons = sum(count == 1 for count in counts.values())
         repeated, single = by_count[: len(counts) - num_singletons], by_count[len(counts) - num_singletons :]
         others = dict.fromkeys(fold(token) for post in other_posts for token in post.tokens)
-        # Singletons come last: `num_singletons` names their rows.
+        # Singletons come last: `num_singletons` counts their rows.
         words = [*repeated, *(word for word in others if word not in counts), *single]
         known = set(words)
         blank = None
@@ -173,35 +172,35 @@ class PostPreprocessor:
 
     @property
     def vocabulary_size(self) -> int:
-        """Rows of the trainable word table: padding, unknown, the training posts' words."""
+        """Return the number of rows of the trainable word table: padding, unknown, the training posts' words."""
         return FIRST + len(self.words)
 
     @property
     def frozen_vocabulary_size(self) -> int:
-        """Rows of the frozen word table."""
+        """Return the number of rows of the frozen word table."""
         return len(self.frozen_words)
 
     @property
     def char_vocabulary_size(self) -> int:
-        """Rows of the character table: padding, unknown, the characters."""
+        """Return the number of rows of the character table: padding, unknown, the characters."""
         return FIRST + len(self.characters)
 
     @property
     def pos_vocabulary_size(self) -> int:
-        """Rows of the table of parts of speech: padding and the ten categories."""
+        """Return the number of rows of the part-of-speech table: padding and the ten categories."""
         return 1 + len(POS_CATEGORIES)
 
     @property
     def num_tags(self) -> int:
-        """The number of tags, K."""
+        """Return the number of tags, K."""
         return len(self.tags)
 
     def word_vectors(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Pretrained vectors for the word tables.
+        """Return pretrained vectors for the word tables.
 
         Returns:
-            rows float32 `[vocabulary_size, d]`, known bool `[vocabulary_size]` (whether the vectors know that row's
-            word, as written or lower-cased), frozen float32 `[frozen_vocabulary_size, d]`.
+            rows float32 `[vocabulary_size, d]`, known bool `[vocabulary_size]` (whether the vectors contain that row's
+                word, as written or lower-cased), frozen float32 `[frozen_vocabulary_size, d]`.
 
         Raises:
             ValueError: there are no pretrained vectors.
@@ -215,7 +214,7 @@ class PostPreprocessor:
         return rows, known, frozen.reshape(-1, self.vectors.dim)
 
     def word_id(self, word: str) -> int:
-        """The row of a word: as written, then lower-cased, in the trained table and then in the frozen one."""
+        """Return the row of a word, as written or lower-cased, in the trainable table or else the frozen one."""
         word = _fold_digits(word) if self.fold_digits else word
         for form in (word, word.lower()):
             found = self._trained_ids.get(form) or self._frozen_ids.get(form)
@@ -224,15 +223,15 @@ class PostPreprocessor:
         return UNKNOWN
 
     def char_ids(self, word: str) -> list[int]:
-        """The rows of a word's first `max_characters` characters."""
+        """Return the rows of a word's first `max_characters` characters."""
         word = _fold_digits(word) if self.fold_digits else word
         return [self._character_ids.get(character, UNKNOWN) for character in word[: self.max_characters]]
 
     def tag_ids(self, tags: Sequence[str]) -> list[int]:
-        """Indices of tags.
+        """Return the indices of tags.
 
         Raises:
-            InputError: a tag of a type that the training posts do not hold.
+            InputError: a tag whose type the training posts do not contain.
         """
         try:
             return [self._tag_ids[tag] for tag in tags]
@@ -240,10 +239,10 @@ class PostPreprocessor:
             raise InputError(f"expected tags of {', '.join(self.types)}, found {error.args[0]!r}") from None
 
     def pos_ids(self, posts: Sequence[Post]) -> list[list[int]]:
-        """Categories of the posts' parts of speech; NLTK's tagger makes them for posts that came without.
+        """Return the categories of the posts' parts of speech; NLTK tags posts without them.
 
         Raises:
-            TaggerDataMissing: a post came without, and the tagger's data is not installed.
+            TaggerDataMissing: a post has none, and the tagger's data is not installed.
         """
         missing = [post.tokens for post in posts if post.pos is None]
         made = iter(tag_pos(missing) if missing else ())
@@ -260,26 +259,25 @@ class PostPreprocessor:
     ) -> tf.data.Dataset:
         """Return batches for `fit`, `evaluate` and `predict`.
 
-        A `tf.data.Dataset`, prefetched; where TensorFlow is not the backend and not installed, a
-        `keras.utils.PyDataset` with the same batches. Batches are `(inputs, tags)`, or `inputs` alone if a post has no
-        tags.
+        Returns a prefetched `tf.data.Dataset`, or a `keras.utils.PyDataset` with the same batches if TensorFlow is
+        missing. Batches are `(inputs, tags)`, or `inputs` alone if a post has no tags.
 
         Args:
             posts: the posts.
-            features: the store of their pictures' features; without it, every post counts as one without a picture.
-            batch_size: posts a batch.
-            shuffle: whether to draw the posts anew in each epoch, with `bucket` batched by length (six lengths at
-                most), the last batch filled up with empty rows. Else they come in their own order.
-            seed: the order is made from (seed, epoch).
+            features: the store of their pictures' features; without it, all posts count as posts without a picture.
+            batch_size: posts per batch.
+            shuffle: whether to reorder the posts in each epoch. With `bucket`, batches contain posts of similar length
+                (at most six lengths), and the last batch is filled up with empty rows. Otherwise the order is kept.
+            seed: the order depends on (seed, epoch).
 
         Raises:
-            InputError: features of another width than the preprocessor's.
+            InputError: the width of the features differs from the preprocessor's.
             TaggerDataMissing: parts of speech are needed, and NLTK's data is not installed.
         """
         return as_dataset(PostBatches(self, posts, features, batch_size, shuffle, seed))
 
     def get_config(self) -> dict[str, Any]:
-        """Return the preprocessor as plain JSON values."""
+        """Return the preprocessor as JSON values."""
         return {
             "words": self.words,
             "characters": self.characters,
@@ -303,7 +301,7 @@ class PostPreprocessor:
 
 
 def needed_words(posts: Iterable[Post], fold_digits: bool = False) -> set[str]:
-    """Return the words of posts in the form in which a preprocessor looks them up in a vector file."""
+    """Return the words of posts as a preprocessor looks them up in a vector file."""
     return {_fold_digits(token) if fold_digits else token for post in posts for token in post.tokens}
 
 

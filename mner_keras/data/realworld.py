@@ -1,7 +1,7 @@
-"""A set of posts with and without pictures, composed as HSN's real-world set.
+"""A data set of posts with and without pictures, built like HSN's real-world set.
 
 HSN's own set is published: the README of https://github.com/T1aNS1R/Real-world-multimodal-NER-dataset (footnote 1 of
-the paper) links it on Baidu, with an access code. This module is for those who cannot download it.
+the paper) links to it on Baidu, with an access code. This module is for users who cannot download it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from mner_keras.errors import InputError
 from mner_keras.files import file_sha256, write_json, write_whole
 
 SIZES = (3000, 1000, 2000)
-"""Plain-text posts that HSN's authors added to train, dev and test."""
+"""The plain-text posts that HSN's authors added to train, dev and test."""
 
 RECORD = "realworld.json"
 
@@ -36,25 +36,25 @@ def make_realworld(
 ) -> dict[str, Any]:
     """Add plain-text posts to a data set's splits.
 
-    The posts of the plain-text files that hold at least one entity are pooled, shuffled and cut into as many as each
-    split gets; they stand behind the split's own posts. Tags and tokens stay as they are.
+    The plain-text posts with at least one entity are pooled, shuffled and divided between the splits, after the
+    splits' own posts. Tags and tokens are unchanged.
 
     Args:
         base: the data set with pictures, a name or a folder.
         text_only: files of tagged posts.
-        folder: gets `train.txt`, `dev.txt`, `test.txt` and `realworld.json`, which says how they were made.
+        folder: receives `train.txt`, `dev.txt`, `test.txt` and `realworld.json`, a record of the settings and counts.
         sizes: posts added to train, dev and test.
-        seed: of the order.
-        overwrite: whether to replace the files of a set made earlier.
+        seed: random seed of the order.
+        overwrite: whether to replace the files of an earlier set.
 
     Returns:
-        what `realworld.json` holds: `base`, `text_only`, `seed`, `added`, `posts`, `pool` (posts with an entity),
+        what `realworld.json` contains: `base`, `text_only`, `seed`, `added`, `posts`, `pool` (posts with an entity),
         `without_entity` (posts left out), `empty_lines` (lines without a token, left out), `types_lacking` (types of
         the base that the plain-text files do not have), `types_new`, `split_handles` (posts of the pool with a lone
         "@").
 
     Raises:
-        InputError: too few posts, a folder that holds other files, a malformed file, tags in IOB1.
+        InputError: too few posts, a folder that contains other files, a malformed file, tags in IOB1.
     """
     data = load_dataset(base)
     folder = Path(folder)
@@ -68,7 +68,7 @@ def make_realworld(
         empty_lines += dropped
     pool = [dataclasses.replace(post, image_id=None) for post in posts if entity_spans(post.tags or ())]
     if len(pool) < sum(sizes):
-        raise InputError(f"expected {sum(sizes):,} plain-text posts that hold an entity, found {len(pool):,}")
+        raise InputError(f"expected {sum(sizes):,} plain-text posts that contain an entity, found {len(pool):,}")
     random.Random(seed).shuffle(pool)
     splits: dict[str, list[Post]] = {}
     start = 0
@@ -97,9 +97,10 @@ def make_realworld(
 
 
 def read_text_only(file: str | os.PathLike) -> tuple[list[Post], int]:
-    """The posts of a plain-text file, and how many lines without a token were left out.
+    """Return the posts of a plain-text file, and how many lines without a token were left out.
 
-    The Broad Twitter Corpus holds a few lines whose token is empty, with or without its tag; `read_conll` refuses them.
+    The Broad Twitter Corpus contains a few lines whose token is empty, with or without its tag; `read_conll` refuses
+    them.
 
     Raises:
         InputError: what `read_posts` raises for any other line.

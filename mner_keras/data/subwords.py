@@ -1,4 +1,4 @@
-"""`Subwords`: a BERT's word pieces, and which of them a post's tokens begin with."""
+"""`Subwords`: word pieces of a BERT, and the position of each token's first piece."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ UNKNOWN, START, END = "[UNK]", "[CLS]", "[SEP]"
 
 
 class Subwords:
-    """Splits tokens into a BERT's word pieces, by the `tokenizers` package.
+    """Split tokens into a BERT's word pieces with the `tokenizers` package.
 
-    A tokenizer of KerasHub gives tensors of another kind on each backend and keeps accents where BERT lower-cases them
-    away; `tokenizers` follows BERT's own program and needs no backend.
+    KerasHub's tokenizer returns backend tensors and keeps accents where BERT removes them with lower-casing;
+    `tokenizers` follows BERT's own program and needs no backend.
 
     Args:
         vocabulary: the word pieces, in the order of their ids.
-        lowercase: whether words are lower-cased and lose their accents first, as an uncased BERT wants it.
-        max_length: word pieces of a post at most, `[CLS]` and `[SEP]` included: the BERT's table of positions.
-        preset: the name of the pretrained BERT, for the record.
-        backbone: its sizes, the arguments of `keras_hub.models.BertBackbone`.
+        lowercase: whether to lower-case words and remove their accents first, as for an uncased BERT.
+        max_length: maximum number of word pieces per post, with `[CLS]` and `[SEP]`: the BERT's number of positions.
+        preset: the name of the pretrained BERT, for reference.
+        backbone: the arguments of `keras_hub.models.BertBackbone`.
 
     Raises:
-        InputError: the package is not installed, or the vocabulary lacks one of the special pieces.
+        InputError: the package is not installed, or the vocabulary lacks a special piece.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class Subwords:
         self.preset = preset
         self.backbone = backbone
         self.weights: list[np.ndarray] | None = None
-        """The pretrained weights, which a new model copies. They are not saved with the preprocessor."""
+        """The pretrained weights that a new model copies; not saved with the preprocessor."""
         ids = {piece: i for i, piece in enumerate(self.vocabulary)}
         for piece in (UNKNOWN, START, END):
             if piece not in ids:
@@ -56,22 +56,22 @@ class Subwords:
         self._tokenizer = BertWordPieceTokenizer(ids, lowercase=lowercase)
 
     def ids(self, words: Sequence[str]) -> list[list[int]]:
-        """The word pieces of each word; one of which nothing is left (a control character) is the unknown piece."""
+        """Return the word pieces of each word; the unknown piece for an empty one (a control character)."""
         found = self._tokenizer.encode_batch(list(words), add_special_tokens=False)
         return [encoded.ids or [self._unknown] for encoded in found]
 
     def layout(self, pieces: Sequence[Sequence[int]]) -> tuple[list[int], list[int]]:
-        """What a BERT reads of a post: `[CLS]`, the words' pieces, `[SEP]`.
+        """Return the BERT input of a post: `[CLS]`, the words' pieces, `[SEP]`.
 
-        A post of too many pieces keeps the first p of each word, p the largest number with which it fits; words that
-        do not even fit with one piece each are left out at the end.
+        A post with too many pieces keeps the first p pieces of each word, with the largest p that fits. If not even one
+        piece per word fits, the last words are dropped.
 
         Args:
-            pieces: those of each word, as `ids` gives them.
+            pieces: the pieces of each word, from `ids`.
 
         Returns:
-            the pieces' ids, at most `max_length`, and for each word the position of its first piece, 0 for one that
-            was left out.
+            the pieces' ids, at most `max_length`, and for each word the position of its first piece, 0 for a dropped
+            word.
         """
         room = self.max_length - 2
         if sum(map(len, pieces)) > room:
@@ -88,6 +88,6 @@ class Subwords:
         return [*row, self._end], firsts
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments, as plain JSON values."""
+        """Return the arguments as JSON values."""
         names = ("vocabulary", "lowercase", "max_length", "preset", "backbone")
         return {name: getattr(self, name) for name in names}

@@ -1,4 +1,4 @@
-"""Layers that both papers' models, and any Keras model of one's own, stand on."""
+"""Layers shared by both papers' models, for use in any Keras model."""
 
 from mner_keras.layers.bilstm import BiLSTM
 from mner_keras.layers.char_bilstm import CharBiLSTM

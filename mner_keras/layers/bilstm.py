@@ -12,17 +12,16 @@ from mner_keras.layers.checks import check_choice, check_count, check_mask
 class BiLSTM(keras.layers.Layer):
     """A bidirectional LSTM for right-padded rows, empty ones included.
 
-    Two of Keras' LSTMs run without a mask, the second over each row's own steps in reverse: what stands behind a row's
-    end is read after everything that counts. So the fused LSTM of a GPU serves too, which takes no empty row, and a CPU
-    has less to do in each step.
+    Two Keras LSTMs run without a mask, the second over each row's valid steps in reverse; padding comes after all
+    valid steps. This permits the fused LSTM of a GPU, which rejects masks with empty rows, and saves work on a CPU.
 
     Args:
-        units: width of the output, half of it a direction.
+        units: width of the output, half of it per direction.
         return_sequences: whether to return every step, or the last state of each direction.
 
     Call arguments:
         inputs: `[B, n, d]`.
-        mask: bool `[B, n]`, true where a step stands; the valid steps come first.
+        mask: bool `[B, n]`, true for valid steps, which come first.
 
     Returns:
         `[B, n, units]`, zeros at padded steps; or `[B, units]`, zeros for an empty row.
@@ -37,7 +36,7 @@ class BiLSTM(keras.layers.Layer):
         check_choice("return_sequences", return_sequences, (True, False))
         check_count("units", units, 2)
         if units % 2:
-            raise ValueError(f"`units` must be even, half a direction. Received: units={units}")
+            raise ValueError(f"`units` must be even. Received: units={units}")
         super().__init__(**kwargs)
         self.supports_masking = True
         self.units = units

@@ -1,4 +1,4 @@
-"""`CharBiLSTM`: a word's vector from its characters, read in both directions."""
+"""`CharBiLSTM`: token vectors from characters by a bidirectional LSTM."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from mner_keras.layers.checks import check_count, check_rate
 
 @keras.saving.register_keras_serializable(package="mner_keras")
 class CharBiLSTM(keras.layers.Layer):
-    """The last states of an LSTM over a word's characters, forwards and backwards.
+    """Encode each token by the last states of a bidirectional LSTM over its characters.
 
     Equation (AGBAN eq. 2): `x^c = [h_forward(m); h_backward(1)]`.
 
     Args:
         vocabulary_size: rows of the character table; row 0 pads.
-        embedding_dim: width of a character's vector; they begin uniform within `sqrt(3 / embedding_dim)`.
-        units: width of a word's vector, half of it a direction.
+        embedding_dim: width of a character's vector, initialised uniformly within `sqrt(3 / embedding_dim)`.
+        units: width of a word's vector, half of it per direction.
         dropout: rate on the characters' vectors.
 
     Call arguments:
-        char_ids: int32 `[B, n, c]`, 0 where no character stands.
+        char_ids: int32 `[B, n, c]`, 0 for padding.
 
     Returns:
         `[B, n, units]`, zeros for a token without characters.

@@ -1,4 +1,4 @@
-"""`CharCNN`: a word's vector from its characters by convolution."""
+"""`CharCNN`: token vectors from characters by a convolution."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mner_keras.layers.checks import check_count, check_rate
 
 @keras.saving.register_keras_serializable(package="mner_keras")
 class CharCNN(keras.layers.Layer):
-    """Character embeddings, a convolution over them, the maximum over the characters.
+    """Encode each token by a convolution over its character embeddings and a maximum over the characters.
 
     Args:
         vocabulary_size: rows of the character table; row 0 pads.
@@ -20,7 +20,7 @@ class CharCNN(keras.layers.Layer):
         dropout: rate on the characters' vectors.
 
     Call arguments:
-        char_ids: int32 `[B, n, c]`, 0 where no character stands.
+        char_ids: int32 `[B, n, c]`, 0 for padding.
 
     Returns:
         `[B, n, filters]`, zeros for a token without characters.

@@ -1,4 +1,4 @@
-"""What the layers ask of their arguments; each check raises a `ValueError` that says what was expected and received."""
+"""Checks of the layers' arguments; each raises a `ValueError` with the expected and the received value."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 
 def check_count(name: str, value: Any, least: int = 1) -> None:
-    """An argument must be a whole number of at least `least`."""
+    """Check that an argument is an integer of at least `least`."""
     if isinstance(value, bool) or not isinstance(value, numbers.Integral):
         raise ValueError(f"`{name}` must be a whole number. Received: {name}={value!r}")
     if value < least:
@@ -19,19 +19,19 @@ def check_count(name: str, value: Any, least: int = 1) -> None:
 
 
 def check_widths(**widths: int) -> None:
-    """Each must be a whole number of at least 1, at least 2 for a width that both directions of a BiLSTM share."""
+    """Check that each is an integer of at least 1, or of at least 2 for a width shared by two directions."""
     for name, width in widths.items():
         check_count(name, width, 2 if name.endswith("hidden_dim") else 1)
 
 
 def check_rate(name: str, value: Any) -> None:
-    """An argument must be a share that a dropout can drop."""
+    """Check that an argument is a valid dropout rate."""
     if isinstance(value, bool) or not isinstance(value, numbers.Real) or not 0 <= value < 1:
         raise ValueError(f"`{name}` must be a number of at least 0 and below 1. Received: {name}={value!r}")
 
 
 def check_strength(name: str, value: Any, words: Sequence[str] = ()) -> None:
-    """An argument must be a finite number of at least 0, or one of some words."""
+    """Check that an argument is a finite number of at least 0, or one of the given words."""
     if isinstance(value, str) and value in words:
         return
     number = isinstance(value, numbers.Real) and not isinstance(value, bool)
@@ -41,14 +41,14 @@ def check_strength(name: str, value: Any, words: Sequence[str] = ()) -> None:
 
 
 def check_choice(name: str, value: Any, choices: Sequence[Any]) -> None:
-    """An argument must be one of some values."""
+    """Check that an argument is one of the given values."""
     if not any(value is choice or (isinstance(value, str) and value == choice) for choice in choices):
         *most, last = map(repr, choices)
         raise ValueError(f"`{name}` must be {', '.join(most)} or {last}. Received: {name}={value!r}")
 
 
 def check_mask(name: str, mask: Any, of: str, tensor: Any) -> None:
-    """A mask must have the first two axes of what it masks, where both are known; `None` is no mask.
+    """Check that a mask has the first two axes of the tensor that it masks, where both are known. `None` is no mask.
 
     Args:
         name: the mask's argument.

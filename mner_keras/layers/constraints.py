@@ -1,4 +1,4 @@
-"""`Constraints`: the moves between tags that are possible."""
+"""`Constraints`: the allowed transitions between tags."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import numpy as np
 @keras.saving.register_keras_serializable(package="mner_keras")
 @dataclasses.dataclass(frozen=True)
 class Constraints:
-    """The moves of a CRF's paths that are possible, among K tags.
+    """The allowed transitions between K tags on the paths of a CRF.
 
     Args:
-        transitions: `[K, K]` of bool: whether the second tag may follow the first.
-        start: `[K]` of bool: whether a path may begin with the tag; by default with each.
-        end: `[K]` of bool: whether a path may end with the tag; by default with each.
+        transitions: bool `[K, K]`, whether the second tag may follow the first.
+        start: bool `[K]`, whether a path may start with the tag; by default any.
+        end: bool `[K]`, whether a path may end with the tag; by default any.
 
     Example:
 
@@ -42,7 +42,7 @@ class Constraints:
 
     @property
     def num_tags(self) -> int:
-        """The number of tags, K."""
+        """Return the number of tags, K."""
         return len(self.transitions)
 
     def get_config(self) -> dict:
@@ -58,10 +58,10 @@ class Constraints:
 
 
 def bio_constraints(tags: Sequence[str]) -> Constraints:
-    """What the scheme BIO (IOB2) allows: `I-X` only after `B-X` or `I-X`, never at the beginning.
+    """Return the constraints of the scheme BIO (IOB2): `I-X` only after `B-X` or `I-X`, never at the start.
 
     Args:
-        tags: the tags in the order of their numbers, each `O`, `B-X` or `I-X`.
+        tags: the tags in the order of their indices, each `O`, `B-X` or `I-X`.
 
     Raises:
         ValueError: a tag of another form.
@@ -74,17 +74,17 @@ def bio_constraints(tags: Sequence[str]) -> Constraints:
 
 
 def bioes_constraints(tags: Sequence[str]) -> Constraints:
-    """What the scheme BIOES allows: a name is `S-X`, or `B-X`, any number of `I-X`, `E-X`.
+    """Return the constraints of the scheme BIOES: an entity is `S-X`, or `B-X`, any number of `I-X`, `E-X`.
 
     Args:
-        tags: the tags in the order of their numbers, each `O`, `B-X`, `I-X`, `E-X` or `S-X`.
+        tags: the tags in the order of their indices, each `O`, `B-X`, `I-X`, `E-X` or `S-X`.
 
     Raises:
         ValueError: a tag of another form.
     """
     pairs = _split(tags, "BIES")
     return Constraints(
-        # Within a name comes more of it; outside of one, whatever opens one or is none.
+        # Inside an entity: its continuation. Outside: `O` or the start of an entity.
         transitions=[
             [(to in "IE" and kind == other) if at in "BI" else to in "OBS" for to, other in pairs] for at, kind in pairs
         ],

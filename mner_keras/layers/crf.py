@@ -20,27 +20,27 @@ from mner_keras.layers.crf_recursions import (
 
 @keras.saving.register_keras_serializable(package="mner_keras")
 class CRF(keras.layers.Layer):
-    """Linear-chain conditional random field over tag sequences.
+    """Apply a linear-chain conditional random field over tag sequences.
 
     A path `y` through the tags of a row scores `sum_t potentials[t, y_t] + sum_t transitions[y_t, y_t+1]`, with
     `boundary` also `start[y_1] + end[y_n]`; `p(y) = exp(score(y)) / Z`. The layer passes potentials through; its
     methods give the likelihood, the best path and the marginals. `mner_keras.CRFModel` trains it.
 
-    Masks may have holes (subwords, say): valid positions count as adjacent. A row without a valid position has
+    Masks may have holes (subwords, for example): valid positions count as adjacent. A row without a valid position has
     likelihood 0 and the tag 0. All computation is in float32, whatever the dtype policy.
 
     Args:
         num_tags: the number of tags, K.
         boundary: whether paths have start and end scores.
-        constraints: the moves that are possible, `bio_constraints(tags)` for instance. They act in `decode`, `top_k`
-            and `marginals`, never in the likelihood: gold data may break them.
-        dtype: float32; the layer does not compute in less.
+        constraints: the allowed transitions, for example `bio_constraints(tags)`. They apply to `decode`, `top_k` and
+            `marginals`, never to the likelihood: gold data may violate them.
+        dtype: must be float32.
 
     Weights: `transitions` `[K, K]` (from, to); with `boundary` also `start` `[K]` and `end` `[K]`.
 
     Call arguments:
         potentials: scores of the tags, `[B, n, K]`.
-        mask: bool `[B, n]`, true where a token stands; by default everywhere.
+        mask: bool `[B, n]`, true for tokens; by default everywhere.
 
     Example:
 
@@ -68,7 +68,7 @@ class CRF(keras.layers.Layer):
             constraints = keras.saving.deserialize_keras_object(constraints)
         if constraints is not None and not isinstance(constraints, Constraints):
             raise ValueError(
-                "`constraints` must be a Constraints, `bio_constraints(tags)` for instance. "
+                "`constraints` must be a Constraints, for example `bio_constraints(tags)`. "
                 f"Received: constraints={constraints!r}"
             )
         if constraints is not None and constraints.num_tags != num_tags:
@@ -88,7 +88,7 @@ class CRF(keras.layers.Layer):
     def build(self, potentials_shape) -> None:
         if potentials_shape[-1] != self.num_tags:
             raise ValueError(
-                f"`potentials` must have `num_tags`={self.num_tags} scores a token. "
+                f"`potentials` must have `num_tags`={self.num_tags} scores per token. "
                 f"Received: potentials.shape={tuple(potentials_shape)}"
             )
         uniform = keras.initializers.RandomUniform(-0.1, 0.1)
@@ -111,25 +111,25 @@ class CRF(keras.layers.Layer):
 
     @property
     def tag_count(self) -> int:
-        """The number of tags that `log_likelihood` takes and `decode` gives."""
+        """Return the number of tags that `log_likelihood` takes and `decode` gives."""
         return self.num_tags
 
     def log_likelihood(self, potentials, tags, mask=None):
-        """Log-likelihood of tag sequences, `[B]`.
+        """Return the log-likelihood of tag sequences, `[B]`.
 
-        Computed as minus the log-sum of all paths' scores relative to the given path's: the difference of two large
-        numbers is never taken, so that it stays exact for long rows and large potentials. Its gradient is what is
-        observed less what is expected, from the forward and backward recursions: no loop is differentiated, and there
-        are no second derivatives (they come out as zero). Constraints do not act here.
+        Computed as minus the log-sum of all paths' scores relative to the given path's, which stays exact for long rows
+        and large potentials because no difference of large numbers is taken. The gradient is the observed minus the
+        expected counts, from the forward and backward recursions; second derivatives are zero. Constraints do not
+        apply.
 
         Args:
             potentials: `[B, n, K]`.
-            tags: int `[B, n]` in 0..K-1; what stands in masked positions is not read.
+            tags: int `[B, n]` in 0..K-1; values at masked positions are ignored.
             mask: bool `[B, n]`; holes are allowed.
 
         Raises:
             ValueError: tags of another shape; a tag out of range in an array. In a compiled function, where values are
-                not known, the value and the gradient of such a row are NaN.
+                unknown, the value and the gradient of such a row are NaN.
         """
         given, given_mask = tags, mask
         potentials, mask = self._prepare(potentials, mask)
@@ -146,15 +146,15 @@ class CRF(keras.layers.Layer):
         scores = ops.stop_gradient(potentials)
         preceded, previous, last = _neighbours(tags, mask)
         observed = ops.one_hot(tags, self.num_tags, dtype="float32") * ops.cast(mask, "float32")[..., None]
-        # What each step adds to the given path's score: the way into the tag, and the tag's potential.
+        # What each step adds to the given path's score: the transition into the tag, and the tag's potential.
         way = ops.take(ops.reshape(transitions, (-1,)), previous * self.num_tags + tags)
         way = ops.where(preceded, way, ops.take(start, tags))
-        # One after the other: a sum of the two would lose the way's digits beside a large potential.
+        # Subtracted one after the other: their sum would lose the transition's digits next to a large potential.
         relative = scores - ops.sum(observed * scores, axis=-1, keepdims=True) - way[..., None]
         log_z, expected, expected_moves = expectations(relative, mask, constants)
         value = ops.where(ops.any(mask, axis=1), ops.take(end, last) - log_z, 0.0)
 
-        # The gradient: terms that are zero, and whose derivatives are observed less expected counts.
+        # The gradient: zero-valued terms whose derivatives are observed minus expected counts.
         excess = observed - ops.transpose(expected, (1, 0, 2))  # [B, n, K]
         moved = ops.cast(mask & preceded, "float32")[..., None]
         observed_before = ops.one_hot(previous, self.num_tags, dtype="float32") * moved
@@ -164,31 +164,31 @@ class CRF(keras.layers.Layer):
         value += ops.sum(excess * (potentials - scores), axis=(1, 2))
         value += ops.sum((observed_moves - expected_moves[:, :-1]) * (weights[2] - transitions), axis=(1, 2))
         value += ops.sum(excess_start * (weights[0] - start) + excess_end * (weights[1] - end), axis=1)
-        # The factor makes the gradient NaN, too.
+        # The factor makes the gradient NaN as well.
         return value * ops.where(ops.all(known, axis=1), 1.0, float("nan"))
 
     def decode(self, potentials, mask=None):
-        """The best path of each row (Viterbi).
+        """Return the best path of each row (Viterbi).
 
         Args:
             potentials: `[B, n, K]`.
             mask: bool `[B, n]`; holes are allowed.
 
         Returns:
-            tags int32 `[B, n]`, 0 in masked positions, and the path's score `[B]`; -inf where the constraints leave no
-            path, whose tags then break as few of them as can be.
+            tags int32 `[B, n]`, 0 in masked positions, and the path's score `[B]`. If the constraints allow no path,
+                the score is -inf and the tags violate as few of them as possible.
         """
         potentials, mask = self._prepare(potentials, mask)
         tags, score = best_path(potentials, mask, self._constrained_scores())
         return ops.where(mask, tags, 0), ops.where(ops.any(mask, axis=1), _or_none(score), 0.0)
 
     def top_k(self, potentials, mask=None, k: int = 5):
-        """The `k` best paths of each row, best first.
+        """Return the `k` best paths of each row, best first.
 
         Args:
             potentials: `[B, n, K]`.
             mask: bool `[B, n]`; holes are allowed.
-            k: how many.
+            k: the number of paths.
 
         Returns:
             tags int32 `[B, k, n]`, 0 in masked positions, and the paths' scores `[B, k]`. A row with fewer than `k`
@@ -204,9 +204,10 @@ class CRF(keras.layers.Layer):
         return ops.where(mask[:, None, :] & (score > -float("inf"))[..., None], tags, 0), score
 
     def marginals(self, potentials, mask=None):
-        """Probability of each tag at each token, `[B, n, K]`; zeros in masked positions (forward-backward).
+        """Return the probability of each tag at each token, `[B, n, K]`, by forward-backward; zeros in masked
+        positions.
 
-        Constraints act: an impossible tag has the probability 0. No gradient flows through.
+        Constraints apply: a forbidden tag has probability 0. No gradient flows through.
 
         Args:
             potentials: `[B, n, K]`.
@@ -237,11 +238,11 @@ class CRF(keras.layers.Layer):
             return potentials, ops.ones_like(potentials[..., 0], dtype="bool")
         mask = ops.cast(mask, "bool")
         _check_shape("mask", mask, potentials)
-        # What stands in masked positions may be anything, NaN too.
+        # Values in masked positions may be anything, NaN included.
         return ops.where(mask[..., None], potentials, 0.0), mask
 
     def _check_tags(self, tags, mask):
-        """Arrays can be looked into before a backend takes them."""
+        """Check the values of tags that are arrays."""
         if ops.is_tensor(tags) or ops.is_tensor(mask):
             return
         tags = np.asarray(tags)
@@ -274,12 +275,12 @@ class CRF(keras.layers.Layer):
 
 
 def _or_none(score):
-    """Scores of paths, -inf for those that break the constraints."""
+    """Replace the scores of paths that violate the constraints by -inf."""
     return ops.where(score < FORBIDDEN / 2, -float("inf"), score)
 
 
 def _check_shape(name, values, potentials):
-    """Values must have the potentials' first two axes, as far as both are known."""
+    """Check that values have the potentials' first two axes, as far as both are known."""
     shape, expected = tuple(values.shape), tuple(potentials.shape)
     if len(shape) != 2 or any(None not in pair and pair[0] != pair[1] for pair in zip(shape, expected, strict=False)):
         raise ValueError(
@@ -289,7 +290,7 @@ def _check_shape(name, values, potentials):
 
 
 def pack(values, mask):
-    """Values `[B, n]` with those of valid positions first, each group in its own order."""
+    """Return values `[B, n]` with those of valid positions first, each group in its own order."""
     length = ops.shape(values)[1]
     place = ops.arange(length, dtype="int32")[None]
     order = ops.argsort(ops.where(mask, place, place + length), axis=1)
@@ -297,7 +298,7 @@ def pack(values, mask):
 
 
 def _neighbours(tags, mask):
-    """Whether a valid position precedes each, that one's tag, both `[B, n]`, and each row's last tag `[B]`."""
+    """Return whether a valid position precedes each, the tag there, both `[B, n]`, and each row's last tag `[B]`."""
     valid = ops.cast(mask, "int32")
     rank = ops.cumsum(valid, axis=1)  # 1 for the first valid position
     packed = pack(tags, mask)

@@ -1,4 +1,4 @@
-"""`CRFDecode`: the best tags of a CRF, inside a graph."""
+"""`CRFDecode`: the best tags of a CRF inside a graph."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class CRFDecode(keras.layers.Layer):
 
     Call arguments:
         potentials: float `[B, n, K]`, as the CRF layer returned them.
-        mask: bool `[B, n]`, true where a token is; `None` if all positions are tokens.
+        mask: bool `[B, n]`, true for tokens; `None` if all positions are tokens.
 
     Returns:
         tags int32 `[B, n]`, 0 in masked positions, and the probability of each tag, float32 `[B, n]`.

@@ -1,7 +1,7 @@
 """The recursions of a linear-chain CRF over its tokens: forward, backward, and the best paths.
 
-Shapes: B rows, n tokens, K tags. What is looped over comes with the tokens first, `[n, B, ...]`. Nothing here is
-differentiated: `CRF.log_likelihood` puts its gradient together from the posterior.
+Shapes: B rows, n tokens, K tags. Loops run over the first axis, so their tensors have the tokens first, `[n, B, ...]`.
+Nothing here is differentiated: `CRF.log_likelihood` computes its gradient from the posterior.
 """
 
 from __future__ import annotations
@@ -10,23 +10,23 @@ import keras
 from keras import ops
 
 UNROLL_UP_TO = 64
-"""TensorFlow runs a loop of known length at most this long as a plain graph, which is faster."""
+"""TensorFlow unrolls a loop of known length up to this one, which is faster."""
 
 NARROW = 60.0
-"""Within this span of the scores of moves and ends, probabilities may be rescaled in place of logarithms."""
+"""If all transition, start and end scores are within this span, probabilities are rescaled instead of logarithms."""
 
 FORBIDDEN = -1e30
-"""The score of a forbidden move: finite, so that no difference of two is undefined; beyond what scores add up to."""
+"""The score of a forbidden transition: finite, so that differences are defined, and beyond any sum of scores."""
 
 
 def loop(step, initial, xs, reverse=False):
-    """The carries after each step, `[n, ...]`, in the order of the tokens.
+    """Return the carries after each step, `[n, ...]`, in the order of the tokens.
 
     Args:
         step: `step(carry, *x) -> carry`.
         initial: the first carry, float32 `[B, ...]`.
         xs: tensors `[n, B, ...]`, float32 or bool.
-        reverse: whether to begin at the last token.
+        reverse: whether to start at the last token.
     """
     length = xs[0].shape[0]
     if keras.backend.backend() == "tensorflow" and length is not None and length <= UNROLL_UP_TO:
@@ -63,19 +63,19 @@ def log_sum_exp(scores, axis):
 
 
 def expectations(potentials, mask, scores, wide=False):
-    """What the model expects of all paths through a row.
+    """Return the expected counts over all paths through a row.
 
-    A path comes out of a state before its first token, number K, whose moves are the start scores.
+    A path starts in a state K before its first token, whose transitions are the start scores.
 
     Args:
         potentials: `[B, n, K]`.
         mask: bool `[B, n]`.
-        scores: of starts `[K]`, of ends `[K]` and of moves `[K, K]`.
-        wide: whether the scores are known to lie further apart than `NARROW`; else it is looked up.
+        scores: of starts `[K]`, ends `[K]` and transitions `[K, K]`.
+        wide: whether the scores are known to differ by more than `NARROW`; otherwise this is computed.
 
     Returns:
         the log-sum of the scores of all paths `[B]`, the probability of each tag at each token `[n, B, K]`, and the
-        number of each move `[B, K + 1, K]`, the last row those from the start; none for masked positions.
+            count of each transition `[B, K + 1, K]`, the last row from the start; zeros for masked positions.
     """
     start, end, transitions = scores
     moves = ops.concatenate([transitions, start[None]], axis=0)  # [K + 1, K]
@@ -87,14 +87,14 @@ def expectations(potentials, mask, scores, wide=False):
 
 
 def _rescaled(potentials, mask, moves, end):
-    """`expectations` with probabilities that sum to one at each token.
+    """Compute `expectations` with probabilities that sum to one at each token.
 
-    A tag whose share of the paths up to a token is below 1e-38 is lost. It could not have come back: wherever it may
-    move, the likeliest tag moves at the cost of `NARROW` at most, a factor of 1e-26.
+    A tag whose share of the paths up to a token is below 1e-38 is lost. It could not have recovered: wherever it moves,
+    the likeliest tag moves at a cost of at most `NARROW`, a factor of 1e-26.
     """
     highest_move, highest_end = ops.max(moves), ops.max(end)
     highest = ops.max(potentials, axis=-1)  # [B, n]
-    # Nothing moves back to the start: [K + 1, K + 1].
+    # No transition leads back to the start: [K + 1, K + 1].
     factors = ops.pad(ops.exp(moves - highest_move), ((0, 0), (0, 1)))
     ending = ops.pad(ops.exp(end - highest_end), (0, 1), constant_values=1.0)
     likely = ops.pad(ops.exp(potentials - highest[..., None]), ((0, 0), (0, 0), (0, 1)))
@@ -126,11 +126,11 @@ def _rescaled(potentials, mask, moves, end):
 
 
 def _in_logarithms(potentials, mask, moves, end):
-    """`expectations` for scores of any size."""
+    """Compute `expectations` for scores of any size."""
     potentials = _tokens_first(potentials)
     there = _tokens_first(_as_wide(mask, potentials))
     nothing = ops.zeros_like(potentials[0])  # [B, K]
-    # One number more a row: 0 until the first token has been, then `FORBIDDEN`.
+    # One more number per row: 0 before the first token, then `FORBIDDEN`.
     gone = nothing[:, :1] + FORBIDDEN
 
     def forward(alpha, potential, there):
@@ -145,7 +145,7 @@ def _in_logarithms(potentials, mask, moves, end):
     final = after[-1, :, :-1] + end
     log_z = ops.sum(highest, axis=(0, 2)) + log_sum_exp(final, axis=-1)
     before = ops.concatenate([at_start[None], after[:-1]], axis=0)
-    # Where a tag comes from, given the tag: [n, B, K + 1, K].
+    # The distribution over the previous tag, given the tag: [n, B, K + 1, K].
     ways = before[..., None] + moves
     ways = ops.exp(ways - ops.max(ways, axis=2, keepdims=True))
     ways = ways / ops.sum(ways, axis=2, keepdims=True)
@@ -161,10 +161,10 @@ def _in_logarithms(potentials, mask, moves, end):
 
 
 def best_path(potentials, mask, scores):
-    """The best path (Viterbi): int32 `[B, n]`, and its score `[B]`; what stands in masked positions means nothing."""
+    """Return the best path (Viterbi), int32 `[B, n]`, and its score `[B]`; masked positions are undefined."""
     start, end, transitions = scores
     num_tags = transitions.shape[0]
-    # As in `expectations`, a path comes out of a state of its own, to which nothing moves.
+    # As in `expectations`, a path starts in a state of its own that no transition leads to.
     moves = ops.concatenate([transitions, start[None]], axis=0)
     moves = ops.pad(moves, ((0, 0), (0, 1)), constant_values=FORBIDDEN)
     wide = ops.pad(potentials, ((0, 0), (0, 0), (0, 1)))
@@ -178,7 +178,7 @@ def best_path(potentials, mask, scores):
     into = ops.transpose(transitions)
 
     def backward(tag, best, moved):
-        # No pointers are kept: the tag before is the best one again, now that the tag after it is known.
+        # No pointers are kept: the previous tag is maximised again, now that the next tag is known.
         return ops.where(moved, _argmax(best + ops.take(into, tag, axis=0)), tag)
 
     tags = loop(backward, _argmax(final), [best, _tokens_first(mask & followed(mask))], reverse=True)
@@ -186,8 +186,8 @@ def best_path(potentials, mask, scores):
 
 
 def best_paths(potentials, mask, scores, k):
-    """The `k` best paths, best first: int32 `[B, k, n]`, and their scores `[B, k]`, at most `FORBIDDEN / 2` where there
-    are fewer."""
+    """Return the `k` best paths, best first, int32 `[B, k, n]`, and their scores `[B, k]`, at most `FORBIDDEN / 2` if
+    there are fewer."""
     start, end, transitions = scores
     num_tags = potentials.shape[-1]
     ranks = ops.where(ops.arange(k) == 0, 0.0, FORBIDDEN)  # a path of one tag has no second best
@@ -219,28 +219,28 @@ def best_paths(potentials, mask, scores, k):
 
 
 def preceded(mask):
-    """Whether a valid position stands before each position, bool `[B, n]`."""
+    """Return whether a valid position precedes each position, bool `[B, n]`."""
     valid = ops.cast(mask, "int32")
     return ops.cumsum(valid, axis=1) - valid > 0
 
 
 def followed(mask):
-    """Whether a valid position stands after each position, bool `[B, n]`."""
+    """Return whether a valid position follows each position, bool `[B, n]`."""
     return ops.flip(preceded(ops.flip(mask, axis=1)), axis=1)
 
 
 def _as_wide(mask, tensor):
-    """The mask `[B, n]` as wide as a tensor: a select of equal shapes is faster."""
+    """Broadcast the mask `[B, n]` to a tensor's shape: a select of equal shapes is faster."""
     return ops.broadcast_to(mask[..., None], (*ops.shape(mask), tensor.shape[-1]))
 
 
 def _argmax(scores):
-    # On TensorFlow one operation; Keras' argmax takes care of negative zeros with six more.
+    # One operation on TensorFlow; Keras' argmax needs six more for negative zeros.
     return ops.cast(ops.top_k(scores, 1)[1][..., 0], "int32")
 
 
 def _product(x, y):
-    """Matrix product in full float32, which GPUs would not compute by themselves."""
+    """Multiply matrices in full float32, which is not the default on GPUs."""
     backend = keras.backend.backend()
     if backend == "torch" or (backend == "tensorflow" and not keras.distribution.list_devices("gpu")):
         return ops.matmul(x, y)

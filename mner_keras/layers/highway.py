@@ -1,4 +1,4 @@
-"""`Highway`: a dense layer that learns how much of its input to let through."""
+"""`Highway`: a dense layer with a learnt gate that carries its input through."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import keras
 
 @keras.saving.register_keras_serializable(package="mner_keras")
 class Highway(keras.layers.Layer):
-    """One highway layer.
+    """Apply one highway layer.
 
-    Equation: `y = t * relu(W x + b) + (1 - t) * x` with `t = sigmoid(W_t x + b_t)`; `b_t` begins at -1, so that the
-    layer begins by carrying its input through.
+    Equation: `y = t * relu(W x + b) + (1 - t) * x` with `t = sigmoid(W_t x + b_t)`. `b_t` is initialised to -1, so that
+    the layer first carries its input through.
 
     Call arguments:
         inputs: `[..., d]`.

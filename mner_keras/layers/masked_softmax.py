@@ -1,4 +1,4 @@
-"""`masked_softmax`: a softmax over what is there."""
+"""`masked_softmax`: a softmax over the valid entries."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from keras import ops
 
 
 def masked_softmax(scores, mask, axis: int | tuple[int, ...] = -1):
-    """Softmax over the valid entries; a masked entry is 0, and so is every entry where none is valid.
+    """Apply a softmax over the valid entries. Masked entries are 0; without a valid entry all are 0.
 
     Args:
         scores: any shape.

@@ -11,18 +11,18 @@ from mner_keras.layers.checks import check_choice, check_count
 
 @keras.saving.register_keras_serializable(package="mner_keras")
 class WordEmbedding(keras.layers.Layer):
-    """Look up word vectors in two tables: a trainable one, and behind it a frozen one.
+    """Look up word vectors in a trainable table and in a frozen one.
 
-    Ids below `vocabulary_size` are rows of the trainable table, the ids after them rows of the frozen one. Fine-tuning
-    every vector of a large file would move rows that no training post ever reads, and cost an optimiser step over all.
+    Ids below `vocabulary_size` are rows of the trainable table, the following ids rows of the frozen one. Training all
+    vectors of a large file would cost an optimiser step over rows that no training post reads.
 
     Args:
-        vocabulary_size: rows of the trainable table; row 0 pads, row 1 stands for unknown words.
+        vocabulary_size: rows of the trainable table; row 0 is padding, row 1 unknown words.
         dim: width of the vectors.
         frozen_vocabulary_size: rows of the frozen table.
-        unknown: how rows without a pretrained vector begin: `"normal"` (Gaussian, standard deviation that of the
-            vectors loaded, else `1 / sqrt(dim)`; HSN section 4.3) or `"uniform"` (within `sqrt(3 / dim)`; AGBAN section
-            IV-A).
+        unknown: initialisation of rows without a pretrained vector: `"normal"` (Gaussian, standard deviation that of
+            the vectors loaded, else `1 / sqrt(dim)`; HSN section 4.3) or `"uniform"` (within `sqrt(3 / dim)`; AGBAN
+            section IV-A).
 
     Call arguments:
         word_ids: int32 `[B, n]`.
@@ -66,11 +66,11 @@ class WordEmbedding(keras.layers.Layer):
             )
 
     def load_vectors(self, rows: np.ndarray, known: np.ndarray, frozen: np.ndarray) -> None:
-        """Take over pretrained vectors.
+        """Copy pretrained vectors.
 
         Args:
             rows: float `[vocabulary_size, dim]`.
-            known: bool `[vocabulary_size]`, whether the row is pretrained; the others are drawn anew.
+            known: bool `[vocabulary_size]`, whether the row is pretrained; the others are initialised.
             frozen: float `[frozen_vocabulary_size, dim]`.
         """
         loaded = np.concatenate([rows[known], frozen])

@@ -1,4 +1,4 @@
-"""`EntityF1`: F1 of whole entities, inside `fit`."""
+"""`EntityF1`: F1 over entities in `fit` and `evaluate`."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from mner_keras.layers.crf import pack
 class EntityF1(keras.metrics.Metric):
     """Micro-averaged F1 over entities, strict IOB2: an entity counts if its type and both its ends are right.
 
-    An entity opens at `B-` and at nothing else; an `I-` that follows no tag of its type belongs to none. Equal to
-    seqeval's `f1_score(..., mode="strict", scheme=IOB2)` on the same tags.
+    Only `B-` opens an entity; an `I-` that follows no tag of its type is ignored. Equal to seqeval's
+    `f1_score(..., mode="strict", scheme=IOB2)` on the same tags.
 
-    `CRFModel(..., tags=[...])` decodes and updates it in `evaluate` and in the validation of `fit`. In a loop of your
-    own, give it decoded tags. It cannot be one of `compile(metrics=[...])`, which gives metrics no decoded tags.
+    `CRFModel(..., tags=[...])` decodes tags and updates it in `evaluate` and in the validation of `fit`. In a custom
+    loop, pass it decoded tags. It cannot be used in `compile(metrics=[...])`, which provides no decoded tags.
 
     Args:
         tags: the tags' names, in the order of their indices.
@@ -36,9 +36,9 @@ class EntityF1(keras.metrics.Metric):
         self.tags = list(tags)
         other = [tag for tag in self.tags if tag != "O" and not (tag[:2] in ("B-", "I-") and tag[2:])]
         if other:
-            raise ValueError(f"`tags` must be names of the form O, B-X and I-X. Received: {other[0]!r} among them")
+            raise ValueError(f"`tags` must be names of the form O, B-X and I-X. Received: {other[0]!r} in tags")
         types = sorted({tag[2:] for tag in self.tags if tag != "O"})
-        # For each tag the number of the type that it opens, and of the type that it goes on with; 0 for none.
+        # For each tag, the index of the type that it opens and of the type that it continues; 0 for none.
         self._opens = [types.index(tag[2:]) + 1 if tag.startswith("B-") else 0 for tag in self.tags]
         self._goes_on = [types.index(tag[2:]) + 1 if tag.startswith("I-") else 0 for tag in self.tags]
         for count in ("correct", "predicted", "gold"):
@@ -50,8 +50,7 @@ class EntityF1(keras.metrics.Metric):
         Args:
             y_true: gold tags, int `[B, n]`.
             y_pred: predicted tags, int `[B, n]`.
-            mask: bool `[B, n]`, true where a token stands; what stands elsewhere is not read, and valid positions
-                count as adjacent.
+            mask: bool `[B, n]`, true for tokens; values elsewhere are ignored, and valid positions count as adjacent.
         """
         gold_opens, gold_linked = self._read(y_true, mask)
         opens, linked = self._read(y_pred, mask)
@@ -68,11 +67,11 @@ class EntityF1(keras.metrics.Metric):
         return {**super().get_config(), "tags": self.tags}
 
     def _read(self, tags, mask):
-        """For each token the type that opens there (0: none), and whether it goes on with the token before it."""
+        """Return for each token the type that opens there (0: none), and whether it continues the previous token."""
         tags = ops.cast(tags, "int32")
         if mask is not None:
             mask = ops.cast(mask, "bool")
-            # Padding reads the last entry of the tables, which opens nothing and goes on with nothing.
+            # Padding reads the last entry of the tables, which opens and continues nothing.
             tags = pack(ops.where(mask, tags, len(self.tags)), mask)
         opens = ops.take(ops.convert_to_tensor([*self._opens, 0], "int32"), tags)
         goes_on = ops.take(ops.convert_to_tensor([*self._goes_on, 0], "int32"), tags)
@@ -81,7 +80,7 @@ class EntityF1(keras.metrics.Metric):
 
 
 def _next_break_is_common(gold_linked, linked):
-    """Whether the first token after each at which either sequence breaks is one at which both do, bool `[B, n]`."""
+    """Return whether the next break after each token in either sequence is a break in both, bool `[B, n]`."""
     # 1: both break; 0: one breaks; -1: neither, look further to the right.
     both = ops.logical_and(ops.logical_not(gold_linked), ops.logical_not(linked))
     events = ops.where(gold_linked != linked, 0, ops.where(both, 1, -1))

@@ -81,7 +81,7 @@ class MeasuredTable:
         columns: the columns' headings.
         rows: the rows.
         measured: what the measured numbers are, in a few words.
-        caveats: what differs from the paper's setting, one line each.
+        caveats: the differences from the paper's setting, one line each.
         notes: misprints and other remarks, one line each.
         provenance: data, features, vectors, versions, backend, device, precision, time.
         tolerance: points within which a measured number agrees with the published one; `None` for no mark.

@@ -91,7 +91,7 @@ class Plan:
         data: the data set, recognised.
         runs: the runs, seed by seed, so that an interrupted table has all its rows.
         skipped: the rows that cannot be trained here, with the reason.
-        caveats: what differs from the paper's setting, one line each (`mner_keras.papers.caveats`).
+        caveats: the differences from the paper's setting, one line each (`mner_keras.papers.caveats`).
     """
 
     table: PublishedTable

@@ -101,7 +101,7 @@ def print_measured(table: MeasuredTable) -> None:
     console.print(table.heading, style="bold", markup=False)
     console.print(f"measured: {table.measured}", markup=False)
     if table.caveats:
-        console.print("what differs from the paper's setting:", style="bold")
+        console.print("differences from the paper's setting:", style="bold")
     for line in table.caveats:
         console.print(f"  - {line}", markup=False)
     _, header, compared = comparison_table(table)

@@ -8,7 +8,7 @@ from typing import Any
 from mner_keras.errors import InputError, did_you_mean
 from mner_keras.system import System
 
-# What a run gives in other ways: arguments of the constructor, and of `fit_preprocessor`.
+# Arguments that a run sets in other ways: those of the constructor, and those of `fit_preprocessor`.
 _GIVEN = ("self", "name", "preprocessor")
 _GIVEN_FIRST = ("posts", "vectors", "features", "options")
 

@@ -1,4 +1,4 @@
-"""`RunCheckpoint`: keeps a run's best model and what is needed to go on with it."""
+"""`RunCheckpoint`: keeps a run's best model and the state needed to resume."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ MONITOR = "val_f1"
 
 
 class RunCheckpoint(keras.callbacks.Callback):
-    """After each epoch keep the best model by dev F1, the history, and a checkpoint to resume from.
+    """Keep the best model by dev F1, the history, and a checkpoint to resume from, after each epoch.
 
     In the run's folder: `model.keras`, the best model without the optimiser's state; `history.csv`, one row per
     epoch with scores in percent; `checkpoint/`, the last epoch's weights with the optimiser's state, and `state.json`,
-    which names them. Each file is written beside its place and then moved, so that a killed process leaves the last
+    which names them. Each file is written under another name and then renamed, so that a killed process leaves the last
     complete ones.
 
     Args:
         folder: the run's folder.
-        patience: epochs without a better dev F1 after which training stops; 0 for never.
+        patience: epochs without a better dev F1 before training stops; 0 for never.
 
     Attributes:
-        history: one dict an epoch.
+        history: one dict per epoch.
 
     Raises:
-        InputError: a file cannot be written (a full disk, say).
-        TrainingDiverged: the loss is no number any more.
+        InputError: a file cannot be written (for example, because the disk is full).
+        TrainingDiverged: the loss became NaN or infinite.
     """
 
     def __init__(self, folder: str | os.PathLike, patience: int = 0) -> None:
@@ -51,17 +51,17 @@ class RunCheckpoint(keras.callbacks.Callback):
 
     @property
     def best_epoch(self) -> int:
-        """The first epoch with the highest dev F1, counted from 1; 0 before the first."""
+        """Return the first epoch with the highest dev F1, counted from 1; 0 before the first."""
         scores = [row[MONITOR] for row in self.history]
         return 1 + scores.index(max(scores)) if scores else 0
 
     @property
     def finished(self) -> bool:
-        """Whether patience has run out."""
+        """Return whether patience has run out."""
         return bool(self.patience) and len(self.history) - self.best_epoch >= self.patience
 
     def restore(self, model: keras.Model) -> int:
-        """Load the last checkpoint into a compiled model; returns the number of finished epochs, 0 without one.
+        """Load the last checkpoint into a compiled model; return the number of finished epochs, 0 without one.
 
         Raises:
             InputError: the checkpoint does not load.
@@ -114,7 +114,7 @@ class RunCheckpoint(keras.callbacks.Callback):
         write_whole(self.folder / "history.csv", self._save_history)
 
     def _save_best(self, path: Path) -> None:
-        # A twin that was never compiled: its file holds neither the optimiser's state nor its settings.
+        # A copy that was never compiled: its file contains no optimiser state and no optimiser settings.
         if self._best_model is None:
             self._best_model = type(self.model).from_config(self.model.get_config())
         self._best_model.set_weights(self.model.get_weights())

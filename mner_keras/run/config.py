@@ -1,4 +1,4 @@
-"""`RunConfig`: everything that a run depends on, as TOML."""
+"""`RunConfig`: all settings of a run, as TOML."""
 
 from __future__ import annotations
 
@@ -14,12 +14,15 @@ import tomli_w
 from mner_keras.errors import InputError, did_you_mean
 from mner_keras.registry import Training, find_model
 
+FORMAT = 2
+"""The format of a run's folder, `format` in its config.toml. Runs of mner-keras 0.1 have none."""
+
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 
 
 @dataclasses.dataclass(frozen=True)
 class RunConfig:
-    """The complete description of a training run; training it again repeats the run.
+    """The complete description of a training run, sufficient to repeat it.
 
     Args:
         model: a name of the registry.
@@ -27,19 +30,19 @@ class RunConfig:
         features: the store of the pictures' features; empty for the data set's own.
         no_pictures: whether to train as if no post had a picture.
         vectors: the file of word vectors; empty for none.
-        max_vectors: vectors kept of the file, beside those of the training posts' words.
+        max_vectors: vectors to keep from the file in addition to those of the training posts' words.
         transductive: whether the vocabulary is built over train, dev and test, as in AGBAN's released code.
-        epochs: epochs at most.
-        patience: epochs without a better dev F1 after which training stops; 0 for never.
-        batch_size: posts a batch.
+        epochs: maximum number of epochs.
+        patience: epochs without a better dev F1 before training stops; 0 for never.
+        batch_size: posts per batch.
         optimizer: the name of a Keras optimiser.
         learning_rate: its learning rate.
         learning_rate_decay: r in `learning_rate / (1 + r * epoch)`.
         weight_decay: decay of every weight.
         momentum: the optimiser's momentum; 0 for its own default.
         gradient_clip: the norm that all gradients together are clipped to; 0 for none.
-        warmup: the share of all steps over which the rate rises; then it falls to 0 at the last. 0 for neither.
-        seed: of the weights, the order of the posts and the dropout.
+        warmup: the share of all steps over which the rate rises, before it falls to 0 at the last step; 0 for neither.
+        seed: random seed for weights, data order and dropout.
         precision: a Keras dtype policy.
         arguments: further arguments of the model.
     """
@@ -67,10 +70,10 @@ class RunConfig:
 
     @classmethod
     def for_model(cls, model: str, **settings: Any) -> RunConfig:
-        """The paper's settings for a model, and over them the settings given.
+        """Return the paper's settings for a model, updated with the given settings.
 
-        A learning rate, its decay, the weight decay, the momentum and the warm-up belong to an optimiser: with another
-        one than the paper's they become 0.001, 0, 0, 0 and 0 where they are not given.
+        Learning rate, its decay, weight decay, momentum and warm-up belong to an optimiser: with an optimiser other
+        than the paper's, they default to 0.001, 0, 0, 0 and 0.
 
         Raises:
             InputError: an unknown model, optimiser, precision or argument, or a number out of range.
@@ -84,33 +87,33 @@ class RunConfig:
         return config
 
     def check(self) -> None:
-        """Raise `InputError` for a value that cannot be trained with."""
+        """Raise `InputError` for an invalid value."""
         for name, least in (("epochs", 1), ("batch_size", 1), ("patience", 0), ("max_vectors", 0), ("seed", 0)):
             if getattr(self, name) < least:
-                raise InputError(f"`{name}` must be at least {least}, found {getattr(self, name)}")
+                raise InputError(f"`{name}` must be at least {least}. Received: {name}={getattr(self, name)}")
         if not 0 < self.learning_rate < math.inf:
-            raise InputError(f"`learning_rate` must be above 0, found {self.learning_rate}")
+            raise InputError(f"`learning_rate` must be above 0. Received: learning_rate={self.learning_rate}")
         for name in ("learning_rate_decay", "weight_decay", "momentum", "gradient_clip"):
             if not 0 <= getattr(self, name) < math.inf:
-                raise InputError(f"`{name}` must be a number of at least 0, found {getattr(self, name)}")
+                raise InputError(f"`{name}` must be a number of at least 0. Received: {name}={getattr(self, name)}")
         if not 0 <= self.warmup < 1:
-            raise InputError(f"`warmup` must be a share of all steps, at least 0 and below 1, found {self.warmup}")
+            raise InputError(f"`warmup` must be at least 0 and below 1. Received: warmup={self.warmup}")
         if self.warmup and self.learning_rate_decay:
-            raise InputError("`warmup` and `learning_rate_decay` exclude each other: each says how the rate falls")
+            raise InputError("`warmup` and `learning_rate_decay` exclude each other: both define how the rate falls")
         if self.precision not in PRECISIONS:
             raise InputError(
-                f"`precision` must be one of {', '.join(PRECISIONS)}, found {self.precision!r}."
+                f"`precision` must be one of {', '.join(PRECISIONS)}. Received: precision={self.precision!r}."
                 + did_you_mean(self.precision, PRECISIONS)
             )
         find_model(self.model)
 
     @property
     def training(self) -> Training:
-        """The settings of the training."""
+        """Return the training settings."""
         return Training(**{field.name: getattr(self, field.name) for field in dataclasses.fields(Training)})
 
     def without_unused(self) -> tuple[RunConfig, list[str]]:
-        """The same with nothing set that has no meaning for the model, and the names of what was set in vain."""
+        """Return a copy without the settings that the model ignores, and their names."""
         plain = RunConfig.for_model(self.model)
         unused = {field.name: getattr(plain, field.name) for field in dataclasses.fields(self)}
         unused = {name: value for name, value in unused.items() if name not in _used(self.model)}
@@ -118,17 +121,22 @@ class RunConfig:
         return dataclasses.replace(self, **unused), in_vain
 
     def save(self, path: str | os.PathLike) -> None:
-        """Write the configuration as TOML, without what has no meaning for the model."""
+        """Write the configuration as TOML, without the settings that the model ignores."""
         used = _used(self.model)
         values = {name: value for name, value in dataclasses.asdict(self).items() if name in used}
-        Path(path).write_text(tomli_w.dumps(values), encoding="utf-8")
+        Path(path).write_text(tomli_w.dumps({"format": FORMAT, **values}), encoding="utf-8")
 
     @classmethod
-    def load(cls, path: str | os.PathLike) -> RunConfig:
+    def load(cls, path: str | os.PathLike, of_run: bool = False) -> RunConfig:
         """Read the configuration of a run.
 
+        Args:
+            path: the file.
+            of_run: whether the folder of the file is read as a run, which must have the current format. Training needs
+                the settings alone.
+
         Raises:
-            InputError: no such file, no TOML, an unknown key, a value of another kind.
+            InputError: no such file, invalid TOML, an unknown key, a value of another type, or a run of another format.
         """
         try:
             values = tomllib.loads(Path(path).read_text(encoding="utf-8"))
@@ -136,6 +144,13 @@ class RunConfig:
             raise InputError(f"expected a run's configuration; {error.strerror}", path) from None
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise InputError(f"expected TOML, found a file that does not parse ({error})", path) from None
+        found = values.pop("format", 1)
+        if of_run and found != FORMAT:
+            raise InputError(
+                f"expected a run of format {FORMAT}, found {found}: made by mner-keras 0.1. `mner train {path}` trains "
+                "it again",
+                path,
+            )
         known = {field.name: field for field in dataclasses.fields(cls)}
         for key, value in values.items():
             if key not in known:
@@ -145,12 +160,12 @@ class RunConfig:
                 raise InputError(f"expected `{key}` to be of type {known[key].type}, found {value!r}", path)
         if "model" not in values:
             raise InputError("expected the setting `model`, found none", path)
-        # What the file leaves out is the paper's, as on the command line.
+        # Settings missing in the file are the paper's, as on the command line.
         return cls.for_model(**values)
 
 
 def _used(model: str) -> set[str]:
-    """The settings that have a meaning for a model."""
+    """Return the settings that apply to a model."""
     settings = find_model(model).settings
     if settings is None:
         return {field.name for field in dataclasses.fields(RunConfig)}

@@ -1,4 +1,4 @@
-"""What a run's model says of the test split, post by post: the file `predictions.jsonl`."""
+"""The file `predictions.jsonl`: a model's tags for the posts of the test split."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FILE = "predictions.jsonl"
 
 @dataclasses.dataclass(frozen=True)
 class Prediction:
-    """A post with its gold tags and those of a model.
+    """A post with its gold tags and a model's tags.
 
     Args:
         image: the id of its picture; `None` for a post without one.
@@ -33,12 +33,12 @@ class Prediction:
 
 
 def write_predictions(path: Path, posts: Iterable[Post], predicted: Iterable[Sequence[str]]) -> None:
-    """Write one JSON object a post, in order: `image`, `tokens`, `tags`, `predicted`.
+    """Write one JSON object per post, in order: `image`, `tokens`, `tags`, `predicted`.
 
     Args:
         path: the file.
         posts: posts with gold tags.
-        predicted: the model's tags of each.
+        predicted: the model's tags for each post.
     """
     lines = []
     for post, tags in zip(posts, predicted, strict=True):
@@ -49,13 +49,13 @@ def write_predictions(path: Path, posts: Iterable[Post], predicted: Iterable[Seq
 
 
 def read_predictions(folder: str | os.PathLike) -> list[Prediction]:
-    """The predictions of a run, in the order of the test split.
+    """Return the predictions of a run, in the order of the test split.
 
     Args:
         folder: the run's folder.
 
     Raises:
-        InputError: no such file in it, or a line that is none of `write_predictions`.
+        InputError: no such file, or a malformed line.
     """
     path = Path(folder) / FILE
     try:

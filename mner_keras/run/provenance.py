@@ -69,7 +69,7 @@ def changed_inputs(folder: str | os.PathLike) -> list[str]:
 
 
 def _git_commit() -> str | None:
-    """The commit of the checkout that the package runs from, `None` for an installed one."""
+    """Return the commit of the checkout that the package runs from, `None` for an installed one."""
     folder = os.path.dirname(os.path.abspath(__file__))
     try:
         found = subprocess.run(

@@ -55,7 +55,7 @@ class Run:
         self.config: RunConfig | None = None
         if self.path.is_dir():
             if (self.path / CONFIG).is_file():
-                self.config = RunConfig.load(self.path / CONFIG)
+                self.config = RunConfig.load(self.path / CONFIG, of_run=True)
             else:
                 self.model_file  # noqa: B018 - raises InputError for a folder without a model
         elif not self.path.exists():
@@ -67,53 +67,53 @@ class Run:
 
     @property
     def finished(self) -> bool:
-        """Whether the run has ended: `provenance.json` is the last file that training writes."""
+        """Return whether the run has ended: `provenance.json` is the last file that training writes."""
         return (self.path / PROVENANCE).is_file()
 
     @property
     def name(self) -> str:
-        """The model's name in the registry; without a configuration, the name of its class."""
+        """Return the model's name in the registry; without a configuration, the name of its class."""
         return self.config.model if self.config is not None else self.class_name
 
     @cached_property
     def class_name(self) -> str:
-        """The class of a Keras model, read without loading it."""
-        from mner_keras.saving import read_model_config
+        """Return the class of a Keras model, read without loading it."""
+        from mner_keras.models import read_model_config
 
         return str(read_model_config(self.model_file).get("class_name"))
 
     @cached_property
     def model_file(self) -> Path:
-        """The model's file.
+        """Return the model's file.
 
         Raises:
             InputError: the folder contains none.
         """
-        from mner_keras.saving import find_model_file
+        from mner_keras.models import find_model_file
 
         return Path(find_model_file(self.path)) if self.path.is_dir() else self.path
 
     @cached_property
     def model(self) -> Tagger | System:
-        """The best model of the run."""
-        from mner_keras.saving import load_tagger
+        """Return the best model of the run."""
+        from mner_keras.models import load_tagger
 
         return load_tagger(self.model_file)
 
     @cached_property
     def dataset(self) -> Dataset:
-        """The data set."""
+        """Return the run's data set."""
         from mner_keras.data.datasets import load_dataset
 
         return load_dataset(self._data)
 
     @cached_property
     def features(self) -> str | None:
-        """The path of the feature store that the run's posts are read with; `None` for none.
+        """Return the path of the feature store that the run's posts are read with; `None` for none.
 
         This is the store that was given, else the run's, else the data set's own.
         """
-        from mner_keras.saving import visual_input
+        from mner_keras.models import visual_input
 
         visual = visual_input(self.model)
         if self._no_pictures or visual is None:
@@ -123,7 +123,7 @@ class Run:
 
     @cached_property
     def store(self) -> FeatureStore | None:
-        """The store at `features`, opened."""
+        """Return the store at `features`, opened."""
         from mner_keras.vision.feature_store import FeatureStore
 
         return None if self.features is None else FeatureStore(self.features)
@@ -153,7 +153,7 @@ class Run:
 
     @cached_property
     def metrics(self) -> dict[str, Any]:
-        """The content of `metrics.json`: scores on dev and test, in percent.
+        """Return the content of `metrics.json`: scores on dev and test, in percent.
 
         Raises:
             InputError: no such file, or other JSON.
@@ -172,7 +172,7 @@ class Run:
 
     @cached_property
     def provenance(self) -> dict[str, Any]:
-        """The content of `provenance.json`: versions, hashes, device, time.
+        """Return the content of `provenance.json`: versions, hashes, device, time.
 
         Raises:
             InputError: no such file, or other JSON.
@@ -181,7 +181,7 @@ class Run:
 
     @cached_property
     def predictions(self) -> list[Prediction]:
-        """The posts of the test split with their gold tags and the model's.
+        """Return the posts of the test split with their gold tags and the model's.
 
         Raises:
             InputError: no such file, or a line of another form.
@@ -189,7 +189,7 @@ class Run:
         return read_predictions(self.path)
 
     def tags(self, split: str = "test") -> list[tuple[str, ...]]:
-        """The model's tags for each post of a split: from `predictions.jsonl` where it has these posts."""
+        """Return the model's tags for each post of a split: from `predictions.jsonl` where it has these posts."""
         posts = self.dataset[split]
         written = self.predictions if split == "test" and (self.path / PREDICTIONS).is_file() else None
         if written is not None and [row.tokens for row in written] == [post.tokens for post in posts]:

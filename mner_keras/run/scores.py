@@ -7,18 +7,18 @@ from collections.abc import Sequence
 from typing import Any
 
 SCHEMES = {"strict": "strict IOB2", "lenient": "lenient, as conlleval"}
-"""The ways to read entities off tags: `strict` opens one at `B-` only, `lenient` also at an `I-` after another type."""
+"""The schemes for reading entities: `strict` opens one at `B-` only, `lenient` also at an `I-` after another type."""
 SCHEME = SCHEMES["strict"]
 
 
 def entity_scores(
     gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]], scheme: str = "strict"
 ) -> dict[str, Any]:
-    """Scores over whole entities, in percent.
+    """Compute scores over whole entities, in percent.
 
     Args:
         gold: the tags of each post.
-        predicted: the same of a model.
+        predicted: a model's tags of each post.
         scheme: a key of `SCHEMES`.
 
     Returns:
@@ -30,10 +30,10 @@ def entity_scores(
 
     opening = ("B-",) if scheme == "strict" else ("B-", "I-")
     if not any(tag.startswith(opening) for tags in (*gold, *predicted) for tag in tags):
-        # seqeval takes no sequences without any entity.
+        # seqeval rejects input without any entity.
         return {"micro": _percent({}), "types": {}}
     with warnings.catch_warnings():
-        # seqeval warns of types that are never predicted, which a score of 0 says too.
+        # seqeval warns about types that are never predicted; their score of 0 shows this.
         warnings.simplefilter("ignore")
         report = classification_report(
             [list(tags) for tags in gold],

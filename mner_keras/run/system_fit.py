@@ -1,4 +1,4 @@
-"""`SystemFit`: train a system that is no Keras model as a `RunConfig` says."""
+"""`SystemFit`: train a system that is not a Keras model, as described by a `RunConfig`."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from mner_keras.system import System
 
 
 class SystemFit:
-    """A system, ready to be trained by one call of its `fit`. Its arguments are those of `TaggerFit`.
+    """A system, trained by one call of its `fit`. The arguments are those of `TaggerFit`.
 
-    An interrupted run keeps nothing of the training, and starts over when it is resumed; a finished one is not trained
-    again. `history.csv` has a row for each entry of the system's `history`, if it has one.
+    An interrupted training starts over when resumed; a finished one is not repeated. `history.csv` has one row per
+    entry of the system's `history`, if it has one.
 
     Attributes:
         store: `None`; such a system reads no pictures.
 
     Raises:
-        InputError: arguments that do not fit.
+        InputError: invalid arguments.
     """
 
     store = None
@@ -50,12 +50,12 @@ class SystemFit:
         self._trained = False
 
     def fit(self, folder: Path, resume: bool, callbacks: Sequence[Any]) -> int:
-        """Train, and leave the system's file in the folder. Returns 0: there is no best epoch.
+        """Train, and write the system's file to the folder. Returns 0: there is no best epoch.
 
         Args:
             folder: the run's folder.
-            resume: whether the file in the folder, if there is one, stands as it is.
-            callbacks: Keras' callbacks, which have nothing to see here.
+            resume: whether to keep an existing system's file.
+            callbacks: Keras' callbacks, ignored here.
         """
         entry = find_model(self.config.model)
         path = folder / entry.file
@@ -70,12 +70,12 @@ class SystemFit:
         history = getattr(self.system, "history", None)
         if history:
             write_whole(folder / "history.csv", lambda unfinished: _write_history(unfinished, history))
-        # The last: a run with this file is trained.
+        # Written last: a run with this file is trained.
         write_whole(path, self.system.save)
         return 0
 
     def record(self) -> dict[str, Any]:
-        """What `provenance.json` says of the training."""
+        """Return the training's entries of `provenance.json`."""
         settings = find_model(self.config.model).settings or ()
         return {
             "seed": self.config.seed if "seed" in settings else None,

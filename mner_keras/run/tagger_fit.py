@@ -1,4 +1,4 @@
-"""`TaggerFit`: train a Keras model as a `RunConfig` says."""
+"""`TaggerFit`: train a Keras model as described by a `RunConfig`."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ from mner_keras.vision.feature_store import NO_BLANK, FeatureStore
 
 
 class TaggerFit:
-    """A Keras model and its batches, ready to be trained; all that training reads has been read.
+    """A Keras model and its batches, ready to train; all input files have been read.
 
     Args:
-        config: what to train.
+        config: the settings.
         model_class: the model's class.
         arguments: the model's arguments.
         data: the posts.
-        report: takes lines for a person.
+        report: a function that prints a line.
 
     Attributes:
         store: the store of the pictures' features, `None` for none.
 
     Raises:
-        InputError: features, vectors or arguments that do not fit.
+        InputError: incompatible features, vectors or arguments.
     """
 
     def __init__(
@@ -71,10 +71,10 @@ class TaggerFit:
         if self.store is not None:
             for split in ("train", "dev"):
                 if missing := count_missing(data[split], self.store):
-                    report(f"{split}: {missing:,} posts name a picture that the store lacks: taken as none")
+                    report(f"{split}: {missing:,} posts name a picture missing from the store: treated as none")
 
     def fit(self, folder: Path, resume: bool, callbacks: Sequence[keras.callbacks.Callback]) -> int:
-        """Train; the best model by dev F1 lies in the folder afterwards. Returns its epoch, counted from 1."""
+        """Train, and leave the best model by dev F1 in the folder. Returns its epoch, counted from 1."""
         config = self.config
         checkpoint = RunCheckpoint(folder, config.patience)
         finished = checkpoint.restore(self.model) if resume else 0
@@ -96,7 +96,7 @@ class TaggerFit:
         return checkpoint.best_epoch
 
     def record(self) -> dict[str, Any]:
-        """What `provenance.json` says of the training."""
+        """Return the training's entries of `provenance.json`."""
         vectors = self.preprocessor.vectors
         return {
             "precision": self.config.precision,
@@ -116,7 +116,7 @@ class TaggerFit:
 
 
 def find_features(config_features: str, model_class: type[Tagger], data: Dataset) -> str | None:
-    """The store that a model reads: the one given, else the data set's own; `None` for none."""
+    """Return the store that a model reads: the given one, otherwise the data set's own; `None` for none."""
     visual = model_class.preprocessing.get("visual")
     if visual is None:
         return None
@@ -142,10 +142,8 @@ def _preprocessor(
         report(f"vectors: {len(vectors.words):,} of {vectors.source} kept, width {vectors.dim}")
         if vectors.num_broken:
             line, reason = vectors.broken_lines[0]
-            report(
-                f"vectors: {vectors.num_broken:,} broken lines left out, the first {config.vectors}:{line}: {reason}"
-            )
-    # Without pictures, a model still needs the widths of a store and its blank picture.
+            report(f"vectors: {vectors.num_broken:,} broken lines ignored, the first {config.vectors}:{line}: {reason}")
+    # Without pictures, a model still needs the feature sizes and the blank picture of a store.
     path = find_features(config.features, model_class, data)
     store = None if path is None else FeatureStore(path)
     if config.no_pictures:
@@ -160,12 +158,12 @@ def _preprocessor(
 
 
 def _check_types(data: Dataset, preprocessor: PostPreprocessor) -> None:
-    """Raise `InputError` for a type of dev that the model does not learn: dev's loss could not be computed."""
+    """Raise `InputError` for a type of dev that is unknown to the model: dev's loss could not be computed."""
     unknown = {tag for post in data["dev"] for tag in post.tags or ()}.difference(preprocessor.tags)
     if unknown:
         raise InputError(
             f"expected tags of {', '.join(preprocessor.types)}, the types of the training posts; found "
-            f"{', '.join(sorted(unknown))}. Mend them, or learn the types of all splits with --transductive",
+            f"{', '.join(sorted(unknown))}. Correct them, or learn the types of all splits with --transductive",
             data.path("dev"),
         )
 

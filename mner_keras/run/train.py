@@ -1,4 +1,4 @@
-"""Train a model as a `RunConfig` says, into a run's folder."""
+"""Train a model as described by a `RunConfig`, in a run's folder."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from mner_keras.data.entities import check_iob2
 from mner_keras.data.post import Post
 from mner_keras.errors import InputError
 from mner_keras.files import hold_lock, write_json
+from mner_keras.models import load
 from mner_keras.registry import find_model
 from mner_keras.run.arguments import check_arguments
 from mner_keras.run.config import RunConfig
@@ -27,7 +28,6 @@ from mner_keras.run.provenance import environment
 from mner_keras.run.scores import SCHEME, entity_scores
 from mner_keras.run.system_fit import SystemFit
 from mner_keras.run.tagger_fit import TaggerFit
-from mner_keras.saving import load
 from mner_keras.system import System
 from mner_keras.vision.feature_store import FeatureStore
 
@@ -45,27 +45,27 @@ def train(
     """Train a model, keep the best one by dev F1, score it on dev and test.
 
     Args:
-        config: what to train.
-        folder: the run's folder; holds `config.toml`, the model (`model.keras`, or the file that the registry names),
-            `metrics.json`, `predictions.jsonl` (of the test split), `history.csv`, `provenance.json` and, of a Keras
-            model, `checkpoint/` afterwards.
-        resume: whether to go on after the last checkpoint in the folder.
-        overwrite: whether to empty the folder, once all that the run needs has been read.
+        config: the settings.
+        folder: the run's folder, which receives `config.toml`, the model (`model.keras`, or the registry's file name),
+            `metrics.json`, `predictions.jsonl` (test split), `history.csv`, `provenance.json` and, for a Keras model,
+            `checkpoint/`.
+        resume: whether to continue after the last checkpoint in the folder.
+        overwrite: whether to empty the folder, after all inputs have been read.
         callbacks: further Keras callbacks.
-        report: takes lines for a person: what was read, what is missing.
+        report: a function that prints a line about inputs and missing data.
 
     Returns:
-        what `metrics.json` holds: `best_epoch` (0 where there are no epochs to choose from), and for `dev` and `test`
-        the scores of `entity_scores`.
+        the content of `metrics.json`: `best_epoch` (0 without epochs to choose from), and for `dev` and `test` the
+            scores of `entity_scores`.
 
     Raises:
-        InputError: data, features, vectors or arguments that do not fit; another process is training this run.
+        InputError: incompatible data, features, vectors or arguments; another process is training this run.
     """
     started = time.time()
     folder = Path(folder)
     config, in_vain = config.without_unused()
     if in_vain:
-        report(f"{config.model} has no use for {', '.join(f'`{name}`' for name in in_vain)}: left out")
+        report(f"{config.model} ignores {', '.join(f'`{name}`' for name in in_vain)}")
     keras.utils.set_random_seed(config.seed)
     keras.config.set_dtype_policy(config.precision)
     data = load_dataset(config.data)
@@ -127,7 +127,7 @@ def _empty(folder: Path) -> None:
 def evaluate(
     model: System, posts: list[Post], features: FeatureStore | str | os.PathLike | None = None
 ) -> dict[str, Any]:
-    """Scores of a model on posts: `micro` and `types`, each with `precision`, `recall`, `f1` in percent, `support`.
+    """Return a model's scores on posts, in percent: `micro` and `types`, as `entity_scores`.
 
     Args:
         model: the model.
@@ -135,14 +135,14 @@ def evaluate(
         features: the store of their pictures' features, for a Keras model.
 
     Raises:
-        InputError: a post has no tags, the tags are IOB1, the store holds none of the pictures that the posts name.
+        InputError: a post has no tags, the tags are IOB1, or the store contains none of the posts' pictures.
     """
     check_pictures(posts, features, "the posts")
     return entity_scores([post.tags for post in posts], _tags(model, posts, features))
 
 
 def _tags(model: System, posts: list[Post], features: FeatureStore | str | os.PathLike | None) -> list[tuple[str, ...]]:
-    """The tags that a model gives posts which have their own."""
+    """Return a model's tags for posts with gold tags."""
     _check_tagged(posts)
     tagged = model.tag(posts) if features is None else model.tag(posts, features)
     return [post.tags for post in tagged]

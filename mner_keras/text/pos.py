@@ -1,4 +1,4 @@
-"""Parts of speech in HSN's ten categories, and the tokens of plain text, both by NLTK."""
+"""Tokens and parts of speech (HSN's ten categories) by NLTK."""
 
 import functools
 import html
@@ -47,8 +47,8 @@ class TaggerDataMissing(RuntimeError):
 def pos_category(penn_tag: str) -> str:
     """Return the category, one of `POS_CATEGORIES`, of a Penn Treebank tag.
 
-    The paper names the categories and not their tags; the map is ours and total: a tag it does not know is `Other`,
-    as are pronouns, numbers, particles, wh-adverbs and punctuation.
+    The paper names the categories but not their tags. The map is ours and total: unknown tags are `Other`, as are
+    pronouns, numbers, particles, wh-adverbs and punctuation.
     """
     return _CATEGORY_OF_TAG.get(penn_tag) or _CATEGORY_OF_PREFIX.get(penn_tag[:2], "Other")
 
@@ -57,10 +57,10 @@ def tag_pos(sentences: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
     """Tag tokenised sentences with Penn Treebank tags, by NLTK's averaged perceptron.
 
     Args:
-        sentences: Sentences of tokens; any string is a token, the empty one included.
+        sentences: sentences of tokens; any string is a token, also the empty one.
 
     Returns:
-        A tuple of tags for each sentence, one tag a token.
+        A tuple per sentence, with one tag per token.
 
     Raises:
         TaggerDataMissing: NLTK does not find the tagger's data.
@@ -70,7 +70,7 @@ def tag_pos(sentences: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
     tags = []
     for sentence in sentences:
         if isinstance(sentence, str):
-            raise TypeError(f"sentences: expected sequences of tokens, received the string {sentence[:40]!r}")
+            raise TypeError(f"`sentences` must be sequences of tokens. Received: the string {sentence[:40]!r}")
         tags.append(tuple(tag for _, tag in tagger.tag(list(sentence))))
     return tags
 
@@ -84,7 +84,7 @@ def _load_tagger():
     except (LookupError, OSError):
         raise TaggerDataMissing(
             "The data of NLTK's tagger is missing: run `python -m nltk.downloader averaged_perceptron_tagger_eng`,\n"
-            "or set NLTK_DATA to a folder that holds taggers/averaged_perceptron_tagger_eng."
+            "or set NLTK_DATA to a folder that contains taggers/averaged_perceptron_tagger_eng."
         ) from None
 
 
@@ -94,26 +94,26 @@ def tokenize(text: str) -> list[str]:
 
 
 def tokenize_with_offsets(text: str) -> list[tuple[str, int, int]]:
-    """Split plain text into tokens, each with its place in the text.
+    """Split plain text into tokens with their offsets.
 
-    The tokens are those of NLTK's `TweetTokenizer(match_phone_numbers=False)`, with two differences: a token never
-    holds white space (". . ." is three tokens), and what looks like an HTML entity and is none (`&bogus;`, `&#0;`)
-    stays as it is written instead of being dropped. What it changes, it changes here too: `&amp;` gives the token "&"
-    (the offsets span the five characters), and a run of four or more of the same character that is neither letter nor
-    digit is cut to three (the third one's offsets span the rest of the run).
+    The tokens are those of NLTK's `TweetTokenizer(match_phone_numbers=False)`, with two differences. A token never
+    contains white space (". . ." is three tokens). What looks like an HTML entity but is none (`&bogus;`, `&#0;`) is
+    kept instead of dropped. Other changes by NLTK remain: `&amp;` gives the token "&" (its offsets span the five
+    characters), and a run of four or more of the same character, not a letter or digit, is cut to three (the third
+    one's offsets span the rest of the run).
 
     Args:
         text: Any string. Characters without a glyph, such as U+200B, are tokens unless they are white space.
 
     Returns:
-        `(token, start, end)` in the order of the text, `end` exclusive. The spans do not overlap, and what stands
-        between them is white space (also written as an entity, `&nbsp;`).
+        `(token, start, end)` in the order of the text, `end` exclusive. The spans do not overlap; between them is only
+            white space (also as an entity, `&nbsp;`).
 
     Raises:
         TypeError: `text` is not a string.
     """
     if not isinstance(text, str):
-        raise TypeError(f"text: expected a string, received {type(text).__name__}")
+        raise TypeError(f"`text` must be a string. Received: {type(text).__name__}")
     from nltk.tokenize.casual import HANG_RE
 
     decoded, spans = _decode_entities(text)
@@ -131,7 +131,7 @@ def tokenize_with_offsets(text: str) -> list[tuple[str, int, int]]:
 
     tokens = []
     position = 0
-    # TweetTokenizer decodes entities once more; with each "&" escaped it sees `prepared`, so its tokens stand there.
+    # TweetTokenizer decodes entities again; with each "&" escaped it sees `prepared`, so its tokens are found there.
     for match in _tweet_tokenizer().tokenize(prepared.replace("&", "&amp;")):
         for token in match.split():
             position = prepared.index(token, position)
@@ -169,7 +169,7 @@ def _decode_entities(text: str) -> tuple[str, list[tuple[int, int]]]:
 
 
 def _entity_character(entity: str) -> str:
-    """Return the character that an entity such as `&amp;` stands for, "" where there is none."""
+    """Return the character of an entity such as `&amp;`, or ""."""
     character = html.unescape(entity) if entity.startswith("&#") else html.entities.html5.get(entity[1:], "")
     if len(character) != 1 or character == "\ufffd":
         return ""

@@ -1,4 +1,4 @@
-"""The cache of word vectors that were read: a file for each source, choice of words and limit."""
+"""The cache of word vectors: one file per source, choice of words and limit."""
 
 import hashlib
 import json
@@ -15,7 +15,7 @@ _CACHE_VERSION = 2
 
 
 def cache_file(path: Path, needed: set[str], max_vectors: int, cache_dir: str | os.PathLike[str] | None) -> Path:
-    """Where the vectors of a file, cut to the words needed, are kept."""
+    """Return the cache file for a file's vectors, reduced to the words needed."""
     status = path.stat()
     key = [_CACHE_VERSION, str(path), status.st_size, status.st_mtime_ns, max_vectors, sorted(needed)]
     digest = hashlib.sha256(json.dumps(key).encode("ascii")).hexdigest()
@@ -24,7 +24,7 @@ def cache_file(path: Path, needed: set[str], max_vectors: int, cache_dir: str | 
 
 
 def load_cached(cached: Path, source: str) -> WordVectors | None:
-    """The vectors kept there; `None` if there are none, or damaged ones."""
+    """Return the cached vectors; `None` if there are none, or damaged ones."""
     try:
         with open(cached, "rb") as file, np.load(file, allow_pickle=False) as arrays:
             text = arrays["words"].tobytes().decode("utf-8")
@@ -35,12 +35,12 @@ def load_cached(cached: Path, source: str) -> WordVectors | None:
             return None
         broken_lines = [(number, reason) for number, reason in about["broken_lines"]]
         return WordVectors(words, matrix, source, about["sha256"], broken_lines, about["num_broken"])
-    except Exception:  # A damaged cache can fail in any way, and the vectors' own file is still there.
+    except Exception:  # A damaged cache can fail in any way; the source file remains.
         return None
 
 
 def save_cached(cached: Path, vectors: WordVectors) -> None:
-    """Keep vectors there, if it can be written."""
+    """Write vectors to the cache, if possible."""
     about = {
         "sha256": vectors.sha256,
         "broken_lines": vectors.broken_lines,

@@ -1,4 +1,4 @@
-"""A streaming reader of word vectors in the text formats, and of the binary one."""
+"""A streaming reader of word vectors in text and binary formats."""
 
 import functools
 import gzip
@@ -41,39 +41,38 @@ def read_vectors(
     max_vectors: int = 200_000,
     cache_dir: str | os.PathLike[str] | None = None,
 ) -> WordVectors:
-    """Read word vectors from a file, in one pass and without holding more than what is kept.
+    """Read word vectors from a file in one pass; only the vectors kept are in memory.
 
-    The format is recognised from the content: GloVe's text (no header), word2vec's text and fastText's `.vec` (a line
-    "count dimension" first; the count is not checked), each also gzipped, and word2vec's binary format by gensim
-    (`pip install "mner-keras[word2vec]"`), which does load the whole file when `needed` is given. The last `dim` fields
-    of a line, each after a space or a tab, are the vector and all before them is the word, so that a word may hold
-    spaces. Without a header, `dim` is
-    the commonest length in the first 100 lines. Where a word stands twice the first vector counts. Broken lines are
-    left out and reported in the result; of lines that are not kept only the number of values and the word are checked.
-    A byte order mark is dropped.
+    The format is detected from the content: GloVe's text (no header), word2vec's text and fastText's `.vec` (first line
+    "count dimension"; the count is not checked), each optionally gzipped, and word2vec's binary format by gensim
+    (`pip install "mner-keras[word2vec]"`), which loads the whole file when `needed` is given. The last `dim` fields of
+    a line, each after a space or a tab, are the vector; everything before is the word, so a word may contain spaces.
+    Without a header, `dim` is the commonest length in the first 100 lines. The first vector of a repeated word counts.
+    Broken lines are skipped and reported in the result; skipped words' lines are only checked for the word and the
+    number of values. A byte order mark is dropped.
 
     Args:
         path: The file.
-        needed: Words that are kept wherever they stand in the file, as written or lower-cased.
-        max_vectors: How many words are kept from the top of the file, where the frequent ones stand.
-        cache_dir: Folder where the result is kept for the next call with the same file and arguments; by default that
-            of the environment variable MNER_CACHE, else `~/.cache/mner-keras`. One that cannot be used is ignored.
+        needed: Words to keep wherever they are in the file, as written or lower-cased.
+        max_vectors: Number of words to keep from the top of the file, where the frequent ones are.
+        cache_dir: Folder that caches the result for the same file and arguments; by default `$MNER_CACHE`, otherwise
+            `~/.cache/mner-keras`. An unusable folder is ignored.
 
     Raises:
         FileNotFoundError: There is no such file.
         IsADirectoryError: `path` is a folder.
         ImportError: The file is in word2vec's binary format and gensim is not installed.
-        ValueError: The file is empty, damaged, in a format that is not read, or has more broken lines than valid ones.
+        ValueError: The file is empty, damaged, in an unsupported format, or has more broken lines than valid ones.
     """
     if isinstance(max_vectors, bool) or not isinstance(max_vectors, int) or max_vectors < 0:
-        raise ValueError(f"max_vectors: expected an integer of at least 0, received {max_vectors!r}")
+        raise ValueError(f"`max_vectors` must be an integer of at least 0. Received: max_vectors={max_vectors!r}")
     if isinstance(needed, str):
-        raise TypeError(f"needed: expected a collection of words, received the string {needed!r}")
+        raise TypeError(f"`needed` must be a collection of words. Received: the string {needed!r}")
     path = Path(os.path.abspath(os.path.expanduser(path)))
     if path.is_dir():
-        raise IsADirectoryError(f"path: expected a file of word vectors, received the folder {path}")
+        raise IsADirectoryError(f"`path` must be a file of word vectors. Received: the folder {path}")
     if not path.exists():
-        raise FileNotFoundError(f"path: expected a file of word vectors, but there is no {path}")
+        raise FileNotFoundError(f"`path` must be a file of word vectors. Received: {path}, which does not exist")
     needed = set(needed)
 
     cached = cache_file(path, needed, max_vectors, cache_dir)
@@ -85,11 +84,11 @@ def read_vectors(
 
 
 class _Broken(Exception):
-    """What is wrong with a line."""
+    """The reason why a line is broken."""
 
 
 class _HashingReader(io.RawIOBase):
-    """A raw file that hashes what is read from it."""
+    """A raw file that hashes what is read."""
 
     def __init__(self, file: io.RawIOBase):
         self._file = file
@@ -128,7 +127,7 @@ def _read_file(path: Path, needed: set[str], max_vectors: int) -> WordVectors:
 
 
 def _read_lines(path: Path, lines: Iterator[bytes], needed: set[str], max_vectors: int, is_gzipped: bool):
-    """Return words, matrix, the first broken lines and how many there are."""
+    """Return words, matrix, the first broken lines and their number."""
     head = list(itertools.islice(lines, _LINES_FOR_DIMENSION + 1))
     if not head:
         raise InputError("expected word vectors, found an empty file", path)
@@ -164,7 +163,7 @@ def _read_lines(path: Path, lines: Iterator[bytes], needed: set[str], max_vector
             if token not in rows and (len(rows) < max_vectors or token in wanted):
                 vector = _parse(values)
                 if len(rows) == len(matrix):
-                    # In place: a copy would need the memory twice.
+                    # In place: a copy would double the memory.
                     matrix.resize((2 * len(matrix) + 1, dim), refcheck=False)
                 matrix[len(rows)] = vector
                 rows[token] = len(rows)
@@ -182,7 +181,7 @@ def _read_lines(path: Path, lines: Iterator[bytes], needed: set[str], max_vector
 
 
 def _whole_lines(lines: Iterable[bytes]) -> Iterator[bytes]:
-    """Drop what comes after the first piece of a line that was too long to be read at once."""
+    """Drop everything after the first piece of a line that is too long to be read at once."""
     in_long_line = False
     for line in lines:
         if not in_long_line:
@@ -208,11 +207,11 @@ def _split(line: bytes, dim: int) -> tuple[bytes, bytes]:
     if found < dim:
         raise _Broken(f"expected {dim} values, found {found}")
     end = spaced.index(b" ") if found == dim else len(spaced.rsplit(b" ", dim)[0])
-    # A word may be a tab, but one that ends in a tab has a second separator behind it.
+    # A word may be a tab, but a word that ends in a tab has a second separator after it.
     token = line[:end].rstrip(b"\t") or line[:end]
     if not token:
         raise _Broken("empty word")
-    # A word may hold spaces, but one that ends in a space or a number is a line with too many values.
+    # A word may contain spaces, but one that ends in a space or a number is a line with too many values.
     if found > dim and _is_number_or_empty(token.rpartition(b" ")[2]):
         raise _Broken(f"expected {dim} values, found {found}")
     if not token.isascii():
@@ -243,7 +242,7 @@ def _parse(values: bytes) -> np.ndarray:
 
 
 def _is_binary(head: list[bytes], dim: int) -> bool:
-    """Tell whether no line after the header is text, and some bytes cannot be."""
+    """Return whether no line after the header is text, and some bytes cannot be."""
     for line in head:
         try:
             _parse(_split(line, dim)[1])
@@ -259,7 +258,7 @@ def _is_binary(head: list[bytes], dim: int) -> bool:
 
 
 def _read_binary(path: Path, needed: set[str], max_vectors: int, is_gzipped: bool):
-    """Return what `_read_lines` does, of a file in word2vec's binary format."""
+    """Return the same as `_read_lines` for a file in word2vec's binary format."""
     try:
         from gensim.models import KeyedVectors
     except ImportError:
@@ -269,7 +268,7 @@ def _read_binary(path: Path, needed: set[str], max_vectors: int, is_gzipped: boo
     with tempfile.TemporaryDirectory() as folder:
         name = path
         if is_gzipped != (path.suffix == ".gz"):
-            # gensim goes by the file's ending.
+            # gensim detects the compression by the file's extension.
             name = Path(folder, "vectors.bin.gz" if is_gzipped else "vectors.bin")
             name.symlink_to(path)
         try:

@@ -14,10 +14,10 @@ class WordVectors:
         words: The words kept.
         matrix: float32 [len(words), dim]; row i belongs to `words[i]`.
         source: Name of the file, without its folder.
-        sha256: Hash of the file's bytes as they lie on the disk (compressed, where the file is).
-        broken_lines: The first ten broken lines: number, counted from 1, and what is wrong (in the binary format the
-            number is that of the word).
-        num_broken: How many lines were broken.
+        sha256: Hash of the file's bytes on disk (compressed, if the file is).
+        broken_lines: The first ten broken lines: number, counted from 1, and reason (in the binary format, the number
+            of the word).
+        num_broken: The number of broken lines.
     """
 
     words: tuple[str, ...] = dataclasses.field(repr=False)
@@ -29,7 +29,7 @@ class WordVectors:
 
     @property
     def dim(self) -> int:
-        """The length of a vector."""
+        """Return the length of a vector."""
         return self.matrix.shape[1]
 
     def lookup(self, word: str) -> int:

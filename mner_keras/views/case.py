@@ -13,7 +13,7 @@ import numpy as np
 
 from mner_keras.data.entities import Entity, entity_spans
 from mner_keras.data.post import Post
-from mner_keras.saving import visual_input
+from mner_keras.models import visual_input
 from mner_keras.tagger import Tagger
 from mner_keras.vision.feature_store import PictureObjects, open_store
 from mner_keras.vision.pictures import PictureError, find_pictures, open_picture

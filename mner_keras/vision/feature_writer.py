@@ -16,6 +16,7 @@ import numpy as np
 from mner_keras.errors import InputError
 from mner_keras.files import hold_lock, write_whole
 from mner_keras.vision.feature_store import BLANK, UNFINISHED, open_hdf5, read_head
+from mner_keras.vision.picture_ids import picture_id
 
 DTYPES = ("float16", "float32")
 _SAME = ("extractor", "weights_hash", "preprocessing", "options", "precision", "dtype")
@@ -113,6 +114,7 @@ class FeatureWriter:
                 for the dtype.
         """
         check_id(image_id)
+        image_id = picture_id(image_id)
         if image_id in self:
             raise InputError(f"expected a picture once, found {image_id!r} twice", self.path)
         with np.errstate(over="ignore"):

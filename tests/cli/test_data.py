@@ -19,7 +19,7 @@ def test_what_cannot_be_trained_on_is_said(mner, tmp_path):
     (tmp_path / "dev.txt").write_text("a\tB-Y\nb\tB-X\n", encoding="utf-8")
     (tmp_path / "test.jsonl").write_text('{"tokens": ["a"]}\n', encoding="utf-8")
     out = mner("data", "check", tmp_path).out
-    assert "dev: no training post holds Y\n" in out
+    assert "dev: no training post contains Y\n" in out
     assert "test: 1 posts without tags" in out
     assert "train: " not in out
 

@@ -49,7 +49,7 @@ def test_pictures_become_a_store(mner, stub, folder, tmp_path):
     assert result.code == 0
     assert result.err == ""
     assert re.fullmatch(
-        f"{out}: 3 pictures added, 0 already there, 0 could not be read; [0-9.]+ s, [0-9.]+ pictures a second\n",
+        f"{out}: 3 pictures added, 0 already there, 0 could not be read; [0-9.]+ s, [0-9.]+ pictures per second\n",
         result.out,
     )
     store = FeatureStore(out)
@@ -109,7 +109,7 @@ def test_an_interrupted_run_keeps_what_it_has_made(mner, stub, folder, tmp_path,
     command = ["features", "vgg16", folder, "--out", out, "--batch-size", 2]
     result = mner(*command)
     assert result.code == 130
-    assert result.err == f"interrupted; the same command does the rest ({out})\n"
+    assert result.err == f"interrupted; the same command continues ({out})\n"
     assert len(FeatureStore(out)) == 2  # and the blank picture
     monkeypatch.setattr(Stub, "extract", extract)
     assert "1 pictures added, 2 already there" in mner(*command).out
@@ -176,7 +176,7 @@ def test_info_says_what_is_inside(mner, stub, folder, tmp_path):
     }
     with h5py.File(out, "r+") as file:
         file.attrs["unfinished"] = True
-    assert "unfinished: run the command that wrote it again" in mner("features", "info", out).out
+    assert "unfinished: repeat the command that wrote it" in mner("features", "info", out).out
     mner("features", "info", tmp_path / "none.h5").refused("expected a feature store, found no such file")
 
 

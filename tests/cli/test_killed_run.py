@@ -46,7 +46,7 @@ def wait_for(process, folder, epochs):
 
 @pytest.mark.slow
 def test_a_killed_run_goes_on_and_ends_as_the_run_that_was_not_killed(corpus, tmp_path):
-    from mner_keras.saving import load
+    from mner_keras.models import load
 
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     process = start(corpus, whole)

@@ -29,8 +29,8 @@ def test_a_table_is_trained_and_printed_and_never_trained_again(mner, table):
     assert result.code == 0, result
     assert result.err.count(": training") == 4
     assert "measured (2 seeds)" in result.out
-    assert "what differs from the paper's setting" in result.out
-    assert result.err.index("what differs") < result.err.index(": training")
+    assert "differences from the paper's setting" in result.out
+    assert result.err.index("differences from") < result.err.index(": training")
     folder = out / "hsn-5"
     assert sorted(path.name for path in folder.iterdir()) == [
         "plan.toml",
@@ -90,7 +90,7 @@ def test_a_dry_run_times_steps_and_trains_nothing(mner, corpus, tmp_path):
     assert result.code == 0, result
     assert "4 runs to train: about" in result.out
     assert "MB" in result.out
-    assert "what differs from the paper's setting" in result.err and "timing cnn-bilstm-crf" in result.err
+    assert "differences from the paper's setting" in result.err and "timing cnn-bilstm-crf" in result.err
     assert not (tmp_path / "out").exists()
 
 

@@ -28,14 +28,14 @@ def crf_copy(crf_run, tmp_path):
 def test_a_run_of_a_feature_crf(crf_run, corpus):
     folder, result = crf_run
     assert result.code == 0, result
-    assert result.err == ("stanford-ner-like has no use for `vectors`, `batch_size`, `optimizer`, `seed`: left out\n")
+    assert result.err == ("stanford-ner-like ignores `vectors`, `batch_size`, `optimizer`, `seed`\n")
     assert "best dev F1" not in result.out and "scores over entities, strict IOB2" in result.out
     names = {"config.toml", "history.csv", "metrics.json", "model.crf", "provenance.json"}
     assert names <= {path.name for path in folder.iterdir()}
     assert not (folder / "checkpoint").exists()
     # What means nothing to it is not written down.
     config = tomllib.loads((folder / "config.toml").read_text(encoding="utf-8"))
-    assert config == {"model": "stanford-ner-like", "data": str(corpus), "epochs": 30, "arguments": {}}
+    assert config == {"format": 2, "model": "stanford-ner-like", "data": str(corpus), "epochs": 30, "arguments": {}}
     with open(folder / "history.csv", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert [int(row["epoch"]) for row in rows] == list(range(1, len(rows) + 1)) and 1 < len(rows) <= 30
@@ -142,7 +142,7 @@ def test_a_run_of_bert_ner(mner, corpus, tmp_path):
     mner(*given, "--set", "backbone=3").refused("expected an argument of BertNER", "preset")
     result = mner(*given, "--set", f"preset={bert}", "--vectors", "nowhere.txt", "--no-pictures")
     assert result.code == 0, result
-    assert result.err == "bert-ner has no use for `no_pictures`, `vectors`: left out\n"
+    assert result.err == "bert-ner ignores `no_pictures`, `vectors`\n"
     config = tomllib.loads((folder / "config.toml").read_text(encoding="utf-8"))
     assert config["arguments"] == {"preset": str(bert)} and config["warmup"] == 0.1 and "vectors" not in config
     shutil.rmtree(bert)

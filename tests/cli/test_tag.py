@@ -136,7 +136,7 @@ def test_the_tags_that_posts_came_with_are_not_read(mner, agban_run):
 def test_pictures_that_the_store_lacks_are_counted(mner, agban_run, corpus):
     result = mner("tag", agban_run, corpus / "test.jsonl", "--features", corpus / "objects.h5")
     assert result.code == 0
-    assert result.err == f"{MISSING['test']} posts name a picture that the store lacks: taken as none\n"
+    assert result.err == f"{MISSING['test']} posts name a picture missing from the store: treated as none\n"
     assert mner("tag", agban_run, corpus / "test.jsonl").err == ""
 
 
@@ -148,7 +148,7 @@ def test_a_store_of_other_pictures_is_one_warning(mner, agban_run, tmp_path):
     records = [{"tokens": ["Rome"], "image": image} for image in ("1", "2", None)]
     result = mner("tag", agban_run, "--features", path, stdin=lines(records))
     assert (result.code, len(tagged(result))) == (0, 3)
-    assert result.err == "warning: the store holds none of the pictures that 2 posts name\n"
+    assert result.err == "warning: the store contains none of the pictures of 2 posts\n"
 
 
 @pytest.mark.parametrize("image", ["/", ".", "\x00", "a/", "\ud800"], ids=ascii)

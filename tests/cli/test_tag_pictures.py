@@ -73,7 +73,7 @@ def test_paths_and_open_pictures_are_the_same(model, posts):
 def test_a_picture_that_cannot_be_read_counts_as_none_and_is_warned_of(model, posts, tmp_path):
     bad = tmp_path / "bad.jpg"
     bad.write_bytes(b"no picture")
-    with pytest.warns(UserWarning, match="bad.jpg: is no picture in .*: taken as no picture"):
+    with pytest.warns(UserWarning, match="bad.jpg: is no picture in .*: ignored"):
         found = model.tag(posts[:3], pictures=[bad, None, bad])
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -81,7 +81,7 @@ def test_a_picture_that_cannot_be_read_counts_as_none_and_is_warned_of(model, po
 
 
 def test_what_does_not_fit_is_refused(model, posts):
-    with pytest.raises(ValueError, match="`pictures` must hold one entry a post, 2. Received: 1"):
+    with pytest.raises(ValueError, match="`pictures` must contain one entry per post, 2. Received: 1"):
         model.tag(posts[:2], pictures=[None])
     with pytest.raises(ValueError, match="Received: one"):
         model.tag(posts[:1], pictures="a.jpg")
@@ -151,9 +151,9 @@ def test_pictures_that_are_not_there_or_cannot_be_read_are_told(mner, sample_run
     assert result.code == 0
     assert len(result.out.splitlines()) == 5
     assert result.err.splitlines() == [
-        "1 posts name a picture that the folder lacks: taken as none",
-        f"{tmp_path / 'a.png'}: is no picture in JPEG, PNG, WEBP, GIF or BMP: taken as no picture",
-        f"{tmp_path / 'b.jpg'}: is no picture in JPEG, PNG, WEBP, GIF or BMP: taken as no picture",
+        "1 posts name a picture missing from the folder: treated as none",
+        f"{tmp_path / 'a.png'}: is no picture in JPEG, PNG, WEBP, GIF or BMP: ignored",
+        f"{tmp_path / 'b.jpg'}: is no picture in JPEG, PNG, WEBP, GIF or BMP: ignored",
     ]
     mner("tag", sample_run, "--pictures", tmp_path / "a.png", stdin=b"Rome\n").refused("a.png: is no picture")
     mner("tag", sample_run, "--pictures", tmp_path / "none", stdin=b"Rome\n").refused("cannot be read")

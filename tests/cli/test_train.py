@@ -70,8 +70,8 @@ def test_the_history_of_agban_holds_both_losses_by_epoch(agban_run):
 @pytest.mark.parametrize(
     ("name", "arguments", "kept"),
     [
-        ("hsn-without-vf", {}, {"pictures": False}),
-        ("agban-concat", {"num_objects": 5}, {"fusion": "concatenate", "adversarial": False, "num_objects": 5}),
+        ("hsn-without-vf", {}, {}),
+        ("agban-concat", {"num_objects": 5}, {"fusion": "concatenate", "adversarial": False}),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -91,6 +91,7 @@ def test_a_variant_trains_by_its_name_and_its_configuration_keeps_the_name(
     model = mner_keras.load(run / "model.keras")
     assert {key: getattr(model, key) for key in kept} == kept
     if kind == "hsn":
+        assert not model.preprocessor.visual.pictures
         assert "pictures: none" in result.err
         assert json.loads((run / "provenance.json").read_text(encoding="utf-8"))["features"] is None
         # Scored as it was trained, whatever pictures the data has.
@@ -148,7 +149,7 @@ def test_the_configuration_is_complete(agban_run, corpus):
     from mner_keras.run.config import RunConfig
 
     config = tomllib.loads((agban_run / "config.toml").read_text(encoding="utf-8"))
-    assert set(config) == {field.name for field in dataclasses.fields(RunConfig)}
+    assert set(config) == {"format", *(field.name for field in dataclasses.fields(RunConfig))}
     assert (config["model"], config["data"], config["epochs"], config["seed"]) == ("agban", str(corpus), 2, 1)
     assert config["arguments"]["hidden_dim"] == 16
     assert config["arguments"]["dropout"] == 0.2
@@ -175,9 +176,9 @@ def test_the_model_file_holds_no_optimiser_and_no_pickle(agban_run):
 def test_training_says_what_it_read_and_what_is_missing(runs, corpus):
     _, result = runs("agban")
     for split in ("train", "dev"):
-        assert f"{split}: {MISSING[split]} posts name a picture that the store lacks: taken as none" in result.err
+        assert f"{split}: {MISSING[split]} posts name a picture missing from the store: treated as none" in result.err
     assert f"in {corpus / 'objects.h5'}" in result.err
-    assert "lacks" not in runs("text")[1].err
+    assert "treated as" not in runs("text")[1].err
 
 
 def test_training_prints_a_line_an_epoch_and_the_scores(runs):
@@ -197,7 +198,7 @@ def test_training_prints_a_line_an_epoch_and_the_scores(runs):
     [
         (["txt"], ["expected a model (", "found 'txt'", "Did you mean 'text'?"]),
         (["none.toml"], ["none.toml: ", "expected a run's configuration"]),
-        (["text", "--learning-rate", "0"], ["`learning_rate` must be above 0, found 0"]),
+        (["text", "--learning-rate", "0"], ["`learning_rate` must be above 0. Received: learning_rate=0"]),
         (["text", "--optimizer", "adm"], ["an optimiser of Keras", "found 'adm'", "Did you mean 'adam'?"]),
         (["text", "--set", "hiden_dim=3"], ["TextTagger", "found 'hiden_dim'", "Did you mean 'hidden_dim'?"]),
         (["text", "--set", "num_tags=3"], ["an argument of TextTagger", "found 'num_tags'"]),

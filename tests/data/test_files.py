@@ -112,7 +112,7 @@ def test_conll_of_a_post_without_tags_holds_o(tmp_path):
 
 @pytest.mark.parametrize("token", ["a\tb", "a\nb", "a\r", "\t"], ids=ascii)
 def test_conll_cannot_hold_a_tab_or_a_line_break(tmp_path, token):
-    with pytest.raises(InputError, match="CoNLL columns cannot hold a tab or a line break, found the token"):
+    with pytest.raises(InputError, match="CoNLL columns cannot contain a tab or a line break, found the token"):
         write_conll(tmp_path / "posts.txt", [Post((token,))])
 
 
@@ -272,14 +272,14 @@ def test_a_picture_has_one_id_in_every_format(tmp_path, image, image_id):
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ('{"tokens": ["a"], "tags": ["O", "O"]}', ": `tags` must have one entry a token, 1. Received: 2"),
-        ('{"tokens": ["a", "b"], "pos": ["DT"]}', ": `pos` must have one entry a token, 2. Received: 1"),
+        ('{"tokens": ["a"], "tags": ["O", "O"]}', ": `tags` must have one entry per token, 1. Received: 2"),
+        ('{"tokens": ["a", "b"], "pos": ["DT"]}', ": `pos` must have one entry per token, 2. Received: 1"),
         ('{"tokens": "a b"}', ": `tokens` must be a sequence of strings. Received: tokens='a b'"),
         ('{"tokens": null}', ": `tokens` must be a sequence of strings. Received: tokens=None"),
         ('{"tokens": ["a", 1]}', ": `tokens` must be a sequence of strings. Received: tokens=['a', 1]"),
-        ('{"tokens": []}', ": `tokens` must hold at least one token. Received: no tokens"),
+        ('{"tokens": []}', ": `tokens` must contain at least one token. Received: no tokens"),
         ('{"tokens": [""]}', ": `tokens` must not be empty strings. Received: '' as token 1"),
-        ('{"text": "  "}', ": `tokens` must hold at least one token. Received: no tokens"),
+        ('{"text": "  "}', ": `tokens` must contain at least one token. Received: no tokens"),
         ('{"tokens": ["a"], "tags": ["S-PER"]}', ": `tags` must be BIO tags (O, B-TYPE, I-TYPE). Received: 'S-PER'"),
         (
             '{"tokens": ["a"], "tags": ["B-PER\\u00a0"]}',

@@ -47,7 +47,7 @@ def test_a_tag_of_an_unknown_type_is_an_error():
 
 def test_training_posts_without_an_entity_are_an_error():
     for posts in ([Post(("a",), ("O",))], [Post(("a",))], []):
-        with pytest.raises(InputError, match="must hold at least one entity, found none"):
+        with pytest.raises(InputError, match="must contain at least one entity, found none"):
             PostPreprocessor.fit(posts)
 
 

@@ -69,7 +69,7 @@ def test_lines_without_a_token_are_left_out_and_counted(base, plain, tmp_path):
 
 
 def test_what_cannot_be_made_is_refused(base, plain, tmp_path):
-    with pytest.raises(InputError, match="expected 13 plain-text posts that hold an entity, found 12"):
+    with pytest.raises(InputError, match="expected 13 plain-text posts that contain an entity, found 12"):
         make_realworld(base, plain, tmp_path / "out", sizes=(5, 5, 3))
     with pytest.raises(InputError, match="none.conll: cannot be read"):
         make_realworld(base, [tmp_path / "none.conll"], tmp_path / "out")
@@ -102,8 +102,8 @@ def test_the_command_prints_the_differences(base, plain, tmp_path):
     result = CliRunner().invoke(app, list(map(str, command)))
     assert result.exit_code == 0, result.output
     assert "train 7 (+ 5), dev 4 (+ 2), test 5 (+ 3)" in result.output
-    assert "12 plain-text posts hold an entity, 3 hold none: left out" in result.output
-    assert "difference: the plain-text posts know no OTHER; such names are tagged O in them" in result.output
+    assert "12 plain-text posts contain an entity, 3 contain none: left out" in result.output
+    assert "difference: the plain-text posts have no OTHER entities; such names are tagged O" in result.output
     assert (
         'difference: 4 plain-text posts split "@ name" in two tokens, where Twitter-2015 keeps "@name"' in result.output
     )

@@ -33,7 +33,7 @@ def test_a_bad_value_is_named_with_what_was_expected(check, arguments, value, ex
 
 def test_what_only_some_layers_ask_for():
     for make in (lambda: BiLSTM(5), lambda: CharBiLSTM(9, units=5)):
-        with pytest.raises(ValueError, match=r"^`units` must be even, half a direction\. Received: units=5$"):
+        with pytest.raises(ValueError, match=r"^`units` must be even\. Received: units=5$"):
             make()
     with pytest.raises(ValueError, match="^`frozen_vocabulary_size` must be at least 0"):
         WordEmbedding(9, 4, frozen_vocabulary_size=-1)

@@ -118,7 +118,7 @@ def test_char_bilstm_drops_characters_in_training_only():
 
 
 def test_char_bilstm_refuses_an_odd_width():
-    with pytest.raises(ValueError, match=r"`units` must be even, half a direction\. Received: units=5"):
+    with pytest.raises(ValueError, match=r"`units` must be even\. Received: units=5"):
         CharBiLSTM(9, units=5)
 
 

@@ -311,7 +311,7 @@ def test_another_type_than_float32_is_refused(dtype):
 
 
 def test_potentials_of_another_width_are_refused():
-    with pytest.raises(ValueError, match=r"`potentials` must have `num_tags`=3 scores a token.*\(2, 4, 5\)"):
+    with pytest.raises(ValueError, match=r"`potentials` must have `num_tags`=3 scores per token.*\(2, 4, 5\)"):
         CRF(K)(np.zeros((2, 4, 5), "float32"))
     crf = make_crf()
     for call in (crf.decode, crf.marginals, lambda x: crf.log_likelihood(x, np.zeros((2, 4), "int32"))):
@@ -519,5 +519,5 @@ def test_fit_without_tags_says_what_is_missing():
 def test_weights_that_are_not_one_a_row_are_refused_and_not_broadcast():
     model = make_model(with_mask=False)
     outputs = model(np.ones((3, 3), "int32"))
-    with pytest.raises(ValueError, match=r"`sample_weight` must hold one number a row, \[batch\].*\(3, 1\)"):
+    with pytest.raises(ValueError, match=r"`sample_weight` must contain one number per row, \[batch\].*\(3, 1\)"):
         model.crf_loss(np.zeros((3, 3), "int32"), outputs, np.ones((3, 1), "float32"))

@@ -60,7 +60,7 @@ def test_an_embeddings_own_mask_serves():
 def test_tags_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match="`tags` must name the 3 tags of the CRF. Received: 2 names"):
         make_model(tags=TAGS[:2])
-    with pytest.raises(ValueError, match="`tags` must be names of the form O, B-X and I-X. Received: 'S-PER' among"):
+    with pytest.raises(ValueError, match="`tags` must be names of the form O, B-X and I-X. Received: 'S-PER' in"):
         EntityF1(["O", "B-PER", "S-PER"])
 
 

@@ -134,8 +134,8 @@ def test_a_run_whose_patience_has_run_out_trains_no_further(finished, corpus, tm
 def test_a_write_that_fails_keeps_the_checkpoint_before_it(corpus, deterministic, tmp_path, monkeypatch, finished):
     import keras
 
+    from mner_keras.models import load
     from mner_keras.run.train import train
-    from mner_keras.saving import load
 
     save_weights, saved = keras.Model.save_weights, []
 

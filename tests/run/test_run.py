@@ -100,3 +100,12 @@ def test_losses_of_a_batch_become_those_of_a_post(folder, model, arguments, expe
     run = opened(folder)
     run.dataset = {"train": range(25), "dev": range(40)}
     assert run.posts_per_batch() == expected
+
+
+def test_a_run_of_an_older_version_is_refused_and_its_settings_can_be_trained_again(folder):
+    path = folder / "config.toml"
+    assert "format = 2" in path.read_text()
+    path.write_text(path.read_text().replace("format = 2\n", ""))
+    with pytest.raises(InputError, match="found 1: made by mner-keras 0.1. `mner train .*config.toml` trains it again"):
+        Run(folder)
+    assert RunConfig.load(path).batch_size == 10

@@ -86,7 +86,7 @@ def test_the_rate_is_constant_until_the_number_of_steps_is_known(settings):
 def test_warm_up_is_a_share_and_excludes_decay():
     assert RunConfig.for_model("bert-ner", optimizer="adam").warmup == 0.0
     for settings, message in (
-        ({"warmup": 1.0}, "`warmup` must be a share of all steps, at least 0 and below 1, found 1.0"),
+        ({"warmup": 1.0}, "`warmup` must be at least 0 and below 1. Received: warmup=1.0"),
         ({"learning_rate_decay": 0.05}, "`warmup` and `learning_rate_decay` exclude each other"),
     ):
         with pytest.raises(InputError, match=f"^{message}"):

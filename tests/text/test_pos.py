@@ -106,7 +106,7 @@ def test_missing_data_says_how_to_get_it(no_tagger_data):
 
 
 def test_a_sentence_must_not_be_a_string(tagger_data):
-    with pytest.raises(TypeError, match=re.escape("expected sequences of tokens, received the string 'a whole tweet'")):
+    with pytest.raises(TypeError, match=re.escape("must be sequences of tokens. Received: the string 'a whole tweet'")):
         tag_pos(["a whole tweet"])
 
 

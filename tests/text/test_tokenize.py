@@ -97,5 +97,5 @@ def test_long_numbers_are_whole():
 
 
 def test_text_must_be_a_string():
-    with pytest.raises(TypeError, match="text: expected a string, received bytes"):
+    with pytest.raises(TypeError, match="`text` must be a string. Received: bytes"):
         tokenize(b"abc")

@@ -198,12 +198,12 @@ def test_lines_that_are_not_kept_are_counted_when_short(write):
 
 def test_missing_file(tmp_path):
     path = tmp_path / "no.txt"
-    with pytest.raises(FileNotFoundError, match=re.escape(f"expected a file of word vectors, but there is no {path}")):
+    with pytest.raises(FileNotFoundError, match=re.escape(f"Received: {path}, which does not exist")):
         read_vectors(path)
 
 
 def test_folder(tmp_path):
-    with pytest.raises(IsADirectoryError, match=re.escape(f"received the folder {tmp_path}")):
+    with pytest.raises(IsADirectoryError, match=re.escape(f"Received: the folder {tmp_path}")):
         read_vectors(tmp_path)
 
 
@@ -244,12 +244,12 @@ def test_files_without_vectors(write, content, message, cache_folder):
 
 @pytest.mark.parametrize("value", [-1, 1.5, "10", None, True])
 def test_max_vectors_is_checked(write, value):
-    with pytest.raises(ValueError, match=f"max_vectors: expected an integer of at least 0, received {value!r}"):
+    with pytest.raises(ValueError, match=f"must be an integer of at least 0. Received: max_vectors={value!r}"):
         read_vectors(write(GLOVE), max_vectors=value)
 
 
 def test_needed_must_not_be_a_string(write):
-    with pytest.raises(TypeError, match="needed: expected a collection of words, received the string 'cat'"):
+    with pytest.raises(TypeError, match="`needed` must be a collection of words. Received: the string 'cat'"):
         read_vectors(write(GLOVE), needed="cat")
 
 

@@ -275,3 +275,11 @@ def test_twenty_killed_runs_end_in_the_store_of_an_undisturbed_one(pictures, tmp
     assert errors[0] == "picture,reason"
     assert [line.partition(",")[0] for line in errors[1:]] == [str(tmp_path / "pictures" / "p77.png")]
     assert not (tmp_path / "killed.h5.parts").exists()
+
+
+def test_two_names_of_one_picture_are_one_id(tmp_path):
+    with FeatureWriter(tmp_path / "s.h5", {"extractor": "stub"}) as writer:
+        writer.add("7.jpg", np.zeros((2, 3)))
+        with pytest.raises(InputError, match="expected a picture once, found '7' twice"):
+            writer.add("7.png", np.zeros((2, 3)))
+    assert "7" in FeatureStore(tmp_path / "s.h5")

@@ -1,4 +1,4 @@
-"""Layers that the systems compared with brought along."""
+"""Layers of the baselines."""
 
 from mner_keras.baselines.layers.directional_self_attention import DirectionalSelfAttention
 from mner_keras.baselines.layers.filtration_gate import FiltrationGate

@@ -1,4 +1,4 @@
-"""`DirectionalSelfAttention`: each feature of a token attends to the tokens on one side of it."""
+"""`DirectionalSelfAttention`: attention of each feature of a token to the tokens on one side."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mner_keras.layers.masked_softmax import masked_softmax
 
 @keras.saving.register_keras_serializable(package="mner_keras")
 class DirectionalSelfAttention(keras.layers.Layer):
-    """Multi-dimensional directional self-attention, whose alignment also sees the picture.
+    """Apply multi-dimensional directional self-attention with the picture in its alignment.
 
     - `f(h_i, h_j) = c tanh((W_1 h_i + W_2 h_j + W_3 v_i + b) / c)`, a vector of the width of h;
     - `p_ij = softmax_j f(h_i, h_j)`, feature by feature, over the valid j before i (`"forward"`) or after i
@@ -19,7 +19,7 @@ class DirectionalSelfAttention(keras.layers.Layer):
     - `s_i = sum_j p_ij * h_j`, zero where no such j is;
     - `F = sigmoid(W_4 s_i + W_5 h_i + b)`, and the output `F * h_i + (1 - F) * s_i`.
 
-    It takes `[B, n, n, d]` of memory.
+    Memory is `[B, n, n, d]`.
 
     Args:
         direction: `"forward"` or `"backward"`.
@@ -27,8 +27,8 @@ class DirectionalSelfAttention(keras.layers.Layer):
 
     Call arguments:
         text: h, `[B, n, d]`.
-        picture: v, what each token attends to in the picture, `[B, n, d']`.
-        text_mask: bool `[B, n]`, true where a token stands.
+        picture: v, each token's attended picture, `[B, n, d']`.
+        text_mask: bool `[B, n]`, true for tokens.
 
     Returns:
         `[B, n, d]`.

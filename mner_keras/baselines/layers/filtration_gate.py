@@ -1,4 +1,4 @@
-"""`FiltrationGate`: lets through what of the fused features a token can use."""
+"""`FiltrationGate`: filters fused features by the text."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from mner_keras.layers.checks import check_count
 class FiltrationGate(keras.layers.Layer):
     """Filter the fused features of each token by its text features.
 
-    `s = sigmoid(W h + U m + b)`, `u = s * tanh(W' m + b')`. The gate is one number a feature; a public implementation
-    makes it one number a token, from the fused features alone.
+    `s = sigmoid(W h + U m + b)`, `u = s * tanh(W' m + b')`. The gate is one number per feature; a public implementation
+    makes it one number per token, from the fused features alone.
 
     Args:
         units: width of the gate and of the output.

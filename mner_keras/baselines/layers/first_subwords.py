@@ -1,4 +1,4 @@
-"""`FirstSubwords`: a token's vector is that of its first word piece."""
+"""`FirstSubwords`: token vectors from first word pieces."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from keras import ops
 
 @keras.saving.register_keras_serializable(package="mner_keras")
 class FirstSubwords(keras.layers.Layer):
-    """From one vector a word piece to one vector a token: that of the token's first piece (Devlin et al. 2019).
+    """Select the vector of each token's first word piece (Devlin et al. 2019).
 
     Call arguments:
         pieces: `[B, m, d]`.
-        firsts: int `[B, n]`, the position of each token's first piece; 0, where a post has its `[CLS]`, for none.
+        firsts: int `[B, n]`, the position of each token's first piece; 0, the position of `[CLS]`, for none.
 
     Returns:
         `[B, n, d]`, zeros for a token without a piece.

@@ -1,4 +1,4 @@
-"""`GatedFusion`: one gate a token between what the picture and what the text say of it."""
+"""`GatedFusion`: one gate per token between picture and text."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from mner_keras.layers.checks import check_count
 class GatedFusion(keras.layers.Layer):
     """Mix a visual and a textual vector of each token.
 
-    `p = tanh(W v + b)`, `q = tanh(W' h + b')`, `m = g p + (1 - g) q` with one number a token `g = sigmoid(w . [p; q])`.
-    A public implementation adds p and q in the gate, and projects `[g p; (1 - g) q]` where the paper adds the two; this
-    is the paper's form.
+    `p = tanh(W v + b)`, `q = tanh(W' h + b')`, `m = g p + (1 - g) q` with one number per token `g = sigmoid(w . [p;
+    q])`. A public implementation adds p and q in the gate, and projects `[g p; (1 - g) q]` where the paper adds the
+    two; this is the paper's form.
 
     Args:
         units: width of p, q and m.

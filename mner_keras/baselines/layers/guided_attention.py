@@ -1,4 +1,4 @@
-"""`GuidedAttention`: what a query attends to, by a score with one hidden layer."""
+"""`GuidedAttention`: attention of queries to values by a score with one hidden layer."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mner_keras.layers.masked_softmax import masked_softmax
 
 @keras.saving.register_keras_serializable(package="mner_keras")
 class GuidedAttention(keras.layers.Layer):
-    """Sum the values by what each query thinks of them.
+    """Sum the values with one distribution per query.
 
     `a_t = softmax_i(score(q_t, v_i))`, `output_t = sum_i a_ti v_i`, where the score is, with matrices `W_v` (no bias)
     and `W_q` (bias b) and a vector w,
@@ -21,9 +21,10 @@ class GuidedAttention(keras.layers.Layer):
     - `"sum"`: `w . (tanh(W_v v_i) + tanh(W_q q_t + b))`: Lu et al. 2018;
     - `"joint"`: `w . tanh(W_v v_i + W_q q_t + b)`: Bahdanau's score.
 
-    In the first two the query adds the same number to the score of every value, which the softmax takes away again:
-    all queries of a post have the same weights, and `W_q` is never trained. The formulas say so, whatever the papers'
-    programs did; `"joint"` is the nearest score in which the query has a say.
+    In the first two the query adds the same number to the score of every value, which the softmax cancels: all queries
+        of
+    a post have the same weights, and `W_q` is never trained. This follows from the formulas, whatever the papers'
+    programs did; `"joint"` is the nearest score that depends on the query.
 
     Args:
         units: width of the hidden layer.
@@ -32,7 +33,7 @@ class GuidedAttention(keras.layers.Layer):
     Call arguments:
         query: `[B, n, d]`.
         value: `[B, k, d']`.
-        value_mask: bool `[B, k]`, true where a value stands; with none, the output is zero.
+        value_mask: bool `[B, k]`, true for values; without any, the output is zero.
         return_attention_scores: whether to return the weights as well.
 
     Returns:

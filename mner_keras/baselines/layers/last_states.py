@@ -1,4 +1,4 @@
-"""`LastStates`: a sentence's vector from its BiLSTM's states."""
+"""`LastStates`: a sentence vector from the states of a BiLSTM."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from mner_keras.layers.checks import check_mask
 
 @keras.saving.register_keras_serializable(package="mner_keras")
 class LastStates(keras.layers.Layer):
-    """The state in which each direction of a BiLSTM ends: forwards at the last token, backwards at the first.
+    """Return the final state of each direction of a BiLSTM: forward at the last token, backward at the first.
 
     Call arguments:
         states: `[B, n, d]`, the forward half first.
-        mask: bool `[B, n]`, true where a token stands; the valid tokens come first.
+        mask: bool `[B, n]`, true for tokens; the valid tokens come first.
 
     Returns:
         `[B, 1, d]`, zeros for an empty row.

@@ -1,4 +1,4 @@
-"""`ModalityAttention`: how much of word, characters and picture each token is read by."""
+"""`ModalityAttention`: attention of each token to word, characters and picture."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class ModalityAttention(keras.layers.Layer):
     """Mix a token's word vector, its characters' vector and the post's picture by attention over the three.
 
     Each is projected to one width, `x^w`, `x^c`, `x^v`; then `a_t = softmax(W [x^w_t; x^c_t; x^v] + b)`, three numbers,
-    and `x_t = a_tw x^w_t + a_tc x^c_t + a_tv x^v`. The picture's vector is the mean of its regions; where it has none,
+    and `x_t = a_tw x^w_t + a_tc x^c_t + a_tv x^v`. The picture's vector is the mean of its regions; without regions,
     the softmax is over word and characters alone.
 
     Args:
@@ -24,7 +24,7 @@ class ModalityAttention(keras.layers.Layer):
         words: `[B, n, d_w]`.
         characters: `[B, n, d_c]`.
         regions: `[B, k, d_v]`.
-        region_mask: bool `[B, k]`, true where a region stands.
+        region_mask: bool `[B, k]`, true for regions.
         return_attention_scores: whether to return the weights as well.
 
     Returns:
@@ -68,7 +68,7 @@ class ModalityAttention(keras.layers.Layer):
         )
         visual = ops.where(seen, visual, ops.zeros_like(visual)) + ops.zeros_like(word)  # the same at each token
         scores = self.attention(ops.concatenate([word, character, visual], axis=-1))  # [B, n, 3]
-        # Words and characters are always there.
+        # Words and characters are always present.
         weights = masked_softmax(scores, ops.logical_or(seen, ops.arange(3) < 2))
         output = ops.matmul(weights[:, :, None], ops.stack([word, character, visual], axis=2))[:, :, 0]
         return (output, weights) if return_attention_scores else output

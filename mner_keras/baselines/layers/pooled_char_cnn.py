@@ -1,4 +1,4 @@
-"""`PooledCharCNN`: a word's vector from its characters by convolutions on top of each other."""
+"""`PooledCharCNN`: token vectors from characters by stacked convolutions."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from mner_keras.layers.checks import check_count, check_mask, check_rate
 
 @keras.saving.register_keras_serializable(package="mner_keras")
 class PooledCharCNN(keras.layers.Layer):
-    """Character embeddings, three convolutions with pooling between them, two dense layers.
+    """Encode each token by character embeddings, three convolutions with pooling, and two dense layers.
 
-    Each convolution is followed by relu, the maximum over each two neighbours, and dropout; then come batch
-    normalisation over the valid tokens, a dense layer with relu, dropout, a dense layer. That the convolutions follow
-    each other, and that they are padded so that a word of any length passes, is our reading.
+    Each convolution is followed by relu, the maximum over each two neighbours, and dropout; then batch normalisation
+    over the valid tokens, a dense layer with relu, dropout, and a dense layer. Stacking the convolutions, and padding
+    them so that words of any length pass, is our reading.
 
     Args:
         vocabulary_size: rows of the character table; row 0 pads.
@@ -26,8 +26,8 @@ class PooledCharCNN(keras.layers.Layer):
         dropout: rate after each convolution and after the inner dense layer.
 
     Call arguments:
-        char_ids: int32 `[B, n, c]`, 0 where no character stands; c must be known.
-        mask: bool `[B, n]`, true where a token stands: only these enter the batch's statistics.
+        char_ids: int32 `[B, n, c]`, 0 for padding; c must be known.
+        mask: bool `[B, n]`, true for tokens: only these are part of the batch statistics.
 
     Returns:
         `[B, n, units]`.
@@ -77,7 +77,7 @@ class PooledCharCNN(keras.layers.Layer):
         ]
         self.pool = keras.layers.MaxPooling1D(2, padding="same", dtype=policy)
         self.dropout = keras.layers.Dropout(dropout, dtype=policy)
-        # Statistics that follow the batches within tens of steps: a small corpus has no more in an epoch.
+        # Moving statistics that adapt within tens of steps: a small corpus has no more per epoch.
         self.norm = keras.layers.BatchNormalization(momentum=0.9, dtype=policy)
         self.inner = keras.layers.Dense(hidden_units, activation="relu", dtype=policy)
         self.outer = keras.layers.Dense(units, dtype=policy)

@@ -1,4 +1,4 @@
-"""`SingletonDropout`: rare words become the unknown word now and then, so that its vector is trained."""
+"""`SingletonDropout`: replaces rare words by the unknown word at random, so that its vector is trained."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ UNKNOWN = 1
 
 @keras.saving.register_keras_serializable(package="mner_keras")
 class SingletonDropout(keras.layers.Layer):
-    """In training, replace words that occur once by the unknown word with some probability.
+    """Replace words that occur once by the unknown word with some probability, in training.
 
     Args:
         vocabulary_size: rows of the trainable word table, most frequent words first.
-        num_singletons: how many of them, the last ones, occur once.
+        num_singletons: the number of words, the last ones, that occur once.
         rate: the probability of a replacement.
 
     Call arguments:

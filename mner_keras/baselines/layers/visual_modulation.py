@@ -1,4 +1,4 @@
-"""`VisualModulation`: the visual gate, between a token's own features and the picture."""
+"""`VisualModulation`: the visual gate between a token's features and the picture."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from keras import ops
 
 @keras.saving.register_keras_serializable(package="mner_keras")
 class VisualModulation(keras.layers.Layer):
-    """Gate a token's features and what the picture adds to them.
+    """Gate a token's features and the picture's contribution to them.
 
-    With matrices W, U and biases b of their own in each line, of the width of h:
+    With separate matrices W, U and biases b in each line, of the width of h:
 
     - the visual gate `beta_v = sigmoid(W h + U c + b)`;
     - the text's gate `beta_w = sigmoid(W h + U c + b)`;
@@ -18,7 +18,7 @@ class VisualModulation(keras.layers.Layer):
 
     Call arguments:
         text: h, `[B, n, d]`.
-        context: c, what the post attends to in its picture, `[B, 1, d']`.
+        context: c, the post's attended picture, `[B, 1, d']`.
         return_gate: whether to return beta_v as well.
 
     Returns:
@@ -38,7 +38,7 @@ class VisualModulation(keras.layers.Layer):
         self.supports_masking = True
 
     def build(self, text_shape, context_shape) -> None:
-        # The three lines side by side: visual gate, text's gate, m.
+        # The three lines concatenated: visual gate, text's gate, m.
         self.text_projection = keras.layers.Dense(3 * text_shape[-1], dtype=self.dtype_policy)
         self.context_projection = keras.layers.Dense(3 * text_shape[-1], use_bias=False, dtype=self.dtype_policy)
         self.text_projection.build(text_shape)

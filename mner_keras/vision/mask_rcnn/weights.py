@@ -14,6 +14,7 @@ import numpy as np
 
 from mner_keras.errors import InputError
 from mner_keras.files import cache_folder, download, file_md5
+from mner_keras.vision.feature_store import damage, open_hdf5
 from mner_keras.vision.mask_rcnn.anchors import RATIOS
 from mner_keras.vision.mask_rcnn.backbone import PYRAMID, STAGES
 from mner_keras.vision.mask_rcnn.classes import CLASSES
@@ -87,7 +88,7 @@ def load_weights(network: keras.Model, path: str | os.PathLike) -> None:
             the mask branch are passed over.
     """
     check_weights(path)
-    with h5py.File(path, "r") as file:
+    with open_hdf5(path) as file, damage(path, "weights"):
         for (layer, name), dataset in _weights(file):
             if not layer.startswith(_MASK_BRANCH):
                 part = network.head if layer.startswith("mrcnn_") else network.body
@@ -104,11 +105,9 @@ def check_weights(path: str | os.PathLike) -> None:
 
 def differences(path: str | os.PathLike) -> str:
     """How a file differs from `expected_weights`, each name and shape; an empty string where it does not."""
-    try:
-        with h5py.File(path, "r") as file:
-            found = {key: tuple(dataset.shape) for key, dataset in _weights(file)}
-    except OSError:
-        return "expected an HDF5 file of Mask R-CNN weights, found another kind of file or a part of one"
+    expected_file = "an HDF5 file of Mask R-CNN weights"
+    with open_hdf5(path, expected_file) as file, damage(path, expected_file):
+        found = {key: tuple(dataset.shape) for key, dataset in _weights(file)}
     expected = expected_weights()
     if not expected.keys() & found.keys():
         return "expected the layers of Matterport's Mask R-CNN (conv1, bn_conv1, ...), found none of them"

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mner_keras.tagger import Tagger
     from mner_keras.vision.visual_input import VisualInput
 
-# The modules whose import registers the classes of a file, by the package that the file names.
+# The modules to import to register the classes of a file, by the package that the file names.
 _MODULES = {
     "hsn_keras": ("hsn_keras",),
     "agban_keras": ("agban_keras",),
@@ -28,14 +28,13 @@ _MODULES = {
 
 
 def load(path: str | os.PathLike) -> Tagger | System:
-    """Open a model that this package saved: the file alone tags new posts.
+    """Open a model file of this package.
 
     Args:
-        path: the file. One that ends in `.keras` is a Keras model; the registry's other files have endings of their
-            own (`.crf` for a feature CRF).
+        path: the file: `.keras` for a Keras model, another registered extension (`.crf` for a feature CRF) otherwise.
 
     Raises:
-        InputError: no such file, no model, a truncated file, a model of another version or of another package.
+        InputError: no such file, not a model, a truncated file, or a model of another version or package.
 
     Example:
 
@@ -80,7 +79,7 @@ def load(path: str | os.PathLike) -> Tagger | System:
 
 
 def _is_quantized(path: str | os.PathLike) -> bool:
-    """Whether the weights in a `.keras` file are of one byte."""
+    """Return whether the weights in a `.keras` file have one byte each."""
     import h5py
 
     sizes: list[int] = []
@@ -93,7 +92,7 @@ def _is_quantized(path: str | os.PathLike) -> bool:
 
 
 def read_model_config(path: str | os.PathLike) -> dict:
-    """The configuration inside a `.keras` file, without loading the model.
+    """Return the configuration inside a `.keras` file, without loading the model.
 
     Raises:
         InputError: no such file, no `.keras` file, or a truncated one.
@@ -116,7 +115,7 @@ def read_model_config(path: str | os.PathLike) -> dict:
 
 
 def find_model_file(run: str | os.PathLike) -> str:
-    """The model's file in the folder of a run.
+    """Return the model's file in a run's folder.
 
     Raises:
         InputError: there is none.
@@ -145,7 +144,7 @@ def load_tagger(path: str | os.PathLike) -> Tagger | System:
 
 
 def visual_input(model: Tagger | System) -> VisualInput | None:
-    """What a model that `load_tagger` opened reads of a post's picture; `None` for nothing."""
+    """Return the picture input of a model that `load_tagger` opened; `None` for none."""
     preprocessor = getattr(model, "preprocessor", None)
     visual = None if preprocessor is None else preprocessor.visual
     return visual if visual is not None and visual.pictures else None
