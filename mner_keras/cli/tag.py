@@ -45,7 +45,7 @@ def tag(
     weights: Annotated[
         Path | None,
         typer.Option(
-            help="The extractor's weights. (default: the weights used to create the training features)",
+            help="The file of the extractor's weights. (default: the published weights, downloaded on first use)",
             show_default=False,
         ),
     ] = None,

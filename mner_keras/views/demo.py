@@ -38,7 +38,7 @@ class DemoSession:
     Args:
         model: a model.
         pictures: pictures to swap in, paths by id.
-        weights: the extractor's weights; by default, the weights used to create the training features.
+        weights: the file of the extractor's weights; by default, the published weights.
 
     Attributes:
         extractor: turns pictures into the model's features; `None` for a model that takes no pictures.
