@@ -72,7 +72,7 @@ def test_other_files_are_refused(tmp_path):
         load_weights(None, other)
     whole = write(tmp_path / "whole.h5").read_bytes()
     other.write_bytes(whole[: len(whole) // 2])  # a download that was broken off
-    with pytest.raises(InputError, match="other.h5: expected an HDF5 file of Mask R-CNN weights, found a (truncated|damaged)"):
+    with pytest.raises(InputError, match="of Mask R-CNN weights, found a (truncated|damaged)"):
         load_weights(None, other)
     with h5py.File(other, "w") as file:
         file["113"] = [[1.0]]
