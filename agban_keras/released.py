@@ -22,6 +22,7 @@ from agban_keras.released_state import ReleasedState
 from mner_keras.data.preprocessor import PostPreprocessor
 from mner_keras.inputs import batch_inputs, word_embedding
 from mner_keras.layers import BiLSTM, CharBiLSTM
+from mner_keras.layers.checks import check_count
 
 RELEASED_TAGS = ("O", "B-PER", "I-PER", "B-LOC", "I-LOC", "B-OTHER", "I-OTHER", "B-ORG", "I-ORG")
 """The tags in the order of the released code's labels 1 to 9."""
@@ -105,8 +106,7 @@ class ReleasedAGBAN(ObjectTagger):
             ("num_training_posts", num_training_posts, 1),
             ("classifier_rests_every", classifier_rests_every, 0),
         ):
-            if value < least:
-                raise ValueError(f"`{key}` must be at least {least}. Received: {key}={value}")
+            check_count(key, value, least)
         # === Layers ===
         words = word_embedding(preprocessor, word_dim, 200, unknown="uniform")
         char_bilstm = CharBiLSTM(

@@ -114,6 +114,8 @@ class Tagger(CRFModel):
             training: other settings than the paper's for the default optimiser.
             kwargs: the other arguments of Keras' `compile`; `loss` and `metrics` are built in.
         """
+        if None not in (optimizer, training):
+            raise ValueError(f"`training` must be None with an optimiser of its own. Received: training={training!r}")
         self._training = self._schedule = None
         if optimizer is None:
             self._training = training or training_of(type(self))

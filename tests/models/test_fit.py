@@ -154,6 +154,12 @@ def test_what_fit_cannot_do_is_refused(worlds):
         assert float(to_numpy(model.get_layer("gradient_reversal").total_steps.value)) == 4.0
 
 
+def test_settings_of_a_training_beside_an_optimiser_are_refused(worlds):
+    model = worlds["text"].build()
+    with pytest.raises(ValueError, match="`training` must be None with an optimiser of its own"):
+        model.compile("sgd", training=DECAYING)
+
+
 def test_the_default_optimiser_is_the_papers_and_is_saved_as_such(worlds, tmp_path):
     world = worlds["agban"]
     model = make_model(world)
