@@ -97,5 +97,5 @@ class ReleasedCRF(CRF):
         return {**super().get_config(), "labels": self.labels}
 
     def _scores(self):
-        _, _, transitions = super()._scores()
-        return transitions[-2], transitions[:, -1], transitions
+        transitions, _, _ = super()._scores()
+        return transitions, transitions[-2], transitions[:, -1]

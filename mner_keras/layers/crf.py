@@ -13,8 +13,10 @@ from mner_keras.layers.crf_recursions import (
     FORBIDDEN,
     best_path,
     best_paths,
-    expectations,
-    followed,
+    both_ways,
+    counts,
+    product_of_columns,
+    take_rows,
 )
 
 
@@ -139,31 +141,36 @@ class CRF(keras.layers.Layer):
         tags = ops.where(mask, tags, 0)
         known = (tags >= 0) & (tags < self.num_tags)
         tags = ops.where(known, tags, 0)
-        weights = self._scores()
-        # The value, of constants: the gradient follows below.
-        constants = [ops.stop_gradient(weight) for weight in weights]
-        start, end, transitions = constants
-        scores = ops.stop_gradient(potentials)
-        preceded, previous, last = _neighbours(tags, mask)
-        observed = ops.one_hot(tags, self.num_tags, dtype="float32") * ops.cast(mask, "float32")[..., None]
-        # What each step adds to the given path's score: the transition into the tag, and the tag's potential.
-        way = ops.take(ops.reshape(transitions, (-1,)), previous * self.num_tags + tags)
-        way = ops.where(preceded, way, ops.take(start, tags))
-        # Subtracted one after the other: their sum would lose the transition's digits next to a large potential.
-        relative = scores - ops.sum(observed * scores, axis=-1, keepdims=True) - way[..., None]
-        log_z, expected, expected_moves = expectations(relative, mask, constants)
-        value = ops.where(ops.any(mask, axis=1), ops.take(end, last) - log_z, 0.0)
 
-        # The gradient: zero-valued terms whose derivatives are observed minus expected counts.
-        excess = observed - ops.transpose(expected, (1, 0, 2))  # [B, n, K]
-        moved = ops.cast(mask & preceded, "float32")[..., None]
-        observed_before = ops.one_hot(previous, self.num_tags, dtype="float32") * moved
-        observed_moves = ops.matmul(ops.transpose(observed_before, (0, 2, 1)), observed)
-        excess_start = ops.sum(observed * (1 - moved), axis=1) - expected_moves[:, -1]
-        excess_end = ops.sum(excess * ops.cast(mask & ~followed(mask), "float32")[..., None], axis=1)
-        value += ops.sum(excess * (potentials - scores), axis=(1, 2))
-        value += ops.sum((observed_moves - expected_moves[:, :-1]) * (weights[2] - transitions), axis=(1, 2))
-        value += ops.sum(excess_start * (weights[0] - start) + excess_end * (weights[1] - end), axis=1)
+        def value_and_gradient(potentials, transitions, start, end):
+            rows = _Rows(mask)
+            packed, path = rows.pack(potentials), rows.pack(tags)
+            observed = ops.one_hot(path, self.num_tags, dtype="float32") * rows.there[..., None]
+            # Relative to the given path, step by step: the transition into the tag, and the tag's potential, subtracted
+            # one after the other. Their sum would lose the transition's digits next to a large potential.
+            relative = packed - ops.sum(observed * packed, axis=-1, keepdims=True)
+            previous = ops.concatenate([path[:, :1], path[:, :-1]], axis=1)
+            way = ops.take(ops.reshape(transitions, (-1,)), previous * self.num_tags + path)
+            relative = relative - ops.where(rows.is_first, 0.0, way)[..., None]
+            relative = relative + ops.where(rows.is_first[..., None], start - ops.take(start, path)[..., None], 0.0)
+            relative = relative + ops.where(rows.is_last[..., None], end - ops.take(end, path)[..., None], 0.0)
+            log_z, states = both_ways(relative, rows.length, transitions)
+
+            def gradient(*args, upstream=None):
+                if upstream is None:
+                    (upstream,) = args
+                expected, expected_moves = counts(*states, upstream)
+                excess = observed * upstream[:, None, None] - expected  # [B, n, K]
+                before = ops.where(rows.is_last[:, :-1, None], 0.0, observed[:, :-1] * upstream[:, None, None])
+                moves = product_of_columns(before, observed[:, 1:]) - expected_moves
+                ends = [
+                    ops.sum(ops.where(at[..., None], excess, 0.0), axis=(0, 1)) for at in (rows.is_first, rows.is_last)
+                ]
+                return ops.where(mask[..., None], rows.unpack(excess), 0.0), moves, *ends
+
+            return ops.where(rows.length > 0, -log_z, 0.0), gradient
+
+        value = ops.custom_gradient(value_and_gradient)(potentials, *self._scores())
         # The factor makes the gradient NaN as well.
         return value * ops.where(ops.all(known, axis=1), 1.0, float("nan"))
 
@@ -179,8 +186,10 @@ class CRF(keras.layers.Layer):
                 the score is -inf and the tags violate as few of them as possible.
         """
         potentials, mask = self._prepare(potentials, mask)
-        tags, score = best_path(potentials, mask, self._constrained_scores())
-        return ops.where(mask, tags, 0), ops.where(ops.any(mask, axis=1), _or_none(score), 0.0)
+        transitions, start, end = self._constrained_scores()
+        rows = _Rows(mask)
+        tags, score = best_path(rows.with_ends(potentials, start, end), rows.length, transitions)
+        return ops.where(mask, rows.unpack(tags), 0), ops.where(rows.length > 0, _or_none(score), 0.0)
 
     def top_k(self, potentials, mask=None, k: int = 5):
         """Return the `k` best paths of each row, best first.
@@ -197,10 +206,13 @@ class CRF(keras.layers.Layer):
         if isinstance(k, bool) or not isinstance(k, numbers.Integral) or k < 1:
             raise ValueError(f"`k` must be a positive integer. Received: k={k!r}")
         potentials, mask = self._prepare(potentials, mask)
-        tags, score = best_paths(potentials, mask, self._constrained_scores(), k)
+        transitions, start, end = self._constrained_scores()
+        rows = _Rows(mask)
+        tags, score = best_paths(rows.with_ends(potentials, start, end), rows.length, transitions, k)
         score = _or_none(score)
         empty = ops.where(ops.arange(k) == 0, 0.0, -float("inf"))
-        score = ops.where(ops.any(mask, axis=1, keepdims=True), score, empty)
+        score = ops.where(rows.length[:, None] > 0, score, empty)
+        tags = ops.transpose(rows.unpack(ops.transpose(tags, (0, 2, 1))), (0, 2, 1))
         return ops.where(mask[:, None, :] & (score > -float("inf"))[..., None], tags, 0), score
 
     def marginals(self, potentials, mask=None):
@@ -214,10 +226,13 @@ class CRF(keras.layers.Layer):
             mask: bool `[B, n]`; holes are allowed.
         """
         potentials, mask = self._prepare(potentials, mask)
-        potentials = ops.stop_gradient(potentials - ops.max(potentials, axis=-1, keepdims=True))
-        scores = [ops.stop_gradient(score) for score in self._constrained_scores()]
-        _, tags, _ = expectations(potentials, mask, scores, wide=self.constraints is not None)
-        return ops.transpose(tags, (1, 0, 2))
+        scores = (ops.stop_gradient(score) for score in (potentials, *self._constrained_scores()))
+        potentials, transitions, start, end = scores
+        rows = _Rows(mask)
+        potentials = rows.with_ends(potentials - ops.max(potentials, axis=-1, keepdims=True), start, end)
+        _, states = both_ways(potentials, rows.length, transitions, wide=self.constraints is not None)
+        tags, _ = counts(*states, ops.ones_like(potentials[:, 0, 0]))
+        return ops.where(mask[..., None], rows.unpack(tags), 0.0)
 
     def get_config(self) -> dict:
         return {
@@ -259,18 +274,18 @@ class CRF(keras.layers.Layer):
         transitions = ops.cast(self.transitions, "float32")
         if not self.boundary:
             none = ops.zeros_like(transitions[0])
-            return none, none, transitions
-        return ops.cast(self.start, "float32"), ops.cast(self.end, "float32"), transitions
+            return transitions, none, none
+        return transitions, ops.cast(self.start, "float32"), ops.cast(self.end, "float32")
 
     def _constrained_scores(self):
-        start, end, transitions = self._scores()
+        transitions, start, end = self._scores()
         if self.constraints is None:
-            return start, end, transitions
+            return transitions, start, end
         allowed = self.constraints
         return (
+            ops.where(np.array(allowed.transitions), transitions, FORBIDDEN),
             ops.where(np.array(allowed.start), start, FORBIDDEN),
             ops.where(np.array(allowed.end), end, FORBIDDEN),
-            ops.where(np.array(allowed.transitions), transitions, FORBIDDEN),
         )
 
 
@@ -289,19 +304,40 @@ def _check_shape(name, values, potentials):
         )
 
 
+class _Rows:
+    """Rows whose masks may have holes, packed: their valid positions first.
+
+    Args:
+        mask: bool `[B, n]`.
+    """
+
+    def __init__(self, mask) -> None:
+        place = ops.arange(ops.shape(mask)[1], dtype="int32")
+        rank = ops.cumsum(ops.cast(mask, "int32"), axis=1)  # 1 for the first valid position
+        self.length = rank[:, -1]
+        self.is_first = (place == 0) & (self.length[:, None] > 0)
+        self.is_last = place == self.length[:, None] - 1
+        self.there = ops.cast(place < self.length[:, None], "float32")
+        self._rank = ops.maximum(rank - 1, 0)
+        self._order = ops.cond(
+            ops.any(mask[:, 1:] & ~mask[:, :-1]),
+            lambda: ops.cast(ops.argsort(ops.where(mask, place, place + ops.shape(mask)[1]), axis=1), "int32"),
+            lambda: ops.zeros_like(rank) + place,
+        )
+
+    def pack(self, values):
+        return take_rows(values, self._order)
+
+    def unpack(self, values):
+        """Return packed values at the positions that they came from; masked positions are undefined."""
+        return take_rows(values, self._rank)
+
+    def with_ends(self, potentials, start, end):
+        """Return packed potentials that include the start and end scores."""
+        potentials = self.pack(potentials) + ops.where(self.is_first[..., None], start, 0.0)
+        return potentials + ops.where(self.is_last[..., None], end, 0.0)
+
+
 def pack(values, mask):
     """Return values `[B, n]` with those of valid positions first, each group in its own order."""
-    length = ops.shape(values)[1]
-    place = ops.arange(length, dtype="int32")[None]
-    order = ops.argsort(ops.where(mask, place, place + length), axis=1)
-    return ops.take_along_axis(values, ops.cast(order, "int32"), axis=1)
-
-
-def _neighbours(tags, mask):
-    """Return whether a valid position precedes each, the tag there, both `[B, n]`, and each row's last tag `[B]`."""
-    valid = ops.cast(mask, "int32")
-    rank = ops.cumsum(valid, axis=1)  # 1 for the first valid position
-    packed = pack(tags, mask)
-    previous = ops.take_along_axis(packed, ops.maximum(rank - valid - 1, 0), axis=1)
-    last = ops.take_along_axis(packed, ops.maximum(rank[:, -1:] - 1, 0), axis=1)[:, 0]
-    return rank - valid > 0, previous, last
+    return _Rows(ops.cast(mask, "bool")).pack(values)

@@ -1,7 +1,8 @@
-"""The recursions of a linear-chain CRF over its tokens: forward, backward, and the best paths.
+"""The recursions of a linear-chain CRF over its tokens: forward and backward, and the best paths.
 
-Shapes: B rows, n tokens, K tags. Loops run over the first axis, so their tensors have the tokens first, `[n, B, ...]`.
-Nothing here is differentiated: `CRF.log_likelihood` computes its gradient from the posterior.
+Shapes: B rows, n tokens, K tags. Rows are packed: a row's valid tokens come first, `length` of them, and start and end
+scores are part of the potentials. Loops run over the first axis, so their tensors have the tokens first, `[n, ...]`.
+Nothing here is differentiated: `counts` gives the gradient.
 """
 
 from __future__ import annotations
@@ -12,49 +13,53 @@ from keras import ops
 UNROLL_UP_TO = 64
 """TensorFlow unrolls a loop of known length up to this one, which is faster."""
 
-NARROW = 60.0
-"""If all transition, start and end scores are within this span, probabilities are rescaled instead of logarithms."""
+NARROW = 20.0
+"""If all transition scores are within this span, probabilities are rescaled instead of logarithms."""
 
 FORBIDDEN = -1e30
 """The score of a forbidden transition: finite, so that differences are defined, and beyond any sum of scores."""
 
+# Rescale before every step, or where steps are unrolled before every second one.
+RESCALE_EVERY = 2 if keras.backend.backend() == "tensorflow" else 1
 
-def loop(step, initial, xs, reverse=False):
+
+def loop(step, initial, xs, reverse=False, rescale=lambda carry: carry):
     """Return the carries after each step, `[n, ...]`, in the order of the tokens.
 
     Args:
         step: `step(carry, *x) -> carry`.
-        initial: the first carry, float32 `[B, ...]`.
-        xs: tensors `[n, B, ...]`, float32 or bool.
+        initial: the first carry.
+        xs: tensors `[n, ...]`, float32 or bool. A step over zeros must keep the carry if the loop is reversed.
         reverse: whether to start at the last token.
+        rescale: changes the carry before the steps 0, `RESCALE_EVERY`, ...; the result contains it unchanged.
     """
     length = xs[0].shape[0]
-    if keras.backend.backend() == "tensorflow" and length is not None and length <= UNROLL_UP_TO:
+    if length == 0:
+        return ops.zeros_like(initial)[None][:0]
+    if keras.backend.backend() == "tensorflow":
+        if length is None or length > UNROLL_UP_TO:
+            from mner_keras.layers.loop_tensorflow import loop_in_blocks
+
+            return loop_in_blocks(step, initial, xs, reverse, rescale, RESCALE_EVERY)
         columns = [ops.unstack(x, length, axis=0) for x in xs]
         carry, carries = initial, []
         for t in reversed(range(length)) if reverse else range(length):
-            carry = step(carry, *[column[t] for column in columns])
+            carry = step(rescale(carry) if t % RESCALE_EVERY == 0 else carry, *[column[t] for column in columns])
             carries.append(carry)
         return ops.stack(carries[::-1] if reverse else carries)
 
-    # One tensor: a scan over several fails where their length is unknown.
-    shapes = [tuple(x.shape[2:]) for x in xs]
-    widths = [_size(shape) for shape in shapes]
-    flat = [
-        ops.reshape(ops.cast(x, "float32"), (-1, ops.shape(x)[1], width)) for x, width in zip(xs, widths, strict=True)
-    ]
-
     def scanned(carry, x):
-        parts, start = [], 0
-        for tensor, shape, width in zip(xs, shapes, widths, strict=True):
-            part = ops.reshape(x[:, start : start + width], (-1, *shape))
-            is_bool = keras.backend.standardize_dtype(tensor.dtype) == "bool"
-            parts.append(part > 0 if is_bool else part)
-            start += width
-        carry = step(carry, *parts)
+        carry = step(rescale(carry), *x)
         return carry, carry
 
-    return ops.scan(scanned, initial, ops.concatenate(flat, axis=-1), length=length, reverse=reverse)[1]
+    return ops.scan(scanned, initial, tuple(xs), length=length, reverse=reverse)[1]
+
+
+def take_rows(x, index):
+    """Return `x[b, index[b, t]]` of `x` `[B, n, ...]` for an index int32 `[B, m]`."""
+    shape = ops.shape(x)
+    flat = ops.reshape(x, (shape[0] * shape[1], *x.shape[2:]))
+    return ops.take(flat, index + shape[1] * ops.arange(shape[0], dtype="int32")[:, None], axis=0)
 
 
 def log_sum_exp(scores, axis):
@@ -62,176 +67,189 @@ def log_sum_exp(scores, axis):
     return ops.log(ops.sum(ops.exp(scores - highest), axis=axis)) + ops.squeeze(highest, axis)
 
 
-def expectations(potentials, mask, scores, wide=False):
-    """Return the expected counts over all paths through a row.
-
-    A path starts in a state K before its first token, whose transitions are the start scores.
+def both_ways(potentials, length, transitions, wide=False):
+    """Run the forward and the backward recursion over all paths through each row.
 
     Args:
         potentials: `[B, n, K]`.
-        mask: bool `[B, n]`.
-        scores: of starts `[K]`, ends `[K]` and transitions `[K, K]`.
-        wide: whether the scores are known to differ by more than `NARROW`; otherwise this is computed.
+        length: int32 `[B]`.
+        transitions: `[K, K]`.
+        wide: whether the transitions are known to span more than `NARROW`; otherwise this is computed.
 
     Returns:
-        the log-sum of the scores of all paths `[B]`, the probability of each tag at each token `[n, B, K]`, and the
-            count of each transition `[B, K + 1, K]`, the last row from the start; zeros for masked positions.
+        the log-sum of the scores of all paths `[B]`, and what `counts` reads.
     """
-    start, end, transitions = scores
-    moves = ops.concatenate([transitions, start[None]], axis=0)  # [K + 1, K]
-    arguments = (potentials, mask, moves, end)
+    is_narrow = ops.max(transitions) - ops.min(transitions) < NARROW
+    highest = ops.max(potentials, axis=-1)
+    there = ops.arange(ops.shape(potentials)[1], dtype="int32") < length[:, None]
+    arguments = (potentials - highest[..., None], length, transitions)
     if wide:
-        return _in_logarithms(*arguments)
-    span = ops.max(moves) - ops.min(moves) + ops.max(end) - ops.min(end)
-    return ops.cond(span < NARROW, lambda: _rescaled(*arguments), lambda: _in_logarithms(*arguments))
+        log_z, states = _in_logarithms(*arguments)
+    else:
+        log_z, states = ops.cond(is_narrow, lambda: _rescaled(*arguments), lambda: _in_logarithms(*arguments))
+    return log_z + ops.sum(ops.where(there, highest, 0.0), axis=1), (*arguments, states, None if wide else is_narrow)
 
 
-def _rescaled(potentials, mask, moves, end):
-    """Compute `expectations` with probabilities that sum to one at each token.
+def counts(potentials, length, transitions, states, is_narrow, weights):
+    """Return the expected counts over all paths through a row.
 
-    A tag whose share of the paths up to a token is below 1e-38 is lost. It could not have recovered: wherever it moves,
-    the likeliest tag moves at a cost of at most `NARROW`, a factor of 1e-26.
+    Args:
+        potentials, length, transitions, states, is_narrow: from `both_ways`.
+        weights: a factor for each row, `[B]`.
+
+    Returns:
+        the probability of each tag at each token `[B, n, K]`, zeros beyond the row's end, and the count of each
+            transition `[K, K]` over all rows; both times the weights.
     """
-    highest_move, highest_end = ops.max(moves), ops.max(end)
-    highest = ops.max(potentials, axis=-1)  # [B, n]
-    # No transition leads back to the start: [K + 1, K + 1].
-    factors = ops.pad(ops.exp(moves - highest_move), ((0, 0), (0, 1)))
-    ending = ops.pad(ops.exp(end - highest_end), (0, 1), constant_values=1.0)
-    likely = ops.pad(ops.exp(potentials - highest[..., None]), ((0, 0), (0, 0), (0, 1)))
-    likely, there = _tokens_first(likely), _tokens_first(_as_wide(mask, likely))
+    there = ops.arange(ops.shape(potentials)[1], dtype="int32") < length[:, None]
+    weights = ops.where(there, weights[:, None], 0.0)[..., None]  # [B, n, 1]
 
-    def forward(share, likely, there):
-        new = _product(share, factors) * likely
-        return ops.where(there, new / ops.sum(new, axis=-1, keepdims=True), share)
+    def of_probabilities():
+        # Scaled to a sum of one, so that no product vanishes.
+        before, after = ops.split(states, 2, axis=-1)
+        before = before / ops.sum(before, axis=-1, keepdims=True)
+        after = after / ops.sum(after, axis=-1, keepdims=True)
+        factors = ops.exp(transitions - ops.max(transitions))
+        later = _product(after[:, 1:], ops.transpose(factors))
+        later = ops.where(there[:, 1:, None], later, 1.0)
+        tags = before * ops.concatenate([later, ops.ones_like(after[:, :1])], axis=1)
+        scale = weights / ops.sum(tags, axis=-1, keepdims=True)
+        left, right = before[:, :-1] * ops.where(there[:, 1:, None], scale[:, :-1], 0.0), after[:, 1:]
+        return tags * scale, factors * product_of_columns(left, right)
 
-    at_start = ops.zeros_like(likely[0]) + ops.one_hot(moves.shape[1], moves.shape[0], dtype="float32")
-    after = loop(forward, at_start, [likely, there])
-    before = ops.concatenate([at_start[None], after[:-1]], axis=0)
-    arriving = _product(before, factors)  # [n, B, K + 1]
-    total = ops.transpose(ops.log(ops.sum(arriving * likely, axis=-1))) + highest + highest_move
-    last = after[-1] * ending
-    log_z = ops.sum(ops.where(mask, total, 0.0), axis=1) + ops.log(ops.sum(last, axis=-1)) + highest_end
+    def of_logarithms():
+        before, after = ops.split(states - ops.max(states, axis=-1, keepdims=True), 2, axis=-1)
+        tags = before + after - potentials
+        tags = ops.exp(tags - ops.max(tags, axis=-1, keepdims=True))
+        tags = tags / ops.sum(tags, axis=-1, keepdims=True)
+        later = ops.concatenate([after[:, 1:], after[:, -1:]], axis=1)
+        pairs = before[..., None] + transitions + later[:, :, None]
+        pairs = ops.exp(pairs - ops.max(pairs, axis=(2, 3), keepdims=True))
+        pairs = pairs / ops.sum(pairs, axis=(2, 3), keepdims=True)
+        moved = ops.where(ops.pad(there[:, 1:], ((0, 0), (0, 1)))[..., None], weights, 0.0)[..., None]
+        return tags * weights, ops.sum(pairs * moved, axis=(0, 1))
 
-    backwards = ops.transpose(factors)
-    arriving = ops.maximum(arriving, ops.exp(-NARROW))
-
-    def backward(tags, before, arriving, there):
-        return ops.where(there, before * _product(tags / arriving, backwards), tags)
-
-    last = last / ops.sum(last, axis=-1, keepdims=True)
-    earlier = loop(backward, last, [before, arriving, there], reverse=True)
-    tags = ops.where(there, ops.concatenate([earlier[1:], last[None]], axis=0), 0.0)
-    pairs = _product(ops.transpose(before, (1, 2, 0)), ops.transpose(tags / arriving, (1, 0, 2)))
-    return log_z, tags[..., :-1], (pairs * factors)[..., :-1]
-
-
-def _in_logarithms(potentials, mask, moves, end):
-    """Compute `expectations` for scores of any size."""
-    potentials = _tokens_first(potentials)
-    there = _tokens_first(_as_wide(mask, potentials))
-    nothing = ops.zeros_like(potentials[0])  # [B, K]
-    # One more number per row: 0 before the first token, then `FORBIDDEN`.
-    gone = nothing[:, :1] + FORBIDDEN
-
-    def forward(alpha, potential, there):
-        alpha = alpha - ops.max(alpha, axis=-1, keepdims=True)
-        new = log_sum_exp(alpha[:, :, None] + moves, axis=1) + potential
-        return ops.where(there[:, :1], ops.concatenate([new, gone], axis=-1), alpha)
-
-    at_start = ops.concatenate([nothing + FORBIDDEN, nothing[:, :1]], axis=-1)
-    after = loop(forward, at_start, [potentials, there])
-    highest = ops.max(after, axis=-1, keepdims=True)
-    after = after - highest
-    final = after[-1, :, :-1] + end
-    log_z = ops.sum(highest, axis=(0, 2)) + log_sum_exp(final, axis=-1)
-    before = ops.concatenate([at_start[None], after[:-1]], axis=0)
-    # The distribution over the previous tag, given the tag: [n, B, K + 1, K].
-    ways = before[..., None] + moves
-    ways = ops.exp(ways - ops.max(ways, axis=2, keepdims=True))
-    ways = ways / ops.sum(ways, axis=2, keepdims=True)
-
-    def backward(tags, ways, there):
-        return ops.where(there, ops.sum(ways[:, :-1] * tags[:, None], axis=-1), tags)
-
-    last = ops.exp(final - ops.max(final, axis=-1, keepdims=True))
-    last = last / ops.sum(last, axis=-1, keepdims=True)
-    earlier = loop(backward, last, [ways, there], reverse=True)
-    tags = ops.where(there, ops.concatenate([earlier[1:], last[None]], axis=0), 0.0)
-    return log_z, tags, ops.sum(ways * tags[:, :, None], axis=0)
+    if is_narrow is None:
+        return of_logarithms()
+    return ops.cond(is_narrow, of_probabilities, of_logarithms)
 
 
-def best_path(potentials, mask, scores):
-    """Return the best path (Viterbi), int32 `[B, n]`, and its score `[B]`; masked positions are undefined."""
-    start, end, transitions = scores
-    num_tags = transitions.shape[0]
-    # As in `expectations`, a path starts in a state of its own that no transition leads to.
-    moves = ops.concatenate([transitions, start[None]], axis=0)
-    moves = ops.pad(moves, ((0, 0), (0, 1)), constant_values=FORBIDDEN)
-    wide = ops.pad(potentials, ((0, 0), (0, 0), (0, 1)))
+def product_of_columns(x, y):
+    """Return the sums `[K, K]` over all rows and tokens of the products of two tensors `[B, n, K]`."""
+    x, y = (ops.reshape(values, (-1, values.shape[-1])) for values in (x, y))
+    return _product(ops.transpose(x), y)
 
-    def forward(best, potential, there):
-        return ops.where(there, ops.max(best[:, :, None] + moves, axis=1) + potential, best)
 
-    at_start = ops.zeros_like(wide[:, 0]) + FORBIDDEN * ops.cast(ops.arange(num_tags + 1) < num_tags, "float32")
-    best = loop(forward, at_start, [_tokens_first(wide), _tokens_first(_as_wide(mask, wide))])[..., :num_tags]
-    final = best[-1] + end
+def _reversal(length, n):
+    """Return the index that reverses the valid tokens of each row, int32 `[B, n]`."""
+    place = ops.arange(n, dtype="int32")
+    length = length[:, None]
+    return ops.where(place < length, length - 1 - place, place)
+
+
+def _rescaled(potentials, length, transitions):
+    """Run both recursions with probabilities, in one loop: the backward one over the reversed row.
+
+    States are `[2K, B]`. A tag below 1e-38 is lost, where the sum over the tags is at least exp(-2 * NARROW). It could
+    not have recovered: wherever it moves, the likeliest tag moves at a cost of at most `NARROW`, which leaves the lost
+    tag a share of exp(3 * NARROW - 87), 1e-12.
+    """
+    num_tags, n = transitions.shape[0], ops.shape(potentials)[1]
+    likely = ops.exp(potentials)
+    reversal = _reversal(length, n)
+    likely = ops.concatenate([likely, take_rows(likely, reversal)], axis=-1)
+    likely = ops.transpose(likely, (1, 2, 0))  # [n, 2K, B]
+    highest_move = ops.max(transitions)
+    factors = ops.exp(transitions - highest_move)
+    upper = ops.pad(ops.transpose(factors), ((0, 0), (0, num_tags)))
+    lower = ops.pad(factors, ((0, 0), (num_tags, 0)))
+    moves = ops.concatenate([upper, lower], axis=0)  # [2K, 2K]
+    sums = ops.cast(ops.arange(2 * num_tags) < num_tags, "float32")
+    sums = ops.cast(sums[:, None] == sums, "float32")
+    states = loop(
+        lambda state, likely: _product(moves, state) * likely,
+        likely[0],
+        [likely[1:]],
+        rescale=lambda state: state / _product(sums, state),
+    )
+    states = ops.transpose(ops.concatenate([likely[:1], states], axis=0), (2, 0, 1))  # [B, n, 2K]
+    before, after = states[..., :num_tags], take_rows(states[..., num_tags:], reversal)
+    # The scale of a state is the sum of its tags, which counts where the state was rescaled or is the row's last.
+    scales = ops.log(ops.sum(before, axis=-1))
+    place = ops.arange(n, dtype="int32")
+    last = length[:, None] - 1
+    counted = (place == last) | ((place < last) & (place % RESCALE_EVERY == 0))
+    terms = ops.where(counted, scales, 0.0) + ops.where(place < last, highest_move, 0.0)
+    return ops.sum(terms, axis=1), ops.concatenate([before, after], axis=-1)
+
+
+def _in_logarithms(potentials, length, transitions):
+    """Run both recursions with logarithms, for scores of any size; a row's scale is left out of the states."""
+    n = ops.shape(potentials)[1]
+    reversal = _reversal(length, n)
+    both = ops.stack([potentials, take_rows(potentials, reversal)])  # [2, B, n, K]
+    both = ops.transpose(both, (2, 0, 1, 3))  # [n, 2, B, K]
+    moves = ops.stack([transitions, ops.transpose(transitions)])[:, None]  # [2, 1, K, K]
+    states = loop(
+        lambda state, potential: log_sum_exp(state[..., None] + moves, axis=2) + potential,
+        both[0],
+        [both[1:]],
+        rescale=lambda state: state - ops.max(state, axis=-1, keepdims=True),
+    )
+    states = ops.transpose(ops.concatenate([both[:1], states], axis=0), (1, 2, 0, 3))  # [2, B, n, K]
+    before, after = states[0], take_rows(states[1], reversal)
+    scales = ops.max(before, axis=-1)
+    place = ops.arange(n, dtype="int32")
+    last = length[:, None] - 1
+    rescaled = (place < last) & (place % RESCALE_EVERY == 0)
+    at_end = ops.where(place == last, log_sum_exp(before, axis=-1), 0.0)
+    return ops.sum(ops.where(rescaled, scales, 0.0) + at_end, axis=1), ops.concatenate([before, after], axis=-1)
+
+
+def best_path(potentials, length, transitions):
+    """Return the best path (Viterbi), int32 `[B, n]`, and its score `[B]`; tags beyond a row's end are undefined."""
+    scores = ops.transpose(potentials, (1, 0, 2))  # [n, B, K]
+    best = loop(lambda best, scores: ops.max(best[:, :, None] + transitions, axis=1) + scores, scores[0], [scores[1:]])
+    best = ops.concatenate([scores[:1], best], axis=0)
+    last = ops.maximum(length - 1, 0)
+    final = take_rows(ops.transpose(best, (1, 0, 2)), last[:, None])[:, 0]
     into = ops.transpose(transitions)
 
     def backward(tag, best, moved):
         # No pointers are kept: the previous tag is maximised again, now that the next tag is known.
         return ops.where(moved, _argmax(best + ops.take(into, tag, axis=0)), tag)
 
-    tags = loop(backward, _argmax(final), [best, _tokens_first(mask & followed(mask))], reverse=True)
-    return ops.transpose(tags), ops.max(final, axis=-1)
+    moved = ops.arange(ops.shape(potentials)[1], dtype="int32")[:, None] < last
+    return ops.transpose(loop(backward, _argmax(final), [best, moved], reverse=True)), ops.max(final, axis=-1)
 
 
-def best_paths(potentials, mask, scores, k):
+def best_paths(potentials, length, transitions, k):
     """Return the `k` best paths, best first, int32 `[B, k, n]`, and their scores `[B, k]`, at most `FORBIDDEN / 2` if
     there are fewer."""
-    start, end, transitions = scores
     num_tags = potentials.shape[-1]
     ranks = ops.where(ops.arange(k) == 0, 0.0, FORBIDDEN)  # a path of one tag has no second best
-    stay = ops.cast(ops.arange(num_tags * k), "float32")
+    ways = ops.repeat(ops.transpose(transitions), k, axis=1)  # [to, (from, rank)]
 
-    def step(carry, potential, mask, preceded):
-        best = ops.reshape(carry[:, 0], (-1, 1, num_tags * k))  # of [tag, rank]
-        ways = best + ops.repeat(ops.transpose(transitions), k, axis=1)  # [B, to, (from, rank)]
-        score, came_from = ops.top_k(ways, k)  # [B, to, k]
-        score = ops.where(preceded[:, :, None], score, start[:, None] + ranks) + potential[:, :, None]
-        new = ops.stack([ops.reshape(score, (-1, num_tags * k)), ops.reshape(came_from, (-1, num_tags * k))], axis=1)
-        return ops.where(mask[:, :1, None], new, ops.stack([carry[:, 0], ops.zeros_like(carry[:, 1]) + stay], axis=1))
+    def step(carry, potential, moved):
+        score, came_from = ops.top_k(carry[:, :1] + ways, k)  # [B, to, k]
+        score = ops.reshape(score + potential[..., None], (-1, num_tags * k))
+        new = ops.stack([score, ops.cast(ops.reshape(came_from, (-1, num_tags * k)), "float32")], axis=1)
+        return ops.where(moved, new, carry)
 
     def back(place, came_from, moved):
-        chosen = ops.take_along_axis(came_from, ops.cast(place, "int32"), axis=1)
-        return ops.where(moved, chosen, place)
+        return ops.where(moved, ops.take_along_axis(came_from, ops.cast(place, "int32"), axis=1), place)
 
-    there, before = _as_wide(mask, potentials), _as_wide(preceded(mask), potentials)
-    nothing = ops.zeros_like(ops.repeat(potentials[:, :1], k, axis=2))  # [B, 1, K k]
-    nothing = ops.concatenate([nothing, nothing], axis=1)
-    carries = loop(step, nothing, [_tokens_first(x) for x in (potentials, there, before)])
-    final = carries[-1, :, 0] + ops.repeat(end, k)
+    scores = ops.transpose(potentials, (1, 0, 2))  # [n, B, K]
+    moved = ops.arange(1, ops.shape(potentials)[1], dtype="int32")[:, None] < length
+    first = ops.reshape(scores[0][..., None] + ranks, (-1, num_tags * k))
+    first = ops.stack([first, ops.zeros_like(first)], axis=1)  # [B, 2, (tag, rank)]
+    carries = loop(step, first, [scores[1:], moved[..., None, None]])
+    final = ops.concatenate([first[None], carries], axis=0)[-1, :, 0]
     score, place = ops.top_k(final, k)
     place = ops.cast(place, "float32")  # [B, k], the place (tag, rank) of the last token
-    moved = _tokens_first(mask & preceded(mask))[..., None]
-    before_each = loop(back, place, [carries[:, :, 1], moved], reverse=True)
-    places = ops.concatenate([before_each[1:], place[None]], axis=0)  # [n, B, k]
+    places = loop(back, place, [carries[:, :, 1], moved[..., None]], reverse=True)
+    places = ops.concatenate([places, place[None]], axis=0)  # [n, B, k]
     return ops.cast(ops.transpose(places, (1, 2, 0)) // k, "int32"), score
-
-
-def preceded(mask):
-    """Return whether a valid position precedes each position, bool `[B, n]`."""
-    valid = ops.cast(mask, "int32")
-    return ops.cumsum(valid, axis=1) - valid > 0
-
-
-def followed(mask):
-    """Return whether a valid position follows each position, bool `[B, n]`."""
-    return ops.flip(preceded(ops.flip(mask, axis=1)), axis=1)
-
-
-def _as_wide(mask, tensor):
-    """Broadcast the mask `[B, n]` to a tensor's shape: a select of equal shapes is faster."""
-    return ops.broadcast_to(mask[..., None], (*ops.shape(mask), tensor.shape[-1]))
 
 
 def _argmax(scores):
@@ -245,14 +263,3 @@ def _product(x, y):
     if backend == "torch" or (backend == "tensorflow" and not keras.distribution.list_devices("gpu")):
         return ops.matmul(x, y)
     return ops.sum(x[..., None] * y[..., None, :, :], axis=-2)
-
-
-def _tokens_first(x):
-    return ops.transpose(x, (1, 0, *range(2, len(x.shape))))
-
-
-def _size(shape):
-    size = 1
-    for length in shape:
-        size *= length
-    return size
