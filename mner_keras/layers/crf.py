@@ -15,7 +15,6 @@ from mner_keras.layers.crf_recursions import (
     best_paths,
     both_ways,
     counts,
-    product_of_columns,
     take_rows,
 )
 
@@ -142,35 +141,40 @@ class CRF(keras.layers.Layer):
         known = (tags >= 0) & (tags < self.num_tags)
         tags = ops.where(known, tags, 0)
 
-        def value_and_gradient(potentials, transitions, start, end):
+        def value_and_gradient(potentials, transitions, *boundary):
             rows = _Rows(mask)
             packed, path = rows.pack(potentials), rows.pack(tags)
-            observed = ops.one_hot(path, self.num_tags, dtype="float32") * rows.there[..., None]
-            # Relative to the given path, step by step: the transition into the tag, and the tag's potential, subtracted
-            # one after the other. Their sum would lose the transition's digits next to a large potential.
-            relative = packed - ops.sum(observed * packed, axis=-1, keepdims=True)
             previous = ops.concatenate([path[:, :1], path[:, :-1]], axis=1)
-            way = ops.take(ops.reshape(transitions, (-1,)), previous * self.num_tags + path)
-            relative = relative - ops.where(rows.is_first, 0.0, way)[..., None]
-            relative = relative + ops.where(rows.is_first[..., None], start - ops.take(start, path)[..., None], 0.0)
-            relative = relative + ops.where(rows.is_last[..., None], end - ops.take(end, path)[..., None], 0.0)
+            step = previous * self.num_tags + path
+            way = ops.take(ops.reshape(transitions, (-1,)), step) * (1 - rows.is_first)
+            observed = ops.one_hot(path, self.num_tags, dtype="float32")
+            # Relative to the given path, step by step: the tag's potential, and the transition into the tag, subtracted
+            # one after the other. Their sum would lose the transition's digits next to a large potential.
+            relative = packed - ops.sum(observed * packed, axis=-1, keepdims=True) - way[..., None]
+            for ends, at in zip(boundary, (rows.is_first, rows.is_last), strict=False):
+                relative = relative + at[..., None] * (ends - ops.take(ends, path)[..., None])
             log_z, states = both_ways(relative, rows.length, transitions)
 
             def gradient(*args, upstream=None):
                 if upstream is None:
                     (upstream,) = args
                 expected, expected_moves = counts(*states, upstream)
-                excess = observed * upstream[:, None, None] - expected  # [B, n, K]
-                before = ops.where(rows.is_last[:, :-1, None], 0.0, observed[:, :-1] * upstream[:, None, None])
-                moves = product_of_columns(before, observed[:, 1:]) - expected_moves
+                weights = rows.there * upstream[:, None]
+                excess = observed * weights[..., None] - expected  # [B, n, K]
+                moves = ops.reshape(weights * (1 - rows.is_first), (-1,))
+                moves = ops.segment_sum(moves, ops.reshape(step, (-1,)), self.num_tags**2)
+                moves = ops.reshape(moves, transitions.shape) - expected_moves
                 ends = [
-                    ops.sum(ops.where(at[..., None], excess, 0.0), axis=(0, 1)) for at in (rows.is_first, rows.is_last)
+                    ops.sum(at[..., None] * excess, axis=(0, 1))
+                    for _, at in zip(boundary, (rows.is_first, rows.is_last), strict=False)
                 ]
-                return ops.where(mask[..., None], rows.unpack(excess), 0.0), moves, *ends
+                return rows.unpack(excess) * ops.cast(mask, "float32")[..., None], moves, *ends
 
             return ops.where(rows.length > 0, -log_z, 0.0), gradient
 
-        value = ops.custom_gradient(value_and_gradient)(potentials, *self._scores())
+        transitions, start, end = self._scores()
+        boundary = () if start is None else (start, end)
+        value = ops.custom_gradient(value_and_gradient)(potentials, transitions, *boundary)
         # The factor makes the gradient NaN as well.
         return value * ops.where(ops.all(known, axis=1), 1.0, float("nan"))
 
@@ -226,8 +230,7 @@ class CRF(keras.layers.Layer):
             mask: bool `[B, n]`; holes are allowed.
         """
         potentials, mask = self._prepare(potentials, mask)
-        scores = (ops.stop_gradient(score) for score in (potentials, *self._constrained_scores()))
-        potentials, transitions, start, end = scores
+        transitions, start, end = self._constrained_scores()
         rows = _Rows(mask)
         potentials = rows.with_ends(potentials - ops.max(potentials, axis=-1, keepdims=True), start, end)
         _, states = both_ways(potentials, rows.length, transitions, wide=self.constraints is not None)
@@ -253,8 +256,8 @@ class CRF(keras.layers.Layer):
             return potentials, ops.ones_like(potentials[..., 0], dtype="bool")
         mask = ops.cast(mask, "bool")
         _check_shape("mask", mask, potentials)
-        # Values in masked positions may be anything, NaN included.
-        return ops.where(mask[..., None], potentials, 0.0), mask
+        # Values in masked positions may be anything, NaN included. TensorFlow is slow at a select that broadcasts.
+        return ops.where(ops.broadcast_to(mask[..., None], ops.shape(potentials)), potentials, 0.0), mask
 
     def _check_tags(self, tags, mask):
         """Check the values of tags that are arrays."""
@@ -273,8 +276,7 @@ class CRF(keras.layers.Layer):
             raise ValueError("the CRF has no weights yet: call it on potentials first")
         transitions = ops.cast(self.transitions, "float32")
         if not self.boundary:
-            none = ops.zeros_like(transitions[0])
-            return transitions, none, none
+            return transitions, None, None
         return transitions, ops.cast(self.start, "float32"), ops.cast(self.end, "float32")
 
     def _constrained_scores(self):
@@ -284,8 +286,8 @@ class CRF(keras.layers.Layer):
         allowed = self.constraints
         return (
             ops.where(np.array(allowed.transitions), transitions, FORBIDDEN),
-            ops.where(np.array(allowed.start), start, FORBIDDEN),
-            ops.where(np.array(allowed.end), end, FORBIDDEN),
+            ops.where(np.array(allowed.start), 0.0 if start is None else start, FORBIDDEN),
+            ops.where(np.array(allowed.end), 0.0 if end is None else end, FORBIDDEN),
         )
 
 
@@ -315,9 +317,10 @@ class _Rows:
         place = ops.arange(ops.shape(mask)[1], dtype="int32")
         rank = ops.cumsum(ops.cast(mask, "int32"), axis=1)  # 1 for the first valid position
         self.length = rank[:, -1]
-        self.is_first = (place == 0) & (self.length[:, None] > 0)
-        self.is_last = place == self.length[:, None] - 1
-        self.there = ops.cast(place < self.length[:, None], "float32")
+        last = self.length[:, None] - 1
+        self.there, self.is_first, self.is_last = (
+            ops.cast(flags, "float32") for flags in (place <= last, (place == 0) & (last >= 0), place == last)
+        )
         self._rank = ops.maximum(rank - 1, 0)
         self._order = ops.cond(
             ops.any(mask[:, 1:] & ~mask[:, :-1]),
@@ -334,8 +337,11 @@ class _Rows:
 
     def with_ends(self, potentials, start, end):
         """Return packed potentials that include the start and end scores."""
-        potentials = self.pack(potentials) + ops.where(self.is_first[..., None], start, 0.0)
-        return potentials + ops.where(self.is_last[..., None], end, 0.0)
+        potentials = self.pack(potentials)
+        for scores, at in ((start, self.is_first), (end, self.is_last)):
+            if scores is not None:
+                potentials = potentials + at[..., None] * scores
+        return potentials
 
 
 def pack(values, mask):

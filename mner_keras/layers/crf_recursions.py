@@ -10,6 +10,9 @@ from __future__ import annotations
 import keras
 from keras import ops
 
+if keras.backend.backend() == "tensorflow":
+    from mner_keras.layers import crf_tensorflow
+
 UNROLL_UP_TO = 64
 """TensorFlow unrolls a loop of known length up to this one, which is faster."""
 
@@ -24,7 +27,7 @@ RESCALE_EVERY = 2 if keras.backend.backend() == "tensorflow" else 1
 
 
 def loop(step, initial, xs, reverse=False, rescale=lambda carry: carry):
-    """Return the carries after each step, `[n, ...]`, in the order of the tokens.
+    """Return the carries before the first step and after each one, `[n + 1, ...]`, in the order of the tokens.
 
     Args:
         step: `step(carry, *x) -> carry`.
@@ -35,31 +38,35 @@ def loop(step, initial, xs, reverse=False, rescale=lambda carry: carry):
     """
     length = xs[0].shape[0]
     if length == 0:
-        return ops.zeros_like(initial)[None][:0]
+        return initial[None]
     if keras.backend.backend() == "tensorflow":
         if length is None or length > UNROLL_UP_TO:
-            from mner_keras.layers.loop_tensorflow import loop_in_blocks
-
-            return loop_in_blocks(step, initial, xs, reverse, rescale, RESCALE_EVERY)
+            return crf_tensorflow.loop_in_blocks(step, initial, xs, reverse, rescale, RESCALE_EVERY)
         columns = [ops.unstack(x, length, axis=0) for x in xs]
-        carry, carries = initial, []
+        carries = [initial]
         for t in reversed(range(length)) if reverse else range(length):
-            carry = step(rescale(carry) if t % RESCALE_EVERY == 0 else carry, *[column[t] for column in columns])
-            carries.append(carry)
+            carry = rescale(carries[-1]) if t % RESCALE_EVERY == 0 else carries[-1]
+            carries.append(step(carry, *[column[t] for column in columns]))
         return ops.stack(carries[::-1] if reverse else carries)
 
     def scanned(carry, x):
         carry = step(rescale(carry), *x)
         return carry, carry
 
-    return ops.scan(scanned, initial, tuple(xs), length=length, reverse=reverse)[1]
+    carries = ops.scan(scanned, initial, tuple(xs), length=length, reverse=reverse)[1]
+    return ops.concatenate([carries, initial[None]] if reverse else [initial[None], carries], axis=0)
+
+
+def gather(x, index):
+    """Return the rows `x[index]` for an index from 0."""
+    return crf_tensorflow.gather(x, index) if keras.backend.backend() == "tensorflow" else ops.take(x, index, axis=0)
 
 
 def take_rows(x, index):
-    """Return `x[b, index[b, t]]` of `x` `[B, n, ...]` for an index int32 `[B, m]`."""
-    shape = ops.shape(x)
-    flat = ops.reshape(x, (shape[0] * shape[1], *x.shape[2:]))
-    return ops.take(flat, index + shape[1] * ops.arange(shape[0], dtype="int32")[:, None], axis=0)
+    """Return the vectors `x[b, index[b, t]]` of `x` `[B, n, ...]` for an index int32 `[B, m]`."""
+    rows, n = ops.shape(x)[:2]
+    first = n * ops.arange(rows, dtype="int32")[:, None]
+    return gather(ops.reshape(x, (rows * n, *x.shape[2:])), first + index)
 
 
 def log_sum_exp(scores, axis):
@@ -79,148 +86,153 @@ def both_ways(potentials, length, transitions, wide=False):
     Returns:
         the log-sum of the scores of all paths `[B]`, and what `counts` reads.
     """
-    is_narrow = ops.max(transitions) - ops.min(transitions) < NARROW
-    highest = ops.max(potentials, axis=-1)
-    there = ops.arange(ops.shape(potentials)[1], dtype="int32") < length[:, None]
-    arguments = (potentials - highest[..., None], length, transitions)
+    highest = ops.max(potentials, axis=-1, keepdims=True)
+    arguments = (potentials - highest, length, transitions)
     if wide:
-        log_z, states = _in_logarithms(*arguments)
+        is_narrow, (log_z, before, after) = None, _in_logarithms(*arguments)
     else:
-        log_z, states = ops.cond(is_narrow, lambda: _rescaled(*arguments), lambda: _in_logarithms(*arguments))
-    return log_z + ops.sum(ops.where(there, highest, 0.0), axis=1), (*arguments, states, None if wide else is_narrow)
+        is_narrow = ops.max(transitions) - ops.min(transitions) < NARROW
+        log_z, before, after = ops.cond(is_narrow, lambda: _rescaled(*arguments), lambda: _in_logarithms(*arguments))
+    there = ops.cast(ops.arange(ops.shape(potentials)[1], dtype="int32") < length[:, None], "float32")
+    return log_z + ops.sum(highest[..., 0] * there, axis=1), (before, after, length, transitions, is_narrow)
 
 
-def counts(potentials, length, transitions, states, is_narrow, weights):
+def counts(before, after, length, transitions, is_narrow, weights):
     """Return the expected counts over all paths through a row.
 
     Args:
-        potentials, length, transitions, states, is_narrow: from `both_ways`.
+        before, after, length, transitions, is_narrow: from `both_ways`: the states of the forward recursion, and those
+            of the backward recursion at the next token, `[B, n, K]`.
         weights: a factor for each row, `[B]`.
 
     Returns:
         the probability of each tag at each token `[B, n, K]`, zeros beyond the row's end, and the count of each
             transition `[K, K]` over all rows; both times the weights.
     """
-    there = ops.arange(ops.shape(potentials)[1], dtype="int32") < length[:, None]
-    weights = ops.where(there, weights[:, None], 0.0)[..., None]  # [B, n, 1]
+    place = ops.arange(ops.shape(before)[1], dtype="int32")
+    weights = ops.cast(place < length[:, None], "float32")[..., None] * weights[:, None, None]  # [B, n, 1]
+    moves = ops.cast(place < length[:, None] - 1, "float32")[..., None]  # [B, n, 1]
 
     def of_probabilities():
         # Scaled to a sum of one, so that no product vanishes.
-        before, after = ops.split(states, 2, axis=-1)
-        before = before / ops.sum(before, axis=-1, keepdims=True)
-        after = after / ops.sum(after, axis=-1, keepdims=True)
+        left, right = (state * (1 / ops.sum(state, axis=-1, keepdims=True)) for state in (before, after))
         factors = ops.exp(transitions - ops.max(transitions))
-        later = _product(after[:, 1:], ops.transpose(factors))
-        later = ops.where(there[:, 1:, None], later, 1.0)
-        tags = before * ops.concatenate([later, ops.ones_like(after[:, :1])], axis=1)
+        tags = left * (_product(right, ops.transpose(factors)) * moves + (1 - moves))
         scale = weights / ops.sum(tags, axis=-1, keepdims=True)
-        left, right = before[:, :-1] * ops.where(there[:, 1:, None], scale[:, :-1], 0.0), after[:, 1:]
-        return tags * scale, factors * product_of_columns(left, right)
+        return tags * scale, factors * _product_of_columns(left * (scale * moves), right)
 
     def of_logarithms():
-        before, after = ops.split(states - ops.max(states, axis=-1, keepdims=True), 2, axis=-1)
-        tags = before + after - potentials
-        tags = ops.exp(tags - ops.max(tags, axis=-1, keepdims=True))
-        tags = tags / ops.sum(tags, axis=-1, keepdims=True)
-        later = ops.concatenate([after[:, 1:], after[:, -1:]], axis=1)
-        pairs = before[..., None] + transitions + later[:, :, None]
-        pairs = ops.exp(pairs - ops.max(pairs, axis=(2, 3), keepdims=True))
-        pairs = pairs / ops.sum(pairs, axis=(2, 3), keepdims=True)
-        moved = ops.where(ops.pad(there[:, 1:], ((0, 0), (0, 1)))[..., None], weights, 0.0)[..., None]
-        return tags * weights, ops.sum(pairs * moved, axis=(0, 1))
+        left, right = (state - ops.max(state, axis=-1, keepdims=True) for state in (before, after))
+        pairs = left[..., None] + transitions + right[:, :, None]  # [B, n, K, K]
+        tags = ops.where(moves > 0, ops.max(pairs, axis=-1), left)
+        highest = ops.max(tags, axis=-1, keepdims=True)
+        pairs = ops.exp(pairs - highest[..., None])
+        tags = ops.where(moves > 0, ops.sum(pairs, axis=-1), ops.exp(left - highest))
+        scale = weights / ops.sum(tags, axis=-1, keepdims=True)
+        return tags * scale, ops.sum(pairs * (scale * moves)[..., None], axis=(0, 1))
 
     if is_narrow is None:
         return of_logarithms()
     return ops.cond(is_narrow, of_probabilities, of_logarithms)
 
 
-def product_of_columns(x, y):
+def _product_of_columns(x, y):
     """Return the sums `[K, K]` over all rows and tokens of the products of two tensors `[B, n, K]`."""
     x, y = (ops.reshape(values, (-1, values.shape[-1])) for values in (x, y))
     return _product(ops.transpose(x), y)
 
 
-def _reversal(length, n):
-    """Return the index that reverses the valid tokens of each row, int32 `[B, n]`."""
+def _two_way(values, length):
+    """Return rows `[B, n, K]` as both recursions read them, forwards and with the tokens reversed: `[n, B, 2, K]`."""
+    rows, n = ops.shape(values)[0], ops.shape(values)[1]
+    place = ops.arange(n, dtype="int32")[:, None]
+    row = n * ops.arange(rows, dtype="int32")
+    index = ops.stack([place + row, ops.maximum(length - 1 - place, 0) + row], axis=-1)
+    return gather(ops.reshape(values, (rows * n, values.shape[-1])), index)
+
+
+def _one_way(states, length):
+    """Return the states `[n, B, 2, K]` of the forward recursion at each token, and those of the backward recursion at
+    the next one, both `[B, n, K]`."""
+    n, rows = ops.shape(states)[0], ops.shape(states)[1]
     place = ops.arange(n, dtype="int32")
-    length = length[:, None]
-    return ops.where(place < length, length - 1 - place, place)
+    row = 2 * ops.arange(rows, dtype="int32")[:, None]
+    states = ops.reshape(states, (n * rows * 2, states.shape[-1]))
+    # The next token of t is the token length - 2 - t of the reversed row.
+    reverse = ops.maximum(length[:, None] - 2 - place, 0)
+    return gather(states, place * (2 * rows) + row), gather(states, reverse * (2 * rows) + row + 1)
+
+
+def _sum_over_states(before, length, of_tags, of_move=0.0):
+    """Return the sum of the states' scales, which count where a state was rescaled or is the row's last one."""
+    place = ops.arange(ops.shape(before)[1], dtype="int32")
+    last = length[:, None] - 1
+    moved = place < last
+    counted = (moved & (place % RESCALE_EVERY == 0)) | (place == last)
+    return ops.sum(of_tags * ops.cast(counted, "float32") + of_move * ops.cast(moved, "float32"), axis=1)
 
 
 def _rescaled(potentials, length, transitions):
-    """Run both recursions with probabilities, in one loop: the backward one over the reversed row.
+    """Run both recursions with probabilities, in one loop.
 
-    States are `[2K, B]`. A tag below 1e-38 is lost, where the sum over the tags is at least exp(-2 * NARROW). It could
+    States are `[B, 2K]`. A tag below 1e-38 is lost, where the sum over the tags is at least exp(-2 * NARROW). It could
     not have recovered: wherever it moves, the likeliest tag moves at a cost of at most `NARROW`, which leaves the lost
     tag a share of exp(3 * NARROW - 87), 1e-12.
     """
-    num_tags, n = transitions.shape[0], ops.shape(potentials)[1]
-    likely = ops.exp(potentials)
-    reversal = _reversal(length, n)
-    likely = ops.concatenate([likely, take_rows(likely, reversal)], axis=-1)
-    likely = ops.transpose(likely, (1, 2, 0))  # [n, 2K, B]
+    num_tags = transitions.shape[0]
+    likely = _two_way(ops.exp(potentials), length)
+    likely = ops.reshape(likely, (*ops.shape(likely)[:2], 2 * num_tags))
     highest_move = ops.max(transitions)
     factors = ops.exp(transitions - highest_move)
-    upper = ops.pad(ops.transpose(factors), ((0, 0), (0, num_tags)))
-    lower = ops.pad(factors, ((0, 0), (num_tags, 0)))
+    upper = ops.pad(factors, ((0, 0), (0, num_tags)))
+    lower = ops.pad(ops.transpose(factors), ((0, 0), (num_tags, 0)))
     moves = ops.concatenate([upper, lower], axis=0)  # [2K, 2K]
-    sums = ops.cast(ops.arange(2 * num_tags) < num_tags, "float32")
-    sums = ops.cast(sums[:, None] == sums, "float32")
+    is_forward = ops.arange(2 * num_tags) < num_tags
+    sums = ops.cast(is_forward[:, None] == is_forward, "float32")
     states = loop(
-        lambda state, likely: _product(moves, state) * likely,
+        lambda state, likely: _product(state, moves) * likely,
         likely[0],
         [likely[1:]],
-        rescale=lambda state: state / _product(sums, state),
+        rescale=lambda state: state / _product(state, sums),
     )
-    states = ops.transpose(ops.concatenate([likely[:1], states], axis=0), (2, 0, 1))  # [B, n, 2K]
-    before, after = states[..., :num_tags], take_rows(states[..., num_tags:], reversal)
-    # The scale of a state is the sum of its tags, which counts where the state was rescaled or is the row's last.
+    before, after = _one_way(ops.reshape(states, (*ops.shape(states)[:2], 2, num_tags)), length)
     scales = ops.log(ops.sum(before, axis=-1))
-    place = ops.arange(n, dtype="int32")
-    last = length[:, None] - 1
-    counted = (place == last) | ((place < last) & (place % RESCALE_EVERY == 0))
-    terms = ops.where(counted, scales, 0.0) + ops.where(place < last, highest_move, 0.0)
-    return ops.sum(terms, axis=1), ops.concatenate([before, after], axis=-1)
+    return _sum_over_states(before, length, scales, highest_move), before, after
 
 
 def _in_logarithms(potentials, length, transitions):
-    """Run both recursions with logarithms, for scores of any size; a row's scale is left out of the states."""
-    n = ops.shape(potentials)[1]
-    reversal = _reversal(length, n)
-    both = ops.stack([potentials, take_rows(potentials, reversal)])  # [2, B, n, K]
-    both = ops.transpose(both, (2, 0, 1, 3))  # [n, 2, B, K]
-    moves = ops.stack([transitions, ops.transpose(transitions)])[:, None]  # [2, 1, K, K]
+    """Run both recursions with logarithms, for scores of any size."""
+    both = _two_way(potentials, length)  # [n, B, 2, K]
+    moves = ops.stack([transitions, ops.transpose(transitions)])  # [2, K, K]
     states = loop(
         lambda state, potential: log_sum_exp(state[..., None] + moves, axis=2) + potential,
         both[0],
         [both[1:]],
         rescale=lambda state: state - ops.max(state, axis=-1, keepdims=True),
     )
-    states = ops.transpose(ops.concatenate([both[:1], states], axis=0), (1, 2, 0, 3))  # [2, B, n, K]
-    before, after = states[0], take_rows(states[1], reversal)
-    scales = ops.max(before, axis=-1)
-    place = ops.arange(n, dtype="int32")
-    last = length[:, None] - 1
-    rescaled = (place < last) & (place % RESCALE_EVERY == 0)
-    at_end = ops.where(place == last, log_sum_exp(before, axis=-1), 0.0)
-    return ops.sum(ops.where(rescaled, scales, 0.0) + at_end, axis=1), ops.concatenate([before, after], axis=-1)
+    before, after = _one_way(states, length)
+    at_last = ops.arange(ops.shape(before)[1], dtype="int32") == length[:, None] - 1
+    scales = ops.where(at_last, log_sum_exp(before, axis=-1), ops.max(before, axis=-1))
+    return _sum_over_states(before, length, scales), before, after
 
 
 def best_path(potentials, length, transitions):
     """Return the best path (Viterbi), int32 `[B, n]`, and its score `[B]`; tags beyond a row's end are undefined."""
-    scores = ops.transpose(potentials, (1, 0, 2))  # [n, B, K]
-    best = loop(lambda best, scores: ops.max(best[:, :, None] + transitions, axis=1) + scores, scores[0], [scores[1:]])
-    best = ops.concatenate([scores[:1], best], axis=0)
+    scores = ops.transpose(potentials, (1, 2, 0))  # [n, K, B]
+    moves = transitions[..., None]
+    best = loop(lambda best, scores: ops.max(best[:, None] + moves, axis=0) + scores, scores[0], [scores[1:]])
+    best = ops.transpose(best, (0, 2, 1))  # [n, B, K]
     last = ops.maximum(length - 1, 0)
-    final = take_rows(ops.transpose(best, (1, 0, 2)), last[:, None])[:, 0]
+    rows = ops.shape(potentials)[0]
+    final = gather(ops.reshape(best, (-1, best.shape[-1])), last * rows + ops.arange(rows, dtype="int32"))
     into = ops.transpose(transitions)
 
     def backward(tag, best, moved):
         # No pointers are kept: the previous tag is maximised again, now that the next tag is known.
-        return ops.where(moved, _argmax(best + ops.take(into, tag, axis=0)), tag)
+        return ops.where(moved, _argmax(best + gather(into, tag)), tag)
 
-    moved = ops.arange(ops.shape(potentials)[1], dtype="int32")[:, None] < last
-    return ops.transpose(loop(backward, _argmax(final), [best, moved], reverse=True)), ops.max(final, axis=-1)
+    moved = ops.arange(ops.shape(potentials)[1] - 1, dtype="int32")[:, None] < last
+    return ops.transpose(loop(backward, _argmax(final), [best[:-1], moved], reverse=True)), ops.max(final, axis=-1)
 
 
 def best_paths(potentials, length, transitions, k):
@@ -244,17 +256,15 @@ def best_paths(potentials, length, transitions, k):
     first = ops.reshape(scores[0][..., None] + ranks, (-1, num_tags * k))
     first = ops.stack([first, ops.zeros_like(first)], axis=1)  # [B, 2, (tag, rank)]
     carries = loop(step, first, [scores[1:], moved[..., None, None]])
-    final = ops.concatenate([first[None], carries], axis=0)[-1, :, 0]
-    score, place = ops.top_k(final, k)
+    score, place = ops.top_k(carries[-1, :, 0], k)
     place = ops.cast(place, "float32")  # [B, k], the place (tag, rank) of the last token
-    places = loop(back, place, [carries[:, :, 1], moved[..., None]], reverse=True)
-    places = ops.concatenate([places, place[None]], axis=0)  # [n, B, k]
+    places = loop(back, place, [carries[1:, :, 1], moved[..., None]], reverse=True)  # [n, B, k]
     return ops.cast(ops.transpose(places, (1, 2, 0)) // k, "int32"), score
 
 
 def _argmax(scores):
     # One operation on TensorFlow; Keras' argmax needs six more for negative zeros.
-    return ops.cast(ops.top_k(scores, 1)[1][..., 0], "int32")
+    return ops.cast(ops.reshape(ops.top_k(scores, 1)[1], (-1,)), "int32")
 
 
 def _product(x, y):
