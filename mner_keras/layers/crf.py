@@ -137,9 +137,9 @@ class CRF(keras.layers.Layer):
         tags = ops.cast(tags, "int32")
         _check_shape("tags", tags, potentials)
         self._check_tags(given, given_mask)
-        tags = ops.where(mask, tags, 0)
+        tags = tags * ops.cast(mask, "int32")
         known = (tags >= 0) & (tags < self.num_tags)
-        tags = ops.where(known, tags, 0)
+        tags = tags * ops.cast(known, "int32")
 
         def value_and_gradient(potentials, transitions, *boundary):
             rows = _Rows(mask)
@@ -193,7 +193,7 @@ class CRF(keras.layers.Layer):
         transitions, start, end = self._constrained_scores()
         rows = _Rows(mask)
         tags, score = best_path(rows.with_ends(potentials, start, end), rows.length, transitions)
-        return ops.where(mask, rows.unpack(tags), 0), ops.where(rows.length > 0, _or_none(score), 0.0)
+        return rows.unpack(tags) * ops.cast(mask, "int32"), ops.where(rows.length > 0, _or_none(score), 0.0)
 
     def top_k(self, potentials, mask=None, k: int = 5):
         """Return the `k` best paths of each row, best first.
@@ -235,7 +235,7 @@ class CRF(keras.layers.Layer):
         potentials = rows.with_ends(potentials - ops.max(potentials, axis=-1, keepdims=True), start, end)
         _, states = both_ways(potentials, rows.length, transitions, wide=self.constraints is not None)
         tags, _ = counts(*states, ops.ones_like(potentials[:, 0, 0]))
-        return ops.where(mask[..., None], rows.unpack(tags), 0.0)
+        return rows.unpack(tags) * ops.cast(mask, "float32")[..., None]
 
     def get_config(self) -> dict:
         return {
@@ -257,7 +257,8 @@ class CRF(keras.layers.Layer):
         mask = ops.cast(mask, "bool")
         _check_shape("mask", mask, potentials)
         # Values in masked positions may be anything, NaN included. TensorFlow is slow at a select that broadcasts.
-        return ops.where(ops.broadcast_to(mask[..., None], ops.shape(potentials)), potentials, 0.0), mask
+        there = ops.broadcast_to(mask[..., None], ops.shape(potentials))
+        return ops.where(there, potentials, ops.zeros_like(potentials)), mask
 
     def _check_tags(self, tags, mask):
         """Check the values of tags that are arrays."""
