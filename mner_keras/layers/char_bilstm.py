@@ -64,8 +64,17 @@ class CharBiLSTM(keras.layers.Layer):
     def call(self, char_ids, training=None):
         shape = ops.shape(char_ids)
         ids = ops.reshape(char_ids, (-1, char_ids.shape[-1]))  # [B * n, c]
-        vectors = self.dropout(self.embedding(ids), training=training)
-        states = self.lstm(vectors, mask=ids > 0, training=training)
+        if self.lstm.has_kernel("tensorflow"):
+            from mner_keras.layers import lstm_tensorflow
+
+            # Padding is neither looked up nor dropped out.
+            packed = lstm_tensorflow.pack(ids > 0)
+            vectors = self.embedding(ops.take(ops.reshape(ids, (-1,)), packed[0], axis=0))
+            vectors = self.dropout(vectors, training=training)
+            states = lstm_tensorflow.last_states(vectors, packed, ops.shape(ids)[0], self.lstm.kernel_weights)
+        else:
+            vectors = self.dropout(self.embedding(ids), training=training)
+            states = self.lstm(vectors, mask=ids > 0, training=training)
         return ops.reshape(states, (-1, shape[1], self.units))
 
     def compute_output_shape(self, input_shape):

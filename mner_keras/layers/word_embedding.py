@@ -81,9 +81,9 @@ class WordEmbedding(keras.layers.Layer):
 
     def call(self, word_ids):
         trained = word_ids < self.vocabulary_size
-        vectors = ops.take(self.table, ops.where(trained, word_ids, 0), axis=0)
+        vectors = _rows(self.table, ops.where(trained, word_ids, 0))
         if self.frozen_vocabulary_size:
-            frozen = ops.take(self.frozen_table, ops.where(trained, 0, word_ids - self.vocabulary_size), axis=0)
+            frozen = _rows(self.frozen_table, ops.where(trained, 0, word_ids - self.vocabulary_size))
             vectors = ops.where(trained[..., None], vectors, frozen)
         return ops.cast(vectors, self.compute_dtype)
 
@@ -104,3 +104,12 @@ class WordEmbedding(keras.layers.Layer):
             return keras.initializers.RandomNormal(stddev=deviation)
         limit = (3 / self.dim) ** 0.5
         return keras.initializers.RandomUniform(-limit, limit)
+
+
+def _rows(table, ids):
+    """Return rows of a table; where TensorFlow reads a whole variable, it copies it after each sparse update."""
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        return tf.gather(table.value, ids)
+    return ops.take(table, ids, axis=0)

@@ -172,7 +172,7 @@ def gradient(function, value) -> np.ndarray:
         with tf.GradientTape() as tape:
             tape.watch(value)
             result = function(value)
-        return tape.gradient(result, value).numpy()
+        return tf.convert_to_tensor(tape.gradient(result, value)).numpy()  # a table gives a sparse gradient
     if backend == "jax":
         import jax
 
