@@ -91,7 +91,9 @@ class GatedBilinearAttention(keras.layers.Layer):
         if object_mask is None:
             object_mask = ops.ones_like(objects[..., 0], dtype="bool")
         there = ops.cast(object_mask, "bool")[:, None, :]  # [B, 1, k]
-        tokens = ops.matmul(text, self.text_kernel) * self.pooling
+        kernels = [self.text_kernel, self.gate_text_kernel] if self.gate else [self.text_kernel]
+        projected = ops.matmul(text, ops.concatenate(kernels, axis=1))
+        tokens = projected[..., : self.rank] * self.pooling
         match = ops.matmul(tokens, ops.transpose(ops.matmul(objects, self.object_kernel), (0, 2, 1)))  # [B, n, k]
         if self.softmax == "pairs":
             if text_mask is not None:
@@ -99,10 +101,12 @@ class GatedBilinearAttention(keras.layers.Layer):
             scores = masked_softmax(match, there, axis=(1, 2))
         else:
             scores = masked_softmax(match, there)
-        attended = ops.matmul(scores, ops.matmul(objects, self.attended_kernel))  # [B, n, d]
+        values = ops.matmul(objects, self.attended_kernel)  # [B, k, d]
+        attended = ops.matmul(scores, values)  # [B, n, d]
         if self.gate:
-            from_objects = ops.tanh(ops.matmul(attended, self.gate_object_kernel))
-            from_text = ops.tanh(ops.matmul(text, self.gate_text_kernel))
+            # V_att W_gv = A (V W_a W_gv): the objects are fewer than the tokens.
+            from_objects = ops.tanh(ops.matmul(scores, ops.matmul(values, self.gate_object_kernel)))
+            from_text = ops.tanh(projected[..., self.rank :])
             opened = ops.matmul(ops.concatenate([from_objects, from_text], axis=-1), self.gate_kernel)
             attended = ops.sigmoid(opened) * attended
         output = attended + text
