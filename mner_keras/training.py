@@ -95,6 +95,10 @@ def make_optimizer(training: Training) -> keras.optimizers.Optimizer:
             f"expected an optimiser of Keras ({', '.join(sorted(known))}), found {training.optimizer!r}."
             + did_you_mean(training.optimizer.lower(), known)
         )
+    if keras.backend.backend() == "tensorflow":
+        from mner_keras.adam_tensorflow import FusedAdam
+
+        known["adam"] = FusedAdam
     try:
         return known[training.optimizer.lower()](**settings)
     except (TypeError, ValueError) as error:

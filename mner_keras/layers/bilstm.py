@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from mner_keras.layers.checks import check_choice, check_count, check_mask
+from mner_keras.layers.kernels import has_kernel
 
 
 @keras.saving.register_keras_serializable(package="mner_keras")
@@ -69,19 +70,13 @@ class BiLSTM(keras.layers.Layer):
             for weight in (cell.kernel, cell.recurrent_kernel, cell.bias)
         ]
 
-    def has_kernel(self, backend: str) -> bool:
-        """Return whether the backend is this one and its kernel serves the layer: in float32, TensorFlow's on a CPU."""
-        if keras.backend.backend() != backend or self.compute_dtype != "float32":
-            return False
-        return backend == "torch" or keras.distribution.list_devices()[0].startswith("cpu")
-
     def _states(self, inputs, mask, length, training):
         """Return the states at each step, `[B, n, units]`."""
-        if self.has_kernel("tensorflow"):
+        if has_kernel("tensorflow", self.compute_dtype):
             from mner_keras.layers import lstm_tensorflow
 
             return lstm_tensorflow.states(inputs, length, self.kernel_weights, bool(training))
-        if self.has_kernel("torch"):
+        if has_kernel("torch", self.compute_dtype):
             from mner_keras.layers import lstm_torch
 
             return lstm_torch.run(inputs, length, self.kernel_weights, bool(training))[0]
@@ -93,13 +88,13 @@ class BiLSTM(keras.layers.Layer):
 
     def _last_states(self, inputs, mask, length, training):
         """Return the last state of each direction, `[B, units]`."""
-        if self.has_kernel("tensorflow") and inputs.shape[1] is not None:
+        if has_kernel("tensorflow", self.compute_dtype) and inputs.shape[1] is not None:
             from mner_keras.layers import lstm_tensorflow
 
             packed = lstm_tensorflow.pack(mask)
             vectors = ops.take(ops.reshape(inputs, (-1, inputs.shape[-1])), packed[0], axis=0)
             return lstm_tensorflow.last_states(vectors, packed, ops.shape(inputs)[0], self.kernel_weights)
-        if self.has_kernel("torch"):
+        if has_kernel("torch", self.compute_dtype):
             from mner_keras.layers import lstm_torch
 
             return lstm_torch.run(inputs, length, self.kernel_weights, bool(training))[1]

@@ -7,6 +7,7 @@ from keras import ops
 
 from mner_keras.layers.bilstm import BiLSTM
 from mner_keras.layers.checks import check_count, check_rate
+from mner_keras.layers.kernels import has_kernel
 
 
 @keras.saving.register_keras_serializable(package="mner_keras")
@@ -64,7 +65,7 @@ class CharBiLSTM(keras.layers.Layer):
     def call(self, char_ids, training=None):
         shape = ops.shape(char_ids)
         ids = ops.reshape(char_ids, (-1, char_ids.shape[-1]))  # [B * n, c]
-        if self.lstm.has_kernel("tensorflow"):
+        if has_kernel("tensorflow", self.compute_dtype):
             from mner_keras.layers import lstm_tensorflow
 
             # Padding is neither looked up nor dropped out.

@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from mner_keras.layers.checks import check_count, check_rate
+from mner_keras.layers.kernels import has_kernel
 
 
 @keras.saving.register_keras_serializable(package="mner_keras")
@@ -71,6 +72,16 @@ class CharCNN(keras.layers.Layer):
     def call(self, char_ids, training=None):
         shape = ops.shape(char_ids)
         ids = ops.reshape(char_ids, (-1, char_ids.shape[-1]))  # [B * n, c]
+        if has_kernel("tensorflow", self.compute_dtype):
+            from mner_keras.layers import char_cnn_tensorflow
+
+            places, tokens = char_cnn_tensorflow.pack(ids > 0)
+            vectors = self.embedding(ops.take(ops.reshape(ids, (-1,)), places, axis=0))
+            vectors = self.dropout(vectors, training=training)
+            features = char_cnn_tensorflow.highest_features(
+                vectors, tokens, ops.shape(ids)[0], self.convolution.kernel.value, self.convolution.bias.value
+            )
+            return ops.reshape(features, (-1, shape[1], self.filters))
         there = (ids > 0)[..., None]
         vectors = self.dropout(self.embedding(ids), training=training)
         vectors = ops.where(there, vectors, ops.zeros_like(vectors))

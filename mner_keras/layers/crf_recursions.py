@@ -11,7 +11,7 @@ import keras
 from keras import ops
 
 if keras.backend.backend() == "tensorflow":
-    from mner_keras.layers import crf_tensorflow
+    from mner_keras.layers import crf_tensorflow, rows_tensorflow
 
 UNROLL_UP_TO = 64
 """TensorFlow unrolls a loop of known length up to this one, which is faster."""
@@ -59,7 +59,7 @@ def loop(step, initial, xs, reverse=False, rescale=lambda carry: carry):
 
 def gather(x, index):
     """Return the rows `x[index]` for an index from 0."""
-    return crf_tensorflow.gather(x, index) if keras.backend.backend() == "tensorflow" else ops.take(x, index, axis=0)
+    return rows_tensorflow.gather(x, index) if keras.backend.backend() == "tensorflow" else ops.take(x, index, axis=0)
 
 
 def take_rows(x, index):

@@ -1,4 +1,4 @@
-"""What `crf_recursions` does in a faster way on TensorFlow."""
+"""The loop of `crf_recursions` over rows of unknown length, on TensorFlow."""
 
 from __future__ import annotations
 
@@ -6,11 +6,6 @@ import tensorflow as tf
 
 BLOCK = 8
 """The steps that are unrolled in one turn of the loop: a turn costs as much as several steps."""
-
-
-def gather(x, index):
-    """Return `x[index]`; Keras' `take` needs three more operations, for negative indices."""
-    return tf.gather(x, index)
 
 
 def loop_in_blocks(step, initial, xs, reverse, rescale, rescale_every):

@@ -107,9 +107,8 @@ class WordEmbedding(keras.layers.Layer):
 
 
 def _rows(table, ids):
-    """Return rows of a table; where TensorFlow reads a whole variable, it copies it after each sparse update."""
     if keras.backend.backend() == "tensorflow":
-        import tensorflow as tf
+        from mner_keras.layers.rows_tensorflow import gather
 
-        return tf.gather(table.value, ids)
+        return gather(table.value, ids)
     return ops.take(table, ids, axis=0)

@@ -1,4 +1,4 @@
-"""The kernels of `BiLSTM` for one backend against its general way."""
+"""The kernels for one backend against the layers' general way."""
 
 import keras
 import numpy as np
@@ -6,10 +6,12 @@ import pytest
 from keras import ops
 from layer_harness import gradient, randomize, to_numpy, weight_gradient
 
-from mner_keras.layers import BiLSTM, CharBiLSTM
+from mner_keras.layers import BiLSTM, CharBiLSTM, CharCNN, bilstm, char_bilstm, char_cnn
+from mner_keras.layers.kernels import has_kernel
 
 pytestmark = pytest.mark.skipif(
-    not BiLSTM(2).has_kernel(keras.backend.backend()), reason="this backend has the general way alone"
+    not any(has_kernel(backend, "float32") for backend in ("tensorflow", "torch")),
+    reason="this backend has the general way alone",
 )
 
 LENGTHS = {
@@ -27,7 +29,8 @@ def general(monkeypatch):
 
     def run(function):
         with monkeypatch.context() as patch:
-            patch.setattr(BiLSTM, "has_kernel", lambda *_: False)
+            for module in (bilstm, char_bilstm, char_cnn):
+                patch.setattr(module, "has_kernel", lambda *_: False)
             return function()
 
     return run
@@ -63,9 +66,9 @@ def test_a_kernel_gives_the_outputs_and_gradients_of_the_general_way(lengths, se
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
 
 
-def test_characters_are_encoded_as_in_the_general_way(general):
+@pytest.mark.parametrize("layer", [CharBiLSTM(9, 4, 6), CharCNN(9, 4, 6), CharCNN(9, 4, 6, kernel_size=4)])
+def test_characters_are_encoded_as_in_the_general_way(layer, general):
     ids = np.array([[[2, 3, 4, 5], [7, 0, 0, 0], [0] * 4], [[3, 4, 5, 0], [0] * 4, [1, 1, 0, 0]]], "int32")
-    layer = CharBiLSTM(9, embedding_dim=4, units=6)
     layer(ids)
     randomize(layer)
     weighting = np.random.default_rng(0).normal(size=(2, 3, 6)).astype("float32")
@@ -76,6 +79,11 @@ def test_characters_are_encoded_as_in_the_general_way(general):
 
     for one, other in zip(of_weights(), general(of_weights), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("layer", [CharBiLSTM(9, 4, 6), CharCNN(9, 4, 6)])
+def test_tokens_without_any_character_are_zero(layer):
+    np.testing.assert_array_equal(to_numpy(layer(np.zeros((2, 3, 4), "int32"))), np.zeros((2, 3, 6)))
 
 
 def test_a_compiled_function_of_unknown_shape_gives_the_same():

@@ -91,3 +91,28 @@ def test_warm_up_is_a_share_and_excludes_decay():
     ):
         with pytest.raises(InputError, match=f"^{message}"):
             RunConfig.for_model("bert-ner", **settings)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="TensorFlow's fused operation")
+def test_the_default_adam_is_that_of_keras():
+    """Dense weights and the rows of a table, which have a sparse gradient."""
+    ids = np.array([[1, 2, 2], [4, 0, 1]])
+
+    def trained(optimizer):
+        keras.utils.set_random_seed(1)
+        model = keras.Sequential([keras.layers.Embedding(6, 4), keras.layers.Dense(2)])
+        model.compile(optimizer, "mse")
+        model.fit(ids, np.ones((2, 3, 2)), epochs=5, batch_size=1, verbose=0, shuffle=False)
+        return model.get_weights()
+
+    for one, other in zip(
+        trained(make_optimizer(Training("adam", 0.01))), trained(keras.optimizers.Adam(0.01)), strict=True
+    ):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
+
+
+def test_a_decay_that_float32_cannot_show_is_left_out():
+    assert make_optimizer(Training("sgd", 0.005, weight_decay=1e-8)).weight_decay is None
+    assert make_optimizer(Training("sgd", 0.005, weight_decay=1e-4)).weight_decay == 1e-4
+    weights = np.random.default_rng(0).normal(size=10_000).astype("float32")
+    np.testing.assert_array_equal(weights - weights * np.float32(1e-8) * np.float32(0.005), weights)
