@@ -14,7 +14,7 @@ PACKAGES = ("mner_keras", "hsn_keras", "agban_keras")
 FILES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 FLOORS = (
     ("mner_keras.errors", "mner_keras.files", "mner_keras.registry", "mner_keras.layers", "mner_keras.replicas"),
-    ("mner_keras.metrics", "mner_keras.text", "mner_keras.vision"),
+    ("mner_keras.metrics", "mner_keras.text", "mner_keras.vision", "mner_keras.adam_tensorflow"),
     ("mner_keras.crf_model", "mner_keras.data"),
     (
         "mner_keras.tagged_post",
