@@ -30,13 +30,13 @@ def as_post(post: Post | str | Sequence[str]) -> Post:
     return Post.from_text(post) if isinstance(post, str) else Post(tuple(post))
 
 
-def tagged_post(post: Post, tags: tuple[str, ...], scores: Sequence[float]) -> TaggedPost:
+def tagged_post(post: Post, tags: tuple[str, ...], scores: Sequence[float] | None) -> TaggedPost:
     """Return a post with its tags and their entities.
 
     Args:
         post: the post.
         tags: one per token.
-        scores: the model's probability of each token's tag; an entity gets the smallest of its tokens.
+        scores: the model's probability of each token's tag; an entity gets the smallest of its tokens. `None` for none.
     """
     entities = []
     for kind, start, end in entity_spans(tags):
@@ -44,5 +44,6 @@ def tagged_post(post: Post, tags: tuple[str, ...], scores: Sequence[float]) -> T
         if post.offsets is not None:
             first, last = post.offsets[start][0], post.offsets[end - 1][1]
             text = post.text[first:last]
-        entities.append(Entity(text, kind, start, end, float(min(scores[start:end])), first, last))
+        score = None if scores is None else float(min(scores[start:end]))
+        entities.append(Entity(text, kind, start, end, score, first, last))
     return TaggedPost(post, tags, tuple(entities))

@@ -7,6 +7,7 @@ import inspect
 import os
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -20,7 +21,7 @@ from mner_keras.data.pipeline import as_dataset
 from mner_keras.data.post import Post
 from mner_keras.data.preprocessor import PostPreprocessor
 from mner_keras.errors import InputError
-from mner_keras.layers import CRFDecode
+from mner_keras.layers import CharBiLSTM, CharCNN, CRFDecode
 from mner_keras.registry import Training, training_of
 from mner_keras.tagged_post import TaggedPost, as_post, tagged_post
 from mner_keras.training import TrainingSchedule, TrainingState, make_optimizer
@@ -36,8 +37,8 @@ if TYPE_CHECKING:
 FORMAT = 2
 """The number of the file format of models."""
 
-TAGGING_BATCH = 64
-"""The posts per batch when a model tags, by default."""
+DISTINCT_TOKENS = 8192
+"""The distinct tokens whose characters are encoded at once when a model tags."""
 
 MIN_EVALUATION_BATCH = 32
 """The fewest posts per batch when a model is evaluated, by default: smaller batches only cost time."""
@@ -265,7 +266,7 @@ class Tagger(CRFModel):
         posts = [as_post(post) for post in posts]
         found: list[Any] = [None] * len(posts)
         for rows, inputs in self._batches(posts, features, batch_size):
-            arrays = self._submodel("potentials").predict_on_batch(self._select(inputs))
+            arrays = self._predict("potentials", inputs)
             for row, array in zip(rows, arrays, strict=False):
                 found[row] = np.asarray(array, "float32")[: len(posts[row])]
         return found
@@ -286,7 +287,7 @@ class Tagger(CRFModel):
             raise InputError("expected posts with tags, found posts without")
         found = np.zeros(len(posts), "float32")
         for rows, inputs in self._batches(posts, features, batch_size):
-            potentials = self._submodel("potentials").predict_on_batch(self._select(inputs))
+            potentials = self._predict("potentials", inputs)
             tags = np.zeros(inputs["token_mask"].shape, "int32")
             for i, row in enumerate(rows):
                 tags[i, : len(posts[row])] = self.preprocessor.tag_ids(posts[row].tags)
@@ -301,6 +302,7 @@ class Tagger(CRFModel):
         batch_size: int | None = None,
         pictures: Sequence[str | os.PathLike | Image.Image | None] | None = None,
         extractor: Extractor | None = None,
+        scores: bool = True,
     ) -> list[TaggedPost]:
         """Find the names in posts.
 
@@ -312,6 +314,7 @@ class Tagger(CRFModel):
             pictures: instead of `features`, a path, a PIL image or `None` for each post. A picture that cannot be read
                 counts as none, with a warning.
             extractor: turns `pictures` into features; by default the extractor that created the training features.
+            scores: whether entities have scores; without them tagging is faster.
 
         Returns:
             a `TaggedPost` for each post, in order. The score of an entity is the smallest marginal probability of its
@@ -323,12 +326,13 @@ class Tagger(CRFModel):
         """
         posts = [as_post(post) for post in posts]
         tagged: list[TaggedPost | None] = [None] * len(posts)
+        names = np.array(self.preprocessor.tags, object)
         for rows, inputs in self._batches(posts, features, batch_size, pictures, extractor):
-            tags, scores = self._submodel("tags").predict_on_batch(self._select(inputs))
-            for row, row_tags, row_scores in zip(rows, np.asarray(tags), np.asarray(scores), strict=False):
-                post = posts[row]
-                names = tuple(self.preprocessor.tags[i] for i in row_tags[: len(post)])
-                tagged[row] = tagged_post(post, names, row_scores)
+            found = self._predict("tags" if scores else "tags alone", inputs)
+            tags, probabilities = (np.asarray(array) for array in found) if scores else (np.asarray(found), None)
+            for row, tags_of_row, number in zip(rows, names[tags].tolist(), range(len(tags)), strict=False):
+                of_row = None if probabilities is None else probabilities[number]
+                tagged[row] = tagged_post(posts[row], tuple(tags_of_row[: len(posts[row])]), of_row)
         return tagged
 
     def explain(
@@ -357,7 +361,7 @@ class Tagger(CRFModel):
         posts = [as_post(post) for post in posts]
         found: list[dict[str, np.ndarray]] = [{} for _ in posts]
         for rows, inputs in self._batches(posts, features, batch_size, pictures, extractor):
-            arrays = self._submodel("explained").predict_on_batch(self._select(inputs))
+            arrays = self._predict("explained", inputs)
             seen = inputs["visual_mask"].sum(axis=1) if "visual_mask" in inputs else np.zeros(len(rows), int)
             for name in names:
                 for array, row, count in zip(arrays[name], rows, seen, strict=False):
@@ -378,16 +382,46 @@ class Tagger(CRFModel):
         return cls(**{**config, "preprocessor": PostPreprocessor.from_config(config["preprocessor"])})
 
     def _submodel(self, gives: str) -> keras.Model:
-        """Return the functional model that shares this one's layers and gives potentials, tags or what is explained."""
+        """Return the functional model that shares this one's layers and gives potentials, tags, what is explained, or
+        the vectors of tokens from their characters; the others read these vectors."""
         if gives not in self._submodels:
-            if gives == "tags":
+            inputs, encoder = dict(self.input), self._char_encoder
+            if encoder is not None:
+                del inputs["char_ids"]
+                inputs[encoder.output.name] = encoder.output
+            if gives == "char_vectors":
+                inputs, outputs = self.input["char_ids"], encoder.output
+            elif gives.startswith("tags"):
                 outputs = CRFDecode(self.crf, name="decode")(self.output["potentials"], self.output["mask"])
+                outputs = outputs[0] if gives == "tags alone" else outputs
             elif gives == "explained":
                 outputs = {name: self.output[name] for name in self.explained if name in self.output}
             else:
                 outputs = self.output[gives]
-            self._submodels[gives] = keras.Model(self.input, outputs)
+            self._submodels[gives] = keras.Model(inputs, outputs)
         return self._submodels[gives]
+
+    def _predict(self, gives: str, inputs: dict[str, np.ndarray]) -> Any:
+        """Return what a submodel gives for a batch of `_batches`."""
+        model = self._submodel(gives)
+        return model.predict_on_batch({name: inputs.get(name, inputs.get("char_vectors")) for name in model.input})
+
+    @property
+    def _char_encoder(self) -> keras.layers.Layer | None:
+        """Return the layer that encodes each token from its characters alone; `None` if there is none."""
+        found = [layer for layer in self.layers if isinstance(layer, (CharBiLSTM, CharCNN))]
+        return found[0] if len(found) == 1 else None
+
+    def _char_vectors(self, char_ids: np.ndarray) -> np.ndarray:
+        """Return the vectors of distinct tokens from their characters, `[U, d]`."""
+        found = []
+        for start in range(0, len(char_ids), DISTINCT_TOKENS):
+            block = char_ids[start : start + DISTINCT_TOKENS]
+            # Few distinct sizes: a compiler makes a program for each.
+            padded = np.zeros((1 << (len(block) - 1).bit_length(), 1, block.shape[1]), "int32")
+            padded[: len(block), 0] = block
+            found.append(np.asarray(self._submodel("char_vectors").predict_on_batch(padded))[: len(block), 0])
+        return np.concatenate(found)
 
     def _batches(
         self,
@@ -407,8 +441,18 @@ class Tagger(CRFModel):
             if extractor is None:
                 extractor = self._extractor = self._extractor or load_extractor(self.preprocessor.visual)
             named, features = with_pictures(posts, pictures, extractor)
-        batch_size = batch_size or self._batch_size(TAGGING_BATCH)
-        yield from PostBatches(self.preprocessor, named, features, batch_size, labelled=False).by_length()
+        batches = PostBatches(self.preprocessor, named, features, labelled=False)
+        if self._char_encoder is not None:
+            batches.char_vectors = self._char_vectors(batches.char_ids)
+        if not self.preprocessor.bucket:
+            batch_size = batch_size or training_of(type(self)).batch_size
+        with ThreadPoolExecutor(1) as pool:
+            # The next batch is made while the model computes.
+            waiting = batches.by_length(batch_size, compiled=keras.backend.backend() == "jax")
+            ahead = pool.submit(next, waiting, None)
+            while (made := ahead.result()) is not None:
+                ahead = pool.submit(next, waiting, None)
+                yield made
         for reason in features.failed.values() if pictures is not None else ():
             warnings.warn(f"{reason}: ignored", stacklevel=3)
 

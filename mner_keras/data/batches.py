@@ -15,8 +15,11 @@ LENGTH_QUANTILES = (0.2, 0.4, 0.6, 0.8, 0.95, 1.0)
 """A bucketed data set is padded to at most six lengths, since a compiler makes a program per length. They are
 closer together for long posts, where a wide step would pad most."""
 
+TOKENS, POSTS = 8192, 512
+"""The largest numbers of tokens, padding included, and of posts in a batch of `by_length`, by default."""
+
 MAX_TOKENS = 32_768
-"""The largest number of tokens, padding included, in a batch of `by_length`."""
+"""The largest number of tokens in any batch of `by_length`."""
 
 Batch = dict[str, np.ndarray]
 
@@ -37,6 +40,9 @@ class PostBatches:
     Attributes:
         epoch: the epoch of the next pass; a finished pass adds one.
         missing_pictures: the number of posts whose picture the store does not contain.
+        char_ids: the characters of each distinct token, `[U, c]`, the first row for padding.
+        char_vectors: `[U, d]`; if given, batches contain each token's vector, `char_vectors` `[B, n, d]`, in place of
+            its `char_ids`.
     """
 
     def __init__(
@@ -59,6 +65,7 @@ class PostBatches:
         self.shuffle = shuffle
         self.seed = int(np.random.SeedSequence().entropy % 2**32) if seed is None else seed
         self.epoch = 0
+        self.char_vectors: np.ndarray | None = None
         self._order: tuple[int, list[np.ndarray]] | None = None
         self.labelled = labelled and all(post.tags is not None for post in self.posts)
         self.store = self._open(features)
@@ -85,22 +92,27 @@ class PostBatches:
         batches = [order[i : i + self.batch_size] for i in range(0, len(order), self.batch_size)]
         return [batches[i] for i in rng.permutation(len(batches))]
 
-    def by_length(self) -> Iterator[tuple[np.ndarray, Batch]]:
+    def by_length(self, batch_size: int | None = None, compiled: bool = True) -> Iterator[tuple[np.ndarray, Batch]]:
         """Yield the posts' positions and inputs, posts of similar length together if the preprocessor buckets.
 
-        Long posts come in smaller batches to bound memory. With buckets, empty rows and padding keep the number of
-        distinct shapes small, because a compiler makes a program per shape.
+        Long posts come in smaller batches to bound memory.
+
+        Args:
+            batch_size: posts per batch; by default as many as `TOKENS` and `POSTS` permit.
+            compiled: whether a program is compiled for each shape: with buckets, empty rows and padding then keep the
+                number of shapes small.
         """
         bucket = self.preprocessor.bucket
         order = np.argsort(self.lengths, kind="stable") if bucket else np.arange(len(self.posts))
+        most_posts, most_tokens = (POSTS, TOKENS) if batch_size is None else (batch_size, MAX_TOKENS)
         start = 0
         while start < len(order):
-            end = min(start + self.batch_size, len(order))
-            while end - start > 1 and (end - start) * self.lengths[order[start:end]].max() > MAX_TOKENS:
+            end = min(start + most_posts, len(order))
+            while end - start > 1 and (end - start) * self.lengths[order[start:end]].max() > most_tokens:
                 end = start + (end - start) // 2
             rows = order[start:end]
             size, length = len(rows), int(self.lengths[rows].max())
-            if bucket:
+            if bucket and compiled:
                 size, length = 1 << (size - 1).bit_length(), _next_length(length)
             yield rows, self.batch(rows, size, length)[0]
             start = end
@@ -120,31 +132,27 @@ class PostBatches:
             size = self.batch_size if self.shuffle else len(rows)
         if length is None:
             length = int(self._boundaries[np.searchsorted(self._boundaries, self.lengths[rows].max())])
-        tokens = np.zeros((size, length), "int64")
         mask = np.zeros((size, length), bool)
-        pos = np.zeros((size, length), "int32")
-        tags = np.zeros((size, length), "int32")
-        for i, row in enumerate(rows):
-            span = slice(self._starts[row], self._starts[row + 1])
-            n = self.lengths[row]
-            tokens[i, :n] = self._tokens[span]
-            mask[i, :n] = True
-            if self.preprocessor.use_pos:
-                pos[i, :n] = self._pos[span]
-            if self.labelled:
-                tags[i, :n] = self._tags[span]
-        inputs: Batch = {
-            "word_ids": self._word_ids[tokens],
-            "char_ids": self._char_ids[tokens].astype("int32"),
-            "token_mask": mask,
-        }
+        mask[: len(rows)] = np.arange(length) < self.lengths[rows, None]
+        places = np.zeros((size, length), "int64")
+        places[: len(rows)] = self._starts[rows, None] + np.arange(length)
+
+        def of_tokens(values: np.ndarray) -> np.ndarray:
+            return np.where(mask, values.take(places, mode="clip"), 0)
+
+        tokens = of_tokens(self._tokens)
+        inputs: Batch = {"word_ids": self._word_ids[tokens], "token_mask": mask}
+        if self.char_vectors is None:
+            inputs["char_ids"] = self.char_ids[tokens].astype("int32")
+        else:
+            inputs["char_vectors"] = self.char_vectors[tokens]
         if self.preprocessor.use_pos:
-            inputs["pos_ids"] = pos
+            inputs["pos_ids"] = of_tokens(self._pos)
         if self.preprocessor.subwords is not None:
             inputs.update(self._subwords(rows, mask.shape))
         if self.preprocessor.visual is not None:
             inputs.update(self._pictures(rows, size))
-        return inputs, tags if self.labelled else None
+        return inputs, of_tokens(self._tags) if self.labelled else None
 
     def numbered(self, number: int) -> tuple[Batch, np.ndarray | None]:
         """Return the arrays of the `number`-th batch of the current epoch."""
@@ -167,10 +175,10 @@ class PostBatches:
         flat = [index.setdefault(token, len(index) + 1) for post in self.posts for token in post.tokens]
         # Row 0 is the padding.
         self._word_ids = np.array([0, *map(preprocessor.word_id, index)], "int32")
-        self._char_ids = np.zeros((len(index) + 1, preprocessor.max_characters), "uint16")
+        self.char_ids = np.zeros((len(index) + 1, preprocessor.max_characters), "uint16")
         for token, row in index.items():
             ids = preprocessor.char_ids(token)
-            self._char_ids[row, : len(ids)] = ids
+            self.char_ids[row, : len(ids)] = ids
         if preprocessor.subwords is not None:
             self._pieces = [[], *preprocessor.subwords.ids(list(index))]
         self._tokens = np.array(flat, "int64")
