@@ -27,7 +27,7 @@ def compare(
     Runs that differ only in the seed are one system. The others are compared with the first one by a paired bootstrap
     over posts and, from three common seeds on, by a t-test paired by seed. Both are one-tailed.
     """
-    from mner_keras.papers.compare_runs import compare_groups, disagreements, read_groups
+    from mner_keras.papers.compare import compare_groups, disagreements, read_groups
     from mner_keras.papers.render import comparison_cells
     from mner_keras.run.scores import SCHEMES
 
@@ -39,7 +39,7 @@ def compare(
             {
                 "name": group.name,
                 "runs": {seed: str(run.path) for seed, run in group.runs.items()},
-                "scores": group.scores(scheme),
+                "scores": {seed: run.scores(scheme) for seed, run in group.runs.items()},
             }
             for group in groups
         ]
@@ -50,7 +50,7 @@ def compare(
         return
     rows = []
     for group in groups:
-        scores = [found["micro"] for found in group.scores(scheme).values()]
+        scores = [run.scores(scheme)["micro"] for run in group.runs.values()]
         cells = [_mean([row[key] for row in scores]) for key in ("precision", "recall", "f1")]
         rows.append([group.name, ", ".join(map(str, sorted(group.runs))), *cells])
     print_table(f"test split, {SCHEMES[scheme]}", ["", "seeds", "precision", "recall", "F1"], rows)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterable
 
 from mner_keras.data.datasets import SPLITS, Dataset
@@ -13,7 +14,7 @@ from mner_keras.data.post import Post
 from mner_keras.data.realworld import SIZES
 from mner_keras.papers.published import PublishedTable
 
-# The two distributions of Twitter-2015, by `fingerprint`.
+# The two distributions of Twitter-2015, by `_fingerprint`.
 _TWITTER = {
     "941c2f3f550a2a76bbcf77d0e8556749f132b68440c0c733c8a8694b1311793a": (
         "original",
@@ -24,11 +25,10 @@ _TWITTER = {
         "Twitter-2015 as cleaned later (the distribution of UMT), with 30 tags of the original changed",
     ),
 }
-REAL_WORLD_SOURCE = "https://github.com/T1aNS1R/Real-world-multimodal-NER-dataset"
-"""The repository that HSN's footnote 1 names. Its README links the real-world set, on Baidu, with an access code."""
+# HSN's footnote 1 names the repository; its README links the real-world set, on Baidu, with an access code.
 _REAL_WORLD = (
     "Twitter-2015 and as many plain-text tweets as HSN's real-world set adds to it; whether they are HSN's own "
-    f"(published at {REAL_WORLD_SOURCE}) is not checked"
+    "(published at https://github.com/T1aNS1R/Real-world-multimodal-NER-dataset) is not checked"
 )
 # What the papers call the types of the data.
 _PAPER_TYPES = {"OTHER": "MISC"}
@@ -57,28 +57,24 @@ class DataIdentity:
 
 def identify_dataset(data: Dataset) -> DataIdentity:
     """Recognise a data set by the words and tags of its posts, whatever their order and file format."""
-    counts: dict[str, dict[str, int]] = {split: {} for split in SPLITS}
-    for split in SPLITS:
-        for post in data[split]:
-            for kind, _, _ in entity_spans(post.tags or ()):
-                counts[split][kind] = counts[split].get(kind, 0) + 1
+    counts = Counter(kind for post in data["test"] for kind, _, _ in entity_spans(post.tags or ()))
     tagged = {tag[2:] for split in data for post in data[split] for tag in post.tags or () if tag != "O"}
-    kinds = sorted(tagged, key=lambda kind: (-counts["test"].get(kind, 0), kind))
+    kinds = sorted(tagged, key=lambda kind: (-counts[kind], kind))
     # A set that has both names keeps both.
     types = {kind: kind if _PAPER_TYPES.get(kind) in tagged else _PAPER_TYPES.get(kind, kind) for kind in kinds}
-    found = _TWITTER.get(fingerprint(data[split] for split in SPLITS))
+    found = _TWITTER.get(_fingerprint(data[split] for split in SPLITS))
     if found is not None:
         return DataIdentity(*found, types)
     pictured = [[post for post in data[split] if post.image_id is not None] for split in SPLITS]
     added = tuple(len(data[split]) - len(posts) for split, posts in zip(SPLITS, pictured, strict=True))
-    if added == SIZES and fingerprint(pictured) in _TWITTER:
+    if added == SIZES and _fingerprint(pictured) in _TWITTER:
         return DataIdentity("real-world", _REAL_WORLD, types)
     if data.name == "sample":
         return DataIdentity("other", "the sample corpus, which is invented: a demonstration, not a result", types)
     return DataIdentity("other", f"{data.name}, which is none of the papers' data sets", types)
 
 
-def fingerprint(splits: Iterable[Iterable[Post]]) -> str:
+def _fingerprint(splits: Iterable[Iterable[Post]]) -> str:
     """Return the SHA-256 of the tokens and tags of some splits, in hexadecimal, whatever the order of the posts."""
     posts = [sorted(json.dumps([post.tokens, post.tags]) for post in split) for split in splits]
     return hashlib.sha256(json.dumps(posts).encode()).hexdigest()

@@ -15,7 +15,8 @@ from mner_keras.errors import InputError
 from mner_keras.papers.identify_dataset import DataIdentity, identify_dataset
 from mner_keras.papers.published import PublishedTable, TableRow
 from mner_keras.registry import ModelEntry, find_model
-from mner_keras.run.config import RunConfig
+from mner_keras.run.config import RunConfig, check_arguments, free_arguments
+from mner_keras.vision.feature_store import FeatureStore
 
 # The fast budget's epochs: enough to see about 16,000 posts, within these bounds.
 _FAST_POSTS, _LEAST_EPOCHS, _MOST_EPOCHS = 16_000, 4, 8
@@ -45,41 +46,20 @@ class Setting:
 
 
 @dataclasses.dataclass(frozen=True)
-class RowRun:
+class PlannedRun:
     """A run of a row. Several rows and seeds may share a folder, which is trained once.
 
     Args:
         row: the row.
         seed: the seed; a system without random numbers has the same folder for all seeds.
         folder: the run's folder.
+        config: the configuration to train the run with; `None` for a table that is only shown.
     """
 
     row: TableRow
     seed: int
     folder: Path
-
-
-@dataclasses.dataclass(frozen=True)
-class PlannedRun(RowRun):
-    """A run of a row, with all that training it needs.
-
-    Args:
-        entry: the model's entry in the registry.
-        config: the run's configuration.
-    """
-
-    entry: ModelEntry
-    config: RunConfig
-
-    @property
-    def arguments(self) -> dict[str, Any]:
-        """The arguments of the model."""
-        return {**self.entry.arguments, **self.config.arguments}
-
-    @property
-    def visual(self) -> str | None:
-        """The kind of features that the run reads; `None` where it has no use for the pictures."""
-        return self.entry.visual if self.arguments.get("pictures", True) else None
+    config: RunConfig | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,10 +97,9 @@ def make_plan(
         InputError: an unknown row or argument, a malformed file, or settings that do not fit.
     """
     _check_files(setting)
-    identity = identify_dataset(data)
     runs: list[PlannedRun] = []
     skipped = {}
-    chosen = table.choose_rows(list(rows))
+    chosen = table.choose_rows(rows)
     for seed in range(1, setting.seeds + 1):
         for row in chosen:
             entry = find_model(row.model)
@@ -128,15 +107,13 @@ def make_plan(
                 missing = ", ".join(entry.missing_modules)
                 skipped[row.key] = f"{row.name}: skipped, needs {missing} (pip install 'mner-keras[{entry.extra}]')"
                 continue
-            config = configure(row, entry, setting, len(data["train"]), seed)
-            runs.append(PlannedRun(row, seed, Path(folder) / run_name(config), entry, config))
-    return Plan(table, identity, tuple(runs), tuple(skipped.values()))
+            config = _configure(row, entry, setting, len(data["train"]), seed)
+            runs.append(PlannedRun(row, seed, Path(folder) / run_name(config), config))
+    return Plan(table, identify_dataset(data), tuple(runs), tuple(skipped.values()))
 
 
-def configure(row: TableRow, entry: ModelEntry, setting: Setting, num_posts: int, seed: int) -> RunConfig:
+def _configure(row: TableRow, entry: ModelEntry, setting: Setting, num_posts: int, seed: int) -> RunConfig:
     """Return the configuration of one run of a row."""
-    from mner_keras.run.arguments import check_arguments, free_arguments
-
     model_class = entry.load_class()
     defaults = {**free_arguments(model_class), **entry.arguments}
     arguments = {**setting.arguments.get(row.model, {}), **row.arguments}
@@ -192,8 +169,6 @@ def _absolute(path: str) -> str:
 
 
 def _check_files(setting: Setting) -> None:
-    from mner_keras.vision.feature_store import FeatureStore
-
     for kind, path in setting.features.items():
         if not Path(path).exists():
             raise InputError(f"expected a store of {kind} (HDF5), found no such file", path)

@@ -7,7 +7,7 @@ import dataclasses
 import io
 from typing import TYPE_CHECKING, Any
 
-from mner_keras.papers.statistics import Comparison
+from mner_keras.papers.compare import Comparison
 
 if TYPE_CHECKING:
     from mner_keras.papers.measured import Cell, MeasuredTable
@@ -22,7 +22,7 @@ def text_rows(table: MeasuredTable) -> list[tuple[str, list[tuple[str, list[str]
     """
     rows = []
     for name, row in zip(table.names, table.rows, strict=True):
-        seeds = f" ({len(row.seeds)} seed{'s' if len(row.seeds) > 1 else ''})" if row.seeds else ""
+        seeds = f" ({len(row.runs)} seed{'s' if len(row.runs) > 1 else ''})" if row.runs else ""
         what = "default" if table.table.kind == "settings" else f"measured{seeds}"
         lines = [
             ("published", [_published(cell) for cell in row.cells]),
@@ -97,32 +97,32 @@ def print_measured(table: MeasuredTable) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    console = Console(highlight=False)
-    console.print(table.heading, style="bold", markup=False)
-    console.print(f"measured: {table.measured}", markup=False)
+    console = Console(highlight=False, markup=False)
+
+    def print_rows(header: list[str], groups: list[list[list[str]]], left: int, title: str | None = None) -> None:
+        body = Table(title=title, title_justify="left")
+        for place, name in enumerate(header):
+            body.add_column(name, justify="left" if place < left else "right")
+        for rows in groups:
+            for cells in rows:
+                body.add_row(*cells)
+            body.add_section()
+        console.print(body)
+
+    console.print(table.heading, style="bold")
+    console.print(f"measured: {table.measured}")
     if table.caveats:
         console.print("differences from the paper's setting:", style="bold")
     for line in table.caveats:
-        console.print(f"  - {line}", markup=False)
-    _, header, compared = comparison_table(table)
-    body = Table()
-    for number, name in enumerate(["", "", *table.columns]):
-        body.add_column(name, justify="left" if number < 2 else "right")
-    for name, lines in text_rows(table):
-        for number, (what, cells) in enumerate(lines):
-            body.add_row("" if number else name, what, *cells, end_section=number == len(lines) - 1)
-    console.print(body)
+        console.print(f"  - {line}")
+    print_rows(["", "", *table.columns], _groups(table), 2)
+    title, header, compared = comparison_table(table)
     if compared:
-        body = Table(title=comparison_table(table)[0], title_justify="left")
-        for number, name in enumerate(header):
-            body.add_column(name, justify="right" if number else "left")
-        for cells in compared:
-            body.add_row(*cells)
-        console.print(body)
+        print_rows(header, [compared], 1, title)
     for note in note_lines(table):
-        console.print(f"  - {note}", markup=False)
+        console.print(f"  - {note}")
     for line in provenance_lines(table):
-        console.print(line, markup=False, style="dim")
+        console.print(line, style="dim")
 
 
 def to_markdown(table: MeasuredTable) -> str:
@@ -130,12 +130,7 @@ def to_markdown(table: MeasuredTable) -> str:
     parts = [f"## {table.heading}", f"Measured: {table.measured}."]
     if table.caveats:
         parts.append("**What differs from the paper's setting**\n\n" + "\n".join(f"- {line}" for line in table.caveats))
-    body = [
-        ["" if number else name, what, *cells]
-        for name, lines in text_rows(table)
-        for number, (what, cells) in enumerate(lines)
-    ]
-    parts.append(_markdown_table(["", "", *table.columns], body, 2))
+    parts.append(_markdown_table(["", "", *table.columns], [cells for rows in _groups(table) for cells in rows], 2))
     title, header, compared = comparison_table(table)
     if compared:
         parts.append(f"{title}:\n\n" + _markdown_table(header, compared, 1))
@@ -152,7 +147,7 @@ def to_csv(table: MeasuredTable) -> str:
     for row in table.rows:
         for column, cell in zip(table.columns, row.cells, strict=True):
             found = _cell_json(cell, table.tolerance)
-            about = [table.table.paper, table.table.number, row.row.key, row.row.name, column, len(row.seeds) or None]
+            about = [table.table.paper, table.table.number, row.row.key, row.row.name, column, len(row.runs) or None]
             writer.writerow([*about, *(found[name] for name in fields)])
     return file.getvalue()
 
@@ -163,10 +158,8 @@ def to_latex(table: MeasuredTable) -> str:
     lines = [f"% {' '.join(text.split())}" for text in above]
     lines += [r"\begin{tabular}{ll" + "r" * len(table.columns) + "}", r"\toprule"]
     lines += [" & ".join(["", "", *map(_latex, table.columns)]) + r" \\", r"\midrule"]
-    for place, (name, group) in enumerate(text_rows(table)):
-        lines += [r"\addlinespace"] if place else []
-        for number, (what, cells) in enumerate(group):
-            lines.append(" & ".join(_latex(text) for text in ["" if number else name, what, *cells]) + r" \\")
+    groups = ["\n".join(" & ".join(map(_latex, cells)) + r" \\" for cells in rows) for rows in _groups(table)]
+    lines.append("\n\\addlinespace\n".join(groups))
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"]) + "\n"
 
 
@@ -177,13 +170,13 @@ def to_json(table: MeasuredTable) -> dict[str, Any]:
             "key": row.row.key,
             "name": row.row.name,
             "part": row.row.part,
-            "seeds": list(row.seeds),
+            "seeds": list(row.runs),
             "cells": {
                 column: _cell_json(cell, table.tolerance) for column, cell in zip(table.columns, row.cells, strict=True)
             },
             "comparison": None if row.comparison is None else dataclasses.asdict(row.comparison),
             "failures": list(row.failures),
-            "runs": [str(folder) for folder in row.runs],
+            "runs": [str(folder) for folder in row.runs.values()],
         }
         for row in table.rows
     ]
@@ -199,6 +192,14 @@ def to_json(table: MeasuredTable) -> dict[str, Any]:
         "notes": list(table.notes),
         "provenance": dict(table.provenance),
     }
+
+
+def _groups(table: MeasuredTable) -> list[list[list[str]]]:
+    """Return the lines of each row; the first one starts with the row's name."""
+    return [
+        [["" if number else name, what, *cells] for number, (what, cells) in enumerate(lines)]
+        for name, lines in text_rows(table)
+    ]
 
 
 def _cell_json(cell: Cell, tolerance: float | None) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import csv
 import json
 import math
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +80,7 @@ class RunCheckpoint(keras.callbacks.Callback):
             raise InputError(
                 f"expected a checkpoint of this run, found one that does not load ({reason})", state_path
             ) from error
-        write_whole(self.folder / "history.csv", self._save_history)
+        self._write_history()
         return len(self.history)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
@@ -111,7 +112,7 @@ class RunCheckpoint(keras.callbacks.Callback):
         for old in self.checkpoint_folder.glob("epoch-*.weights.h5"):
             if old != weights:
                 old.unlink()
-        write_whole(self.folder / "history.csv", self._save_history)
+        self._write_history()
 
     def _save_best(self, path: Path) -> None:
         # A copy that was never compiled: its file contains no optimiser state and no optimiser settings.
@@ -120,12 +121,19 @@ class RunCheckpoint(keras.callbacks.Callback):
         self._best_model.set_weights(self.model.get_weights())
         self._best_model.save(path)
 
-    def _save_history(self, path: Path) -> None:
-        with open(path, "w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, fieldnames=list(self.history[-1]))
+    def _write_history(self) -> None:
+        # Keras' logs have scores from 0 to 1; files have percentages.
+        rows = [{name: 100 * v if name.endswith("f1") else v for name, v in row.items()} for row in self.history]
+        write_history(self.folder / "history.csv", rows)
+
+
+def write_history(path: Path, rows: Sequence[Mapping[str, float]]) -> None:
+    """Write `history.csv`, with one row per epoch."""
+
+    def write(unfinished: Path) -> None:
+        with open(unfinished, "w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, fieldnames=list(rows[-1]))
             writer.writeheader()
-            # Keras' logs have scores from 0 to 1; files have percentages.
-            writer.writerows(
-                {name: 100 * value if name.endswith("f1") else value for name, value in row.items()}
-                for row in self.history
-            )
+            writer.writerows(rows)
+
+    write_whole(path, write)

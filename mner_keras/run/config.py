@@ -1,8 +1,9 @@
-"""`RunConfig`: all settings of a run, as TOML."""
+"""`RunConfig`: all settings of a run, as TOML; and the arguments of a model that a run may set."""
 
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import math
 import os
 import tomllib
@@ -12,12 +13,16 @@ from typing import Any
 import tomli_w
 
 from mner_keras.errors import InputError, did_you_mean
-from mner_keras.registry import Training, find_model
+from mner_keras.registry import ModelEntry, Training, find_model
 
 FORMAT = 2
 """The format of a run's folder, `format` in its config.toml. Runs of mner-keras 0.1 have none."""
 
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
+
+# Arguments that a run sets in other ways: those of the constructor, and those of `fit_preprocessor`.
+_GIVEN = ("self", "name", "preprocessor")
+_GIVEN_FIRST = ("posts", "vectors", "features", "options")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,11 +117,25 @@ class RunConfig:
         """Return the training settings."""
         return Training(**{field.name: getattr(self, field.name) for field in dataclasses.fields(Training)})
 
+    @property
+    def entry(self) -> ModelEntry:
+        """Return the model's entry in the registry."""
+        return find_model(self.model)
+
+    @property
+    def all_arguments(self) -> dict[str, Any]:
+        """Return the arguments of the model: those that its name implies, updated with `arguments`."""
+        return {**self.entry.arguments, **self.arguments}
+
+    @property
+    def visual(self) -> str | None:
+        """Return the kind of features that the run reads; `None` where it has no use for the pictures."""
+        return self.entry.visual if self.all_arguments.get("pictures", True) else None
+
     def without_unused(self) -> tuple[RunConfig, list[str]]:
         """Return a copy without the settings that the model ignores, and their names."""
-        plain = RunConfig.for_model(self.model)
-        unused = {field.name: getattr(plain, field.name) for field in dataclasses.fields(self)}
-        unused = {name: value for name, value in unused.items() if name not in _used(self.model)}
+        plain, used = dataclasses.asdict(RunConfig.for_model(self.model)), _used(self.model)
+        unused = {name: value for name, value in plain.items() if name not in used}
         in_vain = [name for name, value in unused.items() if getattr(self, name) != value]
         return dataclasses.replace(self, **unused), in_vain
 
@@ -170,3 +189,31 @@ def _used(model: str) -> set[str]:
     if settings is None:
         return {field.name for field in dataclasses.fields(RunConfig)}
     return {"model", "data", "arguments", *settings}
+
+
+def free_arguments(model_class: type) -> dict[str, Any]:
+    """Return the arguments of a class and of its `fit_preprocessor` that a run may set, with their defaults."""
+    fit = getattr(model_class, "fit_preprocessor", None)
+    return {**_free(model_class.__init__, _GIVEN), **({} if fit is None else _free(fit, _GIVEN_FIRST))}
+
+
+def split_arguments(model_class: type, arguments: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the arguments that `fit_preprocessor` takes, and those that the constructor takes."""
+    known = _free(model_class.fit_preprocessor, _GIVEN_FIRST)
+    first = {name: value for name, value in arguments.items() if name in known}
+    return first, {name: value for name, value in arguments.items() if name not in known}
+
+
+def check_arguments(model_class: type, arguments: dict[str, Any]) -> None:
+    """Raise `InputError` for an argument that the model does not have or that the data sets."""
+    known = free_arguments(model_class)
+    for name in arguments:
+        if name not in known:
+            raise InputError(
+                f"expected an argument of {model_class.__name__} ({', '.join(sorted(known))}), found {name!r}."
+                + did_you_mean(name, known)
+            )
+
+
+def _free(function: Any, given: tuple[str, ...]) -> dict[str, Any]:
+    return {name: p.default for name, p in inspect.signature(function).parameters.items() if name not in given}

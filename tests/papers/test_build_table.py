@@ -15,16 +15,14 @@ from finished_runs import finish_run, make_posts, predict
 from mner_keras.data import Post, load_dataset, write_jsonl
 from mner_keras.errors import InputError
 from mner_keras.papers import find_table
-from mner_keras.papers.build_table import build_table, count_table, settings_table
 from mner_keras.papers.caveats import find_caveats
 from mner_keras.papers.identify_dataset import DataIdentity, identify_dataset
-from mner_keras.papers.measured import Cell
+from mner_keras.papers.measured import Cell, build_table
 from mner_keras.papers.plan import Setting, make_plan
 from mner_keras.papers.render import to_csv, to_json, to_latex, to_markdown
 from mner_keras.papers.runner import Outcome, check_finished
-from mner_keras.papers.table_folder import measure_table, read_table
+from mner_keras.papers.table_folder import count_table, measure_table, read_table, settings_table
 from mner_keras.run.run import Run
-from mner_keras.run.scores import entity_scores
 
 RATES = {"hsn-without-mi": 0.7, "hsn-without-ha": 0.7, "hsn-without-mp": 0.5, "hsn-without-vf": 0.3, "hsn": 0.9}
 TABLE = find_table("hsn", 5)
@@ -82,15 +80,14 @@ def row_of(measured, key):
 
 
 def scores_of(plan, key):
-    runs = [Run(run.folder) for run in plan.runs if run.row.key == key]
-    return [entity_scores([r.tags for r in run.predictions], [r.predicted for r in run.predictions]) for run in runs]
+    return [Run(run.folder).scores() for run in plan.runs if run.row.key == key]
 
 
 def test_mean_and_deviation_over_seeds(measured, plan):
     assert measured.columns == ("precision", "recall", "overall F1")
     for key in RATES:
         row, scores = row_of(measured, key), [found["micro"] for found in scores_of(plan, key)]
-        assert row.seeds == (1, 2, 3)
+        assert list(row.runs) == [1, 2, 3]
         for cell, metric in zip(row.cells, ("precision", "recall", "f1"), strict=True):
             assert cell.mean == pytest.approx(statistics.fmean(score[metric] for score in scores))
             assert cell.deviation == pytest.approx(statistics.stdev(score[metric] for score in scores))
@@ -315,10 +312,10 @@ def test_lenient_scores_open_entities_at_orphans(tmp_path):
 
 
 def test_failed_runs_are_told_and_the_others_stay(plan):
-    outcomes = {run.folder: Outcome(run.folder, "finished") for run in plan.runs}
+    outcomes = {run.folder: Outcome("finished") for run in plan.runs}
     folder = next(run.folder for run in plan.runs if run.row.key == "hsn" and run.seed == 2)
-    measured = build_table(plan, outcomes={**outcomes, folder: Outcome(folder, "diverged", "the loss is nan")})
-    assert row_of(measured, "hsn").seeds == (1, 3)
+    measured = build_table(plan, outcomes={**outcomes, folder: Outcome("diverged", "the loss is nan")})
+    assert row_of(measured, "hsn").runs.keys() == {1, 3}
     assert row_of(measured, "hsn").failures == ("seed 2 diverged: the loss is nan",)
     assert "HSN: seed 2 diverged: the loss is nan" in to_markdown(measured)
     assert row_of(measured, "hsn-without-vf").comparison.seeds == 2

@@ -33,7 +33,7 @@ def write_store(path, kind):
 def test_every_row_of_every_table_has_a_run_with_its_registry_entry(table):
     runs = plan(table, Setting(seeds=2))
     assert {(run.row.key, run.seed) for run in runs} == {(row.key, seed) for row in table.rows for seed in (1, 2)}
-    assert all(run.entry is find_model(run.row.model) for run in runs)
+    assert all(run.config.entry is find_model(run.row.model) for run in runs)
     assert table.reference["row"] in {row.key for row in table.rows}
 
 
@@ -46,11 +46,11 @@ def test_a_row_whose_extra_is_missing_is_noted_and_skipped(monkeypatch):
 
 def test_the_papers_budget_is_each_systems_own():
     for run in plan(find_table("agban", 3), Setting(fast=False)):
-        training = run.entry.training
+        training = run.config.entry.training
         assert run.config.epochs == training.epochs
         if training.optimizer is not None:
             assert (run.config.optimizer, run.config.learning_rate) == (training.optimizer, training.learning_rate)
-        assert run.config.transductive == (run.entry.settings is None)
+        assert run.config.transductive == (run.config.entry.settings is None)
 
 
 def test_the_fast_budget():
@@ -91,7 +91,7 @@ def test_features_and_vectors_go_to_the_systems_that_read_them(tmp_path):
     assert hsn["hsn-crawl"].vectors == vectors[""]
     # Without pictures HSN still needs the store, whose blank picture it sees.
     (run,) = plan(find_table("hsn", 5), setting, rows=["hsn-without-vf"])
-    assert (run.config.features, run.visual) == (features["regions"], None)
+    assert (run.config.features, run.config.visual) == (features["regions"], None)
 
 
 def test_arguments_reach_their_model_and_the_rows_own_come_first():

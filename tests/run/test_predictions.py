@@ -4,7 +4,7 @@ import pytest
 
 from mner_keras.data import Post
 from mner_keras.errors import InputError
-from mner_keras.run.predictions import Prediction, read_predictions, write_predictions
+from mner_keras.run.scores import Prediction, read_predictions, write_predictions
 
 
 def test_what_is_written_is_read(tmp_path):

@@ -72,7 +72,7 @@ def test_a_run_gives_the_weights_that_fit_on_posts_gives(model, finished, corpus
     import numpy as np
 
     from mner_keras import load_dataset
-    from mner_keras.run.arguments import split_arguments
+    from mner_keras.run.config import split_arguments
 
     config, data = make_config(model, corpus), load_dataset(str(corpus))
     keras.utils.set_random_seed(config.seed)

@@ -4,7 +4,7 @@ import json
 import random
 
 from mner_keras.data import Post, load_dataset
-from mner_keras.run.predictions import write_predictions
+from mner_keras.run.scores import write_predictions
 
 TYPES = ("PER", "LOC")
 
