@@ -24,24 +24,14 @@ LEAST_SEEDS = 3
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
-    """A system against another, in points of F1.
+    """A system against another, in points of F1."""
 
-    Args:
-        difference: mean difference over the seeds that both have.
-        seeds: how many.
-        t_test: p of the one-tailed paired t-test over seeds that the first is better; `None` below three pairs, or
-            where all differences are the same.
-        bootstrap: p of the one-tailed paired bootstrap over posts that the first is better.
-        low: 2.5 % quantile of the bootstrap's differences.
-        high: 97.5 % quantile.
-    """
-
-    difference: float
-    seeds: int
-    t_test: float | None
-    bootstrap: float
-    low: float
-    high: float
+    difference: float  # mean over the seeds that both have
+    seeds: int  # how many
+    t_test: float | None  # p of the one-tailed paired t-test; None below three pairs, or for equal differences
+    bootstrap: float  # p of the one-tailed paired bootstrap over posts that the first is better
+    low: float  # 2.5 % quantile of the bootstrap's differences
+    high: float  # 97.5 % quantile
 
 
 def compare(
@@ -108,21 +98,21 @@ def _f1(counts: np.ndarray) -> np.ndarray:
     return 200 * counts[..., 0] / np.maximum(counts[..., 1], 1)
 
 
-@dataclasses.dataclass(frozen=True)
-class RunGroup:
-    """Finished runs that differ only in the seed.
-
-    Args:
-        name: the model, with the settings that differ from those of the other groups of the same model.
-        runs: the runs by seed.
-    """
-
-    name: str
-    runs: Mapping[int, Run]
+def compare_runs(first: Mapping[int, Run], second: Mapping[int, Run], scheme: str) -> Comparison:
+    """Compare runs by seed over the seeds that both have, else in the order of their seeds and without a t-test."""
+    common = sorted(set(first) & set(second))
+    pairs = [(seed, seed) for seed in common] or list(zip(sorted(first), sorted(second), strict=False))
+    ours, theirs = [first[a].predictions for a, _ in pairs], [second[b].predictions for _, b in pairs]
+    found = compare(ours, theirs, scheme)
+    return found if common else dataclasses.replace(found, t_test=None)
 
 
-def read_groups(folders: Sequence[str | os.PathLike]) -> list[RunGroup]:
-    """Group runs by their configurations, in the given order.
+def read_groups(folders: Sequence[str | os.PathLike]) -> dict[str, dict[int, Run]]:
+    """Group runs that differ only in the seed, in the given order.
+
+    Returns:
+        the runs by seed, by the group's name: the model, with the settings that differ from those of the other groups
+        of the same model.
 
     Raises:
         InputError: a folder without a finished run, two runs with one configuration and seed, or runs that were scored
@@ -148,7 +138,7 @@ def read_groups(folders: Sequence[str | os.PathLike]) -> list[RunGroup]:
                 f"expected runs scored on the same posts, found others than those of {runs[0].path}", run.path
             )
     names = _names([next(iter(group.values())).config for group in grouped.values()])
-    return [RunGroup(name, group) for name, group in zip(names, grouped.values(), strict=True)]
+    return dict(zip(names, grouped.values(), strict=True))
 
 
 def _names(configs: Sequence[RunConfig]) -> list[str]:
@@ -168,23 +158,14 @@ def _names(configs: Sequence[RunConfig]) -> list[str]:
     return names
 
 
-def compare_groups(group: RunGroup, base: RunGroup, scheme: str) -> Comparison:
-    """Compare two groups over the seeds that both have, else in the order of their seeds and without a t-test."""
-    common = sorted(set(group.runs) & set(base.runs))
-    pairs = [(seed, seed) for seed in common] or list(zip(sorted(group.runs), sorted(base.runs), strict=False))
-    ours, theirs = [group.runs[a].predictions for a, _ in pairs], [base.runs[b].predictions for _, b in pairs]
-    found = compare(ours, theirs, scheme)
-    return found if common else dataclasses.replace(found, t_test=None)
-
-
-def disagreements(groups: Sequence[RunGroup]) -> list[dict[str, Any]]:
+def disagreements(groups: Mapping[str, Mapping[int, Run]]) -> list[dict[str, Any]]:
     """Return the posts for which the first runs of the groups find other entities (strict IOB2).
 
     Returns:
         one dict per post, in the order of the test split: `post` (its place, from 1), `image`, `tokens`, the `gold`
         entities and those `found` by each group, each as pairs of type and text.
     """
-    runs = {group.name: group.runs[min(group.runs)].predictions for group in groups}
+    runs = {name: group[min(group)].predictions for name, group in groups.items()}
     differing = []
     for place, rows in enumerate(zip(*runs.values(), strict=True), start=1):
         if any(entity_spans(row.predicted) != entity_spans(rows[0].predicted) for row in rows):

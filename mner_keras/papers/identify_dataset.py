@@ -36,18 +36,13 @@ _PAPER_TYPES = {"OTHER": "MISC"}
 
 @dataclasses.dataclass(frozen=True)
 class DataIdentity:
-    """A data set as the papers' tables see it.
+    """A data set as the papers' tables see it."""
 
-    Args:
-        name: `"original"` or `"umt"` for Twitter-2015, `"real-world"` for a set built like HSN's, or `"other"`.
-        description: the same for people.
-        types: what the papers call each entity type of the data; the types of the test split are first, the most
-            frequent one first.
-    """
-
-    name: str
-    description: str
-    types: dict[str, str]
+    name: str  # "original" or "umt" for Twitter-2015, "real-world" for a set built like HSN's, or "other"
+    description: str  # the same for people
+    types: dict[
+        str, str
+    ]  # what the papers call each entity type of the data; the most frequent of the test split first
 
     def comparable(self, table: PublishedTable) -> bool:
         """Whether a difference from the table's numbers has a meaning."""

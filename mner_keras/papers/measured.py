@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mner_keras.papers.compare import Comparison, compare
+from mner_keras.papers.compare import Comparison, compare_runs
 from mner_keras.papers.plan import Plan
 from mner_keras.papers.published import OVERALL, Column, PublishedNumber, PublishedTable, TableRow
 from mner_keras.papers.runner import Outcome, outcome_of
@@ -19,17 +19,11 @@ from mner_keras.run.scores import SCHEMES
 
 @dataclasses.dataclass(frozen=True)
 class Cell:
-    """One number of a table.
-
-    Args:
-        published: what the paper prints; `None` where it prints nothing.
-        values: the measured values: one per seed, one count or one setting; empty where nothing was measured.
-        comparable: whether the difference of both has a meaning.
-    """
+    """One number of a table."""
 
     published: PublishedNumber | None = None
-    values: tuple[float, ...] = ()
-    comparable: bool = True
+    values: tuple[float, ...] = ()  # measured: one per seed, one count or one setting; empty without a measurement
+    comparable: bool = True  # whether the difference of both has a meaning
 
     @property
     def mean(self) -> float | None:
@@ -57,46 +51,27 @@ class Cell:
 
 @dataclasses.dataclass(frozen=True)
 class MeasuredRow:
-    """A row of a table.
-
-    Args:
-        row: the published row.
-        cells: one per column.
-        runs: the folders of the finished runs by seed, each folder once.
-        comparison: with the table's reference, in F1 over all entities; `None` for the reference, or without runs.
-        failures: why runs did not finish.
-    """
+    """A row of a table, published and measured."""
 
     row: TableRow
-    cells: tuple[Cell, ...]
-    runs: Mapping[int, Path] = dataclasses.field(default_factory=dict)
-    comparison: Comparison | None = None
-    failures: tuple[str, ...] = ()
+    cells: tuple[Cell, ...]  # one per column
+    runs: Mapping[int, Path] = dataclasses.field(default_factory=dict)  # folders of finished runs by seed, each once
+    comparison: Comparison | None = None  # in F1 with the table's reference; None for the reference, or without runs
+    failures: tuple[str, ...] = ()  # why runs did not finish
 
 
 @dataclasses.dataclass(frozen=True)
 class MeasuredTable:
-    """A table of a paper, published and measured.
-
-    Args:
-        table: the published table.
-        columns: the columns' headings.
-        rows: the rows.
-        measured: what the measured numbers are, in a few words.
-        caveats: the differences from the paper's setting, one line each.
-        notes: misprints and other remarks, one line each.
-        provenance: data, features, vectors, versions, backend, device, precision, time.
-        tolerance: points within which a measured number agrees with the published one; `None` for no mark.
-    """
+    """A table of a paper, published and measured."""
 
     table: PublishedTable
-    columns: tuple[str, ...]
+    columns: tuple[str, ...]  # headings
     rows: tuple[MeasuredRow, ...]
-    measured: str
-    caveats: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
+    measured: str  # what the measured numbers are, in a few words
+    caveats: tuple[str, ...] = ()  # differences from the paper's setting, one line each
+    notes: tuple[str, ...] = ()  # misprints and other remarks, one line each
     provenance: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    tolerance: float | None = None
+    tolerance: float | None = None  # points within which a measured number agrees with the published one
 
     @property
     def heading(self) -> str:
@@ -131,29 +106,29 @@ def build_table(
     finished = {folder: Run(folder) for folder in folders if known[folder].state == "finished"}
     scores = {folder: _scores(run, scheme, plan.data.types) for folder, run in finished.items()}
     columns = _columns(table, scores.values())
-    by_row: dict[str, dict[int, Path]] = {run.row.key: {} for run in plan.runs}
+    by_row: dict[str, dict[int, Run]] = {run.row.key: {} for run in plan.runs}
     failures: dict[str, dict[str, None]] = {run.row.key: {} for run in plan.runs}
     for run in plan.runs:
-        outcome = known[run.folder]
-        if outcome.state == "finished":
-            by_row[run.row.key][run.seed] = run.folder
+        if run.folder in finished:
+            by_row[run.row.key][run.seed] = finished[run.folder]
         else:
+            outcome = known[run.folder]
             why = f": {outcome.message}" if outcome.message else ""
             failures[run.row.key][f"seed {run.seed} {outcome.state}{why}"] = None
     rows = []
     for row in {run.row.key: run.row for run in plan.runs}.values():
         runs: dict[int, Path] = {}
-        for seed, folder in by_row[row.key].items():
+        for seed, run in by_row[row.key].items():
             # A system without random numbers has one run for all seeds.
-            if folder not in runs.values():
-                runs[seed] = folder
+            if run.path not in runs.values():
+                runs[seed] = run.path
         cells = []
         for column in columns:
             kind, metric = column.entity_type, column.metric or row.metric
             values = tuple(scores[folder][kind][metric] for folder in runs.values() if kind in scores[folder])
             number = table.find_number(row.key, column.key) if column.key in row.values else None
             cells.append(Cell(number, values, plan.data.comparable(table)))
-        comparison = _compare(table, row, by_row, finished, scheme)
+        comparison = _compare(table, row, by_row, scheme)
         rows.append(MeasuredRow(row, tuple(cells), runs, comparison, tuple(failures[row.key])))
     provenances = [run.provenance for run in finished.values()]
     backends = sorted({str(found.get("backend")) for found in provenances})
@@ -204,19 +179,14 @@ def _heading(column: Column) -> str:
 
 
 def _compare(
-    table: PublishedTable,
-    row: TableRow,
-    by_row: Mapping[str, Mapping[int, Path]],
-    finished: Mapping[Path, Run],
-    scheme: str,
+    table: PublishedTable, row: TableRow, by_row: Mapping[str, Mapping[int, Run]], scheme: str
 ) -> Comparison | None:
     """Compare a row with the table's reference, over the seeds that both have."""
-    ours, theirs = by_row[row.key], by_row.get(table.reference.get("row", ""), {})
-    seeds = sorted(set(ours) & set(theirs))
-    if row.metric not in (None, "f1") or not seeds or any(ours[seed] == theirs[seed] for seed in seeds):
+    pair = by_row[row.key], by_row.get(table.reference.get("row", ""), {})
+    seeds = set(pair[0]) & set(pair[1])
+    if row.metric not in (None, "f1") or not seeds or any(pair[0][seed] is pair[1][seed] for seed in seeds):
         return None
-    pair = [[finished[folders[seed]].predictions for seed in seeds] for folders in (ours, theirs)]
-    return compare(*(reversed(pair) if table.reference["role"] == "best" else pair), scheme)
+    return compare_runs(*(reversed(pair) if table.reference["role"] == "best" else pair), scheme)
 
 
 def _test_notes(table: PublishedTable, rows: Sequence[MeasuredRow]) -> tuple[str, ...]:

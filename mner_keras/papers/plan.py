@@ -24,61 +24,39 @@ _FAST_POSTS, _LEAST_EPOCHS, _MOST_EPOCHS = 16_000, 4, 8
 
 @dataclasses.dataclass(frozen=True)
 class Setting:
-    """What a table is measured on, and how long its systems are trained.
+    """What a table is measured on, and how long its systems are trained."""
 
-    Args:
-        data: a data set's name or folder.
-        features: feature stores by kind (`regions`, `objects`); by default the data set's own.
-        vectors: files of word vectors by the paper's name for them (`twitter`, `crawl`), and `""` for all others.
-        seeds: the number of seeds, which are 1, 2, ...
-        fast: whether to train a few epochs of Adam instead of what each system's paper says.
-        precision: a Keras dtype policy.
-        arguments: arguments of models by the models' names.
-    """
-
-    data: str = "sample"
+    data: str = "sample"  # a data set's name or folder
+    # Feature stores by kind (`regions`, `objects`); by default the data set's own.
     features: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    # Files of word vectors by the paper's name for them (`twitter`, `crawl`), and `""` for all others.
     vectors: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    seeds: int = 1
-    fast: bool = True
+    seeds: int = 1  # the seeds are 1, 2, ...
+    fast: bool = True  # a few epochs of Adam instead of what each system's paper says
     precision: str = "float32"
+    # Arguments of models by the models' names.
     arguments: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
 class PlannedRun:
-    """A run of a row. Several rows and seeds may share a folder, which is trained once.
-
-    Args:
-        row: the row.
-        seed: the seed; a system without random numbers has the same folder for all seeds.
-        folder: the run's folder.
-        config: the configuration to train the run with; `None` for a table that is only shown.
-    """
+    """A run of a row. Several rows and seeds may share a folder, which is trained once."""
 
     row: TableRow
     seed: int
     folder: Path
-    config: RunConfig | None = None
+    config: RunConfig | None = None  # to train the run with; None for a table that is only shown
 
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """All that is decided before a table of results is measured.
-
-    Args:
-        table: the published table.
-        data: the data set, recognised.
-        runs: the runs, seed by seed, so that an interrupted table has all its rows.
-        skipped: the rows that cannot be trained here, with the reason.
-        caveats: the differences from the paper's setting, one line each (`mner_keras.papers.caveats`).
-    """
+    """All that is decided before a table of results is measured."""
 
     table: PublishedTable
     data: DataIdentity
-    runs: tuple[PlannedRun, ...]
-    skipped: tuple[str, ...] = ()
-    caveats: tuple[str, ...] = ()
+    runs: tuple[PlannedRun, ...]  # seed by seed, so that an interrupted table has all its rows
+    skipped: tuple[str, ...] = ()  # the rows that cannot be trained here, with the reason
+    caveats: tuple[str, ...] = ()  # the differences from the paper's setting, one line each
 
 
 def make_plan(

@@ -34,15 +34,10 @@ _SYSTEM_MEGABYTES = 20
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """How a run ended.
+    """How a run ended."""
 
-    Args:
-        state: `"finished"`, `"diverged"` or `"failed"`.
-        message: why it failed, in a line.
-    """
-
-    state: str
-    message: str = ""
+    state: str  # "finished", "diverged" or "failed"
+    message: str = ""  # why it failed, in a line
 
 
 def outcome_of(folder: Path) -> Outcome | None:
@@ -174,12 +169,7 @@ def _stop(processes: Sequence[subprocess.Popen]) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class Estimate:
-    """What a run should take.
-
-    Args:
-        seconds: of training, dev scores included, at the epochs of its configuration.
-        megabytes: of its folder.
-    """
+    """What a run should take: seconds of training, dev scores included, and megabytes of its folder."""
 
     seconds: float
     megabytes: float

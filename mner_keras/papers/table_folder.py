@@ -43,14 +43,7 @@ def measure_table(
 ) -> MeasuredTable:
     """Build a table, and write its plan and its printed forms (Markdown, CSV, LaTeX, JSON) into a folder.
 
-    Args:
-        folder: the folder.
-        table: the published table.
-        data: the data set, for a table of statistics.
-        plan: the plan, for a table of results.
-        scheme: as in `build_table`.
-        tolerance: as in `build_table`.
-        outcomes: as in `build_table`.
+    A table of results needs the plan, and takes the arguments of `build_table`; a table of statistics takes the data.
     """
     folder = Path(folder)
     content: dict = {"paper": table.paper, "table": table.number}

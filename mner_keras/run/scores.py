@@ -22,14 +22,7 @@ SCHEME = SCHEMES["strict"]
 
 @dataclasses.dataclass(frozen=True)
 class Prediction:
-    """A post with its gold tags and a model's tags.
-
-    Args:
-        image: the id of its picture; `None` for a post without one.
-        tokens: its tokens.
-        tags: their gold tags.
-        predicted: the model's tags.
-    """
+    """A post with its gold tags and a model's tags; without a picture, `image` is `None`."""
 
     image: str | None
     tokens: tuple[str, ...]
@@ -38,13 +31,7 @@ class Prediction:
 
 
 def write_predictions(path: Path, posts: Iterable[Post], predicted: Iterable[Sequence[str]]) -> None:
-    """Write one JSON object per post, in order: `image`, `tokens`, `tags`, `predicted`.
-
-    Args:
-        path: the file.
-        posts: posts with gold tags.
-        predicted: the model's tags for each post.
-    """
+    """Write one JSON object per post, in order: `image`, `tokens`, `tags`, `predicted`."""
     lines = []
     for post, tags in zip(posts, predicted, strict=True):
         record = {"image": post.image_id, "tokens": post.tokens, "tags": post.tags, "predicted": tuple(tags)}
