@@ -144,10 +144,10 @@ def _count(model_class: type[System], arguments: dict[str, Any]) -> int:
     from mner_keras.data.datasets import load_dataset
     from mner_keras.errors import InputError
     from mner_keras.run.config import split_arguments
-    from mner_keras.run.fit import find_features
 
     data = load_dataset("sample")
-    store = find_features("", model_class, data)
+    visual = model_class.preprocessing.get("visual")
+    store = None if visual is None else data.features(visual.kind)
     first, rest = split_arguments(model_class, arguments)
     try:
         preprocessor = model_class.fit_preprocessor(data["train"], features=store, **first)

@@ -81,7 +81,7 @@ def training_caveats(config: RunConfig) -> list[str]:
     if config.entry.settings is None and not config.vectors:
         lines.append("word vectors: none; the papers' models use pretrained ones (--vectors)")
     if visual is not None and not config.no_pictures:
-        path = config.features or data.features(visual)
+        path = config.find_features(data)
         if path is None:
             lines.append(f"no features of pictures: {config.model} is trained without any (--features)")
         else:

@@ -8,12 +8,15 @@ import math
 import os
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import tomli_w
 
 from mner_keras.errors import InputError, did_you_mean
 from mner_keras.registry import ModelEntry, Training, find_model
+
+if TYPE_CHECKING:
+    from mner_keras.data.datasets import Dataset
 
 FORMAT = 2
 """The format of a run's folder, `format` in its config.toml. Runs of mner-keras 0.1 have none."""
@@ -131,6 +134,13 @@ class RunConfig:
     def visual(self) -> str | None:
         """Return the kind of features that the run reads; `None` where it has no use for the pictures."""
         return self.entry.visual if self.all_arguments.get("pictures", True) else None
+
+    def find_features(self, data: Dataset) -> str | None:
+        """Return the path of the store that the run reads: its own, else the data set's; `None` for none."""
+        if self.entry.visual is None:
+            return None
+        found = self.features or data.features(self.entry.visual)
+        return None if found is None else os.fspath(found)
 
     def without_unused(self) -> tuple[RunConfig, list[str]]:
         """Return a copy without the settings that the model ignores, and their names."""

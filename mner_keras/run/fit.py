@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,6 @@ from mner_keras.run.config import RunConfig, check_arguments, split_arguments
 from mner_keras.system import System
 from mner_keras.tagger import Tagger
 from mner_keras.text.vectors import read_vectors
-from mner_keras.text.word_vectors import WordVectors
 from mner_keras.vision.feature_store import NO_BLANK, FeatureStore
 
 
@@ -156,17 +154,6 @@ class SystemFit:
         }
 
 
-def find_features(config_features: str, model_class: type[Tagger], data: Dataset) -> str | None:
-    """Return the store that a model reads: the given one, otherwise the data set's own; `None` for none."""
-    visual = model_class.preprocessing.get("visual")
-    if visual is None:
-        return None
-    if config_features:
-        return config_features
-    own = data.features(visual.kind)
-    return None if own is None else os.fspath(own)
-
-
 @contextlib.contextmanager
 def _building(system_class: type[System], config: RunConfig) -> Iterator[None]:
     """Report an argument that the model does not have or rejects as `InputError`."""
@@ -191,13 +178,17 @@ def _preprocessor(
     vectors = None
     if config.vectors:
         fold = model_class.preprocessing.get("fold_digits", False)
-        vectors = _read_vectors(config, needed_words([*posts, *other_posts], fold))
+        try:
+            vectors = read_vectors(config.vectors, needed_words([*posts, *other_posts], fold), config.max_vectors)
+        except OSError as error:
+            found = {FileNotFoundError: "no such file", IsADirectoryError: "a folder"}.get(type(error), error.strerror)
+            raise InputError(f"expected a file of word vectors, found {found}", config.vectors) from None
         report(f"vectors: {len(vectors.words):,} of {vectors.source} kept, width {vectors.dim}")
         if vectors.num_broken:
             line, reason = vectors.broken_lines[0]
             report(f"vectors: {vectors.num_broken:,} broken lines ignored, the first {config.vectors}:{line}: {reason}")
     # Without pictures, a model still needs the feature sizes and the blank picture of a store.
-    path = find_features(config.features, model_class, data)
+    path = config.find_features(data)
     store = None if path is None else FeatureStore(path)
     if config.no_pictures:
         options = {**options, "pictures": False}
@@ -219,11 +210,3 @@ def _check_types(data: Dataset, preprocessor: PostPreprocessor) -> None:
             f"{', '.join(sorted(unknown))}. Correct them, or learn the types of all splits with --transductive",
             data.path("dev"),
         )
-
-
-def _read_vectors(config: RunConfig, needed: set[str]) -> WordVectors:
-    try:
-        return read_vectors(config.vectors, needed, config.max_vectors)
-    except OSError as error:
-        found = {FileNotFoundError: "no such file", IsADirectoryError: "a folder"}.get(type(error), error.strerror)
-        raise InputError(f"expected a file of word vectors, found {found}", config.vectors) from None

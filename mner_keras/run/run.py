@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import inspect
 import json
 import math
 import os
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from mner_keras.data.datasets import Dataset, load_dataset
 from mner_keras.errors import InputError
 from mner_keras.files import is_same_file
-from mner_keras.run.config import RunConfig
+from mner_keras.run.config import RunConfig, free_arguments
 from mner_keras.run.scores import PREDICTIONS, Prediction, entity_scores, read_predictions
 
 if TYPE_CHECKING:
@@ -199,12 +198,11 @@ class Run:
         Returns:
             One line per input that was replaced or is missing; none if the run's numbers still belong to its inputs.
         """
-        config, data, visual = self.config, load_dataset(self.config.data), self.config.entry.visual
+        config, data = self.config, load_dataset(self.config.data)
         changed = []
         if self.provenance.get("data", {}).get("sha256", {}) != data.hashes():
             changed.append(f"the data {config.data} changed")
-        features = config.features or (data.features(visual) if visual else None)
-        for what, path in (("features", features), ("vectors", config.vectors)):
+        for what, path in (("features", config.find_features(data)), ("vectors", config.vectors)):
             before = self.provenance.get(what)
             if before is not None and not (path and is_same_file(path, before)):
                 changed.append(f"the {what} {path or '(none now)'} changed")
@@ -227,9 +225,8 @@ class Run:
         from mner_keras.tagger import MIN_EVALUATION_BATCH
 
         model_class = self.config.entry.load_class()
-        parameter = inspect.signature(model_class).parameters.get("loss_reduction")
-        default = None if parameter is None else parameter.default
-        if self.config.all_arguments.get("loss_reduction", default) != "sum":
+        arguments = {**free_arguments(model_class), **self.config.all_arguments}
+        if arguments.get("loss_reduction") != "sum":
             return 1.0, 1.0
         bucket = model_class.preprocessing.get("bucket", True)
         train, dev = len(self.dataset["train"]), len(self.dataset["dev"])

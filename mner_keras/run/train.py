@@ -154,14 +154,12 @@ def _check_tagged(posts: list[Post], path: str | os.PathLike | None = None) -> N
 
 def _environment() -> dict[str, Any]:
     """Versions, backend, device, machine and git commit."""
-    versions = {}
+    versions = {"python": platform.python_version()}
     for package in _PACKAGES:
-        try:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             versions[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            continue
     return {
-        "versions": {"python": platform.python_version(), **versions},
+        "versions": versions,
         "backend": keras.backend.backend(),
         "devices": [str(device) for device in keras.distribution.list_devices()],
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
