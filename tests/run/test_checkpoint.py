@@ -9,6 +9,8 @@ import pytest
 from mner_keras.errors import InputError
 from mner_keras.run.checkpoint import RunCheckpoint
 
+WEIGHTS = "epoch-0001.weights.h5"
+
 
 def start(folder, model, patience=0):
     checkpoint = RunCheckpoint(folder, patience)
@@ -125,11 +127,7 @@ def test_a_write_that_fails_is_an_error_and_keeps_what_was_there(model, tmp_path
 
 @pytest.mark.parametrize(
     ("file", "content"),
-    [
-        ("epoch-0001.weights.h5", b"cut"),
-        ("epoch-0001.weights.h5", None),
-        *(("state.json", x) for x in (b"", b"{}", b"[]")),
-    ],
+    [(WEIGHTS, b"cut"), (WEIGHTS, None), *(("state.json", content) for content in (b"", b"{}", b"[]"))],
 )
 def test_a_checkpoint_that_does_not_load_is_an_error(model, tmp_path, file, content):
     train_epochs(start(tmp_path, model), 0.5)

@@ -30,6 +30,7 @@ def test_another_optimiser_leaves_the_papers_rate_and_decay_behind():
     assert (config.batch_size, config.epochs) == (10, 3)
     assert RunConfig.for_model("agban", optimizer="adam", learning_rate=0.5).learning_rate == 0.5
     assert RunConfig.for_model("agban", optimizer="sgd").learning_rate_decay == 0.05
+    assert RunConfig.for_model("bert-ner", optimizer="adam").warmup == 0.0
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -62,6 +63,8 @@ def test_a_configuration_that_is_missing_or_no_toml_is_an_error(tmp_path):
     path.write_bytes(b"model = '\xff'")
     with pytest.raises(InputError, match="expected TOML"):
         RunConfig.load(path)
+    path.write_text("model = 'text'\nlearning_rate = 1\n", encoding="utf-8")
+    assert RunConfig.load(path).learning_rate == 1
 
 
 @pytest.mark.parametrize(
