@@ -5,12 +5,10 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mner_keras.papers.compare import Comparison
-
-if TYPE_CHECKING:
-    from mner_keras.papers.measured import Cell, MeasuredTable
+from mner_keras.papers.measured import Cell, MeasuredTable
 
 NOTHING = "–"
 

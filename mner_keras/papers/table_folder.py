@@ -15,9 +15,8 @@ from mner_keras.data.check import check_dataset
 from mner_keras.data.datasets import Dataset, load_dataset
 from mner_keras.errors import InputError
 from mner_keras.files import write_json, write_whole
-from mner_keras.papers.identify_dataset import DataIdentity, identify_dataset
 from mner_keras.papers.measured import Cell, MeasuredRow, MeasuredTable, build_table, published_notes
-from mner_keras.papers.plan import Plan, PlannedRun
+from mner_keras.papers.plan import DataIdentity, Plan, PlannedRun, identify_dataset
 from mner_keras.papers.published import OVERALL, PublishedTable, TableRow, find_table
 from mner_keras.papers.render import to_csv, to_json, to_latex, to_markdown
 from mner_keras.papers.runner import Outcome

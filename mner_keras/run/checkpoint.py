@@ -16,7 +16,6 @@ from mner_keras.errors import InputError, TrainingDiverged
 from mner_keras.files import write_json, write_whole
 
 STATE = "state.json"
-MONITOR = "val_f1"
 
 
 class RunCheckpoint(keras.callbacks.Callback):
@@ -42,18 +41,15 @@ class RunCheckpoint(keras.callbacks.Callback):
     def __init__(self, folder: str | os.PathLike, patience: int = 0) -> None:
         super().__init__()
         self.folder = Path(folder)
+        self.checkpoint_folder = self.folder / "checkpoint"
         self.patience = patience
         self.history: list[dict[str, float]] = []
         self._best_model: keras.Model | None = None
 
     @property
-    def checkpoint_folder(self) -> Path:
-        return self.folder / "checkpoint"
-
-    @property
     def best_epoch(self) -> int:
         """Return the first epoch with the highest dev F1, counted from 1; 0 before the first."""
-        scores = [row[MONITOR] for row in self.history]
+        scores = [row["val_f1"] for row in self.history]
         return 1 + scores.index(max(scores)) if scores else 0
 
     @property

@@ -64,11 +64,6 @@ class Run:
         self._no_pictures = no_pictures or (own and self.config.no_pictures and not features)
 
     @property
-    def finished(self) -> bool:
-        """Return whether the run has ended: `provenance.json` is the last file that training writes."""
-        return (self.path / PROVENANCE).is_file()
-
-    @property
     def name(self) -> str:
         """Return the model's name in the registry; without a configuration, the name of its class."""
         return self.config.model if self.config is not None else self.class_name

@@ -16,9 +16,8 @@ from mner_keras.errors import InputError
 from mner_keras.files import file_record
 from mner_keras.papers import find_table
 from mner_keras.papers.caveats import find_caveats
-from mner_keras.papers.identify_dataset import DataIdentity, identify_dataset
 from mner_keras.papers.measured import Cell, build_table
-from mner_keras.papers.plan import Setting, make_plan
+from mner_keras.papers.plan import DataIdentity, Setting, identify_dataset, make_plan
 from mner_keras.papers.render import to_csv, to_json, to_latex, to_markdown
 from mner_keras.papers.runner import Outcome, check_finished
 from mner_keras.papers.table_folder import count_table, measure_table, read_table, settings_table

@@ -29,8 +29,7 @@ def finished(corpus, tmp_path_factory):
     from run_folder import write_run
 
     from mner_keras import load_dataset
-    from mner_keras.papers.identify_dataset import identify_dataset
-    from mner_keras.papers.plan import Plan, PlannedRun
+    from mner_keras.papers.plan import Plan, PlannedRun, identify_dataset
     from mner_keras.papers.published import find_table
     from mner_keras.papers.table_folder import measure_table
 
