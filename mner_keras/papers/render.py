@@ -35,15 +35,13 @@ def text_rows(table: MeasuredTable) -> list[tuple[str, list[tuple[str, list[str]
 def note_lines(table: MeasuredTable) -> list[str]:
     """Return the legend of the signs in the table, the failures and the notes."""
     text = " ".join(cell for _, lines in text_rows(table) for _, cells in lines for cell in cells)
-    marks = f"✓ and ✗: within {table.tolerance} points of the published number, or not"
     signs = {
         "‡": "‡: copied by the paper from an earlier publication",
         "?": "?: cannot be right, see the notes",
         "±": "±: standard deviation over seeds",
-        "✓": marks,
-        "✗": marks,
+        "✓✗": f"✓ and ✗: within {table.tolerance} points of the published number, or not",
     }
-    legend = dict.fromkeys(meaning for sign, meaning in signs.items() if sign in text)
+    legend = [meaning for either, meaning in signs.items() if any(sign in text for sign in either)]
     failures = [f"{name}: {why}" for name, row in zip(table.names, table.rows, strict=True) for why in row.failures]
     return [*legend, *failures, *table.notes]
 
@@ -62,9 +60,10 @@ def comparison_cells(compared: dict[str, Comparison]) -> tuple[list[str], list[l
     header = ["", "F1 difference", "bootstrap p", "95 % interval", *(["t-test p"] if with_t_test else [])]
     rows = []
     for name, found in compared.items():
-        cells = [f"{found.difference:+.2f}", f"{found.bootstrap:.3f}", f"[{found.low:+.2f}, {found.high:+.2f}]"]
-        t_test = [NOTHING if found.t_test is None else f"{found.t_test:.4f}"] if with_t_test else []
-        rows.append([name, *cells, *t_test])
+        interval = f"[{found.low:+.2f}, {found.high:+.2f}]"
+        t_test = NOTHING if found.t_test is None else f"{found.t_test:.4f}"
+        cells = [name, f"{found.difference:+.2f}", f"{found.bootstrap:.3f}", interval, t_test]
+        rows.append(cells[: len(header)])
     return header, rows
 
 

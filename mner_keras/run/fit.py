@@ -122,13 +122,7 @@ class SystemFit:
         self._trained = False
 
     def fit(self, folder: Path, resume: bool, callbacks: Sequence[Any]) -> int:
-        """Train, and write the system's file to the folder. Returns 0: there is no best epoch.
-
-        Args:
-            folder: the run's folder.
-            resume: whether to keep an existing system's file.
-            callbacks: Keras' callbacks, ignored here.
-        """
+        """Train, and write the system's file to the folder. Returns 0: there is no best epoch, and no callback."""
         path = folder / self.entry.file
         if resume and path.exists():
             self.report("already trained")
