@@ -19,72 +19,42 @@ OVERALL = "overall"
 
 @dataclasses.dataclass(frozen=True)
 class Column:
-    """A column of a table.
+    """A column of a table."""
 
-    Args:
-        key: the key of the rows' values.
-        name: the heading as printed.
-        entity_type: `"PER"`, `"LOC"`, `"ORG"`, `"MISC"` or `"overall"`; `None` where rows are types, or nothing is.
-        metric: `"precision"`, `"recall"` or `"f1"`; `None` where the row has it, or for what is no score.
-    """
-
-    key: str
-    name: str
-    entity_type: str | None = None
-    metric: str | None = None
+    key: str  # of the rows' values
+    name: str  # the heading as printed
+    entity_type: str | None = None  # "PER", "LOC", "ORG", "MISC" or "overall"; None where rows are types, or nothing is
+    metric: str | None = None  # "precision", "recall" or "f1"; None where the row has it, or for what is no score
 
 
 @dataclasses.dataclass(frozen=True)
 class TableRow:
-    """A row of a table; in a table of results, a system.
+    """A row of a table; in a table of results, a system."""
 
-    Args:
-        key: its name in this package, unique in the table.
-        name: its name as printed, without reference numbers and signs.
-        values: numbers as printed, by the column's key.
-        part: the part of the table that contains it.
-        model: the registry's name of the system; a name that ends in `-like` is a program that ours only resembles.
-        arguments: arguments of the model for this row.
-        vectors: the word vectors, `"twitter"` or `"crawl"`, where the paper names them.
-        entity_type: as a column's, where rows are types.
-        metric: as a column's, where a system has several rows.
-        setting: what the number sets: `"model."` and an argument of the model's class, `"training."` and a field of
-            `mner_keras.registry.Training`, or `"num_tags"`.
-        source: where the row's numbers come from, if it differs from the table's.
-        sources: the same for single numbers, by the column's key.
-        significant: whether the paper marks the row's F1 as significantly better than its baseline's.
-        note: what a reader should know.
-    """
-
-    key: str
-    name: str
-    values: Mapping[str, float]
-    part: str = ""
-    model: str | None = None
-    arguments: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    vectors: str | None = None
-    entity_type: str | None = None
-    metric: str | None = None
+    key: str  # its name in this package, unique in the table
+    name: str  # its name as printed, without reference numbers and signs
+    values: Mapping[str, float]  # numbers as printed, by the column's key
+    part: str = ""  # the part of the table that contains it
+    model: str | None = None  # the system's name in the registry; one in `-like` only resembles the original program
+    arguments: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # of the model
+    vectors: str | None = None  # "twitter" or "crawl", where the paper names the word vectors
+    entity_type: str | None = None  # as a column's, where rows are types
+    metric: str | None = None  # as a column's, where a system has several rows
+    # What the number sets: "model." and an argument, "training." and a field of `registry.Training`, or "num_tags".
     setting: str | None = None
-    source: str | None = None
-    sources: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    significant: bool = False
-    note: str = ""
+    source: str | None = None  # where the row's numbers come from, if it differs from the table's
+    sources: Mapping[str, str] = dataclasses.field(default_factory=dict)  # of single numbers, by the column's key
+    significant: bool = False  # whether the paper marks the row's F1 as significantly better than its baseline's
+    note: str = ""  # what a reader should know
 
 
 @dataclasses.dataclass(frozen=True)
 class Misprint:
-    """Printed numbers that cannot be right.
+    """Printed numbers that cannot be right."""
 
-    Args:
-        row: the key of their row.
-        columns: the keys of their columns; several where it is unknown which of them is wrong.
-        note: why they cannot be right.
-    """
-
-    row: str
-    columns: Sequence[str]
-    note: str
+    row: str  # the key of their row
+    columns: Sequence[str]  # the keys of their columns; several where it is unknown which of them is wrong
+    note: str  # why they cannot be right
 
 
 @dataclasses.dataclass(frozen=True)
