@@ -20,13 +20,7 @@ _VECTORS = {
 
 
 def find_caveats(plan: Plan, setting: Setting, data: Dataset) -> tuple[str, ...]:
-    """Return what a reader must know before comparing measured numbers with published ones, one line each.
-
-    Args:
-        plan: the runs of a table.
-        setting: what they are trained on.
-        data: the data set.
-    """
+    """Return what a reader must know before comparing measured numbers with published ones, one line each."""
     table, runs = plan.table, plan.runs
     configs = [run.config for run in runs]
     lines = [f"data: {plan.data.description}"]

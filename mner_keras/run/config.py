@@ -32,36 +32,16 @@ _GIVEN_FIRST = ("posts", "vectors", "features", "options")
 class RunConfig:
     """The complete description of a training run, sufficient to repeat it.
 
-    Args:
-        model: a name of the registry.
-        data: a data set's name or folder.
-        features: the store of the pictures' features; empty for the data set's own.
-        no_pictures: whether to train as if no post had a picture.
-        vectors: the file of word vectors; empty for none.
-        max_vectors: vectors to keep from the file in addition to those of the training posts' words.
-        transductive: whether the vocabulary is built over train, dev and test, as in AGBAN's released code.
-        epochs: maximum number of epochs.
-        patience: epochs without a better dev F1 before training stops; 0 for never.
-        batch_size: posts per batch.
-        optimizer: the name of a Keras optimiser.
-        learning_rate: its learning rate.
-        learning_rate_decay: r in `learning_rate / (1 + r * epoch)`.
-        weight_decay: decay of every weight.
-        momentum: the optimiser's momentum; 0 for its own default.
-        gradient_clip: the norm that all gradients together are clipped to; 0 for none.
-        warmup: the share of all steps over which the rate rises, before it falls to 0 at the last step; 0 for neither.
-        seed: random seed for weights, data order and dropout.
-        precision: a Keras dtype policy.
-        arguments: further arguments of the model.
+    The settings from `epochs` to `warmup` are explained by `mner_keras.registry.Training`.
     """
 
-    model: str
-    data: str = "sample"
-    features: str = ""
-    no_pictures: bool = False
-    vectors: str = ""
-    max_vectors: int = 200_000
-    transductive: bool = False
+    model: str  # a name of the registry
+    data: str = "sample"  # a data set's name or folder
+    features: str = ""  # the store of the pictures' features; empty for the data set's own
+    no_pictures: bool = False  # train as if no post had a picture
+    vectors: str = ""  # the file of word vectors; empty for none
+    max_vectors: int = 200_000  # vectors to keep from the file in addition to those of the training posts' words
+    transductive: bool = False  # build the vocabulary over train, dev and test, as in AGBAN's released code
     epochs: int = 100
     patience: int = 20
     batch_size: int = 16
@@ -72,9 +52,9 @@ class RunConfig:
     momentum: float = 0.0
     gradient_clip: float = 0.0
     warmup: float = 0.0
-    seed: int = 1
-    precision: str = "float32"
-    arguments: dict[str, Any] = dataclasses.field(default_factory=dict)
+    seed: int = 1  # of weights, data order and dropout
+    precision: str = "float32"  # a Keras dtype policy
+    arguments: dict[str, Any] = dataclasses.field(default_factory=dict)  # further arguments of the model
 
     @classmethod
     def for_model(cls, model: str, **settings: Any) -> RunConfig:

@@ -25,12 +25,7 @@ from mner_keras.vision.feature_store import NO_BLANK, FeatureStore
 
 
 class TaggerFit:
-    """A Keras model and its posts, ready to train; all input files have been read.
-
-    Args:
-        config: the settings.
-        data: the posts, which have tags.
-        report: a function that prints a line.
+    """A Keras model and its posts, which have tags, ready to train; all input files have been read.
 
     Attributes:
         store: the store of the pictures' features, `None` for none.
@@ -98,19 +93,16 @@ class TaggerFit:
 
 
 class SystemFit:
-    """A system that is not a Keras model, trained by one call of its `fit`. The arguments are those of `TaggerFit`.
+    """A system that is not a Keras model, trained by one call of its `fit`, with the methods of `TaggerFit`.
 
     An interrupted training starts over when resumed; a finished one is not repeated. `history.csv` has one row per
     entry of the system's `history`, if it has one.
-
-    Attributes:
-        store: `None`; such a system reads no pictures.
 
     Raises:
         InputError: invalid arguments.
     """
 
-    store = None
+    store = None  # such a system reads no pictures
 
     def __init__(self, config: RunConfig, data: Dataset, report: Callable[[str], None] = lambda line: None) -> None:
         self.data, self.report = data, report
