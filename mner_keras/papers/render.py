@@ -11,6 +11,10 @@ from mner_keras.papers.compare import Comparison
 from mner_keras.papers.measured import Cell, MeasuredTable
 
 NOTHING = "–"
+_LATEX = str.maketrans(
+    {sign: "\\" + sign for sign in "&%#_{}$"}
+    | {"±": r"$\pm$", "–": "--", "‡": r"$^\ddagger$", "✓": r"$\checkmark$", "✗": r"$\times$"}
+)
 
 
 def text_rows(table: MeasuredTable) -> list[tuple[str, list[tuple[str, list[str]]]]]:
@@ -141,11 +145,10 @@ def to_csv(table: MeasuredTable) -> str:
     fields = ("published", "source", "mean", "standard_deviation", "difference", "within_tolerance", "misprint")
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(["paper", "table", "row", "name", "column", "seeds", *fields])
-    for row in table.rows:
-        for column, cell in zip(table.columns, row.cells, strict=True):
-            found = _cell_json(cell, table.tolerance)
-            about = [table.table.paper, table.table.number, row.row.key, row.row.name, column, len(row.runs) or None]
-            writer.writerow([*about, *(found[name] for name in fields)])
+    for row in to_json(table)["rows"]:
+        about = [table.table.paper, table.table.number, row["key"], row["name"]]
+        for column, cell in row["cells"].items():
+            writer.writerow([*about, column, len(row["seeds"]) or None, *(cell[field] for field in fields)])
     return file.getvalue()
 
 
@@ -154,9 +157,10 @@ def to_latex(table: MeasuredTable) -> str:
     above = (table.heading, f"Measured: {table.measured}.", *table.caveats, *note_lines(table))
     lines = [f"% {' '.join(text.split())}" for text in above]
     lines += [r"\begin{tabular}{ll" + "r" * len(table.columns) + "}", r"\toprule"]
-    lines += [" & ".join(["", "", *map(_latex, table.columns)]) + r" \\", r"\midrule"]
-    groups = ["\n".join(" & ".join(map(_latex, cells)) + r" \\" for cells in rows) for rows in _groups(table)]
-    lines.append("\n\\addlinespace\n".join(groups))
+    lines += [" & ".join(["", "", *(name.translate(_LATEX) for name in table.columns)]) + r" \\", r"\midrule"]
+    for number, rows in enumerate(_groups(table)):
+        lines += [r"\addlinespace"] if number else []
+        lines += [" & ".join(cell.translate(_LATEX) for cell in cells) + r" \\" for cells in rows]
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"]) + "\n"
 
 
@@ -244,12 +248,3 @@ def _markdown_table(header: list[str], rows: list[list[str]], left: int) -> str:
 
     rule = "|" + "|".join("---" if place < left else "---:" for place in range(len(header))) + "|"
     return "\n".join([line(header), rule, *map(line, rows)])
-
-
-def _latex(text: str) -> str:
-    signs = {"±": r"$\pm$", "–": "--", "‡": r"$^\ddagger$", "✓": r"$\checkmark$", "✗": r"$\times$"}
-    for sign in "&%#_{}$":
-        text = text.replace(sign, "\\" + sign)
-    for sign, command in signs.items():
-        text = text.replace(sign, command)
-    return text

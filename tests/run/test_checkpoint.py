@@ -22,7 +22,7 @@ def train_epochs(checkpoint, *scores):
     """One step and the end of an epoch for each dev F1."""
     model = checkpoint.model
     for score in scores:
-        model.fit(np.ones((8, 3)), np.ones((8, 2)), verbose=0)
+        model.train_on_batch(np.ones((8, 3)), np.ones((8, 2)))
         checkpoint.on_epoch_end(len(checkpoint.history), {"val_f1": score, "loss": 1.5})
 
 
