@@ -20,9 +20,8 @@ def main() -> None:
     start_keras()
     from mner_keras.data.files import read_posts
     from mner_keras.models import load_tagger
-    from mner_keras.papers.statistics import compare
-    from mner_keras.run.predictions import Prediction
-    from mner_keras.run.scores import entity_scores
+    from mner_keras.papers.compare import compare
+    from mner_keras.run.scores import Prediction, entity_scores
 
     posts = read_posts(sys.argv[1])
     runs = {}

@@ -27,35 +27,36 @@ def compare(
     Runs that differ only in the seed are one system. The others are compared with the first one by a paired bootstrap
     over posts and, from three common seeds on, by a t-test paired by seed. Both are one-tailed.
     """
-    from mner_keras.papers.compare_runs import compare_groups, disagreements, read_groups
+    from mner_keras.papers.compare import compare_runs, disagreements, read_groups
     from mner_keras.papers.render import comparison_cells
     from mner_keras.run.scores import SCHEMES
 
     groups = read_groups(runs)
-    compared = {group.name: compare_groups(group, groups[0], scheme) for group in groups[1:]}
+    base = next(iter(groups))
+    compared = {name: compare_runs(group, groups[base], scheme) for name, group in groups.items() if name != base}
     differing = disagreements(groups)
     if as_json:
         systems = [
             {
-                "name": group.name,
-                "runs": {seed: str(run.path) for seed, run in group.runs.items()},
-                "scores": group.scores(scheme),
+                "name": name,
+                "runs": {seed: str(run.path) for seed, run in group.items()},
+                "scores": {seed: run.scores(scheme) for seed, run in group.items()},
             }
-            for group in groups
+            for name, group in groups.items()
         ]
         against = {name: dataclasses.asdict(found) for name, found in compared.items()}
         record = {"scheme": SCHEMES[scheme], "systems": systems}
-        record |= {"against": {"system": groups[0].name, **against}, "posts": differing}
+        record |= {"against": {"system": base, **against}, "posts": differing}
         print(json.dumps(record, indent=2, ensure_ascii=False))
         return
     rows = []
-    for group in groups:
-        scores = [found["micro"] for found in group.scores(scheme).values()]
+    for name, group in groups.items():
+        scores = [run.scores(scheme)["micro"] for run in group.values()]
         cells = [_mean([row[key] for row in scores]) for key in ("precision", "recall", "f1")]
-        rows.append([group.name, ", ".join(map(str, sorted(group.runs))), *cells])
+        rows.append([name, ", ".join(map(str, sorted(group))), *cells])
     print_table(f"test split, {SCHEMES[scheme]}", ["", "seeds", "precision", "recall", "F1"], rows)
     if compared:
-        print_table(f"against {groups[0].name}: p-value of a better row", *comparison_cells(compared))
+        print_table(f"against {base}: p-value of a better row", *comparison_cells(compared))
         print(f"{len(differing):,} posts on which they differ" + (f", the first {posts}:" if differing else ""))
         for post in differing[:posts]:
             _print_post(post)

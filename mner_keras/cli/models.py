@@ -117,7 +117,7 @@ def _details(name: str, pairs: list[str] | tuple[str, ...]) -> dict[str, Any]:
     from mner_keras.cli.train import read_arguments
 
     start_keras()
-    from mner_keras.run.arguments import check_arguments, free_arguments
+    from mner_keras.run.config import check_arguments, free_arguments
 
     entry = find_model(name)
     given = read_arguments(pairs)
@@ -143,11 +143,11 @@ def _details(name: str, pairs: list[str] | tuple[str, ...]) -> dict[str, Any]:
 def _count(model_class: type[System], arguments: dict[str, Any]) -> int:
     from mner_keras.data.datasets import load_dataset
     from mner_keras.errors import InputError
-    from mner_keras.run.arguments import split_arguments
-    from mner_keras.run.tagger_fit import find_features
+    from mner_keras.run.config import split_arguments
 
     data = load_dataset("sample")
-    store = find_features("", model_class, data)
+    visual = model_class.preprocessing.get("visual")
+    store = None if visual is None else data.features(visual.kind)
     first, rest = split_arguments(model_class, arguments)
     try:
         preprocessor = model_class.fit_preprocessor(data["train"], features=store, **first)

@@ -199,8 +199,7 @@ def _dry_run(plan: Plan, jobs: int) -> None:
     """Time a few steps of each system, and print the runs with estimated time and disk."""
     from mner_keras.cli.tables import print_table
     from mner_keras.errors import InputError
-    from mner_keras.papers.estimate import estimate
-    from mner_keras.papers.runner import outcome_of
+    from mner_keras.papers.runner import estimate, outcome_of
 
     folders = {run.folder: run for run in plan.runs}
     waiting = {folder: run for folder, run in folders.items() if outcome_of(folder) is None}

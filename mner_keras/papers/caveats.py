@@ -5,16 +5,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from mner_keras.data.datasets import Dataset, load_dataset
 from mner_keras.papers.plan import Plan, PlannedRun, Setting
-from mner_keras.papers.published import TableRow
-from mner_keras.registry import FEATURES, Training, find_model
-from mner_keras.run.config import RunConfig
-
-if TYPE_CHECKING:
-    from mner_keras.vision.feature_store import FeatureStore
+from mner_keras.registry import FEATURES, Training
+from mner_keras.run.config import RunConfig, free_arguments
+from mner_keras.vision.feature_store import NO_BLANK, FeatureStore
 
 _VECTORS = {
     ("hsn", "twitter"): "200-d vectors of tweets (Zhang et al. 2018)",
@@ -24,37 +20,31 @@ _VECTORS = {
 
 
 def find_caveats(plan: Plan, setting: Setting, data: Dataset) -> tuple[str, ...]:
-    """Return what a reader must know before comparing measured numbers with published ones, one line each.
-
-    Args:
-        plan: the runs of a table.
-        setting: what they are trained on.
-        data: the data set.
-    """
+    """Return what a reader must know before comparing measured numbers with published ones, one line each."""
     table, runs = plan.table, plan.runs
+    configs = [run.config for run in runs]
     lines = [f"data: {plan.data.description}"]
     if plan.data.name != "other" and not plan.data.comparable(table):
         lines[0] += "; the table's is " + ("HSN's real-world set" if table.data == "real-world" else "Twitter-2015")
     lines += plan.skipped
     for kind in FEATURES:
-        readers = [run for run in runs if run.visual == kind]
+        readers = [run for run in runs if run.config.visual == kind]
         path = setting.features.get(kind) or data.features(kind)
         if readers and path is None:
-            lines.append(f"no features of pictures: {_names(readers)} trained without any")
+            lines.append(f"no features of pictures: {_names(run.config for run in readers)} trained without any")
         elif readers:
             lines += _store_caveats(kind, path, readers, data)
     lines += _vector_caveats(plan, setting)
-    if any(run.config.transductive and run.entry.settings is None for run in runs):
+    if any(config.transductive and config.entry.settings is None for config in configs):
         lines.append(
             "vocabulary: built over train, dev and test (`transductive`), as AGBAN's released code does; neither paper "
             "says so"
         )
     lines += [f"arguments that are not the paper's: {what}" for what in _by_models(runs, _changed_arguments)]
     trained = _by_models(runs, _changed_training)
-    budget = "fast" if setting.fast else "paper"
-    lines += [f"training, budget {budget!r}: {what}" for what in trained]
+    lines += [f"training, budget {'fast' if setting.fast else 'paper'!r}: {what}" for what in trained]
     if not trained:
-        notes = {run.config.model: run.entry.training_note for run in runs if run.entry.training_note}
+        notes = {config.model: config.entry.training_note for config in configs if config.entry.training_note}
         lines.append("training: as each system's paper says" + (", except for the following" if notes else ""))
         lines += [f"training of {model}: {note}" for model, note in notes.items()]
     lines.append(
@@ -65,9 +55,9 @@ def find_caveats(plan: Plan, setting: Setting, data: Dataset) -> tuple[str, ...]
     like = sorted({run.row.name.partition(",")[0] for run in runs if run.config.model.endswith("-like")})
     if like:
         lines.append(f"{', '.join(like)}: our feature CRFs, which resemble the original programs")
-    if any(run.config.model == "t-ner-like" and "gazetteers" not in run.arguments for run in runs):
+    if any(config.model == "t-ner-like" and "gazetteers" not in config.arguments for config in configs):
         lines.append("T-NER: no gazetteers, so no dictionary features (--set t-ner-like.gazetteers=FOLDER)")
-    presets = {run.arguments["preset"]: None for run in runs if "preset" in run.arguments}
+    presets = dict.fromkeys(config.arguments["preset"] for config in configs if "preset" in config.arguments)
     lines += [f"BERT-NER is fine-tuned from {preset}; the paper's is cased BERT BASE" for preset in presets]
     if setting.precision != "float32":
         lines.append(f"precision: {setting.precision}")
@@ -80,40 +70,37 @@ def training_caveats(config: RunConfig) -> list[str]:
     Raises:
         InputError: the data set or the store cannot be read.
     """
-    from mner_keras.vision.feature_store import FeatureStore
-
-    entry, data = find_model(config.model), load_dataset(config.data)
+    data, visual = load_dataset(config.data), config.visual
     lines = []
-    if entry.settings is None and not config.vectors:
+    if config.entry.settings is None and not config.vectors:
         lines.append("word vectors: none; the papers' models use pretrained ones (--vectors)")
-    run = PlannedRun(TableRow(config.model, config.model, {}), config.seed, Path(), entry, config)
-    path = config.features or data.features(run.visual or "")
-    if run.visual and not config.no_pictures and path is None:
-        lines.append(f"no features of pictures: {config.model} is trained without any (--features)")
-    elif run.visual and not config.no_pictures:
-        lines += _extractor_caveats(run.visual, FeatureStore(path), [run])
+    if visual is not None and not config.no_pictures:
+        path = config.find_features(data)
+        if path is None:
+            lines.append(f"no features of pictures: {config.model} is trained without any (--features)")
+        else:
+            lines += _extractor_caveats(visual, FeatureStore(path), [config])
     return lines
 
 
-def _extractor_caveats(kind: str, store: FeatureStore, readers: Sequence[PlannedRun]) -> Iterable[str]:
+def _extractor_caveats(kind: str, store: FeatureStore, readers: Sequence[RunConfig]) -> Iterable[str]:
     extractor = store.attributes.get("extractor", "of unknown origin")
-    papers: dict[str, list[PlannedRun]] = {}
-    for run in readers:
-        names, description = run.entry.features or FEATURES[kind]
+    papers: dict[str, list[RunConfig]] = {}
+    for config in readers:
+        names, description = config.entry.features or FEATURES[kind]
         if not extractor.startswith(names):
-            papers.setdefault(description, []).append(run)
-    for description, runs in papers.items():
-        of, whose = ("", "the papers'") if runs[0].entry.features is None else (f" of {_names(runs)}", "its paper's")
+            papers.setdefault(description, []).append(config)
+    for description, configs in papers.items():
+        of, whose = (
+            ("", "the papers'") if configs[0].entry.features is None else (f" of {_names(configs)}", "its paper's")
+        )
         yield f"features ({kind}){of}: {extractor}; {whose} are {description}"
 
 
 def _store_caveats(kind: str, path: str | Path, readers: Sequence[PlannedRun], data: Dataset) -> Iterable[str]:
     """Yield what a store's extractor, pictures and objects lack."""
-    from mner_keras.run.arguments import free_arguments
-    from mner_keras.vision.feature_store import NO_BLANK, FeatureStore
-
     store = FeatureStore(path)
-    yield from _extractor_caveats(kind, store, readers)
+    yield from _extractor_caveats(kind, store, [run.config for run in readers])
     named = [post.image_id for split in data for post in data[split] if post.image_id is not None]
     found = [image for image in named if image in store]
     if len(found) < len(named):
@@ -123,10 +110,11 @@ def _store_caveats(kind: str, path: str | Path, readers: Sequence[PlannedRun], d
         )
     if kind == "regions" and store.lacks_blank:
         yield f"features (regions): {NO_BLANK}"
-    asked = {
-        run.row.key: {**free_arguments(run.entry.load_class()), **run.arguments}.get("num_objects") for run in readers
-    }
-    few = [row for row, k in asked.items() if k and not any(store.read([image], k)[1].all() for image in found)]
+    few = []
+    for row, config in {run.row.key: run.config for run in readers}.items():
+        k = {**free_arguments(config.entry.load_class()), **config.all_arguments}.get("num_objects")
+        if k and not any(store.read([image], k)[1].all() for image in found):
+            few.append(row)
     if few:
         yield f"objects: no picture in the store has as many objects as {', '.join(few)} read"
     store.close()
@@ -134,7 +122,7 @@ def _store_caveats(kind: str, path: str | Path, readers: Sequence[PlannedRun], d
 
 def _vector_caveats(plan: Plan, setting: Setting) -> Iterable[str]:
     # A system with a list of settings reads no vectors.
-    for name in dict.fromkeys(run.row.vectors for run in plan.runs if run.entry.settings is None):
+    for name in dict.fromkeys(run.row.vectors for run in plan.runs if run.config.entry.settings is None):
         papers = _VECTORS.get((plan.table.paper, name))
         ours = setting.vectors.get(name or "", setting.vectors.get("", ""))
         if papers is not None:
@@ -148,20 +136,22 @@ def _changed_arguments(run: PlannedRun) -> str:
 
 
 def _changed_training(run: PlannedRun) -> str:
-    used = [f.name for f in dataclasses.fields(Training) if run.entry.settings is None or f.name in run.entry.settings]
-    pairs = {name: (getattr(run.entry.training, name), getattr(run.config, name)) for name in used}
+    entry, ours = run.config.entry, run.config
+    papers = {f.name: getattr(entry.training, f.name) for f in dataclasses.fields(Training)}
     return ", ".join(
-        f"{name.replace('_', ' ')} {ours}" for name, (papers, ours) in pairs.items() if papers not in (None, ours)
+        f"{name.replace('_', ' ')} {getattr(ours, name)}"
+        for name, value in papers.items()
+        if (entry.settings is None or name in entry.settings) and value not in (None, getattr(ours, name))
     )
 
 
 def _by_models(runs: Sequence[PlannedRun], describe: Callable[[PlannedRun], str]) -> list[str]:
     """Return each description that is not empty, followed by the models that it applies to."""
-    groups: dict[str, list[PlannedRun]] = {}
+    groups: dict[str, list[RunConfig]] = {}
     for run in runs:
-        groups.setdefault(describe(run), []).append(run)
+        groups.setdefault(describe(run), []).append(run.config)
     return [f"{what} ({_names(of)})" for what, of in groups.items() if what]
 
 
-def _names(runs: Iterable[PlannedRun]) -> str:
-    return ", ".join(dict.fromkeys(run.config.model for run in runs))
+def _names(configs: Iterable[RunConfig]) -> str:
+    return ", ".join(dict.fromkeys(config.model for config in configs))

@@ -1,4 +1,4 @@
-"""The runs that measure a table: one for each row and seed."""
+"""What a table is measured on, and the runs that measure it: one for each row and seed."""
 
 from __future__ import annotations
 
@@ -6,99 +6,119 @@ import dataclasses
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mner_keras.data.datasets import Dataset
+from mner_keras.data.datasets import SPLITS, Dataset
+from mner_keras.data.entities import entity_spans
+from mner_keras.data.post import Post
+from mner_keras.data.realworld import SIZES
 from mner_keras.errors import InputError
-from mner_keras.papers.identify_dataset import DataIdentity, identify_dataset
 from mner_keras.papers.published import PublishedTable, TableRow
 from mner_keras.registry import ModelEntry, find_model
-from mner_keras.run.config import RunConfig
+from mner_keras.run.config import RunConfig, check_arguments, free_arguments
+from mner_keras.vision.feature_store import FeatureStore
 
 # The fast budget's epochs: enough to see about 16,000 posts, within these bounds.
 _FAST_POSTS, _LEAST_EPOCHS, _MOST_EPOCHS = 16_000, 4, 8
+# The two distributions of Twitter-2015, by `_fingerprint`.
+_TWITTER = {
+    "941c2f3f550a2a76bbcf77d0e8556749f132b68440c0c733c8a8694b1311793a": (
+        "original",
+        "Twitter-2015, the original distribution",
+    ),
+    "4643591c8905d1893ca33227b0c56823a683884564dd7a286f607ceb5f9a0ea2": (
+        "umt",
+        "Twitter-2015 as cleaned later (the distribution of UMT), with 30 tags of the original changed",
+    ),
+}
+# HSN's footnote 1 names the repository; its README links the real-world set, on Baidu, with an access code.
+_REAL_WORLD = (
+    "Twitter-2015 and as many plain-text tweets as HSN's real-world set adds to it; whether they are HSN's own "
+    "(published at https://github.com/T1aNS1R/Real-world-multimodal-NER-dataset) is not checked"
+)
+# What the papers call the types of the data.
+_PAPER_TYPES = {"OTHER": "MISC"}
+
+
+@dataclasses.dataclass(frozen=True)
+class DataIdentity:
+    """A data set as the papers' tables see it."""
+
+    name: str  # "original" or "umt" for Twitter-2015, "real-world" for a set built like HSN's, or "other"
+    description: str  # the same for people
+    types: dict[
+        str, str
+    ]  # what the papers call each entity type of the data; the most frequent of the test split first
+
+    def comparable(self, table: PublishedTable) -> bool:
+        """Whether a difference from the table's numbers has a meaning."""
+        twitter, real_world = ("original", "umt"), ("real-world",)
+        return self.name in {"real-world": real_world, "twitter2015": twitter}.get(table.data, twitter + real_world)
+
+
+def identify_dataset(data: Dataset) -> DataIdentity:
+    """Recognise a data set by the words and tags of its posts, whatever their order and file format."""
+    counts = Counter(kind for post in data["test"] for kind, _, _ in entity_spans(post.tags or ()))
+    tagged = {tag[2:] for split in data for post in data[split] for tag in post.tags or () if tag != "O"}
+    kinds = sorted(tagged, key=lambda kind: (-counts[kind], kind))
+    # A set that has both names keeps both.
+    types = {kind: kind if _PAPER_TYPES.get(kind) in tagged else _PAPER_TYPES.get(kind, kind) for kind in kinds}
+    found = _TWITTER.get(_fingerprint(data[split] for split in SPLITS))
+    if found is not None:
+        return DataIdentity(*found, types)
+    pictured = [[post for post in data[split] if post.image_id is not None] for split in SPLITS]
+    added = tuple(len(data[split]) - len(posts) for split, posts in zip(SPLITS, pictured, strict=True))
+    if added == SIZES and _fingerprint(pictured) in _TWITTER:
+        return DataIdentity("real-world", _REAL_WORLD, types)
+    if data.name == "sample":
+        return DataIdentity("other", "the sample corpus, which is invented: a demonstration, not a result", types)
+    return DataIdentity("other", f"{data.name}, which is none of the papers' data sets", types)
+
+
+def _fingerprint(splits: Iterable[Iterable[Post]]) -> str:
+    """Return the SHA-256 of the tokens and tags of some splits, in hexadecimal, whatever the order of the posts."""
+    posts = [sorted(json.dumps([post.tokens, post.tags]) for post in split) for split in splits]
+    return hashlib.sha256(json.dumps(posts).encode()).hexdigest()
 
 
 @dataclasses.dataclass(frozen=True)
 class Setting:
-    """What a table is measured on, and how long its systems are trained.
+    """What a table is measured on, and how long its systems are trained."""
 
-    Args:
-        data: a data set's name or folder.
-        features: feature stores by kind (`regions`, `objects`); by default the data set's own.
-        vectors: files of word vectors by the paper's name for them (`twitter`, `crawl`), and `""` for all others.
-        seeds: the number of seeds, which are 1, 2, ...
-        fast: whether to train a few epochs of Adam instead of what each system's paper says.
-        precision: a Keras dtype policy.
-        arguments: arguments of models by the models' names.
-    """
-
-    data: str = "sample"
+    data: str = "sample"  # a data set's name or folder
+    # Feature stores by kind (`regions`, `objects`); by default the data set's own.
     features: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    # Files of word vectors by the paper's name for them (`twitter`, `crawl`), and `""` for all others.
     vectors: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    seeds: int = 1
-    fast: bool = True
+    seeds: int = 1  # the seeds are 1, 2, ...
+    fast: bool = True  # a few epochs of Adam instead of what each system's paper says
     precision: str = "float32"
+    # Arguments of models by the models' names.
     arguments: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
-class RowRun:
-    """A run of a row. Several rows and seeds may share a folder, which is trained once.
-
-    Args:
-        row: the row.
-        seed: the seed; a system without random numbers has the same folder for all seeds.
-        folder: the run's folder.
-    """
+class PlannedRun:
+    """A run of a row. Several rows and seeds may share a folder, which is trained once."""
 
     row: TableRow
     seed: int
     folder: Path
-
-
-@dataclasses.dataclass(frozen=True)
-class PlannedRun(RowRun):
-    """A run of a row, with all that training it needs.
-
-    Args:
-        entry: the model's entry in the registry.
-        config: the run's configuration.
-    """
-
-    entry: ModelEntry
-    config: RunConfig
-
-    @property
-    def arguments(self) -> dict[str, Any]:
-        """The arguments of the model."""
-        return {**self.entry.arguments, **self.config.arguments}
-
-    @property
-    def visual(self) -> str | None:
-        """The kind of features that the run reads; `None` where it has no use for the pictures."""
-        return self.entry.visual if self.arguments.get("pictures", True) else None
+    config: RunConfig | None = None  # to train the run with; None for a table that is only shown
 
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """All that is decided before a table of results is measured.
-
-    Args:
-        table: the published table.
-        data: the data set, recognised.
-        runs: the runs, seed by seed, so that an interrupted table has all its rows.
-        skipped: the rows that cannot be trained here, with the reason.
-        caveats: the differences from the paper's setting, one line each (`mner_keras.papers.caveats`).
-    """
+    """All that is decided before a table of results is measured."""
 
     table: PublishedTable
     data: DataIdentity
-    runs: tuple[PlannedRun, ...]
-    skipped: tuple[str, ...] = ()
-    caveats: tuple[str, ...] = ()
+    runs: tuple[PlannedRun, ...]  # seed by seed, so that an interrupted table has all its rows
+    skipped: tuple[str, ...] = ()  # the rows that cannot be trained here, with the reason
+    caveats: tuple[str, ...] = ()  # the differences from the paper's setting, one line each
 
 
 def make_plan(
@@ -117,10 +137,9 @@ def make_plan(
         InputError: an unknown row or argument, a malformed file, or settings that do not fit.
     """
     _check_files(setting)
-    identity = identify_dataset(data)
     runs: list[PlannedRun] = []
     skipped = {}
-    chosen = table.choose_rows(list(rows))
+    chosen = table.choose_rows(rows)
     for seed in range(1, setting.seeds + 1):
         for row in chosen:
             entry = find_model(row.model)
@@ -128,15 +147,13 @@ def make_plan(
                 missing = ", ".join(entry.missing_modules)
                 skipped[row.key] = f"{row.name}: skipped, needs {missing} (pip install 'mner-keras[{entry.extra}]')"
                 continue
-            config = configure(row, entry, setting, len(data["train"]), seed)
-            runs.append(PlannedRun(row, seed, Path(folder) / run_name(config), entry, config))
-    return Plan(table, identity, tuple(runs), tuple(skipped.values()))
+            config = _configure(row, entry, setting, len(data["train"]), seed)
+            runs.append(PlannedRun(row, seed, Path(folder) / run_name(config), config))
+    return Plan(table, identify_dataset(data), tuple(runs), tuple(skipped.values()))
 
 
-def configure(row: TableRow, entry: ModelEntry, setting: Setting, num_posts: int, seed: int) -> RunConfig:
+def _configure(row: TableRow, entry: ModelEntry, setting: Setting, num_posts: int, seed: int) -> RunConfig:
     """Return the configuration of one run of a row."""
-    from mner_keras.run.arguments import check_arguments, free_arguments
-
     model_class = entry.load_class()
     defaults = {**free_arguments(model_class), **entry.arguments}
     arguments = {**setting.arguments.get(row.model, {}), **row.arguments}
@@ -192,8 +209,6 @@ def _absolute(path: str) -> str:
 
 
 def _check_files(setting: Setting) -> None:
-    from mner_keras.vision.feature_store import FeatureStore
-
     for kind, path in setting.features.items():
         if not Path(path).exists():
             raise InputError(f"expected a store of {kind} (HDF5), found no such file", path)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from typing import Any
 
@@ -19,72 +19,42 @@ OVERALL = "overall"
 
 @dataclasses.dataclass(frozen=True)
 class Column:
-    """A column of a table.
+    """A column of a table."""
 
-    Args:
-        key: the key of the rows' values.
-        name: the heading as printed.
-        entity_type: `"PER"`, `"LOC"`, `"ORG"`, `"MISC"` or `"overall"`; `None` where rows are types, or nothing is.
-        metric: `"precision"`, `"recall"` or `"f1"`; `None` where the row has it, or for what is no score.
-    """
-
-    key: str
-    name: str
-    entity_type: str | None = None
-    metric: str | None = None
+    key: str  # of the rows' values
+    name: str  # the heading as printed
+    entity_type: str | None = None  # "PER", "LOC", "ORG", "MISC" or "overall"; None where rows are types, or nothing is
+    metric: str | None = None  # "precision", "recall" or "f1"; None where the row has it, or for what is no score
 
 
 @dataclasses.dataclass(frozen=True)
 class TableRow:
-    """A row of a table; in a table of results, a system.
+    """A row of a table; in a table of results, a system."""
 
-    Args:
-        key: its name in this package, unique in the table.
-        name: its name as printed, without reference numbers and signs.
-        values: numbers as printed, by the column's key.
-        part: the part of the table that contains it.
-        model: the registry's name of the system; a name that ends in `-like` is a program that ours only resembles.
-        arguments: arguments of the model for this row.
-        vectors: the word vectors, `"twitter"` or `"crawl"`, where the paper names them.
-        entity_type: as a column's, where rows are types.
-        metric: as a column's, where a system has several rows.
-        setting: what the number sets: `"model."` and an argument of the model's class, `"training."` and a field of
-            `mner_keras.registry.Training`, or `"num_tags"`.
-        source: where the row's numbers come from, if it differs from the table's.
-        sources: the same for single numbers, by the column's key.
-        significant: whether the paper marks the row's F1 as significantly better than its baseline's.
-        note: what a reader should know.
-    """
-
-    key: str
-    name: str
-    values: Mapping[str, float]
-    part: str = ""
-    model: str | None = None
-    arguments: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    vectors: str | None = None
-    entity_type: str | None = None
-    metric: str | None = None
+    key: str  # its name in this package, unique in the table
+    name: str  # its name as printed, without reference numbers and signs
+    values: Mapping[str, float]  # numbers as printed, by the column's key
+    part: str = ""  # the part of the table that contains it
+    model: str | None = None  # the system's name in the registry; one in `-like` only resembles the original program
+    arguments: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # of the model
+    vectors: str | None = None  # "twitter" or "crawl", where the paper names the word vectors
+    entity_type: str | None = None  # as a column's, where rows are types
+    metric: str | None = None  # as a column's, where a system has several rows
+    # What the number sets: "model." and an argument, "training." and a field of `registry.Training`, or "num_tags".
     setting: str | None = None
-    source: str | None = None
-    sources: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    significant: bool = False
-    note: str = ""
+    source: str | None = None  # where the row's numbers come from, if it differs from the table's
+    sources: Mapping[str, str] = dataclasses.field(default_factory=dict)  # of single numbers, by the column's key
+    significant: bool = False  # whether the paper marks the row's F1 as significantly better than its baseline's
+    note: str = ""  # what a reader should know
 
 
 @dataclasses.dataclass(frozen=True)
 class Misprint:
-    """Printed numbers that cannot be right.
+    """Printed numbers that cannot be right."""
 
-    Args:
-        row: the key of their row.
-        columns: the keys of their columns; several where it is unknown which of them is wrong.
-        note: why they cannot be right.
-    """
-
-    row: str
-    columns: tuple[str, ...]
-    note: str
+    row: str  # the key of their row
+    columns: Sequence[str]  # the keys of their columns; several where it is unknown which of them is wrong
+    note: str  # why they cannot be right
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,8 +66,6 @@ class PublishedNumber:
         unit: `"percent"`, `"count"` or `"setting"`.
         source: `"computed"` by the paper's authors, `"published-elsewhere"` where the paper says that it copied the
             number, or `"unstated"`.
-        entity_type: `"PER"`, `"LOC"`, `"ORG"`, `"MISC"` or `"overall"`.
-        metric: `"precision"`, `"recall"` or `"f1"`.
         significant: whether the paper marks it as significantly better than its baseline.
         misprint: why it cannot be right, if so.
     """
@@ -105,8 +73,6 @@ class PublishedNumber:
     value: float
     unit: str
     source: str
-    entity_type: str | None = None
-    metric: str | None = None
     significant: bool = False
     misprint: Misprint | None = None
 
@@ -148,7 +114,7 @@ class PublishedTable:
     reference: Mapping[str, str] = dataclasses.field(default_factory=dict)
     note: str = ""
 
-    def choose_rows(self, keys: tuple[str, ...] | list[str]) -> tuple[TableRow, ...]:
+    def choose_rows(self, keys: Sequence[str]) -> tuple[TableRow, ...]:
         """Return the rows with these keys or models; all rows for no keys.
 
         Raises:
@@ -168,25 +134,15 @@ class PublishedTable:
         Raises:
             KeyError: there is no such row or column.
         """
-        rows, columns = {row.key: row for row in self.rows}, {column.key: column for column in self.columns}
-        return self.number_at(rows[row], columns[column])
-
-    def number_at(self, row: TableRow, column: Column) -> PublishedNumber:
-        """Return the number in a row and column."""
-        metric = column.metric or row.metric
+        found = {row.key: row for row in self.rows}[row]
+        metric = {column.key: column for column in self.columns}[column].metric or found.metric
         return PublishedNumber(
-            value=row.values[column.key],
+            value=found.values[column],
             unit=self.unit,
-            source=row.sources.get(column.key) or row.source or self.source,
-            entity_type=row.entity_type or column.entity_type,
-            metric=metric,
-            significant=row.significant and metric == "f1",
-            misprint=next((m for m in self.misprints if m.row == row.key and column.key in m.columns), None),
+            source=found.sources.get(column) or found.source or self.source,
+            significant=found.significant and metric == "f1",
+            misprint=next((m for m in self.misprints if m.row == row and column in m.columns), None),
         )
-
-    def numbers(self) -> Iterator[PublishedNumber]:
-        """Yield all numbers, row by row."""
-        return (self.number_at(row, column) for row in self.rows for column in self.columns)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -205,19 +161,6 @@ class Published:
     citation: str
     tables: tuple[PublishedTable, ...]
 
-    def find_table(self, number: str | int) -> PublishedTable:
-        """Return the table of a number: as the paper prints it, in either case, or in digits.
-
-        Raises:
-            InputError: the paper has no such table.
-        """
-        wanted = str(number).strip().upper()
-        for place, table in enumerate(self.tables, start=1):
-            if wanted in (table.number, str(place)):
-                return table
-        known = ", ".join(table.number for table in self.tables)
-        raise InputError(f"expected a table of {self.paper} ({known}), found {str(number)!r}")
-
 
 def load_published(paper: str) -> Published:
     """Load everything that a paper (`"hsn"` or `"agban"`) prints.
@@ -227,38 +170,39 @@ def load_published(paper: str) -> Published:
 
     Example:
 
-    >>> table = load_published("hsn").find_table(5)
-    >>> str(table.find_number("hsn-without-mi", "f1"))
-    '73.02'
+    >>> [table.number for table in load_published("hsn").tables]
+    ['1', '2', '3', '4', '5']
     """
     name = paper.strip().lower()
     if name not in PAPERS:
         raise InputError(f"expected a paper ({', '.join(PAPERS)}), found {paper!r}.{did_you_mean(name, PAPERS)}")
     file = resources.files("mner_keras.papers") / "reference" / f"{name}.toml"
     content = tomllib.loads(file.read_text(encoding="utf-8"))
-    tables = tuple(_table(name, entry) for entry in content.pop("table"))
-    return Published(**content, tables=tables)
+    tables = []
+    for entry in content.pop("table"):
+        columns = tuple(Column(**column) for column in entry.pop("column"))
+        rows = tuple(TableRow(**row) for row in entry.pop("row"))
+        misprints = tuple(Misprint(**misprint) for misprint in entry.pop("misprint", ()))
+        tables.append(PublishedTable(paper=name, columns=columns, rows=rows, misprints=misprints, **entry))
+    return Published(**content, tables=tuple(tables))
 
 
 def find_table(paper: str, number: str | int) -> PublishedTable:
-    """Return a table of a paper, by its number as printed or in digits: AGBAN's table III is also 3.
+    """Return a table of a paper, by its number as printed, in either case, or in digits: AGBAN's table III is also 3.
 
     Raises:
         InputError: an unknown paper, or a table that it does not have.
 
     Example:
 
-    >>> find_table("agban", "III").find_number("t-ner", "f1").source
-    'published-elsewhere'
+    >>> table = find_table("hsn", 5)
+    >>> str(table.find_number("hsn-without-mi", "f1"))
+    '73.02'
     """
-    return load_published(paper).find_table(number)
-
-
-def _table(paper: str, entry: dict[str, Any]) -> PublishedTable:
-    return PublishedTable(
-        paper=paper,
-        columns=tuple(Column(**column) for column in entry.pop("column")),
-        rows=tuple(TableRow(**row) for row in entry.pop("row")),
-        misprints=tuple(Misprint(row["row"], tuple(row["columns"]), row["note"]) for row in entry.pop("misprint", ())),
-        **entry,
-    )
+    published = load_published(paper)
+    wanted = str(number).strip().upper()
+    for place, table in enumerate(published.tables, start=1):
+        if wanted in (table.number, str(place)):
+            return table
+    known = ", ".join(table.number for table in published.tables)
+    raise InputError(f"expected a table of {published.paper} ({known}), found {str(number)!r}")

@@ -5,14 +5,16 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from mner_keras.papers.statistics import Comparison
-
-if TYPE_CHECKING:
-    from mner_keras.papers.measured import Cell, MeasuredTable
+from mner_keras.papers.compare import Comparison
+from mner_keras.papers.measured import Cell, MeasuredTable
 
 NOTHING = "–"
+_LATEX = str.maketrans(
+    {sign: "\\" + sign for sign in "&%#_{}$"}
+    | {"±": r"$\pm$", "–": "--", "‡": r"$^\ddagger$", "✓": r"$\checkmark$", "✗": r"$\times$"}
+)
 
 
 def text_rows(table: MeasuredTable) -> list[tuple[str, list[tuple[str, list[str]]]]]:
@@ -22,7 +24,7 @@ def text_rows(table: MeasuredTable) -> list[tuple[str, list[tuple[str, list[str]
     """
     rows = []
     for name, row in zip(table.names, table.rows, strict=True):
-        seeds = f" ({len(row.seeds)} seed{'s' if len(row.seeds) > 1 else ''})" if row.seeds else ""
+        seeds = f" ({len(row.runs)} seed{'s' if len(row.runs) > 1 else ''})" if row.runs else ""
         what = "default" if table.table.kind == "settings" else f"measured{seeds}"
         lines = [
             ("published", [_published(cell) for cell in row.cells]),
@@ -37,15 +39,13 @@ def text_rows(table: MeasuredTable) -> list[tuple[str, list[tuple[str, list[str]
 def note_lines(table: MeasuredTable) -> list[str]:
     """Return the legend of the signs in the table, the failures and the notes."""
     text = " ".join(cell for _, lines in text_rows(table) for _, cells in lines for cell in cells)
-    marks = f"✓ and ✗: within {table.tolerance} points of the published number, or not"
     signs = {
         "‡": "‡: copied by the paper from an earlier publication",
         "?": "?: cannot be right, see the notes",
         "±": "±: standard deviation over seeds",
-        "✓": marks,
-        "✗": marks,
+        "✓✗": f"✓ and ✗: within {table.tolerance} points of the published number, or not",
     }
-    legend = dict.fromkeys(meaning for sign, meaning in signs.items() if sign in text)
+    legend = [meaning for either, meaning in signs.items() if any(sign in text for sign in either)]
     failures = [f"{name}: {why}" for name, row in zip(table.names, table.rows, strict=True) for why in row.failures]
     return [*legend, *failures, *table.notes]
 
@@ -64,9 +64,10 @@ def comparison_cells(compared: dict[str, Comparison]) -> tuple[list[str], list[l
     header = ["", "F1 difference", "bootstrap p", "95 % interval", *(["t-test p"] if with_t_test else [])]
     rows = []
     for name, found in compared.items():
-        cells = [f"{found.difference:+.2f}", f"{found.bootstrap:.3f}", f"[{found.low:+.2f}, {found.high:+.2f}]"]
-        t_test = [NOTHING if found.t_test is None else f"{found.t_test:.4f}"] if with_t_test else []
-        rows.append([name, *cells, *t_test])
+        interval = f"[{found.low:+.2f}, {found.high:+.2f}]"
+        t_test = NOTHING if found.t_test is None else f"{found.t_test:.4f}"
+        cells = [name, f"{found.difference:+.2f}", f"{found.bootstrap:.3f}", interval, t_test]
+        rows.append(cells[: len(header)])
     return header, rows
 
 
@@ -97,32 +98,32 @@ def print_measured(table: MeasuredTable) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    console = Console(highlight=False)
-    console.print(table.heading, style="bold", markup=False)
-    console.print(f"measured: {table.measured}", markup=False)
+    console = Console(highlight=False, markup=False)
+
+    def print_rows(header: list[str], groups: list[list[list[str]]], left: int, title: str | None = None) -> None:
+        body = Table(title=title, title_justify="left")
+        for place, name in enumerate(header):
+            body.add_column(name, justify="left" if place < left else "right")
+        for rows in groups:
+            for cells in rows:
+                body.add_row(*cells)
+            body.add_section()
+        console.print(body)
+
+    console.print(table.heading, style="bold")
+    console.print(f"measured: {table.measured}")
     if table.caveats:
         console.print("differences from the paper's setting:", style="bold")
     for line in table.caveats:
-        console.print(f"  - {line}", markup=False)
-    _, header, compared = comparison_table(table)
-    body = Table()
-    for number, name in enumerate(["", "", *table.columns]):
-        body.add_column(name, justify="left" if number < 2 else "right")
-    for name, lines in text_rows(table):
-        for number, (what, cells) in enumerate(lines):
-            body.add_row("" if number else name, what, *cells, end_section=number == len(lines) - 1)
-    console.print(body)
+        console.print(f"  - {line}")
+    print_rows(["", "", *table.columns], _groups(table), 2)
+    title, header, compared = comparison_table(table)
     if compared:
-        body = Table(title=comparison_table(table)[0], title_justify="left")
-        for number, name in enumerate(header):
-            body.add_column(name, justify="right" if number else "left")
-        for cells in compared:
-            body.add_row(*cells)
-        console.print(body)
+        print_rows(header, [compared], 1, title)
     for note in note_lines(table):
-        console.print(f"  - {note}", markup=False)
+        console.print(f"  - {note}")
     for line in provenance_lines(table):
-        console.print(line, markup=False, style="dim")
+        console.print(line, style="dim")
 
 
 def to_markdown(table: MeasuredTable) -> str:
@@ -130,12 +131,7 @@ def to_markdown(table: MeasuredTable) -> str:
     parts = [f"## {table.heading}", f"Measured: {table.measured}."]
     if table.caveats:
         parts.append("**What differs from the paper's setting**\n\n" + "\n".join(f"- {line}" for line in table.caveats))
-    body = [
-        ["" if number else name, what, *cells]
-        for name, lines in text_rows(table)
-        for number, (what, cells) in enumerate(lines)
-    ]
-    parts.append(_markdown_table(["", "", *table.columns], body, 2))
+    parts.append(_markdown_table(["", "", *table.columns], [cells for rows in _groups(table) for cells in rows], 2))
     title, header, compared = comparison_table(table)
     if compared:
         parts.append(f"{title}:\n\n" + _markdown_table(header, compared, 1))
@@ -149,11 +145,10 @@ def to_csv(table: MeasuredTable) -> str:
     fields = ("published", "source", "mean", "standard_deviation", "difference", "within_tolerance", "misprint")
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(["paper", "table", "row", "name", "column", "seeds", *fields])
-    for row in table.rows:
-        for column, cell in zip(table.columns, row.cells, strict=True):
-            found = _cell_json(cell, table.tolerance)
-            about = [table.table.paper, table.table.number, row.row.key, row.row.name, column, len(row.seeds) or None]
-            writer.writerow([*about, *(found[name] for name in fields)])
+    for row in to_json(table)["rows"]:
+        about = [table.table.paper, table.table.number, row["key"], row["name"]]
+        for column, cell in row["cells"].items():
+            writer.writerow([*about, column, len(row["seeds"]) or None, *(cell[field] for field in fields)])
     return file.getvalue()
 
 
@@ -162,11 +157,10 @@ def to_latex(table: MeasuredTable) -> str:
     above = (table.heading, f"Measured: {table.measured}.", *table.caveats, *note_lines(table))
     lines = [f"% {' '.join(text.split())}" for text in above]
     lines += [r"\begin{tabular}{ll" + "r" * len(table.columns) + "}", r"\toprule"]
-    lines += [" & ".join(["", "", *map(_latex, table.columns)]) + r" \\", r"\midrule"]
-    for place, (name, group) in enumerate(text_rows(table)):
-        lines += [r"\addlinespace"] if place else []
-        for number, (what, cells) in enumerate(group):
-            lines.append(" & ".join(_latex(text) for text in ["" if number else name, what, *cells]) + r" \\")
+    lines += [" & ".join(["", "", *(name.translate(_LATEX) for name in table.columns)]) + r" \\", r"\midrule"]
+    for number, rows in enumerate(_groups(table)):
+        lines += [r"\addlinespace"] if number else []
+        lines += [" & ".join(cell.translate(_LATEX) for cell in cells) + r" \\" for cells in rows]
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"]) + "\n"
 
 
@@ -177,13 +171,13 @@ def to_json(table: MeasuredTable) -> dict[str, Any]:
             "key": row.row.key,
             "name": row.row.name,
             "part": row.row.part,
-            "seeds": list(row.seeds),
+            "seeds": list(row.runs),
             "cells": {
                 column: _cell_json(cell, table.tolerance) for column, cell in zip(table.columns, row.cells, strict=True)
             },
             "comparison": None if row.comparison is None else dataclasses.asdict(row.comparison),
             "failures": list(row.failures),
-            "runs": [str(folder) for folder in row.runs],
+            "runs": [str(folder) for folder in row.runs.values()],
         }
         for row in table.rows
     ]
@@ -199,6 +193,14 @@ def to_json(table: MeasuredTable) -> dict[str, Any]:
         "notes": list(table.notes),
         "provenance": dict(table.provenance),
     }
+
+
+def _groups(table: MeasuredTable) -> list[list[list[str]]]:
+    """Return the lines of each row; the first one starts with the row's name."""
+    return [
+        [["" if number else name, what, *cells] for number, (what, cells) in enumerate(lines)]
+        for name, lines in text_rows(table)
+    ]
 
 
 def _cell_json(cell: Cell, tolerance: float | None) -> dict[str, Any]:
@@ -246,12 +248,3 @@ def _markdown_table(header: list[str], rows: list[list[str]], left: int) -> str:
 
     rule = "|" + "|".join("---" if place < left else "---:" for place in range(len(header))) + "|"
     return "\n".join([line(header), rule, *map(line, rows)])
-
-
-def _latex(text: str) -> str:
-    signs = {"±": r"$\pm$", "–": "--", "‡": r"$^\ddagger$", "✓": r"$\checkmark$", "✗": r"$\times$"}
-    for sign in "&%#_{}$":
-        text = text.replace(sign, "\\" + sign)
-    for sign, command in signs.items():
-        text = text.replace(sign, command)
-    return text

@@ -1,51 +1,57 @@
-"""Train the runs of a plan, once each, in separate processes."""
+"""Run the trainings of a table, each in a process of its own, and estimate what they take."""
 
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
 import signal
+import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
+from mner_keras.data.datasets import load_dataset
 from mner_keras.errors import InputError
 from mner_keras.papers.plan import PlannedRun
 from mner_keras.run.config import RunConfig
-from mner_keras.run.provenance import changed_inputs
-from mner_keras.run.run import PROVENANCE
+from mner_keras.run.run import PROVENANCE, Run
 
 COMMAND = (sys.executable, "-m", "mner_keras", "train")
 LOG = "train.log"
 DIVERGED = 3
 """The exit code of `mner train` for a run whose loss became NaN or infinite."""
 _FAILED = "diverged.txt"
+# Steps that an estimate takes, and the last ones, which are timed: the first ones compile.
+_STEPS, _TIMED = 24, 16
+_BYTES = 4
+# A feature CRF of Twitter-2015 takes about as much.
+_SYSTEM_MEGABYTES = 20
 
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """How a run ended.
+    """How a run ended."""
 
-    Args:
-        folder: the run's folder.
-        state: `"finished"`, `"diverged"` or `"failed"`.
-        message: why it failed, in a line.
-    """
-
-    folder: Path
-    state: str
-    message: str = ""
+    state: str  # "finished", "diverged" or "failed"
+    message: str = ""  # why it failed, in a line
 
 
 def outcome_of(folder: Path) -> Outcome | None:
     """Return how a run ended earlier; `None` if it has not ended."""
     if (folder / PROVENANCE).is_file():
-        return Outcome(folder, "finished")
+        return Outcome("finished")
     if (folder / _FAILED).is_file():
-        return Outcome(folder, "diverged", (folder / _FAILED).read_text(encoding="utf-8").strip())
+        return Outcome("diverged", (folder / _FAILED).read_text(encoding="utf-8").strip())
     return None
+
+
+def begun(folder: Path) -> bool:
+    """Return whether a run has started and has not ended."""
+    return (folder / LOG).is_file() and outcome_of(folder) is None
 
 
 def check_finished(runs: Sequence[PlannedRun]) -> None:
@@ -54,18 +60,12 @@ def check_finished(runs: Sequence[PlannedRun]) -> None:
     Raises:
         InputError: posts, features or vectors of a run were replaced since.
     """
-    for folder in {run.folder: None for run in runs if (run.folder / PROVENANCE).is_file()}:
-        changed = changed_inputs(folder)
-        if changed:
+    for folder in dict.fromkeys(run.folder for run in runs):
+        if (folder / PROVENANCE).is_file() and (changed := Run(folder).changed_inputs()):
             raise InputError(
                 f"expected a run on the files as they are now: {', '.join(changed)} since; another --out starts anew",
                 folder,
             )
-
-
-def begun(folder: Path) -> bool:
-    """Return whether a run has started and has not ended."""
-    return (folder / LOG).is_file() and outcome_of(folder) is None
 
 
 def run_all(
@@ -94,24 +94,28 @@ def run_all(
     for folder in waiting:
         _prepare(folder, folders[folder])
     started: dict[Path, tuple[subprocess.Popen, float]] = {}
-    total, begun = len(waiting), 0
+    total, number = len(waiting), 0
+
+    def end(folder: Path, outcome: Outcome, seconds: float = 0) -> None:
+        outcomes[folder] = outcome
+        why = f": {outcome.message}" if outcome.message else ""
+        report(f"  {folder.name}: {outcome.state} after {seconds:,.0f} s{why}")
+
     try:
         while waiting or started:
             while waiting and len(started) < jobs:
                 folder = waiting.pop(0)
-                begun += 1
+                number += 1
                 # Another table that shares the run may have trained it meanwhile.
                 if (found := outcome_of(folder)) is not None:
-                    outcomes[folder] = found
-                    report(_line(found, 0))
+                    end(folder, found)
                     continue
                 started[folder] = (_start(folder), time.monotonic())
-                report(f"[{begun}/{total}] {folder.name}: training")
+                report(f"[{number}/{total}] {folder.name}: training")
             for folder, (process, since) in list(started.items()):
                 if process.poll() is not None:
                     del started[folder]
-                    outcomes[folder] = _ended(folder, process.returncode)
-                    report(_line(outcomes[folder], time.monotonic() - since))
+                    end(folder, _ended(folder, process.returncode), time.monotonic() - since)
             time.sleep(0.1)
     finally:
         _stop([process for process, _ in started.values()])
@@ -139,20 +143,15 @@ def _start(folder: Path) -> subprocess.Popen:
 
 def _ended(folder: Path, code: int) -> Outcome:
     if code == 0 and (folder / PROVENANCE).is_file():
-        return Outcome(folder, "finished")
+        return Outcome("finished")
     lines = (folder / LOG).read_text(encoding="utf-8", errors="replace").strip().splitlines() or [""]
     message = lines[-1].removeprefix("error: ")
     if code == DIVERGED:
         (folder / _FAILED).write_text(message + "\n", encoding="utf-8")
-        return Outcome(folder, "diverged", message)
+        return Outcome("diverged", message)
     if code < 0:
         message = f"ended by {signal.Signals(-code).name}"
-    return Outcome(folder, "failed", f"{message} ({folder / LOG})")
-
-
-def _line(outcome: Outcome, seconds: float) -> str:
-    why = f": {outcome.message}" if outcome.message else ""
-    return f"  {outcome.folder.name}: {outcome.state} after {seconds:,.0f} s{why}"
+    return Outcome("failed", f"{message} ({folder / LOG})")
 
 
 def _stop(processes: Sequence[subprocess.Popen]) -> None:
@@ -166,3 +165,51 @@ def _stop(processes: Sequence[subprocess.Popen]) -> None:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+@dataclasses.dataclass(frozen=True)
+class Estimate:
+    """What a run should take: seconds of training, dev scores included, and megabytes of its folder."""
+
+    seconds: float
+    megabytes: float
+
+
+def estimate(run: PlannedRun) -> Estimate:
+    """Time a few steps of a run, and return what the whole should take.
+
+    Raises:
+        InputError: data, features, vectors or arguments that do not fit.
+    """
+    config, data = run.config, load_dataset(run.config.data)
+    if not config.entry.is_keras:
+        seconds = []
+        for epochs in (1, 3):
+            started = time.perf_counter()
+            config.entry.load_class()(**config.all_arguments).fit(data["train"], data["dev"], epochs=epochs)
+            seconds.append(time.perf_counter() - started)
+        epoch = max(seconds[1] - seconds[0], 0) / 2
+        return Estimate(seconds[0] + epoch * (config.epochs - 1), _SYSTEM_MEGABYTES)
+    import keras
+
+    from mner_keras.run.fit import TaggerFit
+
+    keras.utils.clear_session()
+    training, times = TaggerFit(config, data), []
+    model = training.model
+
+    def time_step(batch: int, logs: dict[str, Any] | None = None) -> None:
+        # Reading the loss waits for the step.
+        float((logs or {}).get("loss", 0.0))
+        times.append(time.perf_counter())
+        model.stop_training = len(times) >= _STEPS
+
+    watch = keras.callbacks.LambdaCallback(on_train_batch_end=time_step)
+    model.fit(data["train"], features=training.store, batch_size=config.batch_size, verbose=0, callbacks=[watch])
+    gaps = [after - before for before, after in zip(times, times[1:], strict=False)][-_TIMED:]
+    step = statistics.fmean(gaps) if gaps else 0.0
+    # A step forward takes about a third of a step of training, and dev batches hold twice the posts.
+    batches = math.ceil(len(data["train"]) / config.batch_size)
+    steps = batches + math.ceil(len(data["dev"]) / max(config.batch_size, 32)) * 2 / 3
+    slots = sum(math.prod(variable.shape) for variable in model.optimizer.variables)
+    return Estimate(config.epochs * steps * step, (2 * model.count_params() + slots) * _BYTES / 1e6)

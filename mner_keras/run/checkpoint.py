@@ -6,6 +6,7 @@ import csv
 import json
 import math
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,6 @@ from mner_keras.errors import InputError, TrainingDiverged
 from mner_keras.files import write_json, write_whole
 
 STATE = "state.json"
-MONITOR = "val_f1"
 
 
 class RunCheckpoint(keras.callbacks.Callback):
@@ -41,18 +41,15 @@ class RunCheckpoint(keras.callbacks.Callback):
     def __init__(self, folder: str | os.PathLike, patience: int = 0) -> None:
         super().__init__()
         self.folder = Path(folder)
+        self.checkpoint_folder = self.folder / "checkpoint"
         self.patience = patience
         self.history: list[dict[str, float]] = []
         self._best_model: keras.Model | None = None
 
     @property
-    def checkpoint_folder(self) -> Path:
-        return self.folder / "checkpoint"
-
-    @property
     def best_epoch(self) -> int:
         """Return the first epoch with the highest dev F1, counted from 1; 0 before the first."""
-        scores = [row[MONITOR] for row in self.history]
+        scores = [row["val_f1"] for row in self.history]
         return 1 + scores.index(max(scores)) if scores else 0
 
     @property
@@ -79,7 +76,7 @@ class RunCheckpoint(keras.callbacks.Callback):
             raise InputError(
                 f"expected a checkpoint of this run, found one that does not load ({reason})", state_path
             ) from error
-        write_whole(self.folder / "history.csv", self._save_history)
+        self._write_history()
         return len(self.history)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
@@ -111,7 +108,7 @@ class RunCheckpoint(keras.callbacks.Callback):
         for old in self.checkpoint_folder.glob("epoch-*.weights.h5"):
             if old != weights:
                 old.unlink()
-        write_whole(self.folder / "history.csv", self._save_history)
+        self._write_history()
 
     def _save_best(self, path: Path) -> None:
         # A copy that was never compiled: its file contains no optimiser state and no optimiser settings.
@@ -120,12 +117,19 @@ class RunCheckpoint(keras.callbacks.Callback):
         self._best_model.set_weights(self.model.get_weights())
         self._best_model.save(path)
 
-    def _save_history(self, path: Path) -> None:
-        with open(path, "w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, fieldnames=list(self.history[-1]))
+    def _write_history(self) -> None:
+        # Keras' logs have scores from 0 to 1; files have percentages.
+        rows = [{name: 100 * v if name.endswith("f1") else v for name, v in row.items()} for row in self.history]
+        write_history(self.folder / "history.csv", rows)
+
+
+def write_history(path: Path, rows: Sequence[Mapping[str, float]]) -> None:
+    """Write `history.csv`, with one row per epoch."""
+
+    def write(unfinished: Path) -> None:
+        with open(unfinished, "w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, fieldnames=list(rows[-1]))
             writer.writeheader()
-            # Keras' logs have scores from 0 to 1; files have percentages.
-            writer.writerows(
-                {name: 100 * value if name.endswith("f1") else value for name, value in row.items()}
-                for row in self.history
-            )
+            writer.writerows(rows)
+
+    write_whole(path, write)

@@ -1,59 +1,47 @@
-"""`RunConfig`: all settings of a run, as TOML."""
+"""`RunConfig`: all settings of a run, as TOML; and the arguments of a model that a run may set."""
 
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import math
 import os
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import tomli_w
 
 from mner_keras.errors import InputError, did_you_mean
-from mner_keras.registry import Training, find_model
+from mner_keras.registry import ModelEntry, Training, find_model
+
+if TYPE_CHECKING:
+    from mner_keras.data.datasets import Dataset
 
 FORMAT = 2
 """The format of a run's folder, `format` in its config.toml. Runs of mner-keras 0.1 have none."""
 
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 
+# Arguments that a run sets in other ways: those of the constructor, and those of `fit_preprocessor`.
+_GIVEN = ("self", "name", "preprocessor")
+_GIVEN_FIRST = ("posts", "vectors", "features", "options")
+
 
 @dataclasses.dataclass(frozen=True)
 class RunConfig:
     """The complete description of a training run, sufficient to repeat it.
 
-    Args:
-        model: a name of the registry.
-        data: a data set's name or folder.
-        features: the store of the pictures' features; empty for the data set's own.
-        no_pictures: whether to train as if no post had a picture.
-        vectors: the file of word vectors; empty for none.
-        max_vectors: vectors to keep from the file in addition to those of the training posts' words.
-        transductive: whether the vocabulary is built over train, dev and test, as in AGBAN's released code.
-        epochs: maximum number of epochs.
-        patience: epochs without a better dev F1 before training stops; 0 for never.
-        batch_size: posts per batch.
-        optimizer: the name of a Keras optimiser.
-        learning_rate: its learning rate.
-        learning_rate_decay: r in `learning_rate / (1 + r * epoch)`.
-        weight_decay: decay of every weight.
-        momentum: the optimiser's momentum; 0 for its own default.
-        gradient_clip: the norm that all gradients together are clipped to; 0 for none.
-        warmup: the share of all steps over which the rate rises, before it falls to 0 at the last step; 0 for neither.
-        seed: random seed for weights, data order and dropout.
-        precision: a Keras dtype policy.
-        arguments: further arguments of the model.
+    The settings from `epochs` to `warmup` are explained by `mner_keras.registry.Training`.
     """
 
-    model: str
-    data: str = "sample"
-    features: str = ""
-    no_pictures: bool = False
-    vectors: str = ""
-    max_vectors: int = 200_000
-    transductive: bool = False
+    model: str  # a name of the registry
+    data: str = "sample"  # a data set's name or folder
+    features: str = ""  # the store of the pictures' features; empty for the data set's own
+    no_pictures: bool = False  # train as if no post had a picture
+    vectors: str = ""  # the file of word vectors; empty for none
+    max_vectors: int = 200_000  # vectors to keep from the file in addition to those of the training posts' words
+    transductive: bool = False  # build the vocabulary over train, dev and test, as in AGBAN's released code
     epochs: int = 100
     patience: int = 20
     batch_size: int = 16
@@ -64,9 +52,9 @@ class RunConfig:
     momentum: float = 0.0
     gradient_clip: float = 0.0
     warmup: float = 0.0
-    seed: int = 1
-    precision: str = "float32"
-    arguments: dict[str, Any] = dataclasses.field(default_factory=dict)
+    seed: int = 1  # of weights, data order and dropout
+    precision: str = "float32"  # a Keras dtype policy
+    arguments: dict[str, Any] = dataclasses.field(default_factory=dict)  # further arguments of the model
 
     @classmethod
     def for_model(cls, model: str, **settings: Any) -> RunConfig:
@@ -112,11 +100,32 @@ class RunConfig:
         """Return the training settings."""
         return Training(**{field.name: getattr(self, field.name) for field in dataclasses.fields(Training)})
 
+    @property
+    def entry(self) -> ModelEntry:
+        """Return the model's entry in the registry."""
+        return find_model(self.model)
+
+    @property
+    def all_arguments(self) -> dict[str, Any]:
+        """Return the arguments of the model: those that its name implies, updated with `arguments`."""
+        return {**self.entry.arguments, **self.arguments}
+
+    @property
+    def visual(self) -> str | None:
+        """Return the kind of features that the run reads; `None` where it has no use for the pictures."""
+        return self.entry.visual if self.all_arguments.get("pictures", True) else None
+
+    def find_features(self, data: Dataset) -> str | None:
+        """Return the path of the store that the run reads: its own, else the data set's; `None` for none."""
+        if self.entry.visual is None:
+            return None
+        found = self.features or data.features(self.entry.visual)
+        return None if found is None else os.fspath(found)
+
     def without_unused(self) -> tuple[RunConfig, list[str]]:
         """Return a copy without the settings that the model ignores, and their names."""
-        plain = RunConfig.for_model(self.model)
-        unused = {field.name: getattr(plain, field.name) for field in dataclasses.fields(self)}
-        unused = {name: value for name, value in unused.items() if name not in _used(self.model)}
+        plain, used = dataclasses.asdict(RunConfig.for_model(self.model)), _used(self.model)
+        unused = {name: value for name, value in plain.items() if name not in used}
         in_vain = [name for name, value in unused.items() if getattr(self, name) != value]
         return dataclasses.replace(self, **unused), in_vain
 
@@ -170,3 +179,31 @@ def _used(model: str) -> set[str]:
     if settings is None:
         return {field.name for field in dataclasses.fields(RunConfig)}
     return {"model", "data", "arguments", *settings}
+
+
+def free_arguments(model_class: type) -> dict[str, Any]:
+    """Return the arguments of a class and of its `fit_preprocessor` that a run may set, with their defaults."""
+    fit = getattr(model_class, "fit_preprocessor", None)
+    return {**_free(model_class.__init__, _GIVEN), **({} if fit is None else _free(fit, _GIVEN_FIRST))}
+
+
+def split_arguments(model_class: type, arguments: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the arguments that `fit_preprocessor` takes, and those that the constructor takes."""
+    known = _free(model_class.fit_preprocessor, _GIVEN_FIRST)
+    first = {name: value for name, value in arguments.items() if name in known}
+    return first, {name: value for name, value in arguments.items() if name not in known}
+
+
+def check_arguments(model_class: type, arguments: dict[str, Any]) -> None:
+    """Raise `InputError` for an argument that the model does not have or that the data sets."""
+    known = free_arguments(model_class)
+    for name in arguments:
+        if name not in known:
+            raise InputError(
+                f"expected an argument of {model_class.__name__} ({', '.join(sorted(known))}), found {name!r}."
+                + did_you_mean(name, known)
+            )
+
+
+def _free(function: Any, given: tuple[str, ...]) -> dict[str, Any]:
+    return {name: p.default for name, p in inspect.signature(function).parameters.items() if name not in given}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import inspect
 import json
 import math
 import os
@@ -11,14 +10,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mner_keras.data.datasets import Dataset, load_dataset
 from mner_keras.errors import InputError
-from mner_keras.registry import find_model
-from mner_keras.run.config import RunConfig
-from mner_keras.run.predictions import FILE as PREDICTIONS
-from mner_keras.run.predictions import Prediction, read_predictions
+from mner_keras.files import is_same_file
+from mner_keras.run.config import RunConfig, free_arguments
+from mner_keras.run.scores import PREDICTIONS, Prediction, entity_scores, read_predictions
 
 if TYPE_CHECKING:
-    from mner_keras.data.datasets import Dataset
     from mner_keras.system import System
     from mner_keras.tagger import Tagger
     from mner_keras.vision.feature_store import FeatureStore
@@ -66,11 +64,6 @@ class Run:
         self._no_pictures = no_pictures or (own and self.config.no_pictures and not features)
 
     @property
-    def finished(self) -> bool:
-        """Return whether the run has ended: `provenance.json` is the last file that training writes."""
-        return (self.path / PROVENANCE).is_file()
-
-    @property
     def name(self) -> str:
         """Return the model's name in the registry; without a configuration, the name of its class."""
         return self.config.model if self.config is not None else self.class_name
@@ -103,8 +96,6 @@ class Run:
     @cached_property
     def dataset(self) -> Dataset:
         """Return the run's data set."""
-        from mner_keras.data.datasets import load_dataset
-
         return load_dataset(self._data)
 
     @cached_property
@@ -136,7 +127,7 @@ class Run:
             InputError: a Keras model has no history, or the file is not a table of numbers.
         """
         path = self.path / HISTORY
-        if not path.is_file() and self.config is not None and not find_model(self.config.model).is_keras:
+        if not path.is_file() and self.config is not None and not self.config.entry.is_keras:
             return []
         try:
             with open(path, encoding="utf-8", newline="") as file:
@@ -188,6 +179,30 @@ class Run:
         """
         return read_predictions(self.path)
 
+    def scores(self, scheme: str = "strict") -> dict[str, Any]:
+        """Return the scores of `predictions`, in percent (`mner_keras.run.scores.entity_scores`)."""
+        rows = self.predictions
+        return entity_scores([row.tags for row in rows], [row.predicted for row in rows], scheme)
+
+    def changed_inputs(self) -> list[str]:
+        """Compare a finished run's data, features and vectors with those that its configuration names now.
+
+        The content decides, not the path. Unchanged stores and vectors are recognised by size and modification time
+        without reading them.
+
+        Returns:
+            One line per input that was replaced or is missing; none if the run's numbers still belong to its inputs.
+        """
+        config, data = self.config, load_dataset(self.config.data)
+        changed = []
+        if self.provenance.get("data", {}).get("sha256", {}) != data.hashes():
+            changed.append(f"the data {config.data} changed")
+        for what, path in (("features", config.find_features(data)), ("vectors", config.vectors)):
+            before = self.provenance.get(what)
+            if before is not None and not (path and is_same_file(path, before)):
+                changed.append(f"the {what} {path or '(none now)'} changed")
+        return changed
+
     def tags(self, split: str = "test") -> list[tuple[str, ...]]:
         """Return the model's tags for each post of a split: from `predictions.jsonl` where it has these posts."""
         posts = self.dataset[split]
@@ -204,11 +219,9 @@ class Run:
         """
         from mner_keras.tagger import MIN_EVALUATION_BATCH
 
-        entry = find_model(self.config.model)
-        model_class = entry.load_class()
-        parameter = inspect.signature(model_class).parameters.get("loss_reduction")
-        default = None if parameter is None else parameter.default
-        if {**entry.arguments, **self.config.arguments}.get("loss_reduction", default) != "sum":
+        model_class = self.config.entry.load_class()
+        arguments = {**free_arguments(model_class), **self.config.all_arguments}
+        if arguments.get("loss_reduction") != "sum":
             return 1.0, 1.0
         bucket = model_class.preprocessing.get("bucket", True)
         train, dev = len(self.dataset["train"]), len(self.dataset["dev"])

@@ -1,14 +1,71 @@
-"""Precision, recall and F1 of a model on posts, by seqeval."""
+"""A model's tags on posts: `predictions.jsonl`, and precision, recall and F1 by seqeval."""
 
 from __future__ import annotations
 
+import dataclasses
+import json
+import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
+from mner_keras.data.post import Post
+from mner_keras.errors import InputError
+from mner_keras.files import write_whole
+
+PREDICTIONS = "predictions.jsonl"
 SCHEMES = {"strict": "strict IOB2", "lenient": "lenient, as conlleval"}
 """The schemes for reading entities: `strict` opens one at `B-` only, `lenient` also at an `I-` after another type."""
 SCHEME = SCHEMES["strict"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Prediction:
+    """A post with its gold tags and a model's tags; without a picture, `image` is `None`."""
+
+    image: str | None
+    tokens: tuple[str, ...]
+    tags: tuple[str, ...]
+    predicted: tuple[str, ...]
+
+
+def write_predictions(path: Path, posts: Iterable[Post], predicted: Iterable[Sequence[str]]) -> None:
+    """Write one JSON object per post, in order: `image`, `tokens`, `tags`, `predicted`."""
+    lines = []
+    for post, tags in zip(posts, predicted, strict=True):
+        record = {"image": post.image_id, "tokens": post.tokens, "tags": post.tags, "predicted": tuple(tags)}
+        lines.append(json.dumps(record, ensure_ascii=False) + "\n")
+    text = "".join(lines).encode("utf-8", "backslashreplace")
+    write_whole(path, lambda unfinished: unfinished.write_bytes(text))
+
+
+def read_predictions(folder: str | os.PathLike) -> list[Prediction]:
+    """Return the predictions in a run's folder, in the order of the test split.
+
+    Raises:
+        InputError: no such file, or a malformed line.
+    """
+    path = Path(folder) / PREDICTIONS
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except OSError as error:
+        raise InputError(f"expected the predictions of a finished run; {error.strerror or error}", path) from None
+    predictions = []
+    for number, line in enumerate(lines, start=1):
+        if not line:
+            continue
+        try:
+            record = json.loads(line)
+            row = Prediction(record["image"], *(tuple(record[key]) for key in ("tokens", "tags", "predicted")))
+        except (ValueError, KeyError, TypeError):
+            raise InputError(
+                "expected an object with `image`, `tokens`, `tags` and `predicted`, found something else", path, number
+            ) from None
+        if not len(row.tokens) == len(row.tags) == len(row.predicted):
+            raise InputError("expected as many tags and predicted tags as tokens", path, number)
+        predictions.append(row)
+    return predictions
 
 
 def entity_scores(
@@ -31,7 +88,7 @@ def entity_scores(
     opening = ("B-",) if scheme == "strict" else ("B-", "I-")
     if not any(tag.startswith(opening) for tags in (*gold, *predicted) for tag in tags):
         # seqeval rejects input without any entity.
-        return {"micro": _percent({}), "types": {}}
+        return {"micro": {"precision": 0.0, "recall": 0.0, "f1": 0.0, "support": 0}, "types": {}}
     with warnings.catch_warnings():
         # seqeval warns about types that are never predicted; their score of 0 shows this.
         warnings.simplefilter("ignore")
@@ -42,17 +99,14 @@ def entity_scores(
             output_dict=True,
             zero_division=0,
         )
-    averages = ("micro avg", "macro avg", "weighted avg")
-    return {
-        "micro": _percent(report["micro avg"]),
-        "types": {kind: _percent(row) for kind, row in sorted(report.items()) if kind not in averages},
+    scores = {
+        kind: {
+            "precision": 100 * float(row["precision"]),
+            "recall": 100 * float(row["recall"]),
+            "f1": 100 * float(row["f1-score"]),
+            "support": int(row["support"]),
+        }
+        for kind, row in sorted(report.items())
+        if kind not in ("macro avg", "weighted avg")
     }
-
-
-def _percent(row: dict[str, float]) -> dict[str, float]:
-    return {
-        "precision": 100 * float(row.get("precision", 0)),
-        "recall": 100 * float(row.get("recall", 0)),
-        "f1": 100 * float(row.get("f1-score", 0)),
-        "support": int(row.get("support", 0)),
-    }
+    return {"micro": scores.pop("micro avg"), "types": scores}

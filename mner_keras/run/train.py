@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.metadata
 import os
+import platform
 import shutil
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,19 +22,17 @@ from mner_keras.data.post import Post
 from mner_keras.errors import InputError
 from mner_keras.files import hold_lock, write_json
 from mner_keras.models import load
-from mner_keras.registry import find_model
-from mner_keras.run.arguments import check_arguments
 from mner_keras.run.config import RunConfig
-from mner_keras.run.predictions import FILE as PREDICTIONS
-from mner_keras.run.predictions import write_predictions
-from mner_keras.run.provenance import environment
-from mner_keras.run.scores import SCHEME, entity_scores
-from mner_keras.run.system_fit import SystemFit
-from mner_keras.run.tagger_fit import TaggerFit
+from mner_keras.run.fit import SystemFit, TaggerFit
+from mner_keras.run.scores import PREDICTIONS, SCHEME, entity_scores, write_predictions
 from mner_keras.system import System
 from mner_keras.vision.feature_store import FeatureStore
 
 LOCK = ".lock"
+_PACKAGES = (
+    *("mner-keras", "keras", "tensorflow", "jax", "torch", "numpy", "h5py", "nltk", "seqeval"),
+    *("python-crfsuite", "keras-hub", "tokenizers"),
+)
 
 
 def train(
@@ -69,14 +70,10 @@ def train(
     keras.utils.set_random_seed(config.seed)
     keras.config.set_dtype_policy(config.precision)
     data = load_dataset(config.data)
-    entry = find_model(config.model)
-    system_class = entry.load_class()
-    arguments = {**entry.arguments, **config.arguments}
-    check_arguments(system_class, arguments)
-    kind = TaggerFit if entry.is_keras else SystemFit
+    entry = config.entry
     for split in SPLITS:
         _check_tagged(data[split], data.path(split))
-    training = kind(config, system_class, arguments, data, report)
+    training = (TaggerFit if entry.is_keras else SystemFit)(config, data, report)
     with _locked(folder):
         if overwrite:
             _empty(folder)
@@ -92,7 +89,7 @@ def train(
         write_json(
             folder / "provenance.json",
             {
-                **environment(),
+                **_environment(),
                 "data": {"name": data.name, "sha256": data.hashes()},
                 **training.record(),
                 "seconds": round(time.time() - started, 1),
@@ -138,12 +135,11 @@ def evaluate(
         InputError: a post has no tags, the tags are IOB1, or the store contains none of the posts' pictures.
     """
     check_pictures(posts, features, "the posts")
+    _check_tagged(posts)
     return entity_scores([post.tags for post in posts], _tags(model, posts, features))
 
 
 def _tags(model: System, posts: list[Post], features: FeatureStore | str | os.PathLike | None) -> list[tuple[str, ...]]:
-    """Return a model's tags for posts with gold tags."""
-    _check_tagged(posts)
     tagged = model.tag(posts) if features is None else model.tag(posts, features)
     return [post.tags for post in tagged]
 
@@ -154,3 +150,30 @@ def _check_tagged(posts: list[Post], path: str | os.PathLike | None = None) -> N
         if post.tags is None:
             raise InputError(f"expected posts with tags, found post {number:,} without", path)
     check_iob2((post.tags for post in posts), path)
+
+
+def _environment() -> dict[str, Any]:
+    """Versions, backend, device, machine and git commit."""
+    versions = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            versions[package] = importlib.metadata.version(package)
+    return {
+        "versions": versions,
+        "backend": keras.backend.backend(),
+        "devices": [str(device) for device in keras.distribution.list_devices()],
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+        "git_commit": _git_commit(),
+    }
+
+
+def _git_commit() -> str | None:
+    """Return the commit of the checkout that the package runs from, `None` for an installed one."""
+    folder = os.path.dirname(os.path.abspath(__file__))
+    try:
+        found = subprocess.run(
+            ["git", "-C", folder, "rev-parse", "HEAD"], capture_output=True, text=True, timeout=10, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return found.stdout.strip()

@@ -131,7 +131,7 @@ def make_report(
     keys = {folder: f"run-{number}" for number, folder in enumerate(folders, start=1)}
     table_parts = []
     for number, table in enumerate(measured, start=1):
-        rows = [[keys[folder.resolve()] for folder in row.runs] for row in table.rows]
+        rows = [[keys[folder.resolve()] for folder in row.runs.values()] for row in table.rows]
         table_parts.append(TablePart(f"table-{number}", table, rows))
     run_parts = []
     for number, (run, title) in enumerate(zip(runs, _titles(runs), strict=True)):
@@ -185,7 +185,7 @@ def _find_sources(places: Sequence[str | os.PathLike]) -> tuple[list[MeasuredTab
             raise InputError(f"expected the folder of a run or of a table, found {what}", place)
         if (place / PLAN).is_file():
             table = found.setdefault(place.resolve(), read_table(place))
-            for run in (run for row in table.rows for run in row.runs):
+            for run in (run for row in table.rows for run in row.runs.values()):
                 runs.setdefault(run.resolve(), run)
         elif (place / PROVENANCE).is_file():
             runs.setdefault(place.resolve(), place)

@@ -67,7 +67,7 @@ def test_what_cannot_be_is_refused(mner):
 def test_the_registry_says_what_a_model_reads(name):
     from small_corpus import make_posts
 
-    from mner_keras.run.arguments import free_arguments, split_arguments
+    from mner_keras.run.config import free_arguments, split_arguments
 
     entry = MODELS[name]
     model_class = entry.load_class()

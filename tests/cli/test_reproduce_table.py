@@ -97,12 +97,12 @@ def test_a_dry_run_times_steps_and_trains_nothing(mner, corpus, tmp_path):
 def test_a_dry_run_goes_on_past_a_row_that_cannot_be_trained(mner, tmp_path, monkeypatch):
     from mner_keras import registry
     from mner_keras.errors import InputError
-    from mner_keras.papers import estimate
+    from mner_keras.papers import runner
 
     def fail(run):
         raise InputError("no preset")
 
-    monkeypatch.setattr(estimate, "estimate", fail)
+    monkeypatch.setattr(runner, "estimate", fail)
     monkeypatch.setattr(registry, "EXTRA_MODULES", {"crf": ("no_such_module",)})
     result = mner("reproduce-table", "agban", "3", "--rows", "t-ner,mner-ma", "--dry-run", "--out", tmp_path / "out")
     assert result.code == 0, result

@@ -24,7 +24,7 @@ def sample_run(tmp_path_factory):
     from small_corpus import SMALL
 
     from agban_keras import AGBAN
-    from mner_keras.run.arguments import split_arguments
+    from mner_keras.run.config import split_arguments
 
     keras.utils.set_random_seed(3)
     posts, (first, rest) = read_jsonl(SAMPLE / "train.jsonl")[:100], split_arguments(AGBAN, SMALL["agban"])

@@ -9,8 +9,7 @@ import h5py
 import pytest
 from small_corpus import MISSING, SIZES, train_arguments
 
-from mner_keras.run.predictions import read_predictions
-from mner_keras.run.scores import entity_scores
+from mner_keras.run.scores import entity_scores, read_predictions
 
 
 def files(folder):
@@ -125,7 +124,7 @@ def test_the_provenance_says_where_the_numbers_come_from(agban_run, corpus):
 def test_a_store_replaced_under_the_same_path_is_noticed(agban_run, corpus, tmp_path):
     import shutil
 
-    from mner_keras.run.provenance import changed_inputs
+    from mner_keras.run.run import Run
 
     data, run = tmp_path / "data", tmp_path / "run"
     shutil.copytree(corpus, data)
@@ -133,14 +132,14 @@ def test_a_store_replaced_under_the_same_path_is_noticed(agban_run, corpus, tmp_
     shutil.copy(agban_run / "provenance.json", run)
     config = (agban_run / "config.toml").read_text(encoding="utf-8").replace(str(corpus), str(data))
     (run / "config.toml").write_text(config, encoding="utf-8")
-    assert changed_inputs(run) == []  # another place, the same content
+    assert Run(run).changed_inputs() == []  # another place, the same content
     with h5py.File(data / "objects.h5", "r+") as file:
         first = next(iter(file))
         file[first][...] = file[first][...] + 1
-    assert changed_inputs(run) == [f"the features {data / 'objects.h5'} changed"]
+    assert Run(run).changed_inputs() == [f"the features {data / 'objects.h5'} changed"]
     (data / "objects.h5").unlink()
     (data / "dev.jsonl").write_bytes((data / "test.jsonl").read_bytes())
-    assert changed_inputs(run) == [f"the data {data} changed", "the features (none now) changed"]
+    assert Run(run).changed_inputs() == [f"the data {data} changed", "the features (none now) changed"]
 
 
 def test_the_configuration_is_complete(agban_run, corpus):
@@ -388,15 +387,14 @@ def test_a_store_of_other_pictures_is_refused_before_training(mner, corpus, tmp_
 
 
 def test_a_dev_set_without_an_entity_is_warned_of_before_training(tmp_path):
-    from mner_keras.baselines.text_tagger import TextTagger
     from mner_keras.data import load_dataset
     from mner_keras.run.config import RunConfig
-    from mner_keras.run.tagger_fit import TaggerFit
+    from mner_keras.run.fit import TaggerFit
 
     row = '{"tokens": ["a"], "pos": ["DT"], "tags": ["%s"]}\n'
     for name, tag in (("train", "B-X"), ("dev", "O"), ("test", "B-X")):
         (tmp_path / f"{name}.jsonl").write_text(row % tag, encoding="utf-8")
     said = []
-    config = RunConfig.for_model("text", data=str(tmp_path))
-    TaggerFit(config, TextTagger, {"hidden_dim": 4, "word_dim": 4}, load_dataset(tmp_path), said.append)
+    config = RunConfig.for_model("text", data=str(tmp_path), arguments={"hidden_dim": 4, "word_dim": 4})
+    TaggerFit(config, load_dataset(tmp_path), said.append)
     assert said == ["dev: warning: no post has an entity, so dev F1 is always 0 and no best epoch can be chosen"]

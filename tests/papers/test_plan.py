@@ -2,9 +2,8 @@
 
 import dataclasses
 
-import h5py
-import numpy as np
 import pytest
+from finished_runs import write_store
 
 from mner_keras import registry
 from mner_keras.data import load_dataset
@@ -22,18 +21,11 @@ def plan(table, setting, out="out", rows=()):
     return make_plan(table, setting, load_dataset(setting.data), out, rows).runs
 
 
-def write_store(path, kind):
-    with h5py.File(path, "w") as file:
-        file.attrs["kind"] = kind
-        file["1"] = np.zeros((2, 3), "float32")
-    return str(path)
-
-
 @pytest.mark.parametrize("table", RESULTS, ids=lambda table: f"{table.paper} {table.number}")
 def test_every_row_of_every_table_has_a_run_with_its_registry_entry(table):
     runs = plan(table, Setting(seeds=2))
     assert {(run.row.key, run.seed) for run in runs} == {(row.key, seed) for row in table.rows for seed in (1, 2)}
-    assert all(run.entry is find_model(run.row.model) for run in runs)
+    assert all(run.config.entry is find_model(run.row.model) for run in runs)
     assert table.reference["row"] in {row.key for row in table.rows}
 
 
@@ -46,11 +38,11 @@ def test_a_row_whose_extra_is_missing_is_noted_and_skipped(monkeypatch):
 
 def test_the_papers_budget_is_each_systems_own():
     for run in plan(find_table("agban", 3), Setting(fast=False)):
-        training = run.entry.training
+        training = run.config.entry.training
         assert run.config.epochs == training.epochs
         if training.optimizer is not None:
             assert (run.config.optimizer, run.config.learning_rate) == (training.optimizer, training.learning_rate)
-        assert run.config.transductive == (run.entry.settings is None)
+        assert run.config.transductive == (run.config.entry.settings is None)
 
 
 def test_the_fast_budget():
@@ -71,15 +63,21 @@ def test_tables_share_the_runs_that_are_the_same():
     assert folders["agban", 5, "yes"] == folders["agban", 6, "top-3"] == agban
     assert folders["agban", 5, "no"] != agban
     assert folders["hsn", 5, "hsn"] == folders["hsn", 3, "hsn-crawl"] == folders["hsn", 3, "hsn-twitter"]
-    runs = plan(find_table("agban", 3), Setting(seeds=3), rows=["stanford-ner", "agban"])
+    # Rows are chosen by key or by model.
+    runs = plan(find_table("agban", 3), Setting(seeds=3), rows=["stanford-ner-like", "agban"])
+    assert {run.row.key for run in runs} == {"stanford-ner", "agban"}
     assert len({run.folder for run in runs if run.row.key == "stanford-ner"}) == 1
     assert len({run.folder for run in runs if run.row.key == "agban"}) == 3
+    # A folder's name tells configurations apart, and not seeds.
+    a, b = RunConfig.for_model("hsn"), RunConfig.for_model("hsn", epochs=7)
+    assert run_name(a) != run_name(b)
+    assert run_name(a).removesuffix("-seed1") == run_name(dataclasses.replace(a, seed=12)).removesuffix("-seed12")
 
 
 def test_features_and_vectors_go_to_the_systems_that_read_them(tmp_path):
     for name in ("t.txt", "c.txt"):
         (tmp_path / name).touch()
-    features = {kind: write_store(tmp_path / f"{kind}.h5", kind) for kind in ("regions", "objects")}
+    features = {kind: write_store(tmp_path / f"{kind}.h5", ["1"], kind) for kind in ("regions", "objects")}
     vectors = {"twitter": str(tmp_path / "t.txt"), "": str(tmp_path / "c.txt")}
     setting = Setting(features=features, vectors=vectors)
     agban = {run.row.key: run.config for run in plan(find_table("agban", 3), setting)}
@@ -91,7 +89,7 @@ def test_features_and_vectors_go_to_the_systems_that_read_them(tmp_path):
     assert hsn["hsn-crawl"].vectors == vectors[""]
     # Without pictures HSN still needs the store, whose blank picture it sees.
     (run,) = plan(find_table("hsn", 5), setting, rows=["hsn-without-vf"])
-    assert (run.config.features, run.visual) == (features["regions"], None)
+    assert (run.config.features, run.config.visual) == (features["regions"], None)
 
 
 def test_arguments_reach_their_model_and_the_rows_own_come_first():
@@ -103,19 +101,6 @@ def test_arguments_reach_their_model_and_the_rows_own_come_first():
     setting = Setting(arguments={"agban-gban": {"adversarial": True, "gate": True}})
     (run,) = plan(find_table("agban", 3), setting, rows=["agban-gban"])
     assert run.config.arguments == {"adversarial": True}
-
-
-def test_rows_are_chosen_by_key_or_model():
-    table = find_table("agban", 4)
-    assert [row.key for row in table.choose_rows(["agban-precision"])] == ["agban-precision"]
-    assert [row.key for row in table.choose_rows(["t-ner-like"])] == ["t-ner"]
-    assert table.choose_rows([]) == table.rows
-
-
-def test_a_folders_name_tells_configurations_apart_and_not_seeds():
-    a, b = RunConfig.for_model("hsn"), RunConfig.for_model("hsn", epochs=7)
-    assert run_name(a) != run_name(b)
-    assert run_name(a).removesuffix("-seed1") == run_name(dataclasses.replace(a, seed=12)).removesuffix("-seed12")
 
 
 @pytest.mark.parametrize(
@@ -134,6 +119,6 @@ def test_what_cannot_be_planned(setting, rows, message):
 
 
 def test_a_store_of_the_wrong_kind_is_refused(tmp_path):
-    store = write_store(tmp_path / "o.h5", "objects")
+    store = write_store(tmp_path / "o.h5", ["1"], "objects")
     with pytest.raises(InputError, match="expected a store of regions, found one of objects"):
         plan(find_table("hsn", 5), Setting(features={"regions": store}))

@@ -61,6 +61,13 @@ def started(runs):
     return [line.split()[0] for line in path.read_text().splitlines()] if path.exists() else []
 
 
+def wait_until(condition):
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
 def test_every_run_is_trained_once_and_in_order(runs):
     outcomes = runner.run_all(runs)
     assert {outcome.state for outcome in outcomes.values()} == {"finished"}
@@ -80,16 +87,12 @@ def test_the_others_go_on_when_runs_diverge_fail_or_crash(runs):
     assert found[1].message.startswith("a feature CRF needs python-crfsuite (")
     assert found[2].message.startswith("ended by SIGKILL")
     assert any("diverged after" in line for line in lines)
-
-
-def test_what_diverged_is_not_tried_again_and_what_failed_is(runs):
-    wish(runs[0], "diverge")
-    wish(runs[1], "fail")
-    runner.run_all(runs[:2])
-    (runs[1].folder.parent / f"{runs[1].folder.name}.wish").unlink()
-    outcomes = runner.run_all(runs[:2])
-    assert [outcomes[run.folder].state for run in runs[:2]] == ["diverged", "finished"]
-    assert started(runs).count(runs[0].folder.name) == 1
+    # What diverged is not tried again, and what failed is.
+    for run in runs[1:3]:
+        wish(run, "finish")
+    outcomes = runner.run_all(runs[:3])
+    assert [outcomes[run.folder].state for run in runs[:3]] == ["diverged", "finished", "finished"]
+    assert [started(runs).count(run.folder.name) for run in runs[:3]] == [1, 2, 2]
 
 
 def test_as_many_at_once_as_asked(runs):
@@ -97,10 +100,7 @@ def test_as_many_at_once_as_asked(runs):
         wish(run, "wait")
     thread = threading.Thread(target=lambda: runner.run_all(runs[:2], jobs=2), daemon=True)
     thread.start()
-    deadline = time.monotonic() + 60
-    while len(started(runs)) < 2:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_until(lambda: len(started(runs)) == 2)
     for line in (runs[0].folder.parent / "started").read_text().splitlines():
         os.kill(int(line.split()[1]), signal.SIGKILL)
     thread.join(20)
@@ -120,33 +120,18 @@ def test_an_interrupt_ends_the_processes_politely_and_the_run_goes_on_later(runs
     wish(runs[0], "wait")
 
     def report(line):
-        # The interrupt of the keyboard comes while a run is under way.
-        raise_when_started.append(line)
-        if len(raise_when_started) == 2:
+        # The interrupt of the keyboard comes while the first run is under way.
+        if "[2/2]" in line:
+            wait_until((runs[0].folder / "waiting").exists)
             raise KeyboardInterrupt
 
-    raise_when_started = []
-    wish(runs[1], "finish")
     with pytest.raises(KeyboardInterrupt):
-        runner.run_all(runs[:2], jobs=2, report=_after(runs[0].folder / "waiting", report))
+        runner.run_all(runs[:2], jobs=2, report=report)
     assert (runs[0].folder / "interrupted").exists()
     assert runner.begun(runs[0].folder)
-    (runs[0].folder.parent / f"{runs[0].folder.name}.wish").unlink()
+    wish(runs[0], "finish")
     assert runner.run_all(runs[:1])[runs[0].folder].state == "finished"
     assert not runner.begun(runs[0].folder)
-
-
-def _after(sign, report):
-    """Wait until the stub that waits has begun to, before the second report."""
-
-    def wait(line):
-        if "[2/2]" in line:
-            deadline = time.monotonic() + 60
-            while not sign.exists() and time.monotonic() < deadline:
-                time.sleep(0.05)
-        report(line)
-
-    return wait
 
 
 def test_a_folder_of_another_configuration_is_refused(runs):

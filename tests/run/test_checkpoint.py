@@ -1,6 +1,5 @@
 """`RunCheckpoint`: the best model, the last state, and nothing half-written."""
 
-import csv
 import json
 import zipfile
 
@@ -9,6 +8,8 @@ import pytest
 
 from mner_keras.errors import InputError
 from mner_keras.run.checkpoint import RunCheckpoint
+
+WEIGHTS = "epoch-0001.weights.h5"
 
 
 def start(folder, model, patience=0):
@@ -21,7 +22,7 @@ def train_epochs(checkpoint, *scores):
     """One step and the end of an epoch for each dev F1."""
     model = checkpoint.model
     for score in scores:
-        model.fit(np.ones((8, 3)), np.ones((8, 2)), verbose=0)
+        model.train_on_batch(np.ones((8, 3)), np.ones((8, 2)))
         checkpoint.on_epoch_end(len(checkpoint.history), {"val_f1": score, "loss": 1.5})
 
 
@@ -41,74 +42,48 @@ def best(folder):
 
 def test_the_folder_holds_the_best_model_the_history_and_one_checkpoint(model, tmp_path):
     checkpoint = start(tmp_path, model)
-    train_epochs(checkpoint, 0.5, 0.7, 0.6)
-    assert sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()) == [
-        "checkpoint/epoch-0003.weights.h5",
-        "checkpoint/state.json",
-        "history.csv",
-        "model.keras",
-    ]
-    with open(tmp_path / "history.csv", newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    assert [(row["epoch"], row["val_f1"], row["loss"]) for row in rows] == [
-        ("1", "50.0", "1.5"),
-        ("2", "70.0", "1.5"),
-        ("3", "60.0", "1.5"),
-    ]
-    state = json.loads((tmp_path / "checkpoint" / "state.json").read_text(encoding="utf-8"))
-    assert state == {"weights": "epoch-0003.weights.h5", "history": checkpoint.history}
-
-
-def test_the_model_kept_is_that_of_the_first_best_epoch(model, tmp_path):
-    checkpoint = start(tmp_path, model)
-    train_epochs(checkpoint, 0.5)
+    assert checkpoint.best_epoch == 0
+    # The first epoch is kept whatever its score, and so is the first of two best ones.
+    train_epochs(checkpoint, 0.0)
+    assert same(best(tmp_path), weights(model))
     train_epochs(checkpoint, 0.7)
     of_best = weights(model)
-    assert checkpoint.best_epoch == 2
     train_epochs(checkpoint, 0.7, 0.6)
     assert checkpoint.best_epoch == 2
     assert same(best(tmp_path), of_best)
     assert not same(weights(model), of_best)
-
-
-def test_the_model_kept_knows_nothing_of_the_optimiser(model, tmp_path):
-    train_epochs(start(tmp_path, model), 0.5)
+    assert sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()) == [
+        "checkpoint/epoch-0004.weights.h5",
+        "checkpoint/state.json",
+        "history.csv",
+        "model.keras",
+    ]
+    rows = ["epoch,loss,val_f1", "1,1.5,0.0", "2,1.5,70.0", "3,1.5,70.0", "4,1.5,60.0"]
+    assert (tmp_path / "history.csv").read_text(encoding="utf-8").splitlines() == rows
+    state = json.loads((tmp_path / "checkpoint" / "state.json").read_text(encoding="utf-8"))
+    assert state == {"weights": "epoch-0004.weights.h5", "history": checkpoint.history}
+    # The model that is kept knows nothing of the optimiser.
     with zipfile.ZipFile(tmp_path / "model.keras") as archive:
         assert not json.loads(archive.read("config.json")).get("compile_config")
         assert b"optimizer" not in archive.read("model.weights.h5")
 
 
-def test_the_first_epoch_is_kept_whatever_its_score(model, tmp_path):
-    checkpoint = start(tmp_path, model)
-    assert checkpoint.best_epoch == 0
-    train_epochs(checkpoint, 0.0)
-    assert checkpoint.best_epoch == 1
-    assert (tmp_path / "model.keras").exists()
-
-
-def test_patience_counts_epochs_without_a_better_score(model, tmp_path):
-    checkpoint = start(tmp_path, model, patience=2)
+@pytest.mark.parametrize("patience", [0, 2])
+def test_patience_counts_epochs_without_a_better_score(model, tmp_path, patience):
+    checkpoint = start(tmp_path, model, patience)
     model.stop_training = False
     train_epochs(checkpoint, 0.5, 0.6, 0.6)
     assert not model.stop_training
-    assert not checkpoint.finished
     train_epochs(checkpoint, 0.1)
-    assert checkpoint.finished
-    assert model.stop_training
-
-
-def test_patience_0_never_ends(model, tmp_path):
-    checkpoint = start(tmp_path, model, patience=0)
-    model.stop_training = False
-    train_epochs(checkpoint, 0.5, *[0.1] * 4)
-    assert not checkpoint.finished
-    assert not model.stop_training
+    assert checkpoint.finished == model.stop_training == bool(patience)
 
 
 def test_a_checkpoint_brings_back_weights_optimiser_and_history(model, tmp_path):
     import keras
 
-    checkpoint = start(tmp_path, model)
+    checkpoint, before = start(tmp_path, model), weights(model)
+    assert checkpoint.restore(model) == 0
+    assert same(weights(model), before)
     train_epochs(checkpoint, 0.5, 0.4)
     other = keras.models.clone_model(model)
     other.compile("adam", "mse")
@@ -119,12 +94,6 @@ def test_a_checkpoint_brings_back_weights_optimiser_and_history(model, tmp_path)
     assert same(weights(model), weights(other))
     assert int(other.optimizer.iterations) == int(model.optimizer.iterations) == 2
     assert same([np.asarray(v) for v in model.optimizer.variables], [np.asarray(v) for v in other.optimizer.variables])
-
-
-def test_without_a_checkpoint_training_begins_at_the_beginning(model, tmp_path):
-    before = weights(model)
-    assert start(tmp_path, model).restore(model) == 0
-    assert same(weights(model), before)
 
 
 @pytest.mark.parametrize("what", ["weights", "model", "state"])
@@ -156,25 +125,17 @@ def test_a_write_that_fails_is_an_error_and_keeps_what_was_there(model, tmp_path
     assert restored.restore(model) == 1
 
 
-def _truncate(folder):
-    path = folder / "epoch-0001.weights.h5"
-    path.write_bytes(path.read_bytes()[:1000])
-
-
 @pytest.mark.parametrize(
-    "damage",
-    [
-        _truncate,
-        lambda folder: (folder / "epoch-0001.weights.h5").unlink(),
-        lambda folder: (folder / "state.json").write_text(""),
-        lambda folder: (folder / "state.json").write_text("{}"),
-        lambda folder: (folder / "state.json").write_text("[]"),
-    ],
-    ids=["truncated weights", "no weights", "empty state", "state without keys", "state that is a list"],
+    ("file", "content"),
+    [(WEIGHTS, b"cut"), (WEIGHTS, None), *(("state.json", content) for content in (b"", b"{}", b"[]"))],
 )
-def test_a_checkpoint_that_does_not_load_is_an_error(model, tmp_path, damage):
+def test_a_checkpoint_that_does_not_load_is_an_error(model, tmp_path, file, content):
     train_epochs(start(tmp_path, model), 0.5)
-    damage(tmp_path / "checkpoint")
+    path = tmp_path / "checkpoint" / file
+    if content is None:
+        path.unlink()
+    else:
+        path.write_bytes(path.read_bytes()[:1000] if content == b"cut" else content)
     with pytest.raises(InputError) as caught:
         start(tmp_path, model).restore(model)
     path = tmp_path / "checkpoint" / "state.json"

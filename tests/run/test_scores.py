@@ -1,11 +1,12 @@
-"""`entity_scores`: strict IOB2, against a count of spans of our own."""
+"""`entity_scores`: strict IOB2, against a count of spans of our own; and `predictions.jsonl`."""
 
 import random
 
 import pytest
 
-from mner_keras.data import entity_spans
-from mner_keras.run.scores import entity_scores
+from mner_keras.data import Post, entity_spans
+from mner_keras.errors import InputError
+from mner_keras.run.scores import Prediction, entity_scores, read_predictions, write_predictions
 
 
 def by_spans(gold, predicted, kind=None):
@@ -34,22 +35,17 @@ def test_scores_are_those_of_strict_iob2_orphans_included(seed):
         assert row == pytest.approx(by_spans(gold, predicted, kind))
 
 
-def test_a_type_that_is_never_found_scores_0():
-    scores = entity_scores([["B-PER", "B-LOC"]], [["B-PER", "O"]])
-    assert scores["types"]["LOC"] == {"precision": 0, "recall": 0, "f1": 0, "support": 1}
-    assert scores["types"]["PER"]["f1"] == 100
-    assert scores["micro"]["recall"] == 50
-
-
 @pytest.mark.parametrize("tags", [["O", "O"], ["I-PER", "O"]])
 def test_posts_without_any_entity_score_0(tags):
     zero = {"precision": 0, "recall": 0, "f1": 0, "support": 0}
     assert entity_scores([tags], [["O", "O"]]) == {"micro": zero, "types": {}}
 
 
-def test_an_entity_found_where_none_is_costs_precision():
-    scores = entity_scores([["O", "B-PER"]], [["B-LOC", "B-PER"]])
-    assert scores["micro"] == {"precision": 50, "recall": 100, "f1": pytest.approx(200 / 3), "support": 1}
+def test_a_type_on_one_side_only_scores_0():
+    scores = entity_scores([["B-PER", "B-LOC", "O"]], [["B-PER", "O", "B-ORG"]])
+    assert scores["types"]["LOC"] == {"precision": 0, "recall": 0, "f1": 0, "support": 1}
+    assert scores["types"]["ORG"]["support"] == 0
+    assert scores["micro"] == {"precision": 50, "recall": 50, "f1": 50, "support": 2}
 
 
 def test_an_orphan_opens_an_entity_in_the_lenient_scheme_alone():
@@ -57,3 +53,27 @@ def test_an_orphan_opens_an_entity_in_the_lenient_scheme_alone():
     assert entity_scores(gold, predicted)["micro"]["support"] == 1
     lenient = entity_scores(gold, predicted, "lenient")["micro"]
     assert (lenient["support"], lenient["f1"]) == (2, 100)
+
+
+# === predictions.jsonl ===
+def test_what_is_written_is_read(tmp_path):
+    posts = [Post(("Ω\u2028", "\u00a0"), ("B-PER", "O"), image_id="x\ud83d"), Post(("a",), ("O",))]
+    write_predictions(tmp_path / "predictions.jsonl", posts, [("O", "B-LOC"), ("O",)])
+    assert read_predictions(tmp_path) == [
+        Prediction("x\ud83d", ("Ω\u2028", "\u00a0"), ("B-PER", "O"), ("O", "B-LOC")),
+        Prediction(None, ("a",), ("O",), ("O",)),
+    ]
+
+
+def test_a_damaged_line_is_named_and_an_unfinished_run_has_none(tmp_path):
+    with pytest.raises(InputError, match="expected the predictions of a finished run; No such file"):
+        read_predictions(tmp_path)
+    good = '{"image": null, "tokens": [], "tags": [], "predicted": []}'
+    for line, message in (
+        ("{", "expected an object with"),
+        ('{"image": null, "tokens": ["a"]}', "expected an object with"),
+        ('{"image": null, "tokens": ["a"], "tags": [], "predicted": []}', "as many tags"),
+    ):
+        (tmp_path / "predictions.jsonl").write_text(f"{good}\n{line}\n")
+        with pytest.raises(InputError, match=f"predictions.jsonl:2: .*{message}"):
+            read_predictions(tmp_path)

@@ -8,7 +8,6 @@ import pytest
 
 from mner_keras import InputError
 from mner_keras.registry import MODELS, Training
-from mner_keras.run.config import RunConfig
 from mner_keras.training import TrainingSchedule, TrainingState, make_optimizer
 
 
@@ -81,16 +80,6 @@ def test_the_rate_is_constant_until_the_number_of_steps_is_known(settings):
     for step in (0, 7):
         optimizer.iterations.assign(step)
         assert float(optimizer.learning_rate) == 0.25
-
-
-def test_warm_up_is_a_share_and_excludes_decay():
-    assert RunConfig.for_model("bert-ner", optimizer="adam").warmup == 0.0
-    for settings, message in (
-        ({"warmup": 1.0}, "`warmup` must be at least 0 and below 1. Received: warmup=1.0"),
-        ({"learning_rate_decay": 0.05}, "`warmup` and `learning_rate_decay` exclude each other"),
-    ):
-        with pytest.raises(InputError, match=f"^{message}"):
-            RunConfig.for_model("bert-ner", **settings)
 
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="TensorFlow's fused operation")

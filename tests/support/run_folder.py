@@ -18,7 +18,7 @@ def build_model(name, data):
     import keras
 
     from mner_keras.registry import find_model
-    from mner_keras.run.arguments import split_arguments
+    from mner_keras.run.config import split_arguments
 
     keras.utils.set_random_seed(2)
     entry = find_model(name)
@@ -33,8 +33,7 @@ def write_run(folder, model, corpus, predict=None):
     """A finished run; `predict` gives the tags of a post by number, by default the right ones of every other post."""
     from mner_keras import load_dataset
     from mner_keras.run.config import RunConfig
-    from mner_keras.run.predictions import write_predictions
-    from mner_keras.run.scores import entity_scores
+    from mner_keras.run.scores import entity_scores, write_predictions
 
     data = load_dataset(corpus)
     folder.mkdir(parents=True)

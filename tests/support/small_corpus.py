@@ -186,7 +186,7 @@ def make_world(name, corpus, vectors=None, **options):
 def _arguments(name, of_preprocessor):
     """The small arguments of the model or of its preprocessor."""
     from mner_keras.registry import find_model
-    from mner_keras.run.arguments import split_arguments
+    from mner_keras.run.config import split_arguments
 
     entry = find_model(name)
     arguments = {**SMALL[name], "dropout": 0.0, **entry.arguments}

@@ -29,8 +29,7 @@ def finished(corpus, tmp_path_factory):
     from run_folder import write_run
 
     from mner_keras import load_dataset
-    from mner_keras.papers.identify_dataset import identify_dataset
-    from mner_keras.papers.plan import Plan, RowRun
+    from mner_keras.papers.plan import Plan, PlannedRun, identify_dataset
     from mner_keras.papers.published import find_table
     from mner_keras.papers.table_folder import measure_table
 
@@ -38,7 +37,7 @@ def finished(corpus, tmp_path_factory):
     for name in ("hsn", "agban", "text"):
         write_run(home / "runs" / name, name, corpus)
     table = find_table("hsn", "5")
-    runs = [RowRun(row, 1, home / "runs" / name) for row, name in zip(table.rows, ("hsn", "agban"), strict=False)]
+    runs = [PlannedRun(row, 1, home / "runs" / name) for row, name in zip(table.rows, ("hsn", "agban"), strict=False)]
     data = identify_dataset(load_dataset(corpus))
     measure_table(home / "hsn-5", table, plan=Plan(table, data, tuple(runs), caveats=("data: <small>",)))
     return home

@@ -1,10 +1,10 @@
-"""`TaggerFit`: train a Keras model as described by a `RunConfig`."""
+"""Train a model as described by a `RunConfig`: `TaggerFit` for Keras models, `SystemFit` for other systems."""
 
 from __future__ import annotations
 
+import contextlib
 import math
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,25 +15,17 @@ from mner_keras.data.datasets import SPLITS, Dataset
 from mner_keras.data.entities import entity_spans
 from mner_keras.data.preprocessor import PostPreprocessor, needed_words
 from mner_keras.errors import InputError
-from mner_keras.files import file_record
-from mner_keras.run.arguments import split_arguments
-from mner_keras.run.checkpoint import RunCheckpoint
-from mner_keras.run.config import RunConfig
+from mner_keras.files import file_record, write_whole
+from mner_keras.run.checkpoint import RunCheckpoint, write_history
+from mner_keras.run.config import RunConfig, check_arguments, split_arguments
+from mner_keras.system import System
 from mner_keras.tagger import Tagger
 from mner_keras.text.vectors import read_vectors
-from mner_keras.text.word_vectors import WordVectors
 from mner_keras.vision.feature_store import NO_BLANK, FeatureStore
 
 
 class TaggerFit:
-    """A Keras model and its batches, ready to train; all input files have been read.
-
-    Args:
-        config: the settings.
-        model_class: the model's class.
-        arguments: the model's arguments.
-        data: the posts.
-        report: a function that prints a line.
+    """A Keras model and its posts, which have tags, ready to train; all input files have been read.
 
     Attributes:
         store: the store of the pictures' features, `None` for none.
@@ -42,28 +34,16 @@ class TaggerFit:
         InputError: incompatible features, vectors or arguments.
     """
 
-    def __init__(
-        self,
-        config: RunConfig,
-        model_class: type[Tagger],
-        arguments: dict[str, Any],
-        data: Dataset,
-        report: Callable[[str], None],
-    ) -> None:
-        self.config = config
-        self.report = report
-        self.data = data
-        first, rest = split_arguments(model_class, arguments)
-        try:
+    def __init__(self, config: RunConfig, data: Dataset, report: Callable[[str], None] = lambda line: None) -> None:
+        self.config, self.data, self.report = config, data, report
+        model_class = config.entry.load_class()
+        first, rest = split_arguments(model_class, config.all_arguments)
+        with _building(model_class, config):
             self.preprocessor, self.store = _preprocessor(config, model_class, data, first, report)
             _check_types(data, self.preprocessor)
             for split in SPLITS:
                 check_pictures(data[split], self.store, f"the {split} posts")
             self.model = model_class(self.preprocessor, **rest)
-        except InputError:
-            raise
-        except (TypeError, ValueError) as error:
-            raise InputError(f"the model cannot be built: {str(error).partition(chr(10))[0]}") from error
         self.model.compile(training=config.training)
         if not any(entity_spans(post.tags) for post in data["dev"]):
             report("dev: warning: no post has an entity, so dev F1 is always 0 and no best epoch can be chosen")
@@ -97,33 +77,79 @@ class TaggerFit:
 
     def record(self) -> dict[str, Any]:
         """Return the training's entries of `provenance.json`."""
-        vectors = self.preprocessor.vectors
+        vectors, record = self.preprocessor.vectors, None
+        if vectors is not None:
+            record = {"file": vectors.source, "kept": len(vectors.words)}
+            record |= file_record(self.config.vectors, vectors.sha256)
         return {
             "precision": self.config.precision,
             "seed": self.config.seed,
             "features": None if self.store is None else {**self.store.attributes, **file_record(self.store.path)},
-            "vectors": None
-            if vectors is None
-            else {
-                "file": vectors.source,
-                "kept": len(vectors.words),
-                **file_record(self.config.vectors, vectors.sha256),
-            },
+            "vectors": record,
             "parameters": self.model.count_params(),
             "steps_per_epoch": math.ceil(len(self.data["train"]) / self.config.batch_size),
             "seconds_cover": "epochs {} to {} and the scores".format(*self._epochs),
         }
 
 
-def find_features(config_features: str, model_class: type[Tagger], data: Dataset) -> str | None:
-    """Return the store that a model reads: the given one, otherwise the data set's own; `None` for none."""
-    visual = model_class.preprocessing.get("visual")
-    if visual is None:
-        return None
-    if config_features:
-        return config_features
-    own = data.features(visual.kind)
-    return None if own is None else os.fspath(own)
+class SystemFit:
+    """A system that is not a Keras model, trained by one call of its `fit`, with the methods of `TaggerFit`.
+
+    An interrupted training starts over when resumed; a finished one is not repeated. `history.csv` has one row per
+    entry of the system's `history`, if it has one.
+
+    Raises:
+        InputError: invalid arguments.
+    """
+
+    store = None  # such a system reads no pictures
+
+    def __init__(self, config: RunConfig, data: Dataset, report: Callable[[str], None] = lambda line: None) -> None:
+        self.data, self.report = data, report
+        self.entry = config.entry
+        self.settings = {name: getattr(config, name) for name in self.entry.settings or ()}
+        system_class = self.entry.load_class()
+        with _building(system_class, config):
+            self.system = system_class(**config.all_arguments)
+        self._trained = False
+
+    def fit(self, folder: Path, resume: bool, callbacks: Sequence[Any]) -> int:
+        """Train, and write the system's file to the folder. Returns 0: there is no best epoch, and no callback."""
+        path = folder / self.entry.file
+        if resume and path.exists():
+            self.report("already trained")
+            return 0
+        if resume:
+            self.report("no finished training in the folder: starting from the beginning")
+        self.system.fit(self.data["train"], self.data["dev"], **self.settings)
+        self._trained = True
+        if history := getattr(self.system, "history", None):
+            write_history(folder / "history.csv", history)
+        # Written last: a run with this file is trained.
+        write_whole(path, self.system.save)
+        return 0
+
+    def record(self) -> dict[str, Any]:
+        """Return the training's entries of `provenance.json`."""
+        return {
+            "seed": self.settings.get("seed"),
+            "features": None,
+            "vectors": None,
+            "parameters": getattr(self.system, "num_parameters", None) if self._trained else None,
+            "seconds_cover": "the training and the scores" if self._trained else "the scores",
+        }
+
+
+@contextlib.contextmanager
+def _building(system_class: type[System], config: RunConfig) -> Iterator[None]:
+    """Report an argument that the model does not have or rejects as `InputError`."""
+    check_arguments(system_class, config.arguments)
+    try:
+        yield
+    except InputError:
+        raise
+    except (TypeError, ValueError) as error:
+        raise InputError(f"the model cannot be built: {str(error).partition(chr(10))[0]}") from error
 
 
 def _preprocessor(
@@ -138,13 +164,17 @@ def _preprocessor(
     vectors = None
     if config.vectors:
         fold = model_class.preprocessing.get("fold_digits", False)
-        vectors = _read_vectors(config, needed_words([*posts, *other_posts], fold))
+        try:
+            vectors = read_vectors(config.vectors, needed_words([*posts, *other_posts], fold), config.max_vectors)
+        except OSError as error:
+            found = {FileNotFoundError: "no such file", IsADirectoryError: "a folder"}.get(type(error), error.strerror)
+            raise InputError(f"expected a file of word vectors, found {found}", config.vectors) from None
         report(f"vectors: {len(vectors.words):,} of {vectors.source} kept, width {vectors.dim}")
         if vectors.num_broken:
             line, reason = vectors.broken_lines[0]
             report(f"vectors: {vectors.num_broken:,} broken lines ignored, the first {config.vectors}:{line}: {reason}")
     # Without pictures, a model still needs the feature sizes and the blank picture of a store.
-    path = find_features(config.features, model_class, data)
+    path = config.find_features(data)
     store = None if path is None else FeatureStore(path)
     if config.no_pictures:
         options = {**options, "pictures": False}
@@ -166,11 +196,3 @@ def _check_types(data: Dataset, preprocessor: PostPreprocessor) -> None:
             f"{', '.join(sorted(unknown))}. Correct them, or learn the types of all splits with --transductive",
             data.path("dev"),
         )
-
-
-def _read_vectors(config: RunConfig, needed: set[str]) -> WordVectors:
-    try:
-        return read_vectors(config.vectors, needed, config.max_vectors)
-    except OSError as error:
-        found = {FileNotFoundError: "no such file", IsADirectoryError: "a folder"}.get(type(error), error.strerror)
-        raise InputError(f"expected a file of word vectors, found {found}", config.vectors) from None

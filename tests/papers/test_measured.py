@@ -5,37 +5,27 @@ import dataclasses
 import io
 import json
 import os
+import shutil
 import statistics
 
-import h5py
-import numpy as np
 import pytest
-from finished_runs import finish_run, make_posts, predict
+from finished_runs import finish_run, make_posts, predict, write_store
 
 from mner_keras.data import Post, load_dataset, write_jsonl
 from mner_keras.errors import InputError
+from mner_keras.files import file_record
 from mner_keras.papers import find_table
-from mner_keras.papers.build_table import build_table, count_table, settings_table
 from mner_keras.papers.caveats import find_caveats
-from mner_keras.papers.identify_dataset import DataIdentity, identify_dataset
-from mner_keras.papers.measured import Cell
-from mner_keras.papers.plan import Setting, make_plan
+from mner_keras.papers.measured import Cell, build_table
+from mner_keras.papers.plan import DataIdentity, Setting, identify_dataset, make_plan
 from mner_keras.papers.render import to_csv, to_json, to_latex, to_markdown
 from mner_keras.papers.runner import Outcome, check_finished
-from mner_keras.papers.table_folder import measure_table, read_table
+from mner_keras.papers.table_folder import count_table, measure_table, read_table, settings_table
 from mner_keras.run.run import Run
-from mner_keras.run.scores import entity_scores
 
 RATES = {"hsn-without-mi": 0.7, "hsn-without-ha": 0.7, "hsn-without-mp": 0.5, "hsn-without-vf": 0.3, "hsn": 0.9}
 TABLE = find_table("hsn", 5)
-HOME = os.environ.get("MNER_DATA")
-needs_tweets = pytest.mark.skipif(not HOME, reason="MNER_DATA names no folder with twitter2015")
-
-
-def write_data(folder, posts):
-    for split in ("train", "dev", "test"):
-        write_jsonl(folder / f"{split}.jsonl", posts)
-    return Setting(data=str(folder))
+needs_tweets = pytest.mark.skipif("MNER_DATA" not in os.environ, reason="MNER_DATA names no folder with twitter2015")
 
 
 def plan_of(table, setting, out, rows=()):
@@ -66,6 +56,15 @@ def setting(data):
     return Setting(data=str(data), seeds=3)
 
 
+def one_run(folder, row, posts, predicted, table=TABLE):
+    """The plan of one run on posts, finished with predictions."""
+    for split in ("train", "dev", "test"):
+        write_jsonl(folder / f"{split}.jsonl", posts)
+    plan = plan_of(table, Setting(data=str(folder)), folder / "out", [row])
+    finish_run(plan.runs[0].folder, plan.runs[0].config, predicted)
+    return plan
+
+
 @pytest.fixture(scope="module")
 def plan(setting, tmp_path_factory):
     found = plan_of(TABLE, setting, tmp_path_factory.mktemp("out"))
@@ -82,18 +81,22 @@ def row_of(measured, key):
 
 
 def scores_of(plan, key):
-    runs = [Run(run.folder) for run in plan.runs if run.row.key == key]
-    return [entity_scores([r.tags for r in run.predictions], [r.predicted for r in run.predictions]) for run in runs]
+    return [Run(run.folder).scores() for run in plan.runs if run.row.key == key]
 
 
-def test_mean_and_deviation_over_seeds(measured, plan):
+def test_a_row_has_mean_deviation_and_its_comparison_with_the_best_system(measured, plan):
     assert measured.columns == ("precision", "recall", "overall F1")
     for key in RATES:
         row, scores = row_of(measured, key), [found["micro"] for found in scores_of(plan, key)]
-        assert row.seeds == (1, 2, 3)
+        assert list(row.runs) == [1, 2, 3]
         for cell, metric in zip(row.cells, ("precision", "recall", "f1"), strict=True):
             assert cell.mean == pytest.approx(statistics.fmean(score[metric] for score in scores))
             assert cell.deviation == pytest.approx(statistics.stdev(score[metric] for score in scores))
+    assert row_of(measured, "hsn").comparison is None
+    found = row_of(measured, "hsn-without-vf").comparison
+    ours, theirs = (row_of(measured, key).cells[2].mean for key in ("hsn", "hsn-without-vf"))
+    assert found.difference == pytest.approx(ours - theirs)
+    assert max(found.t_test, found.bootstrap) < 0.05
 
 
 def test_a_difference_needs_the_papers_data(measured, plan):
@@ -101,15 +104,9 @@ def test_a_difference_needs_the_papers_data(measured, plan):
     twitter = dataclasses.replace(plan, data=DataIdentity("umt", "Twitter-2015", {}))
     cell = row_of(build_table(twitter), "hsn").cells[2]
     assert cell.difference == pytest.approx(cell.mean - 74.18)
-
-
-def test_the_best_system_is_tested_against_the_others(measured, plan):
-    assert row_of(measured, "hsn").comparison is None
-    found = row_of(measured, "hsn-without-vf").comparison
-    ours, theirs = ([s["micro"]["f1"] for s in scores_of(plan, key)] for key in ("hsn", "hsn-without-vf"))
-    assert found.difference == pytest.approx(statistics.fmean(ours) - statistics.fmean(theirs))
-    assert found.t_test < 0.05
-    assert found.bootstrap < 0.05
+    near, far = Cell(cell.published, (73.5, 74.0)), Cell(cell.published, (70.0,))
+    assert (near.agrees(0.5), far.agrees(0.5), near.agrees(None)) == (True, False, None)
+    assert Cell(cell.published, (74.0,), comparable=False).agrees(5) is None
 
 
 def test_the_table_of_a_folder_is_built_again_from_its_runs(plan, measured, tmp_path):
@@ -163,14 +160,6 @@ def test_arguments_that_are_not_the_papers_are_told(data, tmp_path):
     assert "dropout = 0.0" not in caveats
 
 
-def write_store(path, images, kind, extractor, blank=True):
-    with h5py.File(path, "w") as file:
-        file.attrs.update(kind=kind, extractor=extractor)
-        for image in (*images, *(["_blank"] if blank else [])):
-            file[image] = np.ones((3, 4), "float32")
-    return str(path)
-
-
 def test_what_the_stores_lack_is_told(data, tmp_path):
     posts = [post for split in load_dataset(data).values() for post in split]
     images = sorted({post.image_id for post in posts if post.image_id is not None})
@@ -216,7 +205,7 @@ def test_data_sets_are_comparable_with_the_tables_of_their_kind(data):
     assert not real.comparable(TABLE) and not DataIdentity("umt", "", {}).comparable(find_table("hsn", 4))
 
 
-@pytest.mark.skipif("MNER_DATA" not in os.environ, reason="MNER_DATA names no folder with Twitter-2015")
+@needs_tweets
 def test_twitter_2015_is_recognised_by_its_words_and_tags(tmp_path):
     data = load_dataset("twitter2015/original")
     splits = {split: list(data[split]) for split in ("train", "dev", "test")}
@@ -241,30 +230,21 @@ def test_twitter_2015_is_recognised_by_its_words_and_tags(tmp_path):
 
 # === Files that changed since ===
 def test_runs_of_posts_features_or_vectors_that_changed_since_are_refused(data, tmp_path):
-    from mner_keras.files import file_record
-
-    store = write_store(tmp_path / "r.h5", ["0"], "regions", "tiles")
-    vectors = tmp_path / "v.txt"
+    folder, vectors = shutil.copytree(data, tmp_path / "data"), tmp_path / "v.txt"
     vectors.write_text("a 1 2\n")
-    setting = Setting(data=str(data), features={"regions": store}, vectors={"": str(vectors)})
-    plan, corpus = plan_of(TABLE, setting, tmp_path, ["hsn"]), load_dataset(data)
-    used = {"features": file_record(store), "vectors": file_record(vectors)}
-    finish(plan, setting, **used)
+    store = write_store(tmp_path / "r.h5", ["0"], "regions")
+    setting = Setting(data=str(folder), features={"regions": store}, vectors={"": str(vectors)})
+    plan = plan_of(TABLE, setting, tmp_path, ["hsn"])
+    finish(plan, setting, features=file_record(store), vectors=file_record(vectors))
     check_finished(plan.runs)
-    text = (data / "dev.jsonl").read_text()
-    try:
-        (data / "dev.jsonl").write_text(text.replace("w0x0", "new"))
-        with pytest.raises(InputError, match="the data .* changed since; another --out starts anew"):
-            check_finished(plan.runs)
-    finally:
-        (data / "dev.jsonl").write_text(text)
-    write_store(store, ["0", "1"], "regions", "tiles")
-    with pytest.raises(InputError, match="the features .*r.h5 changed since"):
-        check_finished(plan.runs)
-    write_store(store, ["0"], "regions", "tiles")
-    finish_run(plan.runs[0].folder, plan.runs[0].config, predict(corpus["test"], 1, 1), vectors=used["vectors"])
     vectors.write_text("a 2 1\n")
-    with pytest.raises(InputError, match="the vectors .*v.txt changed since"):
+    with pytest.raises(InputError, match="expected .* the vectors .*v.txt changed since; another --out starts anew"):
+        check_finished(plan.runs)
+    write_store(store, ["0", "1"], "regions")
+    with pytest.raises(InputError, match="the features .*r.h5 changed, the vectors"):
+        check_finished(plan.runs)
+    (folder / "dev.jsonl").write_text((folder / "dev.jsonl").read_text().replace("w0x0", "new"))
+    with pytest.raises(InputError, match="the data .* changed, the features"):
         check_finished(plan.runs)
 
 
@@ -295,11 +275,8 @@ def test_types_that_no_paper_has_get_columns_and_are_not_mixed(tmp_path):
         dataclasses.replace(p, tags=tuple(tag[:2] + renamed[tag[2:]] if tag != "O" else tag for tag in p.tags))
         for p in make_posts(30)
     ]
-    setting = write_data(tmp_path, posts)
-    plan = plan_of(find_table("hsn", 3), setting, tmp_path / "out", ["hsn-crawl"])
     found = [["O" if tag.endswith("OTHER") else tag for tag in post.tags] for post in posts]
-    finish_run(plan.runs[0].folder, plan.runs[0].config, found)
-    measured = build_table(plan)
+    measured = build_table(one_run(tmp_path, "hsn-crawl", posts, found, find_table("hsn", 3)))
     cells = dict(zip(measured.columns, measured.rows[0].cells, strict=True))
     assert list(cells) == ["PER F1", "LOC F1", "ORG F1", "MISC F1", "overall F1", "OTHER F1"]
     assert (cells["MISC F1"].mean, cells["OTHER F1"].mean, cells["LOC F1"].mean) == (100, 0, None)
@@ -307,18 +284,17 @@ def test_types_that_no_paper_has_get_columns_and_are_not_mixed(tmp_path):
 
 def test_lenient_scores_open_entities_at_orphans(tmp_path):
     posts = make_posts(20)
-    plan = plan_of(TABLE, write_data(tmp_path, posts), tmp_path / "out", ["hsn"])
     orphans = [tuple(tag.replace("B-", "I-") for tag in post.tags) for post in posts]
-    finish_run(plan.runs[0].folder, plan.runs[0].config, orphans)
+    plan = one_run(tmp_path, "hsn", posts, orphans)
     found = {scheme: build_table(plan, scheme).rows[0].cells[2].mean for scheme in ("strict", "lenient")}
     assert found == {"strict": 0, "lenient": 100}
 
 
 def test_failed_runs_are_told_and_the_others_stay(plan):
-    outcomes = {run.folder: Outcome(run.folder, "finished") for run in plan.runs}
+    outcomes = {run.folder: Outcome("finished") for run in plan.runs}
     folder = next(run.folder for run in plan.runs if run.row.key == "hsn" and run.seed == 2)
-    measured = build_table(plan, outcomes={**outcomes, folder: Outcome(folder, "diverged", "the loss is nan")})
-    assert row_of(measured, "hsn").seeds == (1, 3)
+    measured = build_table(plan, outcomes={**outcomes, folder: Outcome("diverged", "the loss is nan")})
+    assert row_of(measured, "hsn").runs.keys() == {1, 3}
     assert row_of(measured, "hsn").failures == ("seed 2 diverged: the loss is nan",)
     assert "HSN: seed 2 diverged: the loss is nan" in to_markdown(measured)
     assert row_of(measured, "hsn-without-vf").comparison.seeds == 2
@@ -392,11 +368,3 @@ def test_the_defaults_are_those_of_the_settings_tables(paper):
     measured = settings_table(find_table(paper, 2))
     assert {cell.difference for row in measured.rows for cell in row.cells} == {0}
     assert "| default |" in to_markdown(measured)
-
-
-def test_within_a_stated_tolerance_and_never_without_one():
-    published = find_table("hsn", 5).find_number("hsn", "f1")
-    near, far = Cell(published, (73.5, 74.0)), Cell(published, (70.0,))
-    assert (near.agrees(0.5), far.agrees(0.5)) == (True, False)
-    assert near.agrees(None) is None
-    assert Cell(published, (74.0,), comparable=False).agrees(5) is None
