@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from mner_keras.cli.choices import Split
-from mner_keras.cli.tables import print_scores
+from mner_keras.cli.keras_start import start_keras
+from mner_keras.cli.options import Split
+from mner_keras.cli.terminal import note, print_json, print_scores
 
 
 def evaluate(
@@ -32,16 +31,13 @@ def evaluate(
 
     run = Run(run_or_model, data, features, no_pictures)
     posts = run.dataset[split]
-
-    from mner_keras.cli.keras_start import start_keras
-
     start_keras()
     from mner_keras.data.batches import count_missing
     from mner_keras.run.scores import SCHEME
     from mner_keras.run.train import evaluate as evaluate_model
 
     if features and visual_input(run.model) is None:
-        print("the model does not read pictures: `--features` is ignored", file=sys.stderr)
+        note("the model does not read pictures: `--features` is ignored")
     scores = evaluate_model(run.model, posts, run.features)
     record = {
         "model": str(run_or_model),
@@ -54,7 +50,7 @@ def evaluate(
         **scores,
     }
     if as_json:
-        print(json.dumps(record, indent=2))
+        print_json(record)
         return
     pictures = (
         "no pictures" if run.features is None else f"pictures: {run.features}, {record['missing_pictures']:,} missing"

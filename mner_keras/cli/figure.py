@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from mner_keras.cli.choices import Paper, Split
+from mner_keras.cli.keras_start import start_keras
+from mner_keras.cli.options import Paper, PostPictures, Split, check_target
+from mner_keras.cli.terminal import note
+from mner_keras.errors import InputError
 
 
 def figure(
@@ -33,10 +35,7 @@ def figure(
         list[str] | None, typer.Argument(metavar="ID", help="Further posts after --posts.", show_default=False)
     ] = None,
     split: Annotated[Split, typer.Option(help="The split of the posts.")] = Split.test,
-    pictures: Annotated[
-        Path | None,
-        typer.Option(help="Folder of the posts' pictures. (default: the data's `images`)", show_default=False),
-    ] = None,
+    pictures: PostPictures = None,
     data: Annotated[str, typer.Option(help="`sample` or a folder. (default: the run's)", show_default=False)] = "",
     features: Annotated[
         str, typer.Option(help="Store of the pictures' features. (default: the run's)", show_default=False)
@@ -53,10 +52,6 @@ def figure(
 
     If a post has no picture or it is not available, the figure says so.
     """
-    from mner_keras.cli.keras_start import start_keras
-    from mner_keras.cli.target import check_target
-    from mner_keras.errors import InputError
-
     names = [*(posts or []), *(more or [])]
     if more and not posts:
         raise InputError(f"expected PAPER and NUMBER, found {len(more)} more: --posts names posts")
@@ -72,6 +67,6 @@ def figure(
     found = own_pictures(shown.dataset) if pictures is None else find_pictures([pictures])[0]
     start_keras()
     drawn = draw_figure(str(paper), number, shown, others, names, str(split), found, count, seed)
-    for note in write_figure(drawn, out):
-        print(note, file=sys.stderr)
+    for line in write_figure(drawn, out):
+        note(line)
     print(out)
