@@ -33,3 +33,27 @@ def _without_jax_compiler(request):
 
     with jax.disable_jit():
         yield
+
+
+@pytest.fixture(scope="session")
+def _opened_models():
+    return {}
+
+
+@pytest.fixture
+def models_stay_open(_opened_models, monkeypatch):
+    """A model file is read and compiled once, however many commands and tests open it while it stays the same."""
+    from pathlib import Path
+
+    from mner_keras import models
+
+    load = models.load
+
+    def load_once(path):
+        path = Path(path)
+        key = path.resolve(), path.stat().st_mtime_ns if path.exists() else None
+        if key not in _opened_models:
+            _opened_models[key] = load(path)
+        return _opened_models[key]
+
+    monkeypatch.setattr(models, "load", load_once)

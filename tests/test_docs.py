@@ -9,7 +9,6 @@ from pathlib import Path
 import keras
 import pytest
 import typer.main
-from opened_models import load_once
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -140,10 +139,10 @@ def reader(tmp_path_factory):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("models_stay_open")
 @pytest.mark.parametrize("page", [page for page in PAGES if page not in ELSEWHERE and blocks(page)])
 def test_the_code_of_a_page_runs_from_top_to_bottom(page, reader, monkeypatch):
     monkeypatch.chdir(reader)
-    monkeypatch.setattr("mner_keras.models.load", load_once)
     keras.utils.set_random_seed(0)
     names = {}
     for number, (language, code) in enumerate(blocks(page), 1):

@@ -79,10 +79,18 @@ def draw_figure(
     if figure == ("agban", 5):
         return _modality_space(run, others, split, seed)
     if figure == ("agban", 7):
-        return _loss_curves(run)
+        history = run.history
+        batches = (1.0, 1.0) if run.config is None else run.posts_per_batch()
+        return loss_curves_figure(history, f"{run.name} on {run.dataset.name}", batches)
     if figure == ("agban", 6) and "attention" not in run.model.output:
         raise InputError(f"figure agban 6 needs attention to objects, and {run.name} has none", run.path)
-    _check_same_posts(run, others)
+    for other in others:
+        if other.dataset.hashes() != run.dataset.hashes():
+            raise InputError(
+                f"expected a run of the same posts as {run.path} ({run.dataset.folder}), found one of "
+                f"{other.dataset.folder}; --data sets the posts of all",
+                other.path,
+            )
     posts = run.dataset[split]
     if names:
         chosen = find_posts(names, posts, split)
@@ -186,16 +194,6 @@ RANKS: dict[tuple[str, int], Rank] = {
 """Which posts show best what a figure is about."""
 
 
-def _check_same_posts(run: Run, others: Sequence[Run]) -> None:
-    for other in others:
-        if other.dataset.hashes() != run.dataset.hashes():
-            raise InputError(
-                f"expected a run of the same posts as {run.path} ({run.dataset.folder}), found one of "
-                f"{other.dataset.folder}; --data sets the posts of all",
-                other.path,
-            )
-
-
 def _make_cases(run: Run, others: Sequence[Run], chosen: Sequence[int], split: str, pictures: Any) -> list[PostCase]:
     posts, predicted = run.dataset[split], {}
     for one in (*others, run):
@@ -215,9 +213,3 @@ def _modality_space(run: Run, others: Sequence[Run], split: str, seed: int) -> F
         name = name if name not in samples else f"{name} ({one.path.name})"
         samples[name] = sample_features(one.model, one.dataset[split], one.store, seed=seed)
     return modality_space_figure(samples, seed=seed)
-
-
-def _loss_curves(run: Run) -> Figure:
-    history = run.history
-    batches = (1.0, 1.0) if run.config is None else run.posts_per_batch()
-    return loss_curves_figure(history, f"{run.name} on {run.dataset.name}", batches)

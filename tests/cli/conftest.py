@@ -95,11 +95,3 @@ def agban_run(runs):
 def run_copy(text_run, tmp_path):
     """A run that a test may change."""
     return Path(shutil.copytree(text_run, tmp_path / "run"))
-
-
-@pytest.fixture
-def models_stay_open(monkeypatch):
-    """Commands of one test file share the models that they open."""
-    from opened_models import load_once
-
-    monkeypatch.setattr("mner_keras.models.load", load_once)

@@ -54,10 +54,15 @@ def test_agban_losses_and_maps(mner, untrained, tmp_path):
         assert out.exists()
 
 
-def test_agban_space_compares_two_runs(mner, untrained, tmp_path):
-    out = tmp_path / "space.png"
+def test_agban_space_compares_two_runs(mner, untrained, tmp_path, monkeypatch):
+    import mner_keras.views.paper_figures as draw
+
+    out, drawn = tmp_path / "space.png", {}
+    monkeypatch.setattr(draw, "modality_space_figure", lambda samples, seed: drawn.update(samples) or draw_nothing())
     arguments = ("--run", untrained("agban"), "--other", untrained("agban-gban"), "--out", out, "--split", "train")
     assert mner("figure", "agban", 5, *arguments).code == 0
+    assert list(drawn) == ["agban-gban, without adversarial training", "agban, with adversarial training"]
+    assert len({sample.text.shape for sample in drawn.values()}) == 1
     assert out.exists()
 
 

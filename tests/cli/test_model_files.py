@@ -131,8 +131,9 @@ def test_what_is_no_model_of_ours_is_refused(mner, text_run, tmp_path, corpus, m
 
 def test_evaluate_opens_models_as_tag_does(mner, text_run, tmp_path, corpus):
     path = tmp_path / "model.keras"
-    mner("evaluate", path, "--data", corpus).refused(path, missing(None, path))
-    mner("evaluate", path, "--data", corpus).refused(path, truncated(text_run / "model.keras", path))
+    for make in (missing, truncated):
+        message = make(text_run / "model.keras", path)
+        mner("evaluate", path, "--data", corpus).refused(path, message)
 
 
 def test_a_model_file_may_have_any_name(mner, text_run, tmp_path, corpus):

@@ -138,13 +138,11 @@ def test_the_configuration_is_complete(agban_run, corpus):
     assert config["arguments"]["dropout"] == 0.2
 
 
-@pytest.mark.parametrize("model", ["text", pytest.param("agban", marks=pytest.mark.slow)])
-def test_the_configuration_repeats_the_run(mner, runs, model, tmp_path):
-    folder, _ = runs(model)
+def test_the_configuration_repeats_the_run(mner, text_run, tmp_path):
     out = tmp_path / "again"
-    assert mner("train", folder / "config.toml", "--out", out).code == 0
+    assert mner("train", text_run / "config.toml", "--out", out).code == 0
     for name in ("metrics.json", "config.toml", "history.csv"):
-        assert (out / name).read_bytes() == (folder / name).read_bytes(), name
+        assert (out / name).read_bytes() == (text_run / name).read_bytes(), name
 
 
 def test_the_model_file_holds_no_optimiser_and_no_pickle(agban_run):

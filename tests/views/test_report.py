@@ -14,6 +14,8 @@ from mner_keras.run.config import RunConfig
 from mner_keras.views.curves import describe_curve, read_curves
 from mner_keras.views.report import BOUNDS, MISSED, SPURIOUS, count_confusion, make_report
 
+pytestmark = pytest.mark.usefixtures("models_stay_open")
+
 
 @pytest.fixture(scope="module")
 def text(page):
