@@ -36,24 +36,25 @@ def _without_jax_compiler(request):
 
 
 @pytest.fixture(scope="session")
-def _opened_models():
-    return {}
-
-
-@pytest.fixture
-def models_stay_open(_opened_models, monkeypatch):
-    """A model file is read and compiled once, however many commands and tests open it while it stays the same."""
+def load_once():
+    """`mner_keras.models.load`, which reads and compiles a file only once as long as it stays the same."""
     from pathlib import Path
 
-    from mner_keras import models
+    from mner_keras.models import load
 
-    load = models.load
+    opened = {}
 
     def load_once(path):
         path = Path(path)
         key = path.resolve(), path.stat().st_mtime_ns if path.exists() else None
-        if key not in _opened_models:
-            _opened_models[key] = load(path)
-        return _opened_models[key]
+        if key not in opened:
+            opened[key] = load(path)
+        return opened[key]
 
-    monkeypatch.setattr(models, "load", load_once)
+    return load_once
+
+
+@pytest.fixture
+def models_stay_open(load_once, monkeypatch):
+    """The commands of several tests share the models that they open."""
+    monkeypatch.setattr("mner_keras.models.load", load_once)

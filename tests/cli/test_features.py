@@ -140,14 +140,6 @@ def test_what_cannot_be_done_is_refused_before_anything_is_loaded(mner, folder, 
     assert mner("features", "vgg16", folder).code == 2
 
 
-def test_another_file_is_never_replaced(mner, stub, folder, tmp_path):
-    out = tmp_path / "thesis.h5"
-    out.write_text("my thesis", encoding="utf-8")
-    for more in ([], ["--overwrite"]):
-        mner("features", "vgg16", folder, "--out", out, *more).refused(f"{out}: expected a feature store or no file")
-    assert out.read_text("utf-8") == "my thesis"
-
-
 # === mner features info ===
 
 
