@@ -7,19 +7,7 @@ import sys
 
 import typer
 
-from mner_keras.cli import (
-    compare,
-    data,
-    demo,
-    evaluate,
-    features,
-    figure,
-    models,
-    report,
-    reproduce_table,
-    tag,
-    train,
-)
+from mner_keras.cli import compare, data, demo, evaluate, features, figure, models, report, reproduce_table, tag, train
 from mner_keras.errors import InputError, TrainingDiverged
 
 app = typer.Typer(

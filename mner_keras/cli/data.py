@@ -55,12 +55,12 @@ def check(
 
 @app.command()
 def fetch(
-    name: Annotated[str, typer.Argument(metavar="twitter2015", help="The data set.", show_default=False)],
-    to: Annotated[Path, typer.Option(help="The folder to write.", show_default=False)],
+    name: Annotated[str, typer.Argument(metavar="twitter2015", help="The data set.")],
+    to: Annotated[Path, typer.Option(help="The folder to write.")],
     distribution: Annotated[
         str, typer.Option(metavar="original|umt", help="Version: as AGBAN's authors released it, or as cleaned later.")
     ] = "original",
-    mirror: Annotated[str, typer.Option(help="Another address with the same files.", show_default=False)] = "",
+    mirror: Annotated[str, typer.Option(help="Another address with the same files.")] = "",
 ) -> None:
     """Download the text files of Twitter-2015, check their hashes, and print where to find its pictures.
 
@@ -76,13 +76,12 @@ def fetch(
 
 @app.command()
 def realworld(
-    base: Annotated[str, typer.Option(help="Twitter-2015: a folder with train, dev, test.", show_default=False)],
+    base: Annotated[str, typer.Option(help="Twitter-2015: a folder with train, dev, test.")],
     text_only: Annotated[
-        list[Path],
-        typer.Option(help="File of tagged plain-text posts, CoNLL or JSON lines; repeat it.", show_default=False),
+        list[Path], typer.Option(help="File of tagged plain-text posts, CoNLL or JSON lines; repeat it.")
     ],
-    to: Annotated[Path, typer.Option(help="The folder to write.", show_default=False)],
-    more: Annotated[list[Path] | None, typer.Argument(help="Further such files.", show_default=False)] = None,
+    to: Annotated[Path, typer.Option(help="The folder to write.")],
+    more: Annotated[list[Path] | None, typer.Argument(help="Further such files.")] = None,
     sizes: Annotated[tuple[int, int, int], typer.Option(help="Posts added to train, dev, test.")] = (3000, 1000, 2000),
     seed: Annotated[int, typer.Option(help="Random seed of the order.")] = 1,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier set.")] = False,

@@ -16,19 +16,14 @@ _EXAMPLES = 4
 
 
 def demo(
-    model: Annotated[Path, typer.Argument(help="A .keras file or a run's folder.", show_default=False)],
+    model: Annotated[Path, typer.Argument(help="A .keras file or a run's folder.")],
     pictures: Annotated[
         Path | None,
-        typer.Option(
-            help="Folder of pictures to swap in. (default: for a model of the sample corpus, its pictures)",
-            show_default=False,
-        ),
+        typer.Option(help="Folder of pictures to swap in. (default: for a model of the sample corpus, its pictures)"),
     ] = None,
     weights: ExtractorWeights = None,
     host: Annotated[str, typer.Option(help="Address to serve on.")] = "127.0.0.1",
-    port: Annotated[
-        int | None, typer.Option(min=1, max=65535, help="(default: the first free port from 7860)", show_default=False)
-    ] = None,
+    port: Annotated[int | None, typer.Option(min=1, max=65535, help="(default: the first free port from 7860)")] = None,
     open_: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
 ) -> None:
     """Serve a page that tags a post with its picture, without it, and with another one.

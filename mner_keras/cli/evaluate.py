@@ -13,14 +13,11 @@ from mner_keras.cli.terminal import note, print_json, print_scores
 
 
 def evaluate(
-    run_or_model: Annotated[Path, typer.Argument(help="A run's folder or a model's file.", show_default=False)],
-    data: Annotated[
-        str, typer.Option(help="`sample` or a folder. (default: the run's, else sample)", show_default=False)
-    ] = "",
+    run_or_model: Annotated[Path, typer.Argument(help="A run's folder or a model's file.")],
+    data: Annotated[str, typer.Option(help="`sample` or a folder. (default: the run's, else sample)")] = "",
     split: Annotated[Split, typer.Option(help="The split to score.")] = Split.test,
     features: Annotated[
-        str,
-        typer.Option(help="Store of the pictures' features. (default: the run's, else the data's)", show_default=False),
+        str, typer.Option(help="Store of the pictures' features. (default: the run's, else the data's)")
     ] = "",
     no_pictures: Annotated[bool, typer.Option("--no-pictures", help="Score as if no post had a picture.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON: micro and types, in percent.")] = False,

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Create, import and inspect stores of picture features.", no_args_is_help=True)
 
-PICTURES = Annotated[list[Path], typer.Argument(help="Folders of pictures, or pictures.", show_default=False)]
-OUT = Annotated[Path, typer.Option(help="The store to write (HDF5).", show_default=False)]
+PICTURES = Annotated[list[Path], typer.Argument(help="Folders of pictures, or pictures.")]
+OUT = Annotated[Path, typer.Option(help="The store to write (HDF5).")]
 DTYPE = Annotated[str, typer.Option(metavar="float16|float32", help="Number type of the store.")]
 BATCH_SIZE = Annotated[int, typer.Option(min=1, help="Pictures per batch.")]
 MAX_ERRORS = Annotated[
@@ -36,8 +36,7 @@ def vgg16(
     pictures: PICTURES,
     out: OUT,
     weights: Annotated[
-        Path | None,
-        typer.Option(help="VGG16 weights without the classifier. (default: Keras', downloaded)", show_default=False),
+        Path | None, typer.Option(help="VGG16 weights without the classifier. (default: Keras', downloaded)")
     ] = None,
     dtype: DTYPE = "float32",
     batch_size: BATCH_SIZE = 16,
@@ -67,8 +66,7 @@ def mask_rcnn(
     weights: Annotated[
         Path | None,
         typer.Option(
-            help="Mask R-CNN weights in the layout of mask_rcnn_coco.h5. (default: that file, downloaded: 258 MB)",
-            show_default=False,
+            help="Mask R-CNN weights in the layout of mask_rcnn_coco.h5. (default: that file, downloaded: 258 MB)"
         ),
     ] = None,
     min_score: Annotated[float, typer.Option(min=0, max=1, help="Minimum probability of an object's class.")] = 0.7,
@@ -144,18 +142,12 @@ def _extract(
 def import_(
     file: Annotated[
         Path,
-        typer.Argument(
-            help="VGG16 features of Zhang et al. (2018), HDF5, or AGBAN's text file of object features.",
-            show_default=False,
-        ),
+        typer.Argument(help="VGG16 features of Zhang et al. (2018), HDF5, or AGBAN's text file of object features."),
     ],
     out: OUT,
     weights: Annotated[
         Path | None,
-        typer.Option(
-            help="VGG16 weights for the blank picture. (default: Keras' own if they were downloaded before)",
-            show_default=False,
-        ),
+        typer.Option(help="VGG16 weights for the blank picture. (default: Keras' own if they were downloaded before)"),
     ] = None,
     dtype: DTYPE = "float32",
     overwrite: OVERWRITE = False,
@@ -194,7 +186,7 @@ def _blank_extractor(weights: Path | None) -> Extractor | None:
 
 @app.command()
 def info(
-    store: Annotated[Path, typer.Argument(help="A feature store.", show_default=False)],
+    store: Annotated[Path, typer.Argument(help="A feature store.")],
     check: Annotated[bool, typer.Option("--check", help="Read all values; fail on NaN, infinity or damage.")] = False,
     as_json: AsJson = False,
 ) -> None:

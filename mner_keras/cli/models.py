@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 
 
 def models(
-    name: Annotated[
-        str | None, typer.Argument(help="A model, to show its arguments and parameters.", show_default=False)
-    ] = None,
+    name: Annotated[str | None, typer.Argument(help="A model, to show its arguments and parameters.")] = None,
     set_: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="Model argument for counting the parameters."),

@@ -26,15 +26,11 @@ EntityScheme = Annotated[
     Scheme, typer.Option(help="Scheme for reading entities: strict (IOB2), or lenient as in conlleval.")
 ]
 PostPictures = Annotated[
-    Path | None,
-    typer.Option(help="Folder of the posts' pictures. (default: the data's `images`)", show_default=False),
+    Path | None, typer.Option(help="Folder of the posts' pictures. (default: the data's `images`)")
 ]
 ExtractorWeights = Annotated[
     Path | None,
-    typer.Option(
-        help="The file of the extractor's weights. (default: the published weights, downloaded on first use)",
-        show_default=False,
-    ),
+    typer.Option(help="The file of the extractor's weights. (default: the published weights, downloaded on first use)"),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 

@@ -17,15 +17,12 @@ def report(
     places: Annotated[
         list[Path],
         typer.Argument(
-            metavar="RUN_OR_TABLE",
-            help="Folders of finished runs, and of tables of `mner reproduce-table`.",
-            show_default=False,
+            metavar="RUN_OR_TABLE", help="Folders of finished runs, and of tables of `mner reproduce-table`."
         ),
     ],
     out: Annotated[Path, typer.Option(help="The page to write.")] = Path("report.html"),
     posts: Annotated[
-        int,
-        typer.Option(min=0, help="Posts with the highest loss to show per run; 0: none, and no model is loaded."),
+        int, typer.Option(min=0, help="Posts with the highest loss to show per run; 0: none, and no model is loaded.")
     ] = 10,
     pictures: PostPictures = None,
 ) -> None:

@@ -37,8 +37,8 @@ _ENDS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(sign
 
 
 def reproduce_table(
-    paper: Annotated[Paper | None, typer.Argument(help="The paper.", show_default=False, case_sensitive=False)] = None,
-    table: Annotated[str, typer.Argument(help="The table's number: 1 to 5, I to VI.", show_default=False)] = "",
+    paper: Annotated[Paper | None, typer.Argument(help="The paper.", case_sensitive=False)] = None,
+    table: Annotated[str, typer.Argument(help="The table's number: 1 to 5, I to VI.")] = "",
     list_: Annotated[bool, typer.Option("--list", help="List the tables and their rows.")] = False,
     dry_run: Annotated[
         bool,
@@ -51,7 +51,6 @@ def reproduce_table(
             metavar="[KIND=]FILE",
             help="Feature store of the pictures; KIND is regions or objects, by default what the paper's model reads. "
             "Repeatable. (default: the data's own)",
-            show_default=False,
         ),
     ] = None,
     vectors: Annotated[
@@ -59,7 +58,6 @@ def reproduce_table(
         typer.Option(
             metavar="[NAME=]FILE",
             help="Word vectors; NAME is twitter or crawl where the paper uses both. Repeatable. (default: none)",
-            show_default=False,
         ),
     ] = None,
     seeds: Annotated[
@@ -70,8 +68,7 @@ def reproduce_table(
         Budget | None,
         typer.Option(
             help="`paper`: as each system's paper trains it; `fast`: a few epochs. (default: fast on the sample "
-            "corpus, else paper)",
-            show_default=False,
+            "corpus, else paper)"
         ),
     ] = None,
     scheme: EntityScheme = Scheme.strict,

@@ -30,17 +30,14 @@ CHUNK = 1024
 
 
 def tag(
-    model: Annotated[Path, typer.Argument(help="A model's file or a run's folder.", show_default=False)],
+    model: Annotated[Path, typer.Argument(help="A model's file or a run's folder.")],
     file: Annotated[str, typer.Argument(help="File of posts, or - for standard input.")] = "-",
-    features: Annotated[
-        str, typer.Option(help="Store of the posts' pictures. (default: no pictures)", show_default=False)
-    ] = "",
+    features: Annotated[str, typer.Option(help="Store of the posts' pictures. (default: no pictures)")] = "",
     pictures: Annotated[
         Path | None,
         typer.Option(
             help="Folder of the posts' pictures, found by the posts' `image`; or one picture for all posts. The "
-            "model's extractor computes their features.",
-            show_default=False,
+            "model's extractor computes their features."
         ),
     ] = None,
     weights: ExtractorWeights = None,

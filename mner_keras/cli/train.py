@@ -21,18 +21,13 @@ if TYPE_CHECKING:
 
 def train(
     context: typer.Context,
-    model: Annotated[
-        str,
-        typer.Argument(help=f"{', '.join(MODELS)}; or the config.toml of a run, to repeat it.", show_default=False),
-    ],
+    model: Annotated[str, typer.Argument(help=f"{', '.join(MODELS)}; or the config.toml of a run, to repeat it.")],
     data: TrainingData = "sample",
     features: Annotated[
-        str, typer.Option(help="Store of the pictures' features (HDF5). (default: the data's own)", show_default=False)
+        str, typer.Option(help="Store of the pictures' features (HDF5). (default: the data's own)")
     ] = "",
     no_pictures: Annotated[bool, typer.Option("--no-pictures", help="Train as if no post had a picture.")] = False,
-    vectors: Annotated[
-        str, typer.Option(help="Word vectors: GloVe, word2vec or fastText. (default: none)", show_default=False)
-    ] = "",
+    vectors: Annotated[str, typer.Option(help="Word vectors: GloVe, word2vec or fastText. (default: none)")] = "",
     max_vectors: Annotated[
         int, typer.Option(min=0, help="Vectors to keep in addition to those of the training posts' words.")
     ] = 200_000,
@@ -51,12 +46,9 @@ def train(
     seed: Annotated[int, typer.Option(min=0, help="Random seed for weights, data order and dropout.")] = 1,
     precision: TrainingPrecision = Precision.float32,
     set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="An argument of the model. Repeatable."),
+        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="An argument of the model. Repeatable.")
     ] = None,
-    out: Annotated[
-        Path | None, typer.Option(help="The run's folder. (default: runs/MODEL-DATA-SEED)", show_default=False)
-    ] = None,
+    out: Annotated[Path | None, typer.Option(help="The run's folder. (default: runs/MODEL-DATA-SEED)")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Empty the run's folder if it is not empty.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Continue after the last finished epoch.")] = False,
 ) -> None:
