@@ -33,3 +33,28 @@ def _without_jax_compiler(request):
 
     with jax.disable_jit():
         yield
+
+
+@pytest.fixture(scope="session")
+def load_once():
+    """`mner_keras.models.load`, which reads and compiles a file only once as long as it stays the same."""
+    from pathlib import Path
+
+    from mner_keras.models import load
+
+    opened = {}
+
+    def load_once(path):
+        path = Path(path)
+        key = path.resolve(), path.stat().st_mtime_ns if path.exists() else None
+        if key not in opened:
+            opened[key] = load(path)
+        return opened[key]
+
+    return load_once
+
+
+@pytest.fixture
+def models_stay_open(load_once, monkeypatch):
+    """The commands of several tests share the models that they open."""
+    monkeypatch.setattr("mner_keras.models.load", load_once)

@@ -7,19 +7,8 @@ import sys
 
 import typer
 
-from mner_keras.cli import (
-    compare,
-    data,
-    demo,
-    evaluate,
-    features,
-    figure,
-    models,
-    report,
-    reproduce_table,
-    tag,
-    train,
-)
+from mner_keras.cli import compare, data, demo, evaluate, features, figure, models, report, reproduce_table, tag, train
+from mner_keras.errors import InputError, TrainingDiverged
 
 app = typer.Typer(
     name="mner",
@@ -48,8 +37,6 @@ def main() -> None:
 
     Bad input ends with a message and exit code 2, a run that diverged with 3, an interrupt with 130.
     """
-    from mner_keras.errors import InputError, TrainingDiverged
-
     # Users do not need TensorFlow's start-up notes.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:

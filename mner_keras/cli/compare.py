@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import statistics
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from mner_keras.cli.choices import Scheme
-from mner_keras.cli.tables import print_table
+from mner_keras.cli.options import EntityScheme, Scheme
+from mner_keras.cli.terminal import print_json, print_table
 
 
 def compare(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="Folders of finished runs.", show_default=False)],
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="Folders of finished runs.")],
     posts: Annotated[int, typer.Option(min=0, help="Number of differing posts to show.")] = 10,
-    scheme: Annotated[
-        Scheme, typer.Option(help="Scheme for reading entities: strict (IOB2), or lenient as in conlleval.")
-    ] = Scheme.strict,
+    scheme: EntityScheme = Scheme.strict,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with every differing post.")] = False,
 ) -> None:
     """Compare runs on the test split: scores, significance, and the posts on which they differ.
@@ -47,7 +44,7 @@ def compare(
         against = {name: dataclasses.asdict(found) for name, found in compared.items()}
         record = {"scheme": SCHEMES[scheme], "systems": systems}
         record |= {"against": {"system": base, **against}, "posts": differing}
-        print(json.dumps(record, indent=2, ensure_ascii=False))
+        print_json(record)
         return
     rows = []
     for name, group in groups.items():

@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from mner_keras.cli.tables import print_table
+from mner_keras.cli.options import AsJson
+from mner_keras.cli.terminal import print_json, print_table
 
 app = typer.Typer(help="Fetch, create and check data sets.", no_args_is_help=True)
 
-
+LABELS = {"without_picture": "posts without a picture", "without_entity": "posts without an entity"}
 NO_ENTITY = {"train": ": no model can be trained", "dev": ": no best epoch can be chosen"}
 """What a split without an entity prevents."""
-
-
-@app.callback()
-def _group() -> None:
-    """Fetch, create and check data sets."""
 
 
 @app.command()
 def check(
     folder: Annotated[str, typer.Argument(metavar="DIR", help="`sample`, or a folder with train, dev, test.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Count posts, pictures and entities (strict IOB2), and report irregularities."""
     from mner_keras.data.check import check_dataset
@@ -33,31 +28,16 @@ def check(
 
     report = check_dataset(load_dataset(folder))
     if as_json:
-        print(json.dumps(report, indent=2, ensure_ascii=False))
+        print_json(report)
         return
-    splits = [*report["splits"], "total"]
-    columns = [*report["splits"].values(), report["total"]]
-
-    def row(name: str, key: str) -> list[str]:
-        return [name, *(f"{column[key]:,}" for column in columns)]
-
-    print_table(
-        report["name"],
-        ["", *splits],
-        [
-            row("posts", "posts"),
-            row("tokens", "tokens"),
-            row("pictures", "pictures"),
-            row("posts without a picture", "without_picture"),
-            row("posts without an entity", "without_entity"),
-            row("entities", "entities"),
-            *(
-                [f"  {kind}", *(f"{column['types'].get(kind, 0):,}" for column in columns)]
-                for kind in report["total"]["types"]
-            ),
-            row("orphan I- tags", "orphans"),
-        ],
-    )
+    columns = {**report["splits"], "total": report["total"]}
+    names = ("posts", "tokens", "pictures", "without_picture", "without_entity", "entities")
+    lines = {LABELS.get(name, name): [column[name] for column in columns.values()] for name in names}
+    for kind in report["total"]["types"]:
+        lines[f"  {kind}"] = [column["types"].get(kind, 0) for column in columns.values()]
+    lines["orphan I- tags"] = [column["orphans"] for column in columns.values()]
+    rows = [[name, *(f"{count:,}" for count in row)] for name, row in lines.items()]
+    print_table(report["name"], ["", *columns], rows)
     print("Entities are counted as strict IOB2: at B- only. An orphan I- follows no tag of its type.")
     for split, counts in report["splits"].items():
         if counts["untagged"]:
@@ -75,12 +55,12 @@ def check(
 
 @app.command()
 def fetch(
-    name: Annotated[str, typer.Argument(metavar="twitter2015", help="The data set.", show_default=False)],
-    to: Annotated[Path, typer.Option(help="The folder to write.", show_default=False)],
+    name: Annotated[str, typer.Argument(metavar="twitter2015", help="The data set.")],
+    to: Annotated[Path, typer.Option(help="The folder to write.")],
     distribution: Annotated[
         str, typer.Option(metavar="original|umt", help="Version: as AGBAN's authors released it, or as cleaned later.")
     ] = "original",
-    mirror: Annotated[str, typer.Option(help="Another address with the same files.", show_default=False)] = "",
+    mirror: Annotated[str, typer.Option(help="Another address with the same files.")] = "",
 ) -> None:
     """Download the text files of Twitter-2015, check their hashes, and print where to find its pictures.
 
@@ -96,13 +76,12 @@ def fetch(
 
 @app.command()
 def realworld(
-    base: Annotated[str, typer.Option(help="Twitter-2015: a folder with train, dev, test.", show_default=False)],
+    base: Annotated[str, typer.Option(help="Twitter-2015: a folder with train, dev, test.")],
     text_only: Annotated[
-        list[Path],
-        typer.Option(help="File of tagged plain-text posts, CoNLL or JSON lines; repeat it.", show_default=False),
+        list[Path], typer.Option(help="File of tagged plain-text posts, CoNLL or JSON lines; repeat it.")
     ],
-    to: Annotated[Path, typer.Option(help="The folder to write.", show_default=False)],
-    more: Annotated[list[Path] | None, typer.Argument(help="Further such files.", show_default=False)] = None,
+    to: Annotated[Path, typer.Option(help="The folder to write.")],
+    more: Annotated[list[Path] | None, typer.Argument(help="Further such files.")] = None,
     sizes: Annotated[tuple[int, int, int], typer.Option(help="Posts added to train, dev, test.")] = (3000, 1000, 2000),
     seed: Annotated[int, typer.Option(help="Random seed of the order.")] = 1,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier set.")] = False,

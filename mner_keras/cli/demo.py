@@ -2,36 +2,28 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from mner_keras.cli.keras_start import start_keras
+from mner_keras.cli.options import ExtractorWeights
+from mner_keras.cli.terminal import note
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _EXAMPLES = 4
 
 
 def demo(
-    model: Annotated[Path, typer.Argument(help="A .keras file or a run's folder.", show_default=False)],
+    model: Annotated[Path, typer.Argument(help="A .keras file or a run's folder.")],
     pictures: Annotated[
         Path | None,
-        typer.Option(
-            help="Folder of pictures to swap in. (default: for a model of the sample corpus, its pictures)",
-            show_default=False,
-        ),
+        typer.Option(help="Folder of pictures to swap in. (default: for a model of the sample corpus, its pictures)"),
     ] = None,
-    weights: Annotated[
-        Path | None,
-        typer.Option(
-            help="The file of the extractor's weights. (default: the published weights, downloaded on first use)",
-            show_default=False,
-        ),
-    ] = None,
+    weights: ExtractorWeights = None,
     host: Annotated[str, typer.Option(help="Address to serve on.")] = "127.0.0.1",
-    port: Annotated[
-        int | None, typer.Option(min=1, max=65535, help="(default: the first free port from 7860)", show_default=False)
-    ] = None,
+    port: Annotated[int | None, typer.Option(min=1, max=65535, help="(default: the first free port from 7860)")] = None,
     open_: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
 ) -> None:
     """Serve a page that tags a post with its picture, without it, and with another one.
@@ -39,7 +31,6 @@ def demo(
     Shows the names with their scores, the model's attention, and HSN's gamma. Requires the extra `demo`
     (pip install 'mner-keras[demo]'). By default, only this machine can open the page. Ctrl-C stops the server.
     """
-    from mner_keras.cli.keras_start import start_keras
     from mner_keras.views.demo import DemoSession, build_page, import_gradio, launch_page
     from mner_keras.vision.pictures import find_pictures
 
@@ -61,9 +52,9 @@ def demo(
         examples = [(" ".join(post.tokens), str(own[post.image_id])) for post in posts]
     session = DemoSession(tagger, found, weights)
     if session.no_pictures:
-        print(f"no pictures: {session.no_pictures}", file=sys.stderr)
+        note(f"no pictures: {session.no_pictures}")
     if host not in LOOPBACK:
-        print(f"served on {host}: everyone who can reach it can use it, without a password", file=sys.stderr)
+        note(f"served on {host}: everyone who can reach it can use it, without a password")
     page = build_page(session, tagger.name, examples)
     print(f"{launch_page(page, host, port, open_)} (Ctrl-C to stop)", flush=True)
     page.block_thread()

@@ -6,7 +6,7 @@ import sys
 
 import keras
 
-from mner_keras.cli.progress import make_bar
+from mner_keras.cli.terminal import make_bar
 
 
 class EpochProgress(keras.callbacks.Callback):

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from mner_keras.cli.choices import Split
-from mner_keras.cli.tables import print_scores
+from mner_keras.cli.keras_start import start_keras
+from mner_keras.cli.options import Split
+from mner_keras.cli.terminal import note, print_json, print_scores
 
 
 def evaluate(
-    run_or_model: Annotated[Path, typer.Argument(help="A run's folder or a model's file.", show_default=False)],
-    data: Annotated[
-        str, typer.Option(help="`sample` or a folder. (default: the run's, else sample)", show_default=False)
-    ] = "",
+    run_or_model: Annotated[Path, typer.Argument(help="A run's folder or a model's file.")],
+    data: Annotated[str, typer.Option(help="`sample` or a folder. (default: the run's, else sample)")] = "",
     split: Annotated[Split, typer.Option(help="The split to score.")] = Split.test,
     features: Annotated[
-        str,
-        typer.Option(help="Store of the pictures' features. (default: the run's, else the data's)", show_default=False),
+        str, typer.Option(help="Store of the pictures' features. (default: the run's, else the data's)")
     ] = "",
     no_pictures: Annotated[bool, typer.Option("--no-pictures", help="Score as if no post had a picture.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON: micro and types, in percent.")] = False,
@@ -32,16 +28,13 @@ def evaluate(
 
     run = Run(run_or_model, data, features, no_pictures)
     posts = run.dataset[split]
-
-    from mner_keras.cli.keras_start import start_keras
-
     start_keras()
     from mner_keras.data.batches import count_missing
     from mner_keras.run.scores import SCHEME
     from mner_keras.run.train import evaluate as evaluate_model
 
     if features and visual_input(run.model) is None:
-        print("the model does not read pictures: `--features` is ignored", file=sys.stderr)
+        note("the model does not read pictures: `--features` is ignored")
     scores = evaluate_model(run.model, posts, run.features)
     record = {
         "model": str(run_or_model),
@@ -54,7 +47,7 @@ def evaluate(
         **scores,
     }
     if as_json:
-        print(json.dumps(record, indent=2))
+        print_json(record)
         return
     pictures = (
         "no pictures" if run.features is None else f"pictures: {run.features}, {record['missing_pictures']:,} missing"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -10,15 +9,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mner_keras.cli.progress import progress_bar
+from mner_keras.cli.keras_start import start_keras
+from mner_keras.cli.options import AsJson, Precision
+from mner_keras.cli.terminal import note, print_json, progress_bar
 
 if TYPE_CHECKING:
-    from mner_keras.vision.extraction import Extraction, Extractor
+    from mner_keras.vision.extraction import Extractor
 
 app = typer.Typer(help="Create, import and inspect stores of picture features.", no_args_is_help=True)
 
-PICTURES = Annotated[list[Path], typer.Argument(help="Folders of pictures, or pictures.", show_default=False)]
-OUT = Annotated[Path, typer.Option(help="The store to write (HDF5).", show_default=False)]
+PICTURES = Annotated[list[Path], typer.Argument(help="Folders of pictures, or pictures.")]
+OUT = Annotated[Path, typer.Option(help="The store to write (HDF5).")]
 DTYPE = Annotated[str, typer.Option(metavar="float16|float32", help="Number type of the store.")]
 BATCH_SIZE = Annotated[int, typer.Option(min=1, help="Pictures per batch.")]
 MAX_ERRORS = Annotated[
@@ -35,8 +36,7 @@ def vgg16(
     pictures: PICTURES,
     out: OUT,
     weights: Annotated[
-        Path | None,
-        typer.Option(help="VGG16 weights without the classifier. (default: Keras', downloaded)", show_default=False),
+        Path | None, typer.Option(help="VGG16 weights without the classifier. (default: Keras', downloaded)")
     ] = None,
     dtype: DTYPE = "float32",
     batch_size: BATCH_SIZE = 16,
@@ -66,8 +66,7 @@ def mask_rcnn(
     weights: Annotated[
         Path | None,
         typer.Option(
-            help="Mask R-CNN weights in the layout of mask_rcnn_coco.h5. (default: that file, downloaded: 258 MB)",
-            show_default=False,
+            help="Mask R-CNN weights in the layout of mask_rcnn_coco.h5. (default: that file, downloaded: 258 MB)"
         ),
     ] = None,
     min_score: Annotated[float, typer.Option(min=0, max=1, help="Minimum probability of an object's class.")] = 0.7,
@@ -75,7 +74,7 @@ def mask_rcnn(
         int, typer.Option(help="Side of the square that pictures are resized to, in pixels; a multiple of 64.")
     ] = 1024,
     num_proposals: Annotated[int, typer.Option(min=1, help="Region proposals per picture.")] = 1000,
-    precision: Annotated[str, typer.Option(help="float32, mixed_float16 or mixed_bfloat16.")] = "float32",
+    precision: Annotated[Precision, typer.Option(help="Numeric precision of the network.")] = Precision.float32,
     dtype: DTYPE = "float32",
     batch_size: BATCH_SIZE = 1,
     max_errors: MAX_ERRORS = 1.0,
@@ -86,19 +85,13 @@ def mask_rcnn(
     Each object also gets its name (one of COCO's 80 classes), box and probability. Ids, `_blank`, resuming and
     OUT.errors.csv work as in `mner features vgg16`.
     """
-    from mner_keras.errors import InputError, did_you_mean
-    from mner_keras.run.config import PRECISIONS
-
-    if precision not in PRECISIONS:
-        known = ", ".join(PRECISIONS)
-        raise InputError(f"expected a precision ({known}), found {precision!r}.{did_you_mean(precision, PRECISIONS)}")
 
     def extractor() -> Extractor:
         import keras
 
         from mner_keras.vision.mask_rcnn import MaskRCNNObjects
 
-        keras.config.set_dtype_policy(precision)
+        keras.config.set_dtype_policy(str(precision))
         with progress_bar("bytes of weights") as progress:
             return MaskRCNNObjects(weights, top, min_score, side, num_proposals, batch_size, progress)
 
@@ -114,7 +107,7 @@ def _extract(
     max_errors: float,
     overwrite: bool,
 ) -> None:
-    """Check the arguments, then start Keras, create the extractor, and fill the store."""
+    """Fill the store and print a summary; exit with 1 if too many pictures were unreadable."""
     from mner_keras.vision.feature_writer import check_target
     from mner_keras.vision.pictures import find_pictures
 
@@ -122,9 +115,7 @@ def _extract(
     check_target(out, dtype)
     if passed:
         more = f" and {len(passed) - SHOWN:,} more" if len(passed) > SHOWN else ""
-        print(f"ignored, not named as pictures: {', '.join(passed[:SHOWN])}{more}", file=sys.stderr)
-    from mner_keras.cli.keras_start import start_keras
-
+        note(f"ignored, not named as pictures: {', '.join(passed[:SHOWN])}{more}")
     start_keras(all_cores=True)
     from mner_keras.vision.extraction import extract_features
 
@@ -133,27 +124,30 @@ def _extract(
         with progress_bar("pictures") as progress:
             result = extract_features(found, extractor, out, dtype, batch_size, overwrite, progress=progress)
     except KeyboardInterrupt:
-        print(f"interrupted; the same command continues ({out})", file=sys.stderr)
+        note(f"interrupted; the same command continues ({out})")
         sys.exit(130)
-    report(result, max_errors)
+    line = f"{result.path}: {result.added:,} pictures added, {result.kept:,} already there, "
+    line += f"{len(result.failed):,} could not be read"
+    if result.errors_path is not None:
+        line += f" ({result.errors_path})"
+    speed = result.added / result.seconds if result.seconds else 0
+    print(f"{line}; {result.seconds:.1f} s, {speed:.1f} pictures per second")
+    if result.failed_share > max_errors:
+        share = f"{100 * result.failed_share:.1f} % of the pictures could not be read"
+        note(f"{share}, more than --max-errors {100 * max_errors:g} % allows")
+        sys.exit(1)
 
 
 @app.command("import")
 def import_(
     file: Annotated[
         Path,
-        typer.Argument(
-            help="VGG16 features of Zhang et al. (2018), HDF5, or AGBAN's text file of object features.",
-            show_default=False,
-        ),
+        typer.Argument(help="VGG16 features of Zhang et al. (2018), HDF5, or AGBAN's text file of object features."),
     ],
     out: OUT,
     weights: Annotated[
         Path | None,
-        typer.Option(
-            help="VGG16 weights for the blank picture. (default: Keras' own if they were downloaded before)",
-            show_default=False,
-        ),
+        typer.Option(help="VGG16 weights for the blank picture. (default: Keras' own if they were downloaded before)"),
     ] = None,
     dtype: DTYPE = "float32",
     overwrite: OVERWRITE = False,
@@ -174,7 +168,7 @@ def import_(
         count = import_features(file, out, dtype, overwrite, progress, extractor)
     print(f"{out}: {count:,} pictures of {file}")
     if FeatureStore(out).lacks_blank:
-        print(f"{out}: {NO_BLANK}; the same command with --weights adds it", file=sys.stderr)
+        note(f"{out}: {NO_BLANK}; the same command with --weights adds it")
 
 
 def _blank_extractor(weights: Path | None) -> Extractor | None:
@@ -184,8 +178,6 @@ def _blank_extractor(weights: Path | None) -> Extractor | None:
     weights = weights or keras_vgg16_file()
     if weights is None:
         return None
-    from mner_keras.cli.keras_start import start_keras
-
     start_keras(all_cores=True)
     from mner_keras.vision.vgg16 import VGG16Regions
 
@@ -194,9 +186,9 @@ def _blank_extractor(weights: Path | None) -> Extractor | None:
 
 @app.command()
 def info(
-    store: Annotated[Path, typer.Argument(help="A feature store.", show_default=False)],
+    store: Annotated[Path, typer.Argument(help="A feature store.")],
     check: Annotated[bool, typer.Option("--check", help="Read all values; fail on NaN, infinity or damage.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Print what a store contains: pictures, vectors, their width and the extractor."""
     from mner_keras.vision.feature_store import NO_BLANK, FeatureStore
@@ -207,7 +199,7 @@ def info(
         with progress_bar("pictures") as progress:
             opened.check(progress)
     if as_json:
-        print(json.dumps(about, indent=2, ensure_ascii=False))
+        print_json(about)
         return
     counts = ", ".join(f"{number:,} with {count}" for count, number in about["vectors"].items())
     print(f"{about['path']}: {about['pictures']:,} pictures, {about['bytes']:,} bytes")
@@ -220,20 +212,3 @@ def info(
         print("unfinished: repeat the command that wrote it to continue")
     for name, value in sorted(about["attributes"].items()):
         print(f"{name}: {value}")
-
-
-def report(result: Extraction, max_errors: float) -> None:
-    """Print the summary of an extraction; exit with 1 if too many pictures were unreadable."""
-    line = f"{result.path}: {result.added:,} pictures added, {result.kept:,} already there, "
-    line += f"{len(result.failed):,} could not be read"
-    if result.errors_path is not None:
-        line += f" ({result.errors_path})"
-    speed = result.added / result.seconds if result.seconds else 0
-    print(f"{line}; {result.seconds:.1f} s, {speed:.1f} pictures per second")
-    if result.failed_share > max_errors:
-        print(
-            f"{100 * result.failed_share:.1f} % of the pictures could not be read, more than --max-errors "
-            f"{100 * max_errors:g} % allows",
-            file=sys.stderr,
-        )
-        sys.exit(1)

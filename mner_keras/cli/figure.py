@@ -2,45 +2,36 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from mner_keras.cli.choices import Paper, Split
+from mner_keras.cli.keras_start import start_keras
+from mner_keras.cli.options import Paper, PostPictures, Split, check_target
+from mner_keras.cli.terminal import note
+from mner_keras.errors import InputError
 
 
 def figure(
-    paper: Annotated[Paper, typer.Argument(metavar="PAPER", help="hsn or agban.", show_default=False)],
-    number: Annotated[int, typer.Argument(metavar="NUMBER", help="5 or 6; agban also 7, 8, 9.", show_default=False)],
-    run: Annotated[Path, typer.Option(help="The run to show: its folder, or a .keras file.", show_default=False)],
-    out: Annotated[Path, typer.Option(help="The file to write: .png, .svg or .pdf.", show_default=False)],
-    other: Annotated[
-        list[Path] | None,
-        typer.Option(help="A run to compare with (agban 5, 8, 9); repeatable.", show_default=False),
-    ] = None,
+    paper: Annotated[Paper, typer.Argument(metavar="PAPER", help="hsn or agban.")],
+    number: Annotated[int, typer.Argument(metavar="NUMBER", help="5 or 6; agban also 7, 8, 9.")],
+    run: Annotated[Path, typer.Option(help="The run to show: its folder, or a .keras file.")],
+    out: Annotated[Path, typer.Option(help="The file to write: .png, .svg or .pdf.")],
+    other: Annotated[list[Path] | None, typer.Option(help="A run to compare with (agban 5, 8, 9); repeatable.")] = None,
     posts: Annotated[
         list[str] | None,
         typer.Option(
             metavar="ID",
             help="Posts by their id, their picture's id, or as test:1; repeatable. (default: the posts that "
             "illustrate the figure best)",
-            show_default=False,
         ),
     ] = None,
-    more: Annotated[
-        list[str] | None, typer.Argument(metavar="ID", help="Further posts after --posts.", show_default=False)
-    ] = None,
+    more: Annotated[list[str] | None, typer.Argument(metavar="ID", help="Further posts after --posts.")] = None,
     split: Annotated[Split, typer.Option(help="The split of the posts.")] = Split.test,
-    pictures: Annotated[
-        Path | None,
-        typer.Option(help="Folder of the posts' pictures. (default: the data's `images`)", show_default=False),
-    ] = None,
-    data: Annotated[str, typer.Option(help="`sample` or a folder. (default: the run's)", show_default=False)] = "",
-    features: Annotated[
-        str, typer.Option(help="Store of the pictures' features. (default: the run's)", show_default=False)
-    ] = "",
+    pictures: PostPictures = None,
+    data: Annotated[str, typer.Option(help="`sample` or a folder. (default: the run's)")] = "",
+    features: Annotated[str, typer.Option(help="Store of the pictures' features. (default: the run's)")] = "",
     count: Annotated[int, typer.Option(min=0, help="Number of posts; 0: as many as in the paper.")] = 0,
     seed: Annotated[int, typer.Option(min=0, help="Random seed of agban 5.")] = 1,
 ) -> None:
@@ -53,10 +44,6 @@ def figure(
 
     If a post has no picture or it is not available, the figure says so.
     """
-    from mner_keras.cli.keras_start import start_keras
-    from mner_keras.cli.target import check_target
-    from mner_keras.errors import InputError
-
     names = [*(posts or []), *(more or [])]
     if more and not posts:
         raise InputError(f"expected PAPER and NUMBER, found {len(more)} more: --posts names posts")
@@ -72,6 +59,6 @@ def figure(
     found = own_pictures(shown.dataset) if pictures is None else find_pictures([pictures])[0]
     start_keras()
     drawn = draw_figure(str(paper), number, shown, others, names, str(split), found, count, seed)
-    for note in write_figure(drawn, out):
-        print(note, file=sys.stderr)
+    for line in write_figure(drawn, out):
+        note(line)
     print(out)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import json
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mner_keras.cli.tables import print_table
+from mner_keras.cli.keras_start import start_keras
+from mner_keras.cli.options import AsJson, read_arguments
+from mner_keras.cli.terminal import print_json, print_table
+from mner_keras.errors import InputError
 from mner_keras.registry import MODELS, ModelEntry, find_model
 
 if TYPE_CHECKING:
@@ -16,14 +19,12 @@ if TYPE_CHECKING:
 
 
 def models(
-    name: Annotated[
-        str | None, typer.Argument(help="A model, to show its arguments and parameters.", show_default=False)
-    ] = None,
+    name: Annotated[str | None, typer.Argument(help="A model, to show its arguments and parameters.")] = None,
     set_: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="Model argument for counting the parameters."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """List the models that `mner train` accepts, or describe one of them.
 
@@ -31,17 +32,14 @@ def models(
     class, the arguments with their defaults (`mner train --set`), the training settings, and the number of
     parameters, counted on the sample corpus without word vectors.
     """
-    from mner_keras.errors import InputError
-
     if name is None:
         if set_:
             raise InputError("`--set` needs the name of a model")
         _list(as_json)
         return
-    record = _record(name)
-    record |= _details(name, set_ or ())
+    record = _record(name) | _details(name, set_ or ())
     if as_json:
-        print(json.dumps(record, indent=2, ensure_ascii=False))
+        print_json(record)
         return
     rows = [f"{row['paper'].upper()} {row['table']}, {row['row']}" for row in record["rows"]]
     print_table(
@@ -65,7 +63,7 @@ def models(
 def _list(as_json: bool) -> None:
     records = [_record(name) for name in MODELS]
     if as_json:
-        print(json.dumps(records, indent=2, ensure_ascii=False))
+        print_json(records)
         return
     width = max(map(len, MODELS)) + 2
     for record in records:
@@ -111,11 +109,8 @@ def published_rows(model: str) -> list[dict[str, str]]:
     ]
 
 
-def _details(name: str, pairs: list[str] | tuple[str, ...]) -> dict[str, Any]:
+def _details(name: str, pairs: Sequence[str]) -> dict[str, Any]:
     """Return the parts of a description that need Keras: class, arguments, parameters."""
-    from mner_keras.cli.keras_start import start_keras
-    from mner_keras.cli.train import read_arguments
-
     start_keras()
     from mner_keras.run.config import check_arguments, free_arguments
 
@@ -142,7 +137,6 @@ def _details(name: str, pairs: list[str] | tuple[str, ...]) -> dict[str, Any]:
 
 def _count(model_class: type[System], arguments: dict[str, Any]) -> int:
     from mner_keras.data.datasets import load_dataset
-    from mner_keras.errors import InputError
     from mner_keras.run.config import split_arguments
 
     data = load_dataset("sample")

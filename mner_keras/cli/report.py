@@ -7,25 +7,24 @@ from typing import Annotated
 
 import typer
 
+from mner_keras.cli.keras_start import start_keras
+from mner_keras.cli.options import PostPictures, check_target
+from mner_keras.cli.terminal import progress_bar
+from mner_keras.files import write_whole
+
 
 def report(
     places: Annotated[
         list[Path],
         typer.Argument(
-            metavar="RUN_OR_TABLE",
-            help="Folders of finished runs, and of tables of `mner reproduce-table`.",
-            show_default=False,
+            metavar="RUN_OR_TABLE", help="Folders of finished runs, and of tables of `mner reproduce-table`."
         ),
     ],
     out: Annotated[Path, typer.Option(help="The page to write.")] = Path("report.html"),
     posts: Annotated[
-        int,
-        typer.Option(min=0, help="Posts with the highest loss to show per run; 0: none, and no model is loaded."),
+        int, typer.Option(min=0, help="Posts with the highest loss to show per run; 0: none, and no model is loaded.")
     ] = 10,
-    pictures: Annotated[
-        Path | None,
-        typer.Option(help="Folder of the posts' pictures. (default: the data's `images`)", show_default=False),
-    ] = None,
+    pictures: PostPictures = None,
 ) -> None:
     """Write a report on tables and runs: one self-contained HTML page that makes no requests.
 
@@ -35,10 +34,6 @@ def report(
 
     The page contains the posts shown and small copies of their pictures.
     """
-    from mner_keras.cli.keras_start import start_keras
-    from mner_keras.cli.progress import progress_bar
-    from mner_keras.cli.target import check_target
-    from mner_keras.files import write_whole
     from mner_keras.vision.pictures import find_pictures
 
     check_target(out, ".html", ".htm")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import dataclasses
 import signal
 import sys
 from collections.abc import Sequence
@@ -11,11 +11,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mner_keras.cli.choices import Budget, Paper, Precision, Scheme
+from mner_keras.cli.keras_start import start_keras
+from mner_keras.cli.options import (
+    Budget,
+    EntityScheme,
+    Paper,
+    Precision,
+    Scheme,
+    TrainingData,
+    TrainingPrecision,
+    read_arguments,
+)
+from mner_keras.cli.terminal import note, print_json, print_table
+from mner_keras.errors import InputError
+from mner_keras.registry import FEATURES, find_model
 
 if TYPE_CHECKING:
     from mner_keras.data.datasets import Dataset
-    from mner_keras.papers.measured import MeasuredTable
     from mner_keras.papers.plan import Plan, Setting
     from mner_keras.papers.runner import Outcome
 
@@ -25,21 +37,20 @@ _ENDS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(sign
 
 
 def reproduce_table(
-    paper: Annotated[Paper | None, typer.Argument(help="The paper.", show_default=False, case_sensitive=False)] = None,
-    table: Annotated[str, typer.Argument(help="The table's number: 1 to 5, I to VI.", show_default=False)] = "",
+    paper: Annotated[Paper | None, typer.Argument(help="The paper.", case_sensitive=False)] = None,
+    table: Annotated[str, typer.Argument(help="The table's number: 1 to 5, I to VI.")] = "",
     list_: Annotated[bool, typer.Option("--list", help="List the tables and their rows.")] = False,
     dry_run: Annotated[
         bool,
         typer.Option("--dry-run", help="Print differences from the paper and the runs to train, with time and disk."),
     ] = False,
-    data: Annotated[str, typer.Option(help="`sample`, or a folder with train.txt, dev.txt, test.txt.")] = "sample",
+    data: TrainingData = "sample",
     features: Annotated[
         list[str] | None,
         typer.Option(
             metavar="[KIND=]FILE",
             help="Feature store of the pictures; KIND is regions or objects, by default what the paper's model reads. "
             "Repeatable. (default: the data's own)",
-            show_default=False,
         ),
     ] = None,
     vectors: Annotated[
@@ -47,7 +58,6 @@ def reproduce_table(
         typer.Option(
             metavar="[NAME=]FILE",
             help="Word vectors; NAME is twitter or crawl where the paper uses both. Repeatable. (default: none)",
-            show_default=False,
         ),
     ] = None,
     seeds: Annotated[
@@ -58,17 +68,14 @@ def reproduce_table(
         Budget | None,
         typer.Option(
             help="`paper`: as each system's paper trains it; `fast`: a few epochs. (default: fast on the sample "
-            "corpus, else paper)",
-            show_default=False,
+            "corpus, else paper)"
         ),
     ] = None,
-    scheme: Annotated[
-        Scheme, typer.Option(help="Scheme for reading entities: strict (IOB2), or lenient as in conlleval.")
-    ] = Scheme.strict,
+    scheme: EntityScheme = Scheme.strict,
     tolerance: Annotated[
         float | None, typer.Option(min=0, help="Mark results within N F1 points of the published ones. (default: none)")
     ] = None,
-    precision: Annotated[Precision, typer.Option(help="Numeric precision of the training.")] = Precision.float32,
+    precision: TrainingPrecision = Precision.float32,
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="MODEL.NAME=VALUE", help="An argument of a model. Repeatable.")
     ] = None,
@@ -84,7 +91,6 @@ def reproduce_table(
     settings are read from the models. Without --data, the sample corpus and a few epochs are used: a quick
     demonstration, not a result. Exit code 1: some runs diverged or failed and are missing in the table.
     """
-    from mner_keras.errors import InputError
     from mner_keras.papers import find_table
 
     if list_:
@@ -97,14 +103,13 @@ def reproduce_table(
     fast = (budget or ("fast" if data == "sample" else "paper")) == "fast"
     if published.kind != "results":
         if published.kind == "settings":
-            _start_keras()
+            start_keras()
         from mner_keras.papers.table_folder import measure_table
 
         measured = measure_table(folder, published, data)
     else:
         from mner_keras.data.datasets import load_dataset
         from mner_keras.papers.plan import Setting
-        from mner_keras.registry import FEATURES, find_model
 
         own = find_model(published.paper).visual or ""
         setting = Setting(
@@ -117,7 +122,7 @@ def reproduce_table(
             arguments=_arguments(set_ or []),
         )
         corpus = load_dataset(data)
-        _start_keras()
+        start_keras()
         from mner_keras.papers.table_folder import measure_table
 
         plan = _plan(published, setting, corpus, out, rows)
@@ -126,21 +131,19 @@ def reproduce_table(
             return
         outcomes = _train(plan, out, jobs, resume)
         measured = measure_table(folder, published, data, plan, str(scheme), tolerance, outcomes)
-    _print(measured, folder, as_json)
+    from mner_keras.papers.render import print_measured, to_json
+
+    if as_json:
+        print_json(to_json(measured))
+    else:
+        print_measured(measured)
+        print(f"table: {folder} (table.md, .csv, .tex, .json)")
     if any(row.failures for row in measured.rows):
         raise typer.Exit(INCOMPLETE)
 
 
-def _start_keras() -> None:
-    from mner_keras.cli.keras_start import start_keras
-
-    start_keras()
-
-
 def _plan(published: Any, setting: Setting, corpus: Dataset, out: Path, rows: str) -> Plan:
     """Plan the runs; if there is something to train, print the differences from the paper's setting."""
-    import dataclasses
-
     from mner_keras.papers.caveats import find_caveats
     from mner_keras.papers.plan import make_plan
     from mner_keras.papers.runner import outcome_of
@@ -149,16 +152,15 @@ def _plan(published: Any, setting: Setting, corpus: Dataset, out: Path, rows: st
     plan = dataclasses.replace(plan, caveats=find_caveats(plan, setting, corpus))
     for name, file in setting.vectors.items():
         if name and all(run.row.vectors != name for run in plan.runs):
-            _note(f"no row uses the {name} vectors: {file} is ignored")
+            note(f"no row uses the {name} vectors: {file} is ignored")
     if not plan.runs or any(outcome_of(run.folder) is None for run in plan.runs):
-        _note("differences from the paper's setting:")
+        note("differences from the paper's setting:")
         for line in plan.caveats:
-            _note(f"  - {line}")
+            note(f"  - {line}")
     return plan
 
 
 def _train(plan: Plan, out: Path, jobs: int, resume: bool) -> dict[Path, Outcome]:
-    from mner_keras.errors import InputError
     from mner_keras.papers.runner import begun, check_finished, run_all
 
     if not plan.runs:
@@ -176,7 +178,7 @@ def _train(plan: Plan, out: Path, jobs: int, resume: bool) -> dict[Path, Outcome
     for number in ends:
         signal.signal(number, signal.default_int_handler)
     try:
-        return run_all(plan.runs, jobs, _note)
+        return run_all(plan.runs, jobs, note)
     except KeyboardInterrupt:
         print(f"interrupted; the same command with --resume continues after the last finished epochs ({out})")
         sys.exit(130)
@@ -185,20 +187,8 @@ def _train(plan: Plan, out: Path, jobs: int, resume: bool) -> dict[Path, Outcome
             signal.signal(number, signal.SIG_DFL)
 
 
-def _print(measured: MeasuredTable, folder: Path, as_json: bool) -> None:
-    from mner_keras.papers.render import print_measured, to_json
-
-    if as_json:
-        print(json.dumps(to_json(measured), indent=2, ensure_ascii=False))
-        return
-    print_measured(measured)
-    print(f"table: {folder} (table.md, .csv, .tex, .json)")
-
-
 def _dry_run(plan: Plan, jobs: int) -> None:
     """Time a few steps of each system, and print the runs with estimated time and disk."""
-    from mner_keras.cli.tables import print_table
-    from mner_keras.errors import InputError
     from mner_keras.papers.runner import estimate, outcome_of
 
     folders = {run.folder: run for run in plan.runs}
@@ -211,12 +201,12 @@ def _dry_run(plan: Plan, jobs: int) -> None:
             # Runs that differ only in the seed are timed once.
             key = folder.name.rpartition("-seed")[0]
             if key not in timed:
-                _note(f"timing {run.config.model}")
+                note(f"timing {run.config.model}")
                 try:
                     timed[key] = estimate(run)
                 except InputError as error:
                     timed[key] = None
-                    _note(f"  {run.row.name} cannot be trained: {error}")
+                    note(f"  {run.row.name} cannot be trained: {error}")
             if timed[key] is not None:
                 times = [_duration(timed[key].seconds), f"{timed[key].megabytes:,.0f} MB"]
                 seconds, disk = seconds + timed[key].seconds, disk + timed[key].megabytes
@@ -249,8 +239,6 @@ def _list(paper: Paper | None) -> None:
 
 def _named(given: Sequence[str], option: str, names: Sequence[str], default: str) -> dict[str, str]:
     """Read `NAME=FILE` or `FILE`, by name."""
-    from mner_keras.errors import InputError
-
     found: dict[str, str] = {}
     for text in given:
         name, equals, file = text.partition("=")
@@ -264,10 +252,6 @@ def _named(given: Sequence[str], option: str, names: Sequence[str], default: str
 
 def _arguments(pairs: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Read `MODEL.NAME=VALUE`, by model."""
-    from mner_keras.cli.train import read_arguments
-    from mner_keras.errors import InputError
-    from mner_keras.registry import find_model
-
     found: dict[str, dict[str, Any]] = {}
     for pair in pairs:
         model, dot, rest = pair.partition(".")
@@ -276,7 +260,3 @@ def _arguments(pairs: Sequence[str]) -> dict[str, dict[str, Any]]:
         find_model(model)
         found.setdefault(model, {}).update(read_arguments([rest]))
     return found
-
-
-def _note(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import queue
 import sys
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mner_keras.cli.keras_start import start_keras
+from mner_keras.cli.options import ExtractorWeights, Format
+from mner_keras.cli.terminal import note, progress_bar
+from mner_keras.errors import InputError
+
 if TYPE_CHECKING:
     from mner_keras.data.post import Post
-    from mner_keras.system import System
     from mner_keras.tagged_post import TaggedPost
-    from mner_keras.tagger import Tagger
-    from mner_keras.vision import PictureFeatures
-    from mner_keras.vision.extraction import Extractor
-
-FORMATS = ("jsonl", "conll", "text")
-"""The formats of input and output."""
 
 SHOWN = 10
 """The number of unreadable pictures to name."""
@@ -29,43 +30,28 @@ CHUNK = 1024
 
 
 def tag(
-    model: Annotated[Path, typer.Argument(help="A model's file or a run's folder.", show_default=False)],
+    model: Annotated[Path, typer.Argument(help="A model's file or a run's folder.")],
     file: Annotated[str, typer.Argument(help="File of posts, or - for standard input.")] = "-",
-    features: Annotated[
-        str, typer.Option(help="Store of the posts' pictures. (default: no pictures)", show_default=False)
-    ] = "",
+    features: Annotated[str, typer.Option(help="Store of the posts' pictures. (default: no pictures)")] = "",
     pictures: Annotated[
         Path | None,
         typer.Option(
             help="Folder of the posts' pictures, found by the posts' `image`; or one picture for all posts. The "
-            "model's extractor computes their features.",
-            show_default=False,
+            "model's extractor computes their features."
         ),
     ] = None,
-    weights: Annotated[
-        Path | None,
-        typer.Option(
-            help="The file of the extractor's weights. (default: the published weights, downloaded on first use)",
-            show_default=False,
-        ),
-    ] = None,
+    weights: ExtractorWeights = None,
     input_: Annotated[
-        str,
-        typer.Option(
-            "--input",
-            metavar="|".join(FORMATS),
-            help="Input format. (default: detected from the file's extension or first lines)",
-            show_default=False,
-        ),
-    ] = "",
+        Format | None,
+        typer.Option("--input", help="Input format. (default: detected from the file's extension or first lines)"),
+    ] = None,
     format_: Annotated[
-        str,
+        Format,
         typer.Option(
             "--format",
-            metavar="|".join(FORMATS),
             help="Output format: JSON lines with entities and scores, CoNLL columns, or text with names in brackets.",
         ),
-    ] = "jsonl",
+    ] = Format.jsonl,
 ) -> None:
     """Tag posts one after the other; the memory does not depend on their number.
 
@@ -73,81 +59,56 @@ def tag(
     lines, or set by `--input`. A malformed line ends the command; the posts before it are written. Pictures come from a
     store (`--features`) or from picture files (`--pictures`).
     """
-    from mner_keras.errors import InputError, did_you_mean
-
-    for given_format in (format_, *([input_] if input_ else [])):
-        if given_format not in FORMATS:
-            hint = did_you_mean(given_format, FORMATS)
-            raise InputError(f"expected a format ({', '.join(FORMATS)}), found {given_format!r}.{hint}")
     if features and pictures:
         raise InputError("`--features` and `--pictures` exclude each other")
     stream, name = _open(file)
     if sys.stdout is None:
         raise InputError("standard output is closed")
-    from mner_keras.cli.keras_start import start_keras
-
     start_keras(all_cores=pictures is not None)
     from mner_keras.data.batches import count_missing
     from mner_keras.data.input_formats import read_posts_to_tag
     from mner_keras.models import load_tagger, visual_input
+    from mner_keras.vision import PictureFeatures, find_pictures, load_extractor, open_picture
     from mner_keras.vision.feature_store import FeatureStore
 
     tagger = load_tagger(model)
-    store: Any = FeatureStore(features) if features else None
-    if store is not None and visual_input(tagger) is None:
-        print("the model does not read pictures: `--features` is ignored", file=sys.stderr)
+    visual = visual_input(tagger)
+    store = FeatureStore(features) if features else None
+    if store is not None and visual is None:
+        note("the model does not read pictures: `--features` is ignored")
         store = None
-    given: dict[str, Any] = {}
+    picture = extractor = None
     if pictures is not None:
-        store, given = _pictures(pictures, tagger, weights)
+        of_posts = pictures.is_dir()
+        found = find_pictures([pictures])[0] if of_posts else open_picture(pictures)
+        with progress_bar("bytes") as progress:
+            extractor = load_extractor(visual, weights, progress)
+        store, picture = (PictureFeatures(found, extractor), None) if of_posts else (None, found)
     named = missing = 0
     # Lines end with one line feed on every system; half of a surrogate pair becomes a JSON escape.
     sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace", newline="\n")
-    for posts in _chunks(read_posts_to_tag(stream, name, input_)):
+    for posts in _chunks(read_posts_to_tag(stream, name, input_ or "")):
         named += sum(post.image_id is not None for post in posts)
         missing += count_missing(posts, store)
-        pictured = {key: value(posts) for key, value in given.items()}
-        for tagged in tagger.tag(posts) if store is None and not given else tagger.tag(posts, store, **pictured):
-            sys.stdout.write(WRITERS[format_](tagged))
-        sys.stdout.flush()
-    if missing:
-        where = "store" if pictures is None else "folder"
-        if missing == named:
-            print(f"warning: the {where} contains none of the pictures of {named:,} posts", file=sys.stderr)
+        if picture is not None:
+            tagged = tagger.tag(posts, pictures=[picture] * len(posts), extractor=extractor)
         else:
-            print(
-                f"{missing:,} posts name a picture missing from the {where}: treated as none",
-                file=sys.stderr,
-            )
-    failed = list(store.failed.values()) if pictures is not None and store is not None else []
+            tagged = tagger.tag(posts) if store is None else tagger.tag(posts, store)
+        sys.stdout.writelines(map(WRITERS[format_], tagged))
+        sys.stdout.flush()
+    where = "store" if pictures is None else "folder"
+    if missing and missing == named:
+        note(f"warning: the {where} contains none of the pictures of {named:,} posts")
+    elif missing:
+        note(f"{missing:,} posts name a picture missing from the {where}: treated as none")
+    failed = list(store.failed.values()) if isinstance(store, PictureFeatures) else []
     for reason in failed[:SHOWN]:
-        print(f"{reason}: ignored", file=sys.stderr)
+        note(f"{reason}: ignored")
     if len(failed) > SHOWN:
-        print(f"{len(failed) - SHOWN:,} more pictures could not be read", file=sys.stderr)
-
-
-def _pictures(
-    pictures: Path, tagger: Tagger | System, weights: Path | None
-) -> tuple[PictureFeatures | None, dict[str, Callable[[list[Post]], Any]]]:
-    """Return the features of a folder's pictures, or for one picture the arguments of `Tagger.tag` for some posts."""
-    from mner_keras.cli.progress import progress_bar
-    from mner_keras.models import visual_input
-    from mner_keras.vision import PictureFeatures, find_pictures, load_extractor, open_picture
-
-    def extractor_of() -> Extractor:
-        with progress_bar("bytes") as progress:
-            return load_extractor(visual_input(tagger), weights, progress)
-
-    if pictures.is_dir():
-        found, _ = find_pictures([pictures])
-        return PictureFeatures(found, extractor_of()), {}
-    picture, extractor = open_picture(pictures), extractor_of()
-    return None, {"pictures": lambda posts: [picture] * len(posts), "extractor": lambda posts: extractor}
+        note(f"{len(failed) - SHOWN:,} more pictures could not be read")
 
 
 def _open(file: str) -> tuple[IO[bytes], str]:
-    from mner_keras.errors import InputError
-
     if file == "-":
         if sys.stdin is None:
             raise InputError("expected posts on standard input, found it closed")
@@ -163,38 +124,32 @@ def _open(file: str) -> tuple[IO[bytes], str]:
 
 def _chunks(posts: Iterator[Post]) -> Iterator[list[Post]]:
     """Yield the posts that have arrived, at most `CHUNK` at a time: a slow stream is tagged without waiting."""
-    import queue
-    import threading
-
     arrived: queue.Queue[Any] = queue.Queue(maxsize=2 * CHUNK)
-    end = object()
 
     def read() -> None:
+        error = None
         try:
             for post in posts:
                 arrived.put(post)
-            arrived.put(end)
-        except Exception as error:  # noqa: BLE001 (raised again in the main thread)
-            arrived.put(error)
+        except Exception as raised:  # noqa: BLE001 (raised again in the main thread)
+            error = raised
+        arrived.put((error,))
 
     threading.Thread(target=read, daemon=True).start()
-    while True:
-        chunk, last = [arrived.get()], None
+    end = None
+    while end is None:
+        chunk = [arrived.get()]
         while len(chunk) < CHUNK and not arrived.empty():
             chunk.append(arrived.get())
-        if chunk[-1] is end or isinstance(chunk[-1], Exception):
-            last = chunk.pop()
+        if isinstance(chunk[-1], tuple):
+            end = chunk.pop()
         if chunk:
             yield chunk
-        if isinstance(last, Exception):
-            raise last
-        if last is end:
-            return
+    if end[0] is not None:
+        raise end[0]
 
 
 def _jsonl(tagged: TaggedPost) -> str:
-    import dataclasses
-
     from mner_keras.data.files import post_record
 
     record = post_record(dataclasses.replace(tagged.post, tags=tagged.tags))
@@ -206,8 +161,6 @@ def _jsonl(tagged: TaggedPost) -> str:
 
 
 def _conll(tagged: TaggedPost) -> str:
-    import dataclasses
-
     from mner_keras.data.files import conll_block
 
     return conll_block(dataclasses.replace(tagged.post, tags=tagged.tags))

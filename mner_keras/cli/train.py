@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-import tomllib
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mner_keras.cli.choices import Precision
-from mner_keras.cli.tables import print_scores
+from mner_keras.cli.keras_start import start_keras
+from mner_keras.cli.options import Precision, TrainingData, TrainingPrecision, read_arguments
+from mner_keras.cli.terminal import note, print_scores
+from mner_keras.errors import InputError
 from mner_keras.registry import MODELS, find_model
 
 if TYPE_CHECKING:
@@ -21,18 +21,13 @@ if TYPE_CHECKING:
 
 def train(
     context: typer.Context,
-    model: Annotated[
-        str,
-        typer.Argument(help=f"{', '.join(MODELS)}; or the config.toml of a run, to repeat it.", show_default=False),
-    ],
-    data: Annotated[str, typer.Option(help="`sample`, or a folder with train.txt, dev.txt, test.txt.")] = "sample",
+    model: Annotated[str, typer.Argument(help=f"{', '.join(MODELS)}; or the config.toml of a run, to repeat it.")],
+    data: TrainingData = "sample",
     features: Annotated[
-        str, typer.Option(help="Store of the pictures' features (HDF5). (default: the data's own)", show_default=False)
+        str, typer.Option(help="Store of the pictures' features (HDF5). (default: the data's own)")
     ] = "",
     no_pictures: Annotated[bool, typer.Option("--no-pictures", help="Train as if no post had a picture.")] = False,
-    vectors: Annotated[
-        str, typer.Option(help="Word vectors: GloVe, word2vec or fastText. (default: none)", show_default=False)
-    ] = "",
+    vectors: Annotated[str, typer.Option(help="Word vectors: GloVe, word2vec or fastText. (default: none)")] = "",
     max_vectors: Annotated[
         int, typer.Option(min=0, help="Vectors to keep in addition to those of the training posts' words.")
     ] = 200_000,
@@ -49,14 +44,11 @@ def train(
         float | None, typer.Option(help="Learning rate. (default: the paper's; 0.001 with another optimiser)")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Random seed for weights, data order and dropout.")] = 1,
-    precision: Annotated[Precision, typer.Option(help="Numeric precision of the training.")] = Precision.float32,
+    precision: TrainingPrecision = Precision.float32,
     set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="An argument of the model. Repeatable."),
+        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="An argument of the model. Repeatable.")
     ] = None,
-    out: Annotated[
-        Path | None, typer.Option(help="The run's folder. (default: runs/MODEL-DATA-SEED)", show_default=False)
-    ] = None,
+    out: Annotated[Path | None, typer.Option(help="The run's folder. (default: runs/MODEL-DATA-SEED)")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Empty the run's folder if it is not empty.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Continue after the last finished epoch.")] = False,
 ) -> None:
@@ -72,8 +64,6 @@ def train(
     The papers' variants are arguments: --set dropout=0 trains without dropout, --set num_objects=5 lets AGBAN read
     five objects per picture.
     """
-    from mner_keras.errors import InputError
-
     if overwrite and resume:
         raise InputError("`--overwrite` and `--resume` exclude each other")
     given = {
@@ -92,18 +82,16 @@ def train(
         config = _resumed(folder, model, given)
     _check_folder(folder, overwrite, resume)
 
-    from mner_keras.cli.keras_start import start_keras
-
     start_keras(deterministic=True)
     from mner_keras.cli.epoch_progress import EpochProgress
     from mner_keras.papers.caveats import training_caveats
     from mner_keras.run.train import train as train_run
 
     for line in training_caveats(config):
-        _note(line)
+        note(line)
     progress = EpochProgress()
     try:
-        metrics = train_run(config, folder, resume, overwrite, callbacks=[progress], report=_note)
+        metrics = train_run(config, folder, resume, overwrite, callbacks=[progress], report=note)
     except KeyboardInterrupt:
         goes_on = "continues after the last finished epoch" if find_model(config.model).is_keras else "starts over"
         print(f"interrupted; the same command with --resume {goes_on} ({folder})")
@@ -115,10 +103,6 @@ def train(
     for split in ("dev", "test"):
         print_scores(split, metrics[split])
     print(f"run: {folder}")
-
-
-def _note(line: str) -> None:
-    print(line, file=sys.stderr)
 
 
 def _config(model: str, given: dict[str, Any]) -> RunConfig:
@@ -133,7 +117,6 @@ def _config(model: str, given: dict[str, Any]) -> RunConfig:
 
 def _resumed(folder: Path, model: str, given: dict[str, Any]) -> RunConfig:
     """Return the configuration of the run in the folder; the given options must agree with it."""
-    from mner_keras.errors import InputError
     from mner_keras.run.config import RunConfig
 
     path = folder / "config.toml"
@@ -149,8 +132,6 @@ def _resumed(folder: Path, model: str, given: dict[str, Any]) -> RunConfig:
 
 def _check_folder(folder: Path, overwrite: bool, resume: bool) -> None:
     """Refuse a folder that is not empty."""
-    from mner_keras.errors import InputError
-
     if folder.exists() and not folder.is_dir():
         raise InputError("expected a folder for the run, found a file", folder)
     if resume or not folder.exists() or not any(folder.iterdir()):
@@ -159,19 +140,3 @@ def _check_folder(folder: Path, overwrite: bool, resume: bool) -> None:
         raise InputError("the run's folder is not empty: --overwrite empties it, --resume continues it", folder)
     if not (folder / "config.toml").exists():
         raise InputError("expected the folder of a run for --overwrite, found no config.toml", folder)
-
-
-def read_arguments(pairs: Iterable[str]) -> dict[str, Any]:
-    """Parse `name=value` pairs; a value is TOML, or a string if it is not valid TOML."""
-    from mner_keras.errors import InputError
-
-    arguments = {}
-    for pair in pairs:
-        name, equals, text = pair.partition("=")
-        if not equals or not name:
-            raise InputError(f"expected --set NAME=VALUE, found {pair!r}")
-        try:
-            arguments[name] = tomllib.loads(f"value = {text}")["value"]
-        except tomllib.TOMLDecodeError:
-            arguments[name] = text
-    return arguments

@@ -50,17 +50,11 @@ OBJECT_COLOURS = (
 
 @dataclasses.dataclass(frozen=True)
 class Column:
-    """A number for each token.
-
-    Args:
-        name: a heading.
-        values: `[n]`.
-        shares: how strongly to colour them, `[n]`, 0 to 1.
-    """
+    """A number for each token, `[n]`, under a heading."""
 
     name: str
     values: np.ndarray
-    shares: np.ndarray
+    shares: np.ndarray  # how strongly to colour them, 0 to 1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,12 +112,9 @@ class PostCase:
     @property
     def object_names(self) -> list[str]:
         """The name of each object that the model saw, with the extractor's score."""
-        attention, scores = self.attention, self.objects.scores
-        count = len(self.objects.names) if attention is None else attention.shape[1]
-        scores = () if scores is None else scores
-        return [
-            f"{self.objects.name(k)} {scores[k]:.2f}" if k < len(scores) else self.objects.name(k) for k in range(count)
-        ]
+        count = len(self.objects.names) if self.attention is None else self.attention.shape[1]
+        scores = () if self.objects.scores is None else [f" {score:.2f}" for score in self.objects.scores]
+        return [self.objects.name(k) + (scores[k] if k < len(scores) else "") for k in range(count)]
 
     def spans(self, system: str | None = None) -> set[tuple[str, int, int]]:
         """The entities of a system, or the gold ones, as (type, start, end)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,22 +22,19 @@ if TYPE_CHECKING:
 
     from mner_keras.data.post import Post
 
-FIGURES: dict[tuple[str, int], tuple[str, ...]] = {
-    ("hsn", 5): ("HSN",),
-    ("hsn", 6): ("HSN",),
-    ("agban", 5): ("AGBAN", "ReleasedAGBAN"),
-    ("agban", 6): ("AGBAN", "ReleasedAGBAN"),
-    ("agban", 7): ("AGBAN", "ReleasedAGBAN"),
-    ("agban", 8): (),
-    ("agban", 9): (),
-}
-"""The classes of models that a figure is drawn of, by paper and number; empty for all."""
-_COMPARES = (("agban", 5), ("agban", 8), ("agban", 9))
-_CHOSEN = {("agban", 8): 4}  # posts, otherwise two
-_SEARCHED = 600  # posts that are explained to choose from
-
 Rank = Callable[["Post", Sequence[str], Any], Any]
 """Of a post, its tags, and the model's explanation or the other run's tags: a sort key, or `None` to leave it out."""
+_SEARCHED = 600  # posts that are explained to choose from
+
+
+@dataclasses.dataclass(frozen=True)
+class PaperFigure:
+    """What a figure is drawn of."""
+
+    classes: tuple[str, ...] = ()  # of the models; empty for all
+    compares: bool = False  # whether it shows other runs, too
+    rank: Rank | None = None  # which posts show best what it is about
+    count: int = 2  # posts
 
 
 def draw_figure(
@@ -68,27 +66,35 @@ def draw_figure(
     """
     figure = check_figure(paper, number)
     name = f"{paper} {number}"
-    if figure in _COMPARES and not others:
+    if figure.compares and not others:
         raise InputError(f"figure {name} compares two runs: --other names the second")
-    if figure not in _COMPARES and others:
+    if others and not figure.compares:
         raise InputError(f"figure {name} shows one run: --other is not used")
     for one in (run, *others):
-        if FIGURES[figure] and one.class_name not in FIGURES[figure]:
-            expected = " or ".join(FIGURES[figure])
+        if figure.classes and one.class_name not in figure.classes:
+            expected = " or ".join(figure.classes)
             raise InputError(f"figure {name} needs a run of {expected}, found {one.name}", one.path)
-    if figure == ("agban", 5):
+    if name == "agban 5":
         return _modality_space(run, others, split, seed)
-    if figure == ("agban", 7):
-        return _loss_curves(run)
-    if figure == ("agban", 6) and "attention" not in run.model.output:
+    if name == "agban 7":
+        history = run.history
+        batches = (1.0, 1.0) if run.config is None else run.posts_per_batch()
+        return loss_curves_figure(history, f"{run.name} on {run.dataset.name}", batches)
+    if name == "agban 6" and "attention" not in run.model.output:
         raise InputError(f"figure agban 6 needs attention to objects, and {run.name} has none", run.path)
-    _check_same_posts(run, others)
+    for other in others:
+        if other.dataset.hashes() != run.dataset.hashes():
+            raise InputError(
+                f"expected a run of the same posts as {run.path} ({run.dataset.folder}), found one of "
+                f"{other.dataset.folder}; --data sets the posts of all",
+                other.path,
+            )
     posts = run.dataset[split]
     if names:
         chosen = find_posts(names, posts, split)
     else:
         seen: Sequence[Any] = others[0].tags(split) if others else run.model.explain(posts[:_SEARCHED], run.store)
-        chosen = choose_posts(RANKS[figure], posts, run.tags(split), seen)[: count or _CHOSEN.get(figure, 2)]
+        chosen = choose_posts(figure.rank, posts, run.tags(split), seen)[: count or figure.count]
     if not chosen:
         raise InputError(f"no post of {split} shows what this figure is about; --posts names some")
     cases = _make_cases(run, others, chosen, split, pictures)
@@ -97,12 +103,12 @@ def draw_figure(
     return attention_map_figure(cases) if number == 6 else case_study_figure(cases)
 
 
-def check_figure(paper: str, number: int) -> tuple[str, int]:
-    """Return a figure's key in `FIGURES`; raises `InputError` for an unknown one."""
+def check_figure(paper: str, number: int) -> PaperFigure:
+    """Return a figure of `FIGURES`; raises `InputError` for an unknown one."""
     if (paper, number) not in FIGURES:
         known = ", ".join(f"{one} {figure}" for one, figure in FIGURES)
         raise InputError(f"expected a figure ({known}), found {paper} {number}")
-    return paper, number
+    return FIGURES[paper, number]
 
 
 def find_posts(names: Sequence[str], posts: Sequence[Post], split: str) -> list[int]:
@@ -129,7 +135,7 @@ def choose_posts(rank: Rank, posts: Sequence[Post], tags: Sequence[Sequence[str]
     """Return the positions of the posts that a rank keeps, the smallest first.
 
     Args:
-        rank: one of `RANKS`.
+        rank: that of a figure.
         posts: the posts.
         tags: the run's tags for each.
         seen: the model's explanation or the other run's tags for each; posts beyond its length are left out.
@@ -176,24 +182,17 @@ def _differing(wrong: bool) -> Rank:
     return rank
 
 
-RANKS: dict[tuple[str, int], Rank] = {
-    ("hsn", 5): _trust(1, wrong=False),
-    ("hsn", 6): _trust(-1, wrong=True),
-    ("agban", 6): _uneven,
-    ("agban", 8): _differing(wrong=False),
-    ("agban", 9): _differing(wrong=True),
+_AGBAN = ("AGBAN", "ReleasedAGBAN")
+FIGURES = {
+    ("hsn", 5): PaperFigure(("HSN",), rank=_trust(1, wrong=False)),
+    ("hsn", 6): PaperFigure(("HSN",), rank=_trust(-1, wrong=True)),
+    ("agban", 5): PaperFigure(_AGBAN, compares=True),
+    ("agban", 6): PaperFigure(_AGBAN, rank=_uneven),
+    ("agban", 7): PaperFigure(_AGBAN),
+    ("agban", 8): PaperFigure(compares=True, rank=_differing(wrong=False), count=4),
+    ("agban", 9): PaperFigure(compares=True, rank=_differing(wrong=True)),
 }
-"""Which posts show best what a figure is about."""
-
-
-def _check_same_posts(run: Run, others: Sequence[Run]) -> None:
-    for other in others:
-        if other.dataset.hashes() != run.dataset.hashes():
-            raise InputError(
-                f"expected a run of the same posts as {run.path} ({run.dataset.folder}), found one of "
-                f"{other.dataset.folder}; --data sets the posts of all",
-                other.path,
-            )
+"""The figures by paper and number."""
 
 
 def _make_cases(run: Run, others: Sequence[Run], chosen: Sequence[int], split: str, pictures: Any) -> list[PostCase]:
@@ -215,9 +214,3 @@ def _modality_space(run: Run, others: Sequence[Run], split: str, seed: int) -> F
         name = name if name not in samples else f"{name} ({one.path.name})"
         samples[name] = sample_features(one.model, one.dataset[split], one.store, seed=seed)
     return modality_space_figure(samples, seed=seed)
-
-
-def _loss_curves(run: Run) -> Figure:
-    history = run.history
-    batches = (1.0, 1.0) if run.config is None else run.posts_per_batch()
-    return loss_curves_figure(history, f"{run.name} on {run.dataset.name}", batches)

@@ -41,21 +41,13 @@ _SMALL = 256  # a picture of at most so many pixels is kept as it is
 
 @dataclasses.dataclass(frozen=True)
 class Piece:
-    """Consecutive tokens: an entity, or the tokens between two.
-
-    Args:
-        start: the first token.
-        end: the token after the last.
-        kind: the entity's type; empty between entities.
-        right: whether the tags to compare with contain the same entity.
-        score: the model's score of the entity, 0 to 1.
-    """
+    """Consecutive tokens: an entity, or the tokens between two."""
 
     start: int
     end: int
-    kind: str = ""
-    right: bool = True
-    score: float | None = None
+    kind: str = ""  # the entity's type; empty between entities
+    right: bool = True  # whether the tags to compare with contain the same entity
+    score: float | None = None  # of the entity, 0 to 1
 
 
 class PostView:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from mner_keras.data.entities import entity_spans
 from mner_keras.errors import InputError
 from mner_keras.papers import render as tables
 from mner_keras.papers.measured import MeasuredTable
@@ -18,7 +20,6 @@ from mner_keras.papers.table_folder import PLAN, read_table
 from mner_keras.registry import find_model
 from mner_keras.run.run import CONFIG, PROVENANCE, Run
 from mner_keras.text import TaggerDataMissing
-from mner_keras.views import confusion
 from mner_keras.views.case import PostCase, make_cases, own_pictures
 from mner_keras.views.curves import curve_image, describe_curve, read_curves
 from mner_keras.views.post_view import render, style_sheet
@@ -26,15 +27,50 @@ from mner_keras.views.post_view import render, style_sheet
 _PATHS = ("data", "features", "vectors")
 
 
+BOUNDS, MISSED, SPURIOUS = "other bounds", "missed", "spurious"
+
+
 @dataclasses.dataclass(frozen=True)
-class HardPost:
-    """A post with a high loss.
+class Confusion:
+    """Entities counted by their gold and their predicted type, strict IOB2.
+
+    Each gold entity counts once in its type's row: under the type predicted for the same tokens, else under `BOUNDS` if
+    a predicted entity contains some of its tokens, else under `MISSED`. Each predicted entity counts once in its type's
+    column: by its gold type, `BOUNDS` or `SPURIOUS`. So a type's row adds up to its gold entities, and its column to
+    its predicted ones.
 
     Args:
-        number: its place in the test split, from 1.
-        loss: the negative log-likelihood of its gold tags, in nats.
-        case: the post with gold and predicted tags and the model's attention.
+        types: the types of both, in alphabetical order.
+        counts: by row and column; what is missing is 0.
     """
+
+    types: tuple[str, ...]
+    counts: Mapping[tuple[str, str], int]
+
+    @property
+    def rows(self) -> tuple[str, ...]:
+        return (*self.types, BOUNDS, SPURIOUS)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return (*self.types, BOUNDS, MISSED)
+
+    def count(self, row: str, column: str) -> int | None:
+        """Return a count; `None` if neither side is a type."""
+        return self.counts.get((row, column), 0) if row in self.types or column in self.types else None
+
+    def gold(self, kind: str) -> int:
+        """Return the number of gold entities of a type."""
+        return sum(self.counts.get((kind, column), 0) for column in self.columns)
+
+    def predicted(self, kind: str) -> int:
+        """Return the number of predicted entities of a type."""
+        return sum(self.counts.get((row, kind), 0) for row in self.rows)
+
+
+@dataclasses.dataclass(frozen=True)
+class HardPost:
+    """A post with a high loss: its place in the test split, from 1, and the loss of its gold tags in nats."""
 
     number: int
     loss: float
@@ -43,13 +79,7 @@ class HardPost:
 
 @dataclasses.dataclass(frozen=True)
 class TablePart:
-    """A section of the page about a table.
-
-    Args:
-        key: the id of the section.
-        table: the table.
-        runs: the keys of the runs of each row.
-    """
+    """A section of the page about a table, with the sections of the runs of each row."""
 
     key: str
     table: MeasuredTable
@@ -62,31 +92,18 @@ class TablePart:
 
 @dataclasses.dataclass(frozen=True)
 class RunPart:
-    """A section of the page about a run.
-
-    Args:
-        key: the id of the section.
-        title: the model and the seed; if two runs share these, the folder too.
-        run: the run.
-        listed: the tables that contain it: the table's section, its title, the line's name.
-        confusion: its entities by type.
-        charts: label, light image, dark image and description of each curve.
-        by_post: whether the losses in the charts are per post.
-        posts: the posts with the highest loss.
-        mean_loss: the mean loss over the test split.
-        no_posts: why there are no posts; empty if none were requested.
-    """
+    """A section of the page about a run."""
 
     key: str
-    title: str
+    title: str  # the model and the seed; if two runs share these, the folder too
     run: Run
-    listed: tuple[tuple[str, str, str], ...]
-    confusion: confusion.Confusion
-    charts: list[tuple[str, str, str, str]]
-    by_post: bool
+    listed: list[tuple[str, str, str]]  # the section and the title of each table with the run, and the row's name
+    confusion: Confusion
+    charts: list[tuple[str, str, str, str]]  # label, light image, dark image and description of each curve
+    by_post: bool  # whether the losses in the charts are per post
     posts: list[HardPost]
-    mean_loss: float
-    no_posts: str
+    mean_loss: float  # over the test split
+    no_posts: str  # why there are no posts; empty if none were requested
 
     @property
     def summary(self) -> str:
@@ -148,7 +165,7 @@ def make_report(
         runs=run_parts,
         best_f1=max((run.metrics["test"]["micro"]["f1"] for run in runs), default=0.0),
         printed=tables,
-        names=confusion,
+        names={"BOUNDS": BOUNDS, "MISSED": MISSED, "SPURIOUS": SPURIOUS},
     )
 
 
@@ -173,6 +190,24 @@ def hardest_posts(run: Run, count: int, pictures: Mapping[str, Path] | None) -> 
     cases = make_cases(run.model, [posts[number] for number in chosen], run.store, pictures, predicted)
     pairs = zip(chosen, cases, strict=True)
     return [HardPost(int(number) + 1, float(losses[number]), case) for number, case in pairs], float(losses.mean())
+
+
+def count_confusion(pairs: Iterable[tuple[Sequence[str], Sequence[str]]]) -> Confusion:
+    """Count the entities of posts, given as their gold and their predicted tags."""
+    counts: Counter[tuple[str, str]] = Counter()
+    for tags, predicted in pairs:
+        gold, found = ({(start, end): kind for kind, start, end in entity_spans(one)} for one in (tags, predicted))
+        for place, kind in gold.items():
+            counts[kind, found.get(place) or _apart(place, found, MISSED)] += 1
+        for place, kind in found.items():
+            if place not in gold:
+                counts[_apart(place, gold, SPURIOUS), kind] += 1
+    types = {name for pair in counts for name in pair} - {BOUNDS, MISSED, SPURIOUS}
+    return Confusion(tuple(sorted(types)), dict(counts))
+
+
+def _apart(place: tuple[int, int], others: Iterable[tuple[int, int]], alone: str) -> str:
+    return BOUNDS if any(place[0] < end and start < place[1] for start, end in others) else alone
 
 
 def _find_sources(places: Sequence[str | os.PathLike]) -> tuple[list[MeasuredTable], dict[Path, Path]]:
@@ -218,13 +253,13 @@ def _run_part(
     for name, curve in read_curves(run.history, batches or (1.0, 1.0)).items():
         label = "F1" if name == "f1" else name.replace("_", " ").replace("crf", "CRF")
         charts.append((label, curve_image(label, curve), curve_image(label, curve, dark=True), describe_curve(curve)))
-    listed = tuple(
+    listed = [
         (part.key, part.title, name)
         for part in table_parts
         for name, runs in zip(part.table.names, part.runs, strict=True)
         if key in runs
-    )
-    counts = confusion.count_confusion((row.tags, row.predicted) for row in run.predictions)
+    ]
+    counts = count_confusion((row.tags, row.predicted) for row in run.predictions)
     return RunPart(key, title, run, listed, counts, charts, batches is not None, posts, mean, reason)
 
 

@@ -6,6 +6,8 @@ import shutil
 import pytest
 from small_corpus import MISSING, OBJECT_WIDTH, OBJECTS, SIZES, make_records, write_store
 
+pytestmark = pytest.mark.usefixtures("models_stay_open")
+
 
 def scores(result):
     assert result.code == 0, result
@@ -68,21 +70,6 @@ def test_iob1_is_refused(mner, text_run, tmp_path):
 
 def test_an_unknown_split_is_refused(mner, text_run):
     mner("evaluate", text_run, "--split", "tset").misused("'tset' is not one of 'train', 'dev', 'test'")
-
-
-def test_features_of_another_width_are_refused(mner, agban_run, corpus):
-    path = corpus / "regions.h5"
-    mner("evaluate", agban_run, "--features", path).refused(f"{path}: expected features of width 6, found 8")
-
-
-def test_features_that_are_no_hdf5_are_refused(mner, agban_run, tmp_path):
-    path = tmp_path / "features.h5"
-    path.write_text("no HDF5", encoding="utf-8")
-    mner("evaluate", agban_run, "--features", path).refused(f"{path}: expected a feature store (HDF5)")
-
-
-def test_a_run_without_a_model_is_refused(mner, tmp_path):
-    mner("evaluate", tmp_path).refused(f"{tmp_path}: expected a run with a model.keras or a model.crf, found none")
 
 
 def test_posts_without_tags_are_refused(mner, text_run, tmp_path):

@@ -140,14 +140,6 @@ def test_what_cannot_be_done_is_refused_before_anything_is_loaded(mner, folder, 
     assert mner("features", "vgg16", folder).code == 2
 
 
-def test_another_file_is_never_replaced(mner, stub, folder, tmp_path):
-    out = tmp_path / "thesis.h5"
-    out.write_text("my thesis", encoding="utf-8")
-    for more in ([], ["--overwrite"]):
-        mner("features", "vgg16", folder, "--out", out, *more).refused(f"{out}: expected a feature store or no file")
-    assert out.read_text("utf-8") == "my thesis"
-
-
 # === mner features info ===
 
 
@@ -155,25 +147,12 @@ def test_info_says_what_is_inside(mner, stub, folder, tmp_path):
     out = tmp_path / "regions.h5"
     mner("features", "vgg16", folder, "--out", out, "--dtype", "float16")
     text = mner("features", "info", out).out
-    for part in (
-        "3 pictures",
-        "width 3, float16",
-        "3 with 2",
-        "blank picture: yes",
-        "extractor: stub",
-        "versions: mner",
-    ):
-        assert part in text
+    expected = ("3 pictures", "width 3, float16", "3 with 2", "blank picture: yes", "extractor: stub", "versions: mner")
+    assert all(part in text for part in expected)
     assert "unfinished" not in text
     record = json.loads(mner("features", "info", out, "--json").out)
-    assert {key: record[key] for key in ("pictures", "blank", "vectors", "width", "dtype", "finished")} == {
-        "pictures": 3,
-        "blank": True,
-        "vectors": {"2": 3},
-        "width": 3,
-        "dtype": "float16",
-        "finished": True,
-    }
+    expected = {"pictures": 3, "blank": True, "vectors": {"2": 3}, "width": 3, "dtype": "float16", "finished": True}
+    assert record | expected == record
     with h5py.File(out, "r+") as file:
         file.attrs["unfinished"] = True
     assert "unfinished: repeat the command that wrote it" in mner("features", "info", out).out
@@ -234,7 +213,7 @@ def test_the_check_reads_all_values(mner, tmp_path):
 
 
 def test_work_that_has_nothing_to_count_shows_no_bar(monkeypatch):
-    from mner_keras.cli.progress import progress_bar
+    from mner_keras.cli.terminal import progress_bar
 
     terminal = io.StringIO()
     terminal.isatty = lambda: True

@@ -1,4 +1,4 @@
-"""`mner figure`: each figure from runs, and what it says to wrong input. The models are untrained."""
+"""`mner figure` and `mner report` on untrained runs: what they write, and what they say to wrong input."""
 
 import dataclasses
 import json
@@ -8,6 +8,8 @@ import pytest
 from PIL import Image
 
 from mner_keras.run.config import RunConfig
+
+pytestmark = pytest.mark.usefixtures("models_stay_open")
 
 
 @pytest.fixture(scope="module")
@@ -52,10 +54,15 @@ def test_agban_losses_and_maps(mner, untrained, tmp_path):
         assert out.exists()
 
 
-def test_agban_space_compares_two_runs(mner, untrained, tmp_path):
-    out = tmp_path / "space.png"
+def test_agban_space_compares_two_runs(mner, untrained, tmp_path, monkeypatch):
+    import mner_keras.views.paper_figures as draw
+
+    out, drawn = tmp_path / "space.png", {}
+    monkeypatch.setattr(draw, "modality_space_figure", lambda samples, seed: drawn.update(samples) or draw_nothing())
     arguments = ("--run", untrained("agban"), "--other", untrained("agban-gban"), "--out", out, "--split", "train")
     assert mner("figure", "agban", 5, *arguments).code == 0
+    assert list(drawn) == ["agban-gban, without adversarial training", "agban, with adversarial training"]
+    assert len({sample.text.shape for sample in drawn.values()}) == 1
     assert out.exists()
 
 
@@ -142,3 +149,19 @@ def test_runs_of_other_posts_are_not_compared(mner, untrained, tmp_path):
     run = write_run(tmp_path / "sample", "text", "sample")
     result = mner("figure", "agban", 8, "--run", untrained("agban"), "--other", run, "--out", tmp_path / "a.png")
     result.refused("expected a run of the same posts", "--data sets the posts of all")
+
+
+def test_the_report_is_written_and_bad_input_is_an_error(mner, untrained, tmp_path):
+    run, out = untrained("text"), tmp_path / "a.html"
+
+    def refused(*arguments):
+        return mner("report", *arguments).refused
+
+    refused(run, "--out", tmp_path / "a.pdf")("expected a file extension (.html, .htm), found '.pdf'")
+    refused(run, "--out", out, "--pictures", tmp_path / "no")("expected a folder of pictures")
+    refused(tmp_path, "--out", out)("expected the folder of a finished run or of a table (plan.toml), found neither")
+    assert mner("report", run, "--out", out, "--posts", -1).code == 2
+    assert not out.exists()
+    result = mner("report", run, "--out", out, "--posts", 3)
+    assert (result.code, result.out) == (0, f"{out}\n"), result
+    assert out.read_text(encoding="utf-8").count('class="mner-post"') == 3

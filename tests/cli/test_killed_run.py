@@ -10,23 +10,17 @@ import h5py
 import pytest
 from small_corpus import SETTINGS, SMALL
 
+from mner_keras.models import load
+
 RUN = "import sys; sys.argv[0] = 'mner'; from mner_keras.cli import main; main()"
-EPOCHS = 40
+EPOCHS = 24
 
 
-def start(corpus, out, *more):
+def arguments(corpus, out, *more):
     settings = {"epochs": EPOCHS, "patience": 0, **SETTINGS["text"]}
     options = [part for key, value in settings.items() for part in (f"--{key.replace('_', '-')}", str(value))]
     sets = [part for key, value in SMALL["text"].items() for part in ("--set", f"{key}={value}")]
-    command = [sys.executable, "-c", RUN, "train", "text", "--data", str(corpus), "--out", str(out)]
-    return subprocess.Popen(
-        [*command, *options, *sets, *more],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        # A test run in a shell's background ignores SIGINT, and what it starts would do so too.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
+    return ["train", "text", "--data", str(corpus), "--out", str(out), *options, *sets, *more]
 
 
 def finished_epochs(folder):
@@ -36,53 +30,48 @@ def finished_epochs(folder):
         return 0
 
 
-def wait_for(process, folder, epochs):
-    deadline = time.monotonic() + 300
+def end_after_two_epochs(command, folder, number):
+    """Start a process, send it a signal after two more epochs, and return it with what it printed."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", RUN, *command],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A test run in a shell's background ignores SIGINT, and what it starts would do so too.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    deadline, epochs = time.monotonic() + 300, finished_epochs(folder) + 2
     while finished_epochs(folder) < epochs:
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline
         time.sleep(0.005)
+    process.send_signal(number)
+    return process, *process.communicate(timeout=300)
 
 
-@pytest.mark.slow
-def test_a_killed_run_goes_on_and_ends_as_the_run_that_was_not_killed(corpus, tmp_path):
-    from mner_keras.models import load
-
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
-    process = start(corpus, whole)
-    _, errors = process.communicate(timeout=600)
-    assert process.returncode == 0, errors
-    for more in ([], ["--resume"]):
-        process = start(corpus, killed, *more)
-        wait_for(process, killed, finished_epochs(killed) + 2)
-        process.kill()
-        process.communicate()
-        assert process.returncode == -signal.SIGKILL
-        done = finished_epochs(killed)
-        assert 0 < done < EPOCHS
-        # What is there is whole.
-        assert load(killed / "model.keras").preprocessor.types == ["LOC", "PER"]
-        state = json.loads((killed / "checkpoint" / "state.json").read_text(encoding="utf-8"))
-        with h5py.File(killed / "checkpoint" / state["weights"]) as file:
-            assert file.keys()
-        assert not (killed / "metrics.json").exists()
-    process = start(corpus, killed, "--resume")
-    _, errors = process.communicate(timeout=600)
-    assert process.returncode == 0, errors
-    assert "resuming after epoch" in errors
-    for name in ("history.csv", "metrics.json", "config.toml"):
-        assert (killed / name).read_bytes() == (whole / name).read_bytes(), name
+def check_whole_files(folder):
+    assert 0 < finished_epochs(folder) < EPOCHS
+    assert load(folder / "model.keras").preprocessor.types == ["LOC", "PER"]
+    state = json.loads((folder / "checkpoint" / "state.json").read_text(encoding="utf-8"))
+    with h5py.File(folder / "checkpoint" / state["weights"]) as file:
+        assert file.keys()
+    assert not (folder / "metrics.json").exists()
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT for another process")
-def test_an_interrupted_run_says_how_to_go_on(corpus, tmp_path):
-    out = tmp_path / "run"
-    # So many that a machine with much else to do does not end the run before the signal comes.
-    process = start(corpus, out, "--epochs", "5000")
-    wait_for(process, out, 2)
-    process.send_signal(signal.SIGINT)
-    printed, errors = process.communicate(timeout=300)
+def test_a_killed_and_an_interrupted_run_go_on_and_end_as_the_run_that_was_left_alone(mner, corpus, tmp_path):
+    whole, ended = tmp_path / "whole", tmp_path / "ended"
+    process, _, _ = end_after_two_epochs(arguments(corpus, ended), ended, signal.SIGKILL)
+    assert process.returncode == -signal.SIGKILL
+    check_whole_files(ended)
+    process, printed, errors = end_after_two_epochs(arguments(corpus, ended, "--resume"), ended, signal.SIGINT)
     assert process.returncode == 130, errors
     assert "--resume" in printed
+    assert "resuming after epoch" in errors
     assert "Traceback" not in errors
+    check_whole_files(ended)
+    assert mner(*arguments(corpus, ended, "--resume")).code == 0
+    assert mner(*arguments(corpus, whole)).code == 0
+    for name in ("history.csv", "metrics.json", "config.toml"):
+        assert (ended / name).read_bytes() == (whole / name).read_bytes(), name

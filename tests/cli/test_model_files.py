@@ -1,4 +1,4 @@
-"""What is no model of ours is refused, by `evaluate` and by `tag`."""
+"""What is no model of ours is refused."""
 
 import json
 import shutil
@@ -32,11 +32,6 @@ def no_model(model, path):
     return "expected a .keras model, found another kind of file or a truncated one"
 
 
-def empty(model, path):
-    path.write_bytes(b"")
-    return "expected a .keras model, found another kind of file or a truncated one"
-
-
 def truncated(model, path):
     content = model.read_bytes()
     path.write_bytes(content[: len(content) * 2 // 3])
@@ -65,30 +60,17 @@ def configuration_of_another_kind(model, path):
 
 
 def of_another_version(model, path):
-    def change(config):
-        assert config["config"]["format"] == 2
-        config["config"]["format"] = 1
-        return config
-
-    rewrite(model, path, change)
+    rewrite(model, path, lambda config: {**config, "config": {**config["config"], "format": 1}})
     return "expected a model of file format 2, found 1: made by mner-keras 0.1. `mner train RUN/config.toml` trains it"
 
 
 def with_an_unknown_argument(model, path):
-    def change(config):
-        config["config"]["colour"] = "blue"
-        return config
-
-    rewrite(model, path, change)
+    rewrite(model, path, lambda config: {**config, "config": {**config["config"], "colour": "blue"}})
     return "expected a model of this version, found one that does not load ("
 
 
 def of_another_size(model, path):
-    def change(config):
-        config["config"]["hidden_dim"] = 18
-        return config
-
-    rewrite(model, path, change)
+    rewrite(model, path, lambda config: {**config, "config": {**config["config"], "hidden_dim": 18}})
     return "expected a model of this version, found one that does not load ("
 
 
@@ -119,14 +101,12 @@ def without_a_preprocessor(model, path):
     return "expected a model of this version, found one that does not load ("
 
 
-@pytest.mark.parametrize("command", ["evaluate", "tag"])
 @pytest.mark.parametrize(
     "make",
     [
         missing,
         folder,
         no_model,
-        empty,
         truncated,
         damaged,
         other_archive,
@@ -141,13 +121,19 @@ def without_a_preprocessor(model, path):
     ],
     ids=lambda make: make.__name__,
 )
-def test_what_is_no_model_of_ours_is_refused(mner, text_run, tmp_path, corpus, command, make):
+def test_what_is_no_model_of_ours_is_refused(mner, text_run, tmp_path, corpus, make):
     path = tmp_path / "model.keras"
     message = make(text_run / "model.keras", path)
-    more = ["--data", corpus] if command == "evaluate" else [corpus / "test.jsonl"]
-    result = mner(command, path, *more)
+    result = mner("tag", path, corpus / "test.jsonl")
     result.refused(str(path), message)
     assert result.out == ""
+
+
+def test_evaluate_opens_models_as_tag_does(mner, text_run, tmp_path, corpus):
+    path = tmp_path / "model.keras"
+    for make in (missing, truncated):
+        message = make(text_run / "model.keras", path)
+        mner("evaluate", path, "--data", corpus).refused(path, message)
 
 
 def test_a_model_file_may_have_any_name(mner, text_run, tmp_path, corpus):

@@ -66,38 +66,21 @@ def test_the_history_of_agban_holds_both_losses_by_epoch(agban_run):
             assert float(row[prefix + "loss"]) == pytest.approx(crf + adversarial, rel=1e-3)
 
 
-@pytest.mark.parametrize(
-    ("name", "arguments", "kept"),
-    [
-        ("hsn-without-vf", {}, {}),
-        ("agban-concat", {"num_objects": 5}, {"fusion": "concatenate", "adversarial": False}),
-    ],
-    ids=lambda value: value if isinstance(value, str) else "",
-)
-def test_a_variant_trains_by_its_name_and_its_configuration_keeps_the_name(
-    mner, corpus, tmp_path, name, arguments, kept
-):
-    import mner_keras
-
-    kind = name.partition("-")[0]
+def test_a_variant_trains_by_its_name_and_its_configuration_keeps_the_name(mner, corpus, tmp_path):
     run = tmp_path / "run"
-    command = train_arguments(kind, corpus, epochs=1)
-    settings = [part for key, value in arguments.items() for part in ("--set", f"{key}={value}")]
-    result = mner("train", name, *command[2:], *settings, "--out", run)
+    command = train_arguments("hsn", corpus, epochs=1)
+    result = mner("train", "hsn-without-vf", *command[2:], "--out", run)
     assert result.code == 0, result
+    assert "pictures: none" in result.err
     config = tomllib.loads((run / "config.toml").read_text(encoding="utf-8"))
-    assert config["model"] == json.loads((run / "metrics.json").read_text(encoding="utf-8"))["model"] == name
-    model = mner_keras.load(run / "model.keras")
-    assert {key: getattr(model, key) for key in kept} == kept
-    if kind == "hsn":
-        assert not model.preprocessor.visual.pictures
-        assert "pictures: none" in result.err
-        assert json.loads((run / "provenance.json").read_text(encoding="utf-8"))["features"] is None
-        # Scored as it was trained, whatever pictures the data has.
-        scores = json.loads(mner("evaluate", run, "--split", "dev", "--json").out)
-        assert scores["features"] is None
-    else:
-        assert model.preprocessor.visual.count == 5
+    metrics = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
+    assert config["model"] == metrics["model"] == "hsn-without-vf"
+    assert config["arguments"]["hidden_dim"] == 16
+    assert json.loads((run / "provenance.json").read_text(encoding="utf-8"))["features"] is None
+    # Scored as it was trained, whatever pictures the data has.
+    scores = json.loads(mner("evaluate", run, "--split", "dev", "--json").out)
+    assert scores["features"] is None
+    assert scores["micro"] == metrics["dev"]["micro"]
 
 
 def test_the_provenance_says_where_the_numbers_come_from(agban_run, corpus):
@@ -154,13 +137,11 @@ def test_the_configuration_is_complete(agban_run, corpus):
     assert config["arguments"]["dropout"] == 0.2
 
 
-@pytest.mark.parametrize("model", ["text", pytest.param("agban", marks=pytest.mark.slow)])
-def test_the_configuration_repeats_the_run(mner, runs, model, tmp_path):
-    folder, _ = runs(model)
+def test_the_configuration_repeats_the_run(mner, text_run, tmp_path):
     out = tmp_path / "again"
-    assert mner("train", folder / "config.toml", "--out", out).code == 0
+    assert mner("train", text_run / "config.toml", "--out", out).code == 0
     for name in ("metrics.json", "config.toml", "history.csv"):
-        assert (out / name).read_bytes() == (folder / name).read_bytes(), name
+        assert (out / name).read_bytes() == (text_run / name).read_bytes(), name
 
 
 def test_the_model_file_holds_no_optimiser_and_no_pickle(agban_run):
@@ -203,8 +184,6 @@ def test_training_prints_a_line_an_epoch_and_the_scores(runs):
         (["text", "--set", "num_tags=3"], ["an argument of TextTagger", "found 'num_tags'"]),
         (["text", "--set", "hidden_dim"], ["expected --set NAME=VALUE, found 'hidden_dim'"]),
         (["text", "--set", "hidden_dim=many"], ["the model cannot be built"]),
-        (["text", "--set", "hidden_dim=-4"], ["the model cannot be built"]),
-        (["text", "--set", "dropout=2"], ["the model cannot be built"]),
         (["text", "--set", "loss_reduction=max"], ["the model cannot be built", "`loss_reduction`", "'max'"]),
         (["text", "--vectors", "VECTORS", "--set", "word_dim=50"], ["`word_dim` must be the width", ", 3. Received: "]),
         (["hsn", "--set", "num_heads=7"], ["the model cannot be built", "7"]),
@@ -212,7 +191,6 @@ def test_training_prints_a_line_an_epoch_and_the_scores(runs):
         (["text", "--data", "nowhere"], ["found no 'nowhere'"]),
         (["agban", "--features", "nowhere.h5"], ["nowhere.h5: expected a feature store, found no such file"]),
         (["text", "--vectors", "nowhere.txt"], ["nowhere.txt: expected a file of word vectors, found no such file"]),
-        (["text", "--vectors", "."], [".: expected a file of word vectors, found a folder"]),
         (["text", "--overwrite", "--resume"], ["`--overwrite` and `--resume` exclude each other"]),
         (["text", "--resume"], ["expected a run to resume, found no config.toml"]),
     ],
@@ -251,39 +229,6 @@ def test_what_a_run_lacks_of_its_papers_setting_is_told_before_it_is_trained(cor
 
 
 @pytest.mark.parametrize(
-    ("content", "part"),
-    [
-        (b"", "empty"),
-        (b"one word\nand another\n", "vectors"),
-        (b"\x80\x04pickle", "pickle"),
-        (b"PK\x03\x04zip", "zip"),
-        (b"\x1f\x8bcut", "damaged"),
-    ],
-)
-def test_broken_word_vectors_are_refused(mner, corpus, tmp_path, monkeypatch, content, part):
-    monkeypatch.setenv("MNER_CACHE", str(tmp_path / "cache"))
-    path = tmp_path / "vectors.txt"
-    path.write_bytes(content)
-    out = tmp_path / "new"
-    mner("train", "text", "--data", corpus, "--vectors", path, "--out", out).refused(path, part)
-    assert not out.exists()
-
-
-def test_a_feature_file_that_is_no_hdf5_is_refused(mner, corpus, tmp_path):
-    path = tmp_path / "features.h5"
-    path.write_text("no HDF5", encoding="utf-8")
-    mner("train", "agban", "--data", corpus, "--features", path, "--out", tmp_path / "new").refused(
-        f"{path}: expected a feature store (HDF5)"
-    )
-
-
-def test_a_malformed_training_file_is_refused(mner, tmp_path):
-    for name in ("train", "dev", "test"):
-        (tmp_path / f"{name}.txt").write_text("a\tB-X\nb\n", encoding="utf-8")
-    mner("train", "text", "--data", tmp_path, "--out", tmp_path / "new").refused(f"{tmp_path / 'train.txt'}:2: ")
-
-
-@pytest.mark.parametrize(
     ("file", "content", "parts"),
     [
         ("test.txt", "", ["test.txt: expected posts, found an empty file"]),
@@ -312,38 +257,28 @@ def test_a_folder_that_is_not_empty_is_refused(mner, run_copy, corpus):
     assert contents(run_copy) == before
 
 
-def test_a_folder_that_is_no_run_is_never_emptied(mner, tmp_path, corpus):
+def test_a_folder_that_is_no_run_is_never_emptied_and_a_file_never_replaced(mner, tmp_path, corpus):
     kept = tmp_path / "letters"
     kept.mkdir()
     (kept / "letter.txt").write_text("dear", encoding="utf-8")
     mner("train", "text", "--data", corpus, "--out", kept, "--overwrite").refused(f"{kept}: ", "no config.toml")
-    assert (kept / "letter.txt").read_text(encoding="utf-8") == "dear"
-
-
-def test_a_file_is_no_folder_for_a_run(mner, tmp_path, corpus):
-    path = tmp_path / "file"
-    path.write_text("here", encoding="utf-8")
-    mner("train", "text", "--data", corpus, "--out", path, "--overwrite").refused(
-        f"{path}: expected a folder for the run, found a file"
+    mner("train", "text", "--data", corpus, "--out", kept / "letter.txt", "--overwrite").refused(
+        f"{kept / 'letter.txt'}: expected a folder for the run, found a file"
     )
-    assert path.read_text(encoding="utf-8") == "here"
+    assert (kept / "letter.txt").read_text(encoding="utf-8") == "dear"
 
 
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["text", "--data", "nowhere"],
-        ["text", "--vectors", "nowhere.txt"],
         ["text", "--set", "hiden_dim=3"],
-        ["text", "--optimizer", "adm"],
         ["agban", "--features", "nowhere.h5"],
     ],
     ids=" ".join,
 )
 def test_overwriting_with_bad_input_keeps_the_old_run(mner, run_copy, corpus, arguments):
     before = contents(run_copy)
-    data = [] if "--data" in arguments else ["--data", corpus]
-    mner("train", *arguments, *data, "--out", run_copy, "--overwrite").refused()
+    mner("train", *arguments, "--data", corpus, "--out", run_copy, "--overwrite").refused()
     assert contents(run_copy) == before
 
 
@@ -361,11 +296,6 @@ def test_resuming_another_run_is_refused(mner, run_copy, arguments, parts):
     before = contents(run_copy)
     mner("train", *arguments, "--out", run_copy, "--resume").refused(run_copy / "config.toml", *parts)
     assert contents(run_copy) == before
-
-
-def test_resuming_a_folder_that_is_no_run_is_refused(mner, tmp_path):
-    mner("train", "text", "--out", tmp_path, "--resume").refused(f"{tmp_path}: expected a run to resume")
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_resuming_a_finished_run_leaves_its_scores(mner, run_copy, text_run):

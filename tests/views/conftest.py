@@ -44,12 +44,14 @@ def finished(corpus, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def page(finished):
+def page(finished, load_once):
     """The report of the table and of a run that is not in it."""
     from mner_keras.views.report import make_report
 
     out = finished / "report.html"
-    out.write_text(make_report([finished / "hsn-5", finished / "runs" / "text"], posts=12), encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("mner_keras.models.load", load_once)
+        out.write_text(make_report([finished / "hsn-5", finished / "runs" / "text"], posts=12), encoding="utf-8")
     return out
 
 

@@ -2,7 +2,6 @@
 
 import functools
 import http.server
-import shutil
 import socket
 import threading
 import time
@@ -247,9 +246,3 @@ def test_a_port_in_use_is_an_error(model_of, demo):
         port = taken.getsockname()[1]
         with pytest.raises(InputError, match=f"cannot serve on 127.0.0.1, port {port}"):
             launch_page(build_page(DemoSession(model_of("text")[0]), "text"), "127.0.0.1", port)
-
-
-def test_chromium_is_searched_for(monkeypatch, tmp_path):
-    monkeypatch.setattr(shutil, "which", lambda name: None)
-    with pytest.raises(pytest.skip.Exception, match="Chromium"):
-        next(browser_or_skip(tmp_path))

@@ -13,7 +13,7 @@ from mner_keras.views.case import PostCase
 from mner_keras.views.curves import loss_curves_figure
 from mner_keras.views.figures import attention_map_figure, case_study_figure, hsn_attention_figure, write_figure
 from mner_keras.views.modality_space import ModalityFeatures, linear_separability, modality_space_figure
-from mner_keras.views.paper_figures import RANKS, choose_posts, find_posts
+from mner_keras.views.paper_figures import FIGURES, choose_posts, find_posts
 from mner_keras.vision import PictureObjects
 
 SHORT = ("Beautiful", "Benz", "in", "Los", "Angeles")
@@ -167,4 +167,4 @@ def test_the_posts_chosen_show_what_the_figure_is_about():
         (("agban", 8), others, [2, 1]),
         (("agban", 9), others, [3]),
     ):
-        assert choose_posts(RANKS[figure], POSTS, tags, seen) == expected, figure
+        assert choose_posts(FIGURES[figure].rank, POSTS, tags, seen) == expected, figure

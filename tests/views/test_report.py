@@ -11,9 +11,10 @@ from html_page import HtmlPage
 
 from mner_keras import InputError, load_dataset
 from mner_keras.run.config import RunConfig
-from mner_keras.views.confusion import BOUNDS, MISSED, SPURIOUS, count_confusion
 from mner_keras.views.curves import describe_curve, read_curves
-from mner_keras.views.report import make_report
+from mner_keras.views.report import BOUNDS, MISSED, SPURIOUS, count_confusion, make_report
+
+pytestmark = pytest.mark.usefixtures("models_stay_open")
 
 
 @pytest.fixture(scope="module")

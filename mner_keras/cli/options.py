@@ -1,0 +1,70 @@
+"""Options that several commands have, the values that they accept, and the check of an output file."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Iterable
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from mner_keras.errors import InputError, did_you_mean
+
+Paper = StrEnum("Paper", ["hsn", "agban"])
+Split = StrEnum("Split", ["train", "dev", "test"])
+Scheme = StrEnum("Scheme", ["strict", "lenient"])
+Budget = StrEnum("Budget", ["fast", "paper"])
+Precision = StrEnum("Precision", ["float32", "mixed_float16", "mixed_bfloat16"])
+Format = StrEnum("Format", ["jsonl", "conll", "text"])
+
+TrainingData = Annotated[str, typer.Option(help="`sample`, or a folder with train.txt, dev.txt, test.txt.")]
+TrainingPrecision = Annotated[Precision, typer.Option(help="Numeric precision of the training.")]
+EntityScheme = Annotated[
+    Scheme, typer.Option(help="Scheme for reading entities: strict (IOB2), or lenient as in conlleval.")
+]
+PostPictures = Annotated[
+    Path | None, typer.Option(help="Folder of the posts' pictures. (default: the data's `images`)")
+]
+ExtractorWeights = Annotated[
+    Path | None,
+    typer.Option(help="The file of the extractor's weights. (default: the published weights, downloaded on first use)"),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def read_arguments(pairs: Iterable[str]) -> dict[str, Any]:
+    """Parse `name=value` pairs of `--set`; a value is TOML, or a string if it is not valid TOML."""
+    arguments = {}
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        if not equals or not name:
+            raise InputError(f"expected --set NAME=VALUE, found {pair!r}")
+        try:
+            arguments[name] = tomllib.loads(f"value = {text}")["value"]
+        except tomllib.TOMLDecodeError:
+            arguments[name] = text
+    return arguments
+
+
+def check_target(path: Path, *endings: str) -> None:
+    """Check that a file can be written, before the work for it starts.
+
+    Args:
+        path: the file.
+        endings: the file extensions that are possible, in lower case.
+
+    Raises:
+        InputError: another extension, no such folder, a folder at the path, or no permission to write.
+    """
+    if path.suffix.lower() not in endings:
+        found = f"{path.suffix!r}.{did_you_mean(path.suffix, endings)}" if path.suffix else "none"
+        raise InputError(f"expected a file extension ({', '.join(endings)}), found {found}", path)
+    if path.is_dir():
+        raise InputError("expected a file to write, found a folder", path)
+    if not path.parent.is_dir():
+        raise InputError("expected a folder to write into, found none", path.parent)
+    if not os.access(path.parent, os.W_OK):
+        raise InputError("the folder cannot be written to", path.parent)
