@@ -15,7 +15,7 @@ import numpy as np
 from mner_keras.errors import InputError
 
 if TYPE_CHECKING:
-    from mner_keras.system import System
+    from mner_keras.tagged_post import System
     from mner_keras.tagger import Tagger
     from mner_keras.vision.visual_input import VisualInput
 

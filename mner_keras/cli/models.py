@@ -12,7 +12,7 @@ from mner_keras.cli.tables import print_table
 from mner_keras.registry import MODELS, ModelEntry, find_model
 
 if TYPE_CHECKING:
-    from mner_keras.system import System
+    from mner_keras.tagged_post import System
 
 
 def models(

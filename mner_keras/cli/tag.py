@@ -12,8 +12,7 @@ import typer
 
 if TYPE_CHECKING:
     from mner_keras.data.post import Post
-    from mner_keras.system import System
-    from mner_keras.tagged_post import TaggedPost
+    from mner_keras.tagged_post import System, TaggedPost
     from mner_keras.tagger import Tagger
     from mner_keras.vision import PictureFeatures
     from mner_keras.vision.extraction import Extractor

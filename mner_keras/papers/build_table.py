@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mner_keras.data.check import check_dataset
-from mner_keras.data.datasets import Dataset, load_dataset
+from mner_keras.data.datasets import Dataset, check_dataset, load_dataset
 from mner_keras.papers.identify_dataset import identify_dataset
 from mner_keras.papers.measured import Cell, MeasuredRow, MeasuredTable
 from mner_keras.papers.plan import Plan, RowRun

@@ -6,7 +6,7 @@ import inspect
 from typing import Any
 
 from mner_keras.errors import InputError, did_you_mean
-from mner_keras.system import System
+from mner_keras.tagged_post import System
 
 # Arguments that a run sets in other ways: those of the constructor, and those of `fit_preprocessor`.
 _GIVEN = ("self", "name", "preprocessor")

@@ -19,7 +19,7 @@ from mner_keras.run.predictions import Prediction, read_predictions
 
 if TYPE_CHECKING:
     from mner_keras.data.datasets import Dataset
-    from mner_keras.system import System
+    from mner_keras.tagged_post import System
     from mner_keras.tagger import Tagger
     from mner_keras.vision.feature_store import FeatureStore
 

@@ -12,7 +12,7 @@ from mner_keras.errors import InputError
 from mner_keras.files import write_whole
 from mner_keras.registry import find_model
 from mner_keras.run.config import RunConfig
-from mner_keras.system import System
+from mner_keras.tagged_post import System
 
 
 class SystemFit:

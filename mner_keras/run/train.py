@@ -28,7 +28,7 @@ from mner_keras.run.provenance import environment
 from mner_keras.run.scores import SCHEME, entity_scores
 from mner_keras.run.system_fit import SystemFit
 from mner_keras.run.tagger_fit import TaggerFit
-from mner_keras.system import System
+from mner_keras.tagged_post import System
 from mner_keras.vision.feature_store import FeatureStore
 
 LOCK = ".lock"
