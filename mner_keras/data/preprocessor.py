@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import os
 import re
 from collections import Counter
@@ -278,21 +279,11 @@ class PostPreprocessor:
 
     def get_config(self) -> dict[str, Any]:
         """Return the preprocessor as JSON values."""
-        return {
-            "words": self.words,
-            "characters": self.characters,
-            "types": self.types,
-            "frozen_words": self.frozen_words,
-            "use_pos": self.use_pos,
-            "fold_digits": self.fold_digits,
-            "max_characters": self.max_characters,
-            "vector_dim": self.vector_dim,
-            "visual": None if self.visual is None else dataclasses.asdict(self.visual),
-            "blank": None if self.blank is None else self.blank.tolist(),
-            "num_singletons": self.num_singletons,
-            "subwords": None if self.subwords is None else self.subwords.get_config(),
-            "bucket": self.bucket,
-        }
+        config = {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
+        config["visual"] = None if self.visual is None else dataclasses.asdict(self.visual)
+        config["blank"] = None if self.blank is None else self.blank.tolist()
+        config["subwords"] = None if self.subwords is None else self.subwords.get_config()
+        return config
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> PostPreprocessor:

@@ -10,7 +10,7 @@ import pytest
 from mner_keras.data import Post, PostPreprocessor
 from mner_keras.data.preprocessor import FIRST, UNKNOWN, needed_words
 from mner_keras.errors import InputError
-from mner_keras.text import POS_CATEGORIES, TaggerDataMissing, WordVectors, pos, pos_category
+from mner_keras.text import POS_CATEGORIES, TaggerDataMissing, WordVectors, pos_category
 from mner_keras.vision.visual_input import MASK_RCNN_OBJECTS, VGG16_REGIONS, VisualInput
 
 POSTS = [
@@ -199,16 +199,6 @@ def test_a_store_of_another_kind_is_refused(tmp_path):
 
 
 # === Parts of speech ===
-
-
-@pytest.fixture
-def no_tagger_data(monkeypatch):
-    import nltk
-
-    monkeypatch.setattr(nltk.data, "path", [])
-    pos._load_tagger.cache_clear()
-    yield
-    pos._load_tagger.cache_clear()
 
 
 def category_ids(*tags):

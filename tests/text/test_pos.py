@@ -34,16 +34,6 @@ def tagger_data(monkeypatch):
         monkeypatch.setattr(nltk.data, "path", [folder, *nltk.data.path])
 
 
-@pytest.fixture
-def no_tagger_data(monkeypatch):
-    import nltk.data
-
-    monkeypatch.setattr(nltk.data, "path", [])
-    pos._load_tagger.cache_clear()
-    yield
-    pos._load_tagger.cache_clear()
-
-
 def test_categories_in_the_papers_order():
     assert tuple(TAGS_OF) == POS_CATEGORIES
 
