@@ -291,9 +291,3 @@ def training_of(model_class: type) -> Training:
     names = {entry.class_name: entry.training for entry in MODELS.values()}
     found = [names[base.__name__] for base in model_class.__mro__ if base.__name__ in names]
     return found[0] if found else Training("adam", 0.001, batch_size=16)
-
-
-def import_models(package: str) -> None:
-    """Import the modules of a top-level package that contain models, so that their classes are registered."""
-    for module in {entry.module for entry in MODELS.values() if entry.module.partition(".")[0] == package}:
-        importlib.import_module(module)

@@ -122,11 +122,7 @@ class PostPreprocessor:
             visual: the model's picture input: its kind, and its sizes without a store; `None` for a text-only model.
             pictures: whether to use the posts' pictures. If not, every post counts as one without a picture; `features`
                 then only gives the sizes and the blank picture.
-            use_pos: whether the model reads parts of speech.
-            fold_digits: whether to replace each digit by 0 before look-up.
-            max_characters: the number of characters kept per token.
-            subwords: the subword tokenizer, for models that read subwords.
-            bucket: whether a batch joins posts of similar length; see the class.
+            use_pos, fold_digits, max_characters, subwords, bucket: as in the class.
             other_posts: the posts of the other splits, for a transductive vocabulary that includes their words,
                 characters and types.
 

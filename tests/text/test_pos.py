@@ -77,13 +77,6 @@ def test_every_tag_of_the_model_has_a_category(tagger_data):
     assert {pos_category(tag) for tag in pos._load_tagger().classes} == set(POS_CATEGORIES)
 
 
-def test_tagger_is_loaded_once(tagger_data):
-    tag_pos([["one"]])
-    first = pos._load_tagger()
-    tag_pos([["two"]])
-    assert pos._load_tagger() is first
-
-
 def test_missing_data_says_how_to_get_it(no_tagger_data):
     with pytest.raises(TaggerDataMissing) as caught:
         tag_pos([["word"]])
