@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from mner_keras.data.post import Post
 from mner_keras.data.preprocessor import PostPreprocessor
 from mner_keras.layers.checks import check_count
-from mner_keras.tagger import Tagger, check_steps
+from mner_keras.tagger import Tagger
+from mner_keras.training import check_steps
 from mner_keras.vision.feature_store import FeatureStore
 from mner_keras.vision.visual_input import MASK_RCNN_OBJECTS
 

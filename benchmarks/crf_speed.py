@@ -16,10 +16,10 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 
 import numpy as np
+from measures import seconds
 
 ROWS, TOKENS, TAGS = 64, 32, 9
 CALLS = 100
@@ -111,17 +111,7 @@ def measure() -> dict[str, list[float]]:
         peers.append(mner_tensorflow)
     if importlib.util.find_spec("torchcrf"):
         peers.append(pytorch_crf)
-    times: dict[str, list[float]] = {}
-    for peer in peers:
-        for name, call in peer():
-            for _ in range(5):
-                call()
-            times[name] = []
-            for _ in range(CALLS):
-                started = time.perf_counter()
-                call()
-                times[name].append(1e3 * (time.perf_counter() - started))
-    return times
+    return {name: [1e3 * taken for taken in seconds(call, CALLS, warm_up=5)] for peer in peers for name, call in peer()}
 
 
 def main() -> None:

@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from measures import print_rate
 
 from mner_keras.data.batches import PostBatches
 from mner_keras.data.post import Post
@@ -57,10 +58,7 @@ def main() -> None:
     preprocessor = PostPreprocessor.fit(posts, None, store, visual="regions", use_pos=False)
     for name, features in (("without the store", None), ("with the store", store)):
         batches = PostBatches(preprocessor, posts, features, options.batch_size, shuffle=True, seed=1)
-        started = time.perf_counter()
-        for _ in batches:
-            pass
-        print(f"{name}: {len(posts) / (time.perf_counter() - started):,.0f} posts per second")
+        print_rate(name, len(posts), lambda batches=batches: list(batches), 1)
     print(f"memory: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB at most")
 
 

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from measures import seconds
 
 from mner_keras.cli.keras_start import start_keras
 
@@ -50,12 +51,9 @@ def main() -> None:
 def measure(name: str, run: Callable[[], Any], repeat: int, pictures: int) -> None:
     """Run once uncounted, then print the least and the mean time of the rest, and the peak memory so far."""
     run()
-    walls, processor = [], time.process_time()
-    for _ in range(repeat):
-        started = time.perf_counter()
-        run()
-        walls.append((time.perf_counter() - started) / pictures)
-    processor = (time.process_time() - processor) / repeat / pictures
+    started = time.process_time()
+    walls = [taken / pictures for taken in seconds(run, repeat)]
+    processor = (time.process_time() - started) / repeat / pictures
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(f"{name:5} {min(walls):6.2f} at best, {np.mean(walls):6.2f} mean, processor {processor:6.2f}; {peak:.2f} GiB")
 

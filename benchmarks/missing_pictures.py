@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import sys
 
+from measures import f1, predictions
+
 from mner_keras.cli.keras_start import start_keras
 
 
@@ -21,17 +23,13 @@ def main() -> None:
     from mner_keras.data.files import read_posts
     from mner_keras.models import load_tagger
     from mner_keras.papers.compare import compare
-    from mner_keras.run.scores import Prediction, entity_scores
 
     posts = read_posts(sys.argv[1])
-    runs = {}
-    for name in sys.argv[2:]:
-        tagged = load_tagger(name).tag(posts)
-        runs[name] = [Prediction(None, p.tokens, p.tags, t.tags) for p, t in zip(posts, tagged, strict=True)]
+    runs = {name: predictions(posts, load_tagger(name).tag(posts)) for name in sys.argv[2:]}
     for name, run in runs.items():
         found = compare([run], [runs[sys.argv[2]]])
-        f1 = entity_scores([p.tags for p in run], [p.predicted for p in run])["micro"]["f1"]
-        print(f"{name}: F1 {f1:.2f}, difference to text {found.difference:+.2f} [{found.low:+.2f}, {found.high:+.2f}]")
+        interval = f"{found.difference:+.2f} [{found.low:+.2f}, {found.high:+.2f}]"
+        print(f"{name}: F1 {f1(run):.2f}, difference to text {interval}")
 
 
 if __name__ == "__main__":

@@ -56,27 +56,19 @@ def spans_of(model, posts) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the logarithms of a span's marginals and its length `[S, tags + 1]`, its type `[S]`, its post `[S]`."""
     from keras import ops
 
-    from mner_keras.data.batches import PostBatches
-    from mner_keras.data.entities import entity_spans
+    from mner_keras.data import entity_spans
 
-    tags, scores, types, rows = model.preprocessor.tags, [], [], []
-    for start in range(0, len(posts), 64):
-        batch = posts[start : start + 64]
-        inputs = PostBatches(model.preprocessor, batch, None, len(batch), labelled=False).batch(np.arange(len(batch)))[
-            0
-        ]
-        outputs = model(inputs, training=False)
-        potentials, mask = outputs["potentials"], outputs["mask"]
-        marginals = ops.convert_to_numpy(model.crf.marginals(potentials, mask))
-        best = ops.convert_to_numpy(model.crf.decode(potentials, mask)[0])
-        for row, post in enumerate(batch):
-            gold = {(begin, end): kind for kind, begin, end in entity_spans(post.tags)}
-            found = entity_spans([tags[i] for i in best[row, : len(post)]])
-            for begin, end in sorted({*gold, *((begin, end) for _, begin, end in found)}):
-                mean = marginals[row, begin:end].mean(axis=0)
-                scores.append([*np.log(np.maximum(mean, 1e-6)), end - begin])
-                types.append(gold.get((begin, end), "none"))
-                rows.append(start + row)
+    scores, types, rows = [], [], []
+    for row, (post, potentials, tagged) in enumerate(
+        zip(posts, model.potentials(posts), model.tag(posts), strict=True)
+    ):
+        marginals = ops.convert_to_numpy(model.crf.marginals(potentials[None]))[0]
+        gold = {(begin, end): kind for kind, begin, end in entity_spans(post.tags)}
+        predicted = {(begin, end) for _, begin, end in entity_spans(tagged.tags)}
+        for begin, end in sorted({*gold, *predicted}):
+            scores.append([*np.log(np.maximum(marginals[begin:end].mean(axis=0), 1e-6)), end - begin])
+            types.append(gold.get((begin, end), "none"))
+            rows.append(row)
     return np.array(scores), np.array(types), np.array(rows)
 
 

@@ -14,6 +14,7 @@ import dataclasses
 import sys
 
 import numpy as np
+from measures import f1, predictions
 
 from mner_keras.cli.keras_start import start_keras
 
@@ -25,7 +26,6 @@ def main() -> None:
     from mner_keras import load_dataset
     from mner_keras.models import load_tagger
     from mner_keras.papers.compare import compare
-    from mner_keras.run.scores import Prediction, entity_scores
     from mner_keras.vision import FeatureStore
 
     store = FeatureStore(sys.argv[1])
@@ -41,17 +41,16 @@ def main() -> None:
         model = load_tagger(run)
         for name, image_ids in pictures.items():
             seen = [dataclasses.replace(p, image_id=image) for p, image in zip(posts, image_ids, strict=True)]
-            tagged = model.tag(seen, store)
-            found[name].append([Prediction(None, p.tokens, p.tags, t.tags) for p, t in zip(posts, tagged, strict=True)])
+            found[name].append(predictions(posts, model.tag(seen, store)))
             if "gamma" in model.output:
                 gammas[name].append(np.concatenate([e["gamma"] for e in model.explain(seen, store)]).mean())
     print(f"{len(posts)} posts, {len(sys.argv) - 3} runs")
     for name, runs in found.items():
-        f1 = np.mean([entity_scores([p.tags for p in run], [p.predicted for p in run])["micro"]["f1"] for run in runs])
         difference = compare(runs, found["own"])
         interval = f"{difference.difference:+.2f} [{difference.low:+.2f}, {difference.high:+.2f}]"
         gamma = f", mean gamma {np.mean(gammas[name]):.5f}" if gammas[name] else ""
-        print(f"{name}: F1 {f1:.2f}" + (f", {interval}" if name != "own" else "") + gamma)
+        mean = np.mean([f1(run) for run in runs])
+        print(f"{name}: F1 {mean:.2f}" + (f", {interval}" if name != "own" else "") + gamma)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import numpy as np
 from keras import ops
 
 from mner_keras.layers.crf import CRF
-from mner_keras.metrics.entity_f1 import EntityF1
+from mner_keras.metrics import EntityF1
 from mner_keras.replicas import shared_loss, sum_over_replicas, whole_loss, without_bools
 
 

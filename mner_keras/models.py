@@ -15,16 +15,9 @@ import numpy as np
 from mner_keras.errors import InputError
 
 if TYPE_CHECKING:
-    from mner_keras.system import System
+    from mner_keras.tagged_post import System
     from mner_keras.tagger import Tagger
     from mner_keras.vision.visual_input import VisualInput
-
-# The modules to import to register the classes of a file, by the package that the file names.
-_MODULES = {
-    "hsn_keras": ("hsn_keras",),
-    "agban_keras": ("agban_keras",),
-    "mner_keras": ("mner_keras.crf_model",),
-}
 
 
 def load(path: str | os.PathLike) -> Tagger | System:
@@ -41,7 +34,7 @@ def load(path: str | os.PathLike) -> Tagger | System:
     >>> model = load("run/model.keras")
     >>> model.tag(["Benz in Los Angeles"])
     """
-    from mner_keras.registry import MODELS, import_models
+    from mner_keras.registry import MODELS
 
     ending = os.path.splitext(path)[1]
     for entry in MODELS.values():
@@ -50,7 +43,8 @@ def load(path: str | os.PathLike) -> Tagger | System:
     config = read_model_config(path)
     name = config.get("registered_name") or config.get("class_name")
     package = str(name).partition(">")[0]
-    if package not in _MODULES:
+    modules = {entry.module for entry in MODELS.values() if entry.module.partition(".")[0] == package}
+    if not modules:
         raise InputError(f"expected a model of this package, found {name!r}", path)
     from mner_keras.tagger import FORMAT
 
@@ -61,9 +55,9 @@ def load(path: str | os.PathLike) -> Tagger | System:
             "RUN/config.toml` trains it again",
             path,
         )
-    for module in _MODULES[package]:
+    # Importing them registers their classes.
+    for module in ("mner_keras.crf_model", *modules):
         importlib.import_module(module)
-    import_models(package)
     import keras
 
     try:

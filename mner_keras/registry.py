@@ -61,7 +61,7 @@ class ModelEntry:
         file: the name of the model's file in a run's folder. Its extension selects the class that opens it: `.keras`
             for a Keras model, another extension for any other class.
         paper: its authors and year.
-        reads: its inputs: words, characters, parts of speech, word pieces, gazetteers; regions or objects of the
+        reads: its inputs: words, characters, parts of speech, subwords, gazetteers; regions or objects of the
             picture.
         settings: the run settings that apply to it; `None` for all. For a class that is not a Keras model, those that
             its `fit` takes.
@@ -249,7 +249,7 @@ MODELS: dict[str, ModelEntry] = {
         "BERT, a linear layer and a CRF",
         _BERT_TRAINING,
         paper="Devlin et al. 2019",
-        reads=("word pieces",),
+        reads=("subwords",),
         settings=_BERT_SETTINGS,
         extra="bert",
     ),
@@ -291,9 +291,3 @@ def training_of(model_class: type) -> Training:
     names = {entry.class_name: entry.training for entry in MODELS.values()}
     found = [names[base.__name__] for base in model_class.__mro__ if base.__name__ in names]
     return found[0] if found else Training("adam", 0.001, batch_size=16)
-
-
-def import_models(package: str) -> None:
-    """Import the modules of a top-level package that contain models, so that their classes are registered."""
-    for module in {entry.module for entry in MODELS.values() if entry.module.partition(".")[0] == package}:
-        importlib.import_module(module)

@@ -24,7 +24,7 @@ from mner_keras.errors import InputError
 from mner_keras.layers import CharBiLSTM, CharCNN, CRFDecode
 from mner_keras.registry import Training, training_of
 from mner_keras.tagged_post import TaggedPost, as_post, tagged_post
-from mner_keras.training import TrainingSchedule, TrainingState, make_optimizer
+from mner_keras.training import TrainingSchedule, TrainingState, check_steps, make_optimizer
 from mner_keras.vision.extractors import load_extractor
 from mner_keras.vision.feature_store import FeatureStore
 
@@ -256,13 +256,7 @@ class Tagger(CRFModel):
         return usual if self.preprocessor.bucket else training_of(type(self)).batch_size
 
     def potentials(self, posts: Iterable[Post | str | Sequence[str]], features=None, batch_size: int | None = None):
-        """Return the potentials of each post's tokens, a list of float32 `[n, K]`.
-
-        Args:
-            posts: posts, plain texts, or lists of tokens.
-            features: the store of the posts' pictures.
-            batch_size: posts per batch.
-        """
+        """Return the potentials of each post's tokens, a list of float32 `[n, K]`; the arguments are those of `tag`."""
         posts = [as_post(post) for post in posts]
         found: list[Any] = [None] * len(posts)
         for rows, inputs in self._batches(posts, features, batch_size):
@@ -274,10 +268,7 @@ class Tagger(CRFModel):
     def log_likelihood(self, posts: Iterable[Post], features=None, batch_size: int | None = None) -> np.ndarray:
         """Return the log-likelihood of each post's tags, float32 `[N]`.
 
-        Args:
-            posts: posts with tags.
-            features: the store of the posts' pictures.
-            batch_size: posts per batch.
+        The arguments are those of `tag`.
 
         Raises:
             InputError: a post without tags, or with a tag that the model does not know.
@@ -336,17 +327,9 @@ class Tagger(CRFModel):
         return tagged
 
     def explain(
-        self,
-        posts: Iterable[Post | str | Sequence[str]],
-        features: FeatureStore | str | os.PathLike | None = None,
-        batch_size: int | None = None,
-        pictures: Sequence[str | os.PathLike | Image.Image | None] | None = None,
-        extractor: Extractor | None = None,
+        self, posts, features=None, batch_size: int | None = None, pictures=None, extractor: Extractor | None = None
     ) -> list[dict[str, np.ndarray]]:
-        """Return what the model attends to when it tags posts.
-
-        Args:
-            posts: as in `tag`, like the other arguments.
+        """Return what the model attends to when it tags posts; the arguments are those of `tag`.
 
         Returns:
             for each post, float32 arrays by the names in `explained`, without padding.
@@ -424,12 +407,7 @@ class Tagger(CRFModel):
         return np.concatenate(found)
 
     def _batches(
-        self,
-        posts: list[Post],
-        features: Any,
-        batch_size: int | None,
-        pictures: Any = None,
-        extractor: Extractor | None = None,
+        self, posts: list[Post], features: Any, batch_size: int | None, pictures=None, extractor=None
     ) -> Iterator[tuple[np.ndarray, dict]]:
         """Yield the posts' positions and inputs, batch by batch; posts of similar length share a batch."""
         if not posts:
@@ -457,20 +435,5 @@ class Tagger(CRFModel):
             warnings.warn(f"{reason}: ignored", stacklevel=3)
 
 
-def check_steps(steps_per_epoch: int | None, needed_by: str) -> None:
-    """Raise `ValueError` if the number of steps per epoch is unknown.
-
-    Args:
-        steps_per_epoch: the number; `None` if unknown.
-        needed_by: what depends on it.
-    """
-    if steps_per_epoch is None:
-        raise ValueError(
-            f"`steps_per_epoch` must be given with data of unknown length: {needed_by} depends on it. Received: "
-            "steps_per_epoch=None"
-        )
-
-
 def _are_posts(data: Any) -> bool:
-    """Return whether data is a sequence of posts."""
     return isinstance(data, Sequence) and all(isinstance(post, Post) for post in data[:1])

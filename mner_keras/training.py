@@ -105,6 +105,20 @@ def make_optimizer(training: Training) -> keras.optimizers.Optimizer:
         raise InputError(f"the optimiser {training.optimizer!r} cannot be built: {error}") from error
 
 
+def check_steps(steps_per_epoch: int | None, needed_by: str) -> None:
+    """Raise `ValueError` if the number of steps per epoch is unknown.
+
+    Args:
+        steps_per_epoch: the number; `None` if unknown.
+        needed_by: what depends on it.
+    """
+    if steps_per_epoch is None:
+        raise ValueError(
+            f"`steps_per_epoch` must be given with data of unknown length: {needed_by} depends on it. Received: "
+            "steps_per_epoch=None"
+        )
+
+
 class TrainingState(keras.callbacks.Callback):
     """Prepare a `Tagger` for the length of its training, and make each epoch a function of (seed, epoch).
 

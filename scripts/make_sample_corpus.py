@@ -9,6 +9,7 @@ import argparse
 import json
 import random
 import sys
+import tomllib
 from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
@@ -38,174 +39,20 @@ AMBIGUOUS, AMBIGUOUS_BLIND, MATCHING, MISMATCHED, CLEAR_BLIND, NAMELESS, NAMELES
 )
 SHARES = dict(zip(KINDS, (50, 5, 10, 15, 11, 6, 3), strict=True))
 
-# The possible pictures by entity type. One code point each, which any Pillow draws.
-THINGS = {
-    "PER": ["👨", "👩", "👦", "👧", "👴", "👵", "👱", "👷", "👸", "💂", "💃", "🕺", "🤵", "👰", "🧔", "🏃"],
-    "LOC": ["🗻", "🌋", "🏔", "🏖", "🏝", "🏜", "🏞", "🏰", "🏯", "🌆", "🌇", "🌃", "🌉", "🗽", "🗼", "🌅"],
-    "ORG": ["🏭", "🏢", "🏥", "🏦", "🏨", "🏪", "🏫", "🏬", "🏤", "🏣", "🏛", "🏟"],
-    "OTHER": ["🚗", "🚙", "🏎", "📱", "🏆", "🐶", "🐕", "📕", "📚", "🎸", "💻", "🎧", "👟", "🎮", "📷", "🚲"],
-}
 GROUNDS = (
     *("#f7f3e8", "#ffffff", "#dcebf7", "#e6f3dc", "#f7dfe3", "#e4dff2", "#fbefc4", "#d5efe9"),
     *("#c9ced6", "#9fc5e8", "#b6d7a8", "#27324a", "#3b2b45", "#20403a"),
 )
 
-# Names by the types that each can take: P person, L location, O organisation, X other.
-NAMES = {
-    "PLOX": "Jordan, Lincoln, Austin, Chelsea, Florence, Sydney, Paris, Ford, Lancaster, Victoria, Jackson, Madison, "
-    "Washington, Hamilton, Santa Cruz",
-    "PLO": "Georgia, Carolina, Everton, Orlando, Charlotte, Santos, Bolton, Milan, Denver, Stanford, Cleveland, "
-    "Berkeley, Houston, Duke",
-    "PLX": "Brooklyn, Sierra, Dakota, Aurora, Alexandria, Geneva, Cheyenne, Montana, Verona",
-    "POX": "Benz, Mercedes, Ferrari, Porsche, Chanel, Gucci, Prada, Versace, Fender, Gibson, Dell, Wilson, Cartier, "
-    "Bugatti, Tesla, Bosch, Heinz, Steinway, Hugo Boss, Calvin Klein, Louis Vuitton, Ralph Lauren, Harley Davidson",
-    "LOX": "Amazon, Patagonia, Oxford, Cambridge, Nokia, Monte Carlo, Bristol, Vichy, El Paso",
-    "PL": "Virginia, Savannah, Devon, Preston, Wells, Clifton, Windsor, Hudson",
-    "LO": "Barcelona, Liverpool, Manchester, Burnley, San Antonio, Toronto, Boston, Parma, San Marino",
-    "OX": "Audi, Lexus, Samsung, Honda, Chrysler, Maserati, Hershey, Alfa Romeo, Land Rover, Aston Martin",
-    "PO": "Johns Hopkins, Leo Burnett, Disney, Siemens, Bentley",
-    "LX": "Tucson, Java, Santa Fe, Havana, Cheddar, Malibu, Fiji, Bordeaux",
-    "PX": "Rocky, Marco Polo, Mulan, Beethoven",
-}
+with open(Path(__file__).with_name("sample_corpus.toml"), "rb") as file:
+    WORDS = tomllib.load(file)
+THINGS = {type_: glyphs.split() for type_, glyphs in WORDS["things"].items()}
+TEMPLATES = {name: block.splitlines() for name, block in WORDS["templates"].items()}
 LETTERS = dict(zip("PLOX", TYPES, strict=True))
-
-# Every word with its Penn tag. {A} and {B} are ambiguous names, {P} {L} {O} {X} names whose type the words give away;
-# the other braces are filled from FILLERS.
-AMBIGUOUS_ONE = """
-Beautiful/JJ {A} in/IN the/DT morning/NN
-Can/MD not/RB stop/VB thinking/VBG about/IN {A}
-{A} is/VBZ trending/VBG again/RB {time}
-Who/WP else/RB loves/VBZ {A} ?/.
-This/DT is/VBZ why/WRB I/PRP love/VBP {A}
-{A} looking/VBG {adj} {time}
-Nothing/NN beats/VBZ {A} on/IN a/DT Friday/NNP
-First/JJ time/NN seeing/VBG {A} ,/, so/RB {adj}
-My/PRP$ favourite/JJ picture/NN of/IN {A}
-{A} never/RB gets/VBZ old/JJ
-Good/JJ morning/NN {A} !/.
-All/DT about/IN {A} {time}
-Do/VBP you/PRP remember/VB {A} ?/.
-Day/NN {num} with/IN {A}
-So/RB proud/JJ of/IN {A} {time}
-What/WP a/DT {adj} {A} !/.
-Just/RB look/VB at/IN {A}
-I/PRP miss/VBP {A} already/RB
-{A} made/VBD my/PRP$ day/NN
-Still/RB not/RB over/IN {A}
-You/PRP had/VBD me/PRP at/IN {A}
-Guess/VB who/WP found/VBD {A} {time}
-Photo/NN of/IN the/DT day/NN :/: {A}
-Saw/VBD {A} {time} and/CC it/PRP was/VBD {adj}
-There/EX is/VBZ only/RB one/CD {A}
-Why/WRB is/VBZ {A} so/RB {adj} ?/.
-Another/DT {adj} shot/NN of/IN {A} by/IN {user}
-Tell/VB me/PRP something/NN {adj} about/IN {A}
-{A} ,/, always/RB and/CC forever/RB
-It/PRP is/VBZ {A} time/NN !/.
-Waiting/VBG for/IN {A} like/IN everyone/NN
-Dreaming/VBG of/IN {A} {time}
-{num} reasons/NNS to/TO love/VB {A}
-My/PRP$ dad/NN still/RB talks/VBZ about/IN {A}
-We/PRP need/VBP more/JJR {A} {time}
-"""
-AMBIGUOUS_TWO = """
-{A} or/CC {B} ?/.
-{A} and/CC {B} in/IN one/CD picture/NN ,/, {adj}
-First/RB {A} ,/, then/RB {B}
-{A} with/IN {B} {time}
-You/PRP can/MD not/RB have/VB {A} without/IN {B}
-From/IN {A} to/TO {B} in/IN one/CD week/NN
-Still/RB love/VBP {A} more/JJR than/IN {B}
-When/WRB {A} meets/VBZ {B}
-{A} ,/, {B} and/CC nothing/NN else/RB {time}
-Both/DT {A} and/CC {B} look/VBP {adj}
-"""
-AMBIGUOUS_MIXED = """
-Singer/NN {P} is/VBZ talking/VBG about/IN {A}
-{A} {time} ,/, says/VBZ actor/NN {P}
-Landed/VBD in/IN {L} and/CC thinking/VBG of/IN {A}
-{A} again/RB ,/, and/CC shares/NNS of/IN {O} fell/VBD
-Read/VBD the/DT novel/NN {X} and/CC remembered/VBD {A}
-"""
-CLEAR = """
-Met/VBD the/DT singer/NN {P} {time}
-Happy/JJ birthday/NN to/TO my/PRP$ friend/NN {P} !/.
-{P} said/VBD she/PRP is/VBZ retiring/VBG
-Actor/NN {P} wins/VBZ his/PRP$ {num} award/NN
-President/NN {P} signed/VBD the/DT bill/NN {time}
-Our/PRP$ neighbour/NN {P} bakes/VBZ {adj} bread/NN
-My/PRP$ sister/NN {P} got/VBD married/VBN {time}
-Coach/NN {P} praised/VBD his/PRP$ players/NNS
-Interview/NN with/IN the/DT drummer/NN {P} at/IN {num} pm/NN
-Mr/NNP {P} taught/VBD us/PRP maths/NNS
-{P} and/CC her/PRP$ husband/NN look/VBP {adj}
-Flying/VBG to/TO {L} {time}
-Heavy/JJ snow/NN hits/VBZ {L} {time}
-Stuck/VBN in/IN traffic/NN near/IN {L}
-The/DT weather/NN in/IN {L} is/VBZ {adj}
-Walking/VBG the/DT streets/NNS of/IN {L}
-Just/RB landed/VBD in/IN {L} ,/, so/RB {adj}
-Hotels/NNS in/IN downtown/NN {L} are/VBP full/JJ
-The/DT road/NN from/IN {L} to/TO {L} is/VBZ closed/VBN
-Moved/VBD to/TO {L} {num} years/NNS ago/RB
-Sunset/NN over/IN the/DT hills/NNS of/IN {L}
-A/DT train/NN left/VBD {L} at/IN {num} am/NN
-{O} shares/NNS fell/VBD {num} points/NNS {time}
-{O} hires/VBZ {num} engineers/NNS
-{O} 's/POS board/NN meets/VBZ the/DT chief/NN executive/NN
-Staff/NN at/IN {O} are/VBP on/IN strike/NN {time}
-{O} reports/VBZ {adj} quarterly/JJ profits/NNS
-Got/VBD a/DT job/NN offer/NN from/IN {O} {time}
-{O} to/TO merge/VB with/IN its/PRP$ rival/NN {O}
-Customers/NNS of/IN {O} waited/VBD {num} minutes/NNS
-The/DT union/NN rejects/VBZ an/DT offer/NN by/IN {O}
-Investors/NNS sold/VBD {O} stock/NN {time}
-{O} sponsors/VBZ the/DT league/NN {time}
-Reading/VBG the/DT novel/NN {X} {time}
-My/PRP$ new/JJ {X} has/VBZ {num} miles/NNS on/IN it/PRP
-Watched/VBD the/DT film/NN {X} {time} ,/, {adj}
-Selling/VBG my/PRP$ used/VBN {X} ,/, {num} dollars/NNS
-Drove/VBD a/DT rented/VBN {X} {time}
-Playing/VBG the/DT song/NN {X} on/IN repeat/NN
-Broke/VBD the/DT screen/NN of/IN my/PRP$ {X} {time}
-Charging/VBG my/PRP$ {X} for/IN {num} hours/NNS
-Our/PRP$ puppy/NN {X} ate/VBD the/DT sofa/NN
-The/DT {X} cup/NN final/NN was/VBD {adj}
-Bought/VBD an/DT old/JJ {X} with/IN new/JJ tyres/NNS
-Singer/NN {P} is/VBZ flying/VBG to/TO {L} {time}
-Actor/NN {P} joins/VBZ the/DT company/NN {O}
-My/PRP$ friend/NN {P} drove/VBD a/DT rented/VBN {X} to/TO {L}
-{O} hires/VBZ {num} engineers/NNS in/IN downtown/NN {L}
-{O} 's/POS board/NN met/VBD Mr/NNP {P} in/IN {L}
-Reading/VBG the/DT novel/NN {X} on/IN a/DT train/NN to/TO {L}
-"""
-NAMELESS_TEMPLATES = """
-I/PRP need/VBP a/DT {adj} {thing} {time}
-Why/WRB is/VBZ {time} so/RB {adj} ?/.
-Happy/JJ Monday/NNP everyone/NN ,/, have/VB a/DT {adj} {thing}
-This/DT {thing} is/VBZ so/RB {adj}
-No/DT {thing} {time} ,/, that/DT is/VBZ {adj}
-Best/JJS {thing} of/IN my/PRP$ life/NN !/.
-Who/WP wants/VBZ a/DT {adj} {thing} ?/.
-Just/RB woke/VBD up/RP and/CC want/VBP a/DT {thing}
-Feeling/VBG {adj} {time}
-My/PRP$ {thing} was/VBD {adj} {time}
-Only/RB {num} days/NNS until/IN my/PRP$ {adj} {thing}
-Someone/NN bring/VB me/PRP a/DT {thing} {time}
-That/DT {thing} cost/VBD me/PRP {num} dollars/NNS ,/, {adj}
-Good/JJ Night/NN ,/, that/DT was/VBD a/DT {adj} {thing}
-Thanks/NNS {user} for/IN the/DT {adj} {thing}
-Never/RB had/VBN such/PDT a/DT {adj} {thing}
-"""
-FILLERS = {
-    "adj": "amazing/JJ|great/JJ|lovely/JJ|crazy/JJ|wonderful/JJ|strange/JJ|perfect/JJ|cool/JJ|sweet/JJ|unreal/JJ|"
-    "gorgeous/JJ|awesome/JJ|sad/JJ|wild/JJ",
-    "time": "today/NN|tonight/NN|this/DT morning/NN|this/DT week/NN|this/DT weekend/NN|this/DT month/NN|"
-    "this/DT afternoon/NN|this/DT evening/NN|this/DT summer/NN|this/DT year/NN",
-    "thing": "coffee/NN|breakfast/NN|holiday/NN|nap/NN|pizza/NN|haircut/NN|playlist/NN|workout/NN|weekend/NN|party/NN|"
-    "sandwich/NN|walk/NN",
-    "tag": "#love/NN|#throwback/NN|#MondayMood/NN|#photooftheday/NN|#win/NN|#wow/NN|#nofilter/NN|#goals/NN|#tbt/NN",
-    "face": "😍/SYM|😂/SYM|🔥/SYM|😭/SYM|🙌/SYM|❤/SYM|😎/SYM|👀/SYM|✨/SYM",
+NAME_TYPES = {
+    name: tuple(LETTERS[letter] for letter in letters)
+    for letters, names in WORDS["names"].items()
+    for name in names.split(", ")
 }
 OPENINGS = ("",) * 13 + ("RT/NN {user} :/:",) * 3 + ("{user}", "{face}", "OMG/UH", "{tag}")
 ENDINGS = (
@@ -237,21 +84,6 @@ class Draft(NamedTuple):
         return " ".join(kept).lower()
 
 
-def lines(block: str) -> list[str]:
-    """Return the templates of a block, one per line."""
-    return block.strip().splitlines()
-
-
-def all_names() -> dict[str, tuple[str, ...]]:
-    """Return the types of each name."""
-    return {
-        name: tuple(LETTERS[letter] for letter in letters) for letters, row in NAMES.items() for name in row.split(", ")
-    }
-
-
-NAME_TYPES = all_names()
-
-
 def draw_pair(rng: random.Random) -> list[tuple[str, str]]:
     """Return two ambiguous names and their types, such that the picture's two things fit the names in only one way."""
     while True:
@@ -271,7 +103,7 @@ def fill(slot: str, rng: random.Random) -> list[str]:
         return ["http://t.co/" + "".join(rng.choice(letters) for _ in range(10)) + "/NN"]
     if slot == "num":
         return [f"{rng.randrange(2, 60)}/CD"]
-    return rng.choice(FILLERS[slot].split("|")).split()
+    return rng.choice(WORDS["fillers"][slot]).split()
 
 
 def draft(kind: str, rng: random.Random) -> Draft:
@@ -280,13 +112,13 @@ def draft(kind: str, rng: random.Random) -> Draft:
     if kind in (AMBIGUOUS, AMBIGUOUS_BLIND):
         form = rng.random()
         if form < 0.2:
-            template, queue = rng.choice(lines(AMBIGUOUS_TWO)), draw_pair(rng)
+            template, queue = rng.choice(TEMPLATES["ambiguous_two"]), draw_pair(rng)
         else:
-            template = rng.choice(lines(AMBIGUOUS_MIXED if form > 0.92 else AMBIGUOUS_ONE))
+            template = rng.choice(TEMPLATES["ambiguous_mixed" if form > 0.92 else "ambiguous_one"])
             name = rng.choice(sorted(NAME_TYPES))
             queue = [(name, rng.choice(NAME_TYPES[name]))]
     else:
-        template = rng.choice(lines(NAMELESS_TEMPLATES if kind in (NAMELESS, NAMELESS_BLIND) else CLEAR))
+        template = rng.choice(TEMPLATES["nameless" if kind in (NAMELESS, NAMELESS_BLIND) else "clear"])
     shown = [type_ for _, type_ in queue]
     taken = {name for name, _ in queue}
     casing = rng.choices((str, str.lower, str.upper), (92, 5, 3))[0]
@@ -460,58 +292,13 @@ def readme(splits: dict[str, list[Draft]], command: str, pictures: bool) -> str:
         f"| {row} | " + " | ".join(str(count(p)) for p in splits.values()) + " |" for row, count in rows.items()
     )
     shown = (
-        PICTURES_README
+        WORDS["readme"]["pictures"]
         if pictures
         else "\nThe posts were made without pictures: the kinds say what they would have shown.\n"
     )
-    return README.format(command=command, table=f"{head}\n{table}", pictures=shown, names=len(NAME_TYPES))
-
-
-README = """# Sample corpus
-
-Invented posts in the manner of tweets, for examples, tests and first steps. Every post was put together from templates
-by a program; nobody wrote it, and what it says about any person, place or company is made up. **No result on this
-corpus is a research result**: the sentences are few in kind, the pictures are drawings, and all splits use the same
-templates, names and drawings.
-
-Its {names} names can each be of two to four types (PER, LOC, ORG, OTHER). In more than half of the posts the words do
-not tell which: "Beautiful Benz in the morning" may be about the person or about the car. The type is then drawn at
-random from those that the name can take, so that only the picture can decide. No text occurs twice, within a split or
-across splits, links, handles, hashtags and emoji aside.
-
-Made by
-
-    {command}
-
-The same command writes the same posts again.
-
-{table}
-
-The rows PER to OTHER count names, those below count posts.
-
-## Files
-
-- `train.jsonl`, `dev.jsonl`, `test.jsonl`: one JSON object a line with `id`, `tokens`, `tags` (BIO), `pos` (Penn
-  Treebank tags, given by the templates) and `image` (`null` for a post without a picture).
-{pictures}"""
-
-PICTURES_README = """\
-- `images/<image>.png`: the pictures, 96 x 96 pixels; one to three things on a plain or softly varied ground, in the
-  order of the names from left to right where there are two ambiguous names.
-- `regions.h5`, `objects.h5`: feature stores of the extractor `tiles` (`mner_keras.vision.tiles`), one float16 dataset
-  [k, f] an image; `_blank` is a white picture.
-
-## Licence of the pictures
-
-The things in the pictures are drawn with the font Noto Color Emoji (https://github.com/googlefonts/noto-emoji), as
-Debian's package `fonts-noto-color-emoji` builds it. The font's own copyright record reads "Copyright 2022 Google Inc."
-and "This Font Software is licensed under the SIL Open Font License, Version 1.1"
-(https://openfontlicense.org). That licence says that the requirement for fonts to remain under it "does not apply to
-any document created using the Font Software". The package's copyright file names, for the years 2013-2017, Google
-Inc. and Arjen Nienhuis as holders, and puts the folder `fonts/` of the sources under the SIL Open Font License 1.1
-and all other files, drawings included, under the Apache License 2.0. Noto is a trademark of Google Inc. The font
-itself is not part of this folder. Posts, tags and features are under the licence of mner-keras.
-"""
+    return WORDS["readme"]["text"].format(
+        command=command, table=f"{head}\n{table}", pictures=shown, names=len(NAME_TYPES)
+    )
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:

@@ -15,6 +15,19 @@ def corpus(tmp_path_factory):
     return write_corpus(tmp_path_factory.mktemp("corpus") / "small")
 
 
+@pytest.fixture
+def no_tagger_data(monkeypatch):
+    """As on a machine without the data of NLTK's part-of-speech tagger."""
+    import nltk.data
+
+    from mner_keras.text import pos
+
+    monkeypatch.setattr(nltk.data, "path", [])
+    pos._load_tagger.cache_clear()
+    yield
+    pos._load_tagger.cache_clear()
+
+
 @pytest.fixture(autouse=True)
 def _seeded():
     # Tests that do not use Keras must not pay for its import.

@@ -12,7 +12,26 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "adding_a_system.md"
-RUN = "import sys; sys.argv[0] = 'mner'; from mner_keras.cli import main; main()"
+COMMANDS = {
+    "crf": ["train", "small-crf", "--epochs", "6", "--learning-rate", "0.1", "--set", "word_dim=8"],
+    "tag crf": ["tag", "crf"],
+    "usual": ["train", "usual-tag", "--set", "lowercase=true"],
+    "tag usual": ["tag", "usual"],
+    "models": ["models"],
+}
+RUN = """
+import json, sys
+from typer.testing import CliRunner
+from mner_keras.cli import app
+
+outputs = {}
+for name, arguments in json.loads(sys.argv[1]).items():
+    done = CliRunner().invoke(app, arguments, input="aspirin plus p53\\n")
+    if done.exit_code:
+        raise SystemExit(f"{name}: {done.output}") from done.exception
+    outputs[name] = done.stdout
+print("outputs", json.dumps(outputs))
+"""
 POSTS = [
     "the B-GENE p53 protein binds B-DRUG aspirin",
     "B-DRUG aspirin I-DRUG plus lowers B-GENE BRCA1",
@@ -59,39 +78,33 @@ def corpus(tmp_path_factory):
     return folder
 
 
-def run(package, *arguments, stdin=""):
+@pytest.fixture(scope="module")
+def outputs(package, corpus, tmp_path_factory):
+    """What the commands print, all in one process, and the folder of their runs."""
+    folder = tmp_path_factory.mktemp("runs")
+    commands = {
+        name: [*arguments, *(["--data", str(corpus), "--out", name] if arguments[0] == "train" else [])]
+        for name, arguments in COMMANDS.items()
+    }
     environment = {**os.environ, "PYTHONPATH": str(package), "TF_CPP_MIN_LOG_LEVEL": "3"}
-    done = subprocess.run(
-        [sys.executable, "-c", RUN, *map(str, arguments)],
-        cwd=package,
-        env=environment,
-        input=stdin,
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
+    command = [sys.executable, "-c", RUN, json.dumps(commands)]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr[-3000:]
-    return done
+    return json.loads(done.stdout.rpartition("outputs ")[2]), folder
 
 
-@pytest.mark.parametrize(
-    ("name", "file", "options"),
-    [
-        ("small-crf", "model.keras", ["--epochs", 6, "--learning-rate", 0.1, "--set", "word_dim=8"]),
-        ("usual-tag", "model.usual", ["--set", "lowercase=true"]),
-    ],
-)
-def test_the_pages_systems_are_trained_evaluated_and_tag(package, corpus, tmp_path, name, file, options):
-    folder = tmp_path / "run"
-    run(package, "train", name, "--data", corpus, "--out", folder, *options)
-    assert {file, "config.toml", "metrics.json", "provenance.json"} <= {path.name for path in folder.iterdir()}
-    scores = json.loads((folder / "metrics.json").read_text())["test"]
+@pytest.mark.parametrize(("name", "file"), [("crf", "model.keras"), ("usual", "model.usual")])
+def test_the_pages_systems_are_trained_evaluated_and_tag(outputs, name, file):
+    printed, folder = outputs
+    files = {path.name for path in (folder / name).iterdir()}
+    assert {file, "config.toml", "metrics.json", "provenance.json"} <= files
+    scores = json.loads((folder / name / "metrics.json").read_text())["test"]
     assert set(scores["types"]) == {"GENE", "DRUG"} and scores["micro"]["f1"] == 100
-    tagged = json.loads(run(package, "tag", folder, stdin="aspirin plus p53\n").stdout)
-    assert [(entity["text"], entity["type"]) for entity in tagged["entities"]][-1] == ("p53", "GENE")
+    entities = json.loads(printed[f"tag {name}"])["entities"]
+    assert [(entity["text"], entity["type"]) for entity in entities][-1] == ("p53", "GENE")
 
 
-def test_the_commands_know_them(package):
-    text = run(package, "models").stdout
+def test_the_commands_know_them(outputs):
+    text = outputs[0]["models"]
     assert re.search(r"^small-crf +words, characters, a CRF$", text, re.MULTILINE)
     assert re.search(r"^usual-tag +a word's usual tag$", text, re.MULTILINE)

@@ -23,8 +23,7 @@ def check(
     as_json: AsJson = False,
 ) -> None:
     """Count posts, pictures and entities (strict IOB2), and report irregularities."""
-    from mner_keras.data.check import check_dataset
-    from mner_keras.data.datasets import load_dataset
+    from mner_keras.data.datasets import check_dataset, load_dataset
 
     report = check_dataset(load_dataset(folder))
     if as_json:

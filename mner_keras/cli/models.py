@@ -15,7 +15,7 @@ from mner_keras.errors import InputError
 from mner_keras.registry import MODELS, ModelEntry, find_model
 
 if TYPE_CHECKING:
-    from mner_keras.system import System
+    from mner_keras.tagged_post import System
 
 
 def models(

@@ -6,6 +6,7 @@ tab and never stripped: U+00A0 and zero-width characters are ordinary tokens.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 from collections.abc import Iterable, Iterator
@@ -44,15 +45,12 @@ def iter_conll(stream: IO[bytes], name: str | os.PathLike = "<stdin>") -> Iterat
     tokens: list[str] = []
     tags: list[str] = []
     image_id: str | None = None
-    image_line = number = 0
-
-    def post() -> Post:
-        return Post(tuple(tokens), tuple(tags), image_id)
-
-    for number, line in _lines(stream, name):
+    image_line = 0
+    # The blank line after the last post may be missing.
+    for number, line in itertools.chain(_lines(stream, name), [(0, "")]):
         if not line:
             if tokens:
-                yield post()
+                yield Post(tuple(tokens), tuple(tags), image_id)
             elif image_line:
                 raise InputError("expected tokens after the IMGID line, found a post with no tokens", name, image_line)
             tokens, tags, image_id, image_line = [], [], None, 0
@@ -73,10 +71,6 @@ def iter_conll(stream: IO[bytes], name: str | os.PathLike = "<stdin>") -> Iterat
                 raise InputError(f"expected a BIO tag (O, B-TYPE, I-TYPE), found {_short(columns[1])}", name, number)
             tokens.append(columns[0])
             tags.append(columns[1])
-    if tokens:
-        yield post()
-    elif image_line:
-        raise InputError("expected tokens after the IMGID line, found a post with no tokens", name, image_line)
 
 
 def iter_jsonl(stream: IO[bytes], name: str | os.PathLike = "<stdin>") -> Iterator[Post]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import os
 import re
 from collections import Counter
@@ -121,11 +122,7 @@ class PostPreprocessor:
             visual: the model's picture input: its kind, and its sizes without a store; `None` for a text-only model.
             pictures: whether to use the posts' pictures. If not, every post counts as one without a picture; `features`
                 then only gives the sizes and the blank picture.
-            use_pos: whether the model reads parts of speech.
-            fold_digits: whether to replace each digit by 0 before look-up.
-            max_characters: the number of characters kept per token.
-            subwords: the subword tokenizer, for models that read subwords.
-            bucket: whether a batch joins posts of similar length; see the class.
+            use_pos, fold_digits, max_characters, subwords, bucket: as in the class.
             other_posts: the posts of the other splits, for a transductive vocabulary that includes their words,
                 characters and types.
 
@@ -278,21 +275,11 @@ class PostPreprocessor:
 
     def get_config(self) -> dict[str, Any]:
         """Return the preprocessor as JSON values."""
-        return {
-            "words": self.words,
-            "characters": self.characters,
-            "types": self.types,
-            "frozen_words": self.frozen_words,
-            "use_pos": self.use_pos,
-            "fold_digits": self.fold_digits,
-            "max_characters": self.max_characters,
-            "vector_dim": self.vector_dim,
-            "visual": None if self.visual is None else dataclasses.asdict(self.visual),
-            "blank": None if self.blank is None else self.blank.tolist(),
-            "num_singletons": self.num_singletons,
-            "subwords": None if self.subwords is None else self.subwords.get_config(),
-            "bucket": self.bucket,
-        }
+        config = {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
+        config["visual"] = None if self.visual is None else dataclasses.asdict(self.visual)
+        config["blank"] = None if self.blank is None else self.blank.tolist()
+        config["subwords"] = None if self.subwords is None else self.subwords.get_config()
+        return config
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> PostPreprocessor:

@@ -11,8 +11,7 @@ from typing import Any
 
 import tomli_w
 
-from mner_keras.data.check import check_dataset
-from mner_keras.data.datasets import Dataset, load_dataset
+from mner_keras.data.datasets import Dataset, check_dataset, load_dataset
 from mner_keras.errors import InputError
 from mner_keras.files import write_json, write_whole
 from mner_keras.papers.measured import Cell, MeasuredRow, MeasuredTable, build_table, published_notes

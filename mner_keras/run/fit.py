@@ -18,7 +18,7 @@ from mner_keras.errors import InputError
 from mner_keras.files import file_record, write_whole
 from mner_keras.run.checkpoint import RunCheckpoint, write_history
 from mner_keras.run.config import RunConfig, check_arguments, split_arguments
-from mner_keras.system import System
+from mner_keras.tagged_post import System
 from mner_keras.tagger import Tagger
 from mner_keras.text.vectors import read_vectors
 from mner_keras.vision.feature_store import NO_BLANK, FeatureStore

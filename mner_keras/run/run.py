@@ -17,7 +17,7 @@ from mner_keras.run.config import RunConfig, free_arguments
 from mner_keras.run.scores import PREDICTIONS, Prediction, entity_scores, read_predictions
 
 if TYPE_CHECKING:
-    from mner_keras.system import System
+    from mner_keras.tagged_post import System
     from mner_keras.tagger import Tagger
     from mner_keras.vision.feature_store import FeatureStore
 

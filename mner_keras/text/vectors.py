@@ -16,8 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from mner_keras.errors import InputError
-from mner_keras.text.vector_cache import cache_file, load_cached, save_cached
-from mner_keras.text.word_vectors import WordVectors
+from mner_keras.text.word_vectors import WordVectors, cache_file, load_cached, save_cached
 
 _BUFFER_BYTES = 1 << 20
 _LONGEST_LINE = 1 << 20

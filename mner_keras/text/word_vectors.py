@@ -1,9 +1,17 @@
-"""`WordVectors`: words and their vectors."""
+"""`WordVectors`: words and their vectors, and their cache: one file per source, choice of words and limit."""
 
 import dataclasses
 import functools
+import hashlib
+import json
+import os
+from pathlib import Path
 
 import numpy as np
+
+from mner_keras.files import cache_folder, write_whole
+
+_CACHE_VERSION = 2
 
 
 @dataclasses.dataclass(eq=False)
@@ -40,3 +48,40 @@ class WordVectors:
     @functools.cached_property
     def _rows(self) -> dict[str, int]:
         return {word: row for row, word in enumerate(self.words)}
+
+
+def cache_file(path: Path, needed: set[str], max_vectors: int, cache_dir: str | os.PathLike[str] | None) -> Path:
+    """Return the cache file for a file's vectors, reduced to the words needed."""
+    status = path.stat()
+    key = [_CACHE_VERSION, str(path), status.st_size, status.st_mtime_ns, max_vectors, sorted(needed)]
+    digest = hashlib.sha256(json.dumps(key).encode("ascii")).hexdigest()
+    folder = os.path.expanduser(cache_dir) if cache_dir else cache_folder()
+    return Path(folder, f"vectors-{digest}.npz")
+
+
+def load_cached(cached: Path, source: str) -> WordVectors | None:
+    """Return the cached vectors; `None` if there are none, or damaged ones."""
+    try:
+        with open(cached, "rb") as file, np.load(file, allow_pickle=False) as arrays:
+            text = arrays["words"].tobytes().decode("utf-8")
+            words = tuple(text.split("\n")) if text else ()
+            about = json.loads(arrays["about"].tobytes())
+            matrix = arrays["matrix"]
+        if matrix.dtype != np.float32 or matrix.ndim != 2 or len(matrix) != len(words):
+            return None
+        broken_lines = [(number, reason) for number, reason in about["broken_lines"]]
+        return WordVectors(words, matrix, source, about["sha256"], broken_lines, about["num_broken"])
+    except Exception:  # A damaged cache can fail in any way; the source file remains.
+        return None
+
+
+def save_cached(cached: Path, vectors: WordVectors) -> None:
+    """Write vectors to the cache, if possible."""
+    about = {name: getattr(vectors, name) for name in ("sha256", "broken_lines", "num_broken")}
+    words = np.frombuffer("\n".join(vectors.words).encode("utf-8"), np.uint8)
+    arrays = {"words": words, "about": np.frombuffer(json.dumps(about).encode("utf-8"), np.uint8)}
+    try:
+        cached.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(cached, lambda unfinished: np.savez(unfinished, matrix=vectors.matrix, **arrays))
+    except OSError:
+        pass

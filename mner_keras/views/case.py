@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from mner_keras.data.datasets import Dataset
-    from mner_keras.system import System
+    from mner_keras.tagged_post import System
 
 MOST_TOKENS = 160
 """Tokens of a post that a view shows; it reports how many follow."""

@@ -10,6 +10,7 @@ from mner_keras.data.files import iter_conll, iter_jsonl, iter_text, read_posts
 from mner_keras.errors import InputError
 
 HOSTILE = (
+    "\ufeff",  # readers drop one at the start of a file
     "\u00a0",
     "\u200e",
     "\u2028",
@@ -97,29 +98,17 @@ def test_conll_carries_any_token_without_tab_or_line_break(tmp_path, token):
     assert read_conll(path) == posts
 
 
-def test_conll_keeps_a_byte_order_mark_that_is_a_token(tmp_path):
-    posts = [Post(("\ufeff", "a"), ("O", "O"))]
-    path = tmp_path / "posts.txt"
-    write_conll(path, posts)
-    assert read_conll(path) == posts
-
-
 def test_conll_of_a_post_without_tags_holds_o(tmp_path):
     path = tmp_path / "posts.txt"
     write_conll(path, [Post(("a", "b"))])
     assert path.read_bytes() == b"a\tO\nb\tO\n\n"
 
 
-@pytest.mark.parametrize("token", ["a\tb", "a\nb", "a\r", "\t"], ids=ascii)
-def test_conll_cannot_hold_a_tab_or_a_line_break(tmp_path, token):
-    with pytest.raises(InputError, match="CoNLL columns cannot contain a tab or a line break, found the token"):
-        write_conll(tmp_path / "posts.txt", [Post((token,))])
-
-
-@pytest.mark.parametrize("image_id", ["a\tb", "a\nb"], ids=ascii)
-def test_conll_does_not_write_a_picture_that_it_cannot_read_back(tmp_path, image_id):
-    with pytest.raises(InputError, match="CoNLL"):
-        write_conll(tmp_path / "posts.txt", [Post(("a",), image_id=image_id)])
+@pytest.mark.parametrize("text", ["a\tb", "a\nb", "a\rb"], ids=ascii)
+def test_conll_cannot_hold_a_tab_or_a_line_break(tmp_path, text):
+    for post, part in ((Post((text,)), "token"), (Post(("a",), image_id=text), "image")):
+        with pytest.raises(InputError, match=f"CoNLL columns cannot contain a tab or a line break, found the {part}"):
+            write_conll(tmp_path / "posts.txt", [post])
 
 
 @pytest.mark.parametrize(
@@ -193,7 +182,7 @@ def test_jsonl_gives_back_every_field(tmp_path):
     assert (again[2].text, again[2].offsets[:2]) == (posts[2].text, posts[2].offsets[:2])
 
 
-@pytest.mark.parametrize("token", ["\ufeff", *HOSTILE, "\t", "\n", "\r\n", "\x00"], ids=shown)
+@pytest.mark.parametrize("token", [*HOSTILE, "\t", "\n", "\r\n", "\x00"], ids=shown)
 def test_jsonl_carries_any_token(tmp_path, token):
     posts = [Post((token,), ("B-PER",)), Post(("a", token), ("O", "I-LOC"))]
     path = tmp_path / "posts.jsonl"
@@ -273,14 +262,8 @@ def test_a_picture_has_one_id_in_every_format(tmp_path, image, image_id):
     ("line", "expected"),
     [
         ('{"tokens": ["a"], "tags": ["O", "O"]}', ": `tags` must have one entry per token, 1. Received: 2"),
-        ('{"tokens": ["a", "b"], "pos": ["DT"]}', ": `pos` must have one entry per token, 2. Received: 1"),
-        ('{"tokens": "a b"}', ": `tokens` must be a sequence of strings. Received: tokens='a b'"),
         ('{"tokens": null}', ": `tokens` must be a sequence of strings. Received: tokens=None"),
-        ('{"tokens": ["a", 1]}', ": `tokens` must be a sequence of strings. Received: tokens=['a', 1]"),
-        ('{"tokens": []}', ": `tokens` must contain at least one token. Received: no tokens"),
-        ('{"tokens": [""]}', ": `tokens` must not be empty strings. Received: '' as token 1"),
         ('{"text": "  "}', ": `tokens` must contain at least one token. Received: no tokens"),
-        ('{"tokens": ["a"], "tags": ["S-PER"]}', ": `tags` must be BIO tags (O, B-TYPE, I-TYPE). Received: 'S-PER'"),
         (
             '{"tokens": ["a"], "tags": ["B-PER\\u00a0"]}',
             ": `tags` must be BIO tags (O, B-TYPE, I-TYPE). Received: 'B-PER\\xa0'",
@@ -301,18 +284,9 @@ def test_malformed_jsonl_names_file_line_expected_and_found(tmp_path, line, expe
 def test_a_line_that_is_no_json_is_quoted(tmp_path):
     _, text = jsonl_error(tmp_path, '{"tokens": ["a"]}\nnot json\n')
     assert text.startswith(":2: expected one JSON object per line, found 'not json' (")
-    _, text = jsonl_error(tmp_path, '{"tokens": ["a"]\n')
-    assert text.startswith(":1: expected one JSON object per line, found ")
-
-
-def test_jsonl_that_is_not_utf8_is_an_error(tmp_path):
-    _, text = jsonl_error(tmp_path, b'{"tokens": ["\xe9"]}\n')
-    assert text == ":1: expected UTF-8, found the byte 0xe9"
-
-
-def test_jsonl_nested_without_end_is_an_error(tmp_path):
-    _, text = jsonl_error(tmp_path, '{"tokens": ' + "[" * 100_000 + "\n")
-    assert text.startswith(":1: expected one JSON object per line")
+    for line in ('{"tokens": ["a"]\n', '{"tokens": ' + "[" * 100_000 + "\n"):
+        _, text = jsonl_error(tmp_path, line)
+        assert text.startswith(":1: expected one JSON object per line, found ")
 
 
 def test_an_error_quotes_a_long_field_in_part(tmp_path):

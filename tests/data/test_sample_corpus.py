@@ -2,7 +2,6 @@
 
 import importlib.util
 import json
-import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
@@ -41,10 +40,6 @@ def script():
     spec.loader.exec_module(module)
     yield module
     del sys.modules[spec.name]
-
-
-def run(*arguments):
-    return subprocess.run([sys.executable, str(SCRIPT), *map(str, arguments)], capture_output=True, text=True)
 
 
 def test_sizes_and_keys(splits, posts):
@@ -174,8 +169,7 @@ def test_default_seed_writes_the_same_posts(script, tmp_path):
 def test_the_script_remakes_the_folder(script, tmp_path):
     if not script.DEFAULT_FONT.is_file():
         pytest.skip("the font Noto Color Emoji is not installed")
-    done = run(tmp_path)
-    assert done.returncode == 0, done.stderr
+    assert script.main([str(tmp_path)]) == 0
     for name in (*(f"{split}.jsonl" for split in SIZES), "README.md"):
         assert (tmp_path / name).read_bytes() == (SAMPLE / name).read_bytes()
     made = sorted(path.name for path in (tmp_path / "images").iterdir())
@@ -188,32 +182,33 @@ def test_the_script_remakes_the_folder(script, tmp_path):
         assert set(new) == set(old)
 
 
-def test_posts_only_need_no_font_and_empty_splits_no_file(tmp_path):
-    done = run(tmp_path / "out", "--sizes", 0, 0, 2000, "--no-pictures", "--font", tmp_path / "missing.ttf")
-    assert done.returncode == 0, done.stderr
+def test_posts_only_need_no_font_and_empty_splits_no_file(script, tmp_path):
+    font = ["--font", str(tmp_path / "missing.ttf")]
+    assert script.main([str(tmp_path / "out"), "--sizes", "0", "0", "2000", "--no-pictures", *font]) == 0
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["README.md", "test.jsonl"]
     posts = read(tmp_path / "out" / "test.jsonl")
     assert len(posts) == 2000
     assert all(post["image"] is None for post in posts)
 
 
-def test_another_seed_gives_other_posts(tmp_path):
-    for seed in (1, 2):
-        assert run(tmp_path / str(seed), "--sizes", 0, 0, 20, "--no-pictures", "--seed", seed).returncode == 0
+def test_another_seed_gives_other_posts(script, tmp_path):
+    for seed in ("1", "2"):
+        script.main([str(tmp_path / seed), "--sizes", "0", "0", "20", "--no-pictures", "--seed", seed])
     assert read(tmp_path / "1" / "test.jsonl") != read(tmp_path / "2" / "test.jsonl")
 
 
-def test_missing_font_is_a_clear_error(tmp_path):
-    done = run(tmp_path / "out", "--font", tmp_path / "missing.ttf")
-    assert done.returncode == 2
-    assert "--font" in done.stderr
-    assert "fonts-noto-color-emoji" in done.stderr
-    assert "missing.ttf" in done.stderr
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        (["--font", "missing.ttf"], ("--font", "fonts-noto-color-emoji", "missing.ttf")),
+        (["--no-pictures", "--sizes", "0", "0", "0"], ("--sizes",)),
+        (["--no-pictures", "--sizes", "-1", "5", "5"], ("--sizes",)),
+    ],
+)
+def test_a_missing_font_and_bad_sizes_are_clear_errors(script, tmp_path, capsys, options, named):
+    with pytest.raises(SystemExit) as stopped:
+        script.main([str(tmp_path / "out"), *options])
+    assert stopped.value.code == 2
+    told = capsys.readouterr().err
+    assert all(part in told for part in named)
     assert not (tmp_path / "out").exists()
-
-
-@pytest.mark.parametrize("sizes", [(0, 0, 0), (-1, 5, 5)])
-def test_bad_sizes_are_a_clear_error(tmp_path, sizes):
-    done = run(tmp_path / "out", "--no-pictures", "--sizes", *sizes)
-    assert done.returncode == 2
-    assert "--sizes" in done.stderr

@@ -15,7 +15,7 @@ import mner_keras
 
 ROOT = Path(mner_keras.__file__).parents[1]
 SCRIPT = Path(__file__).parents[1] / "support" / "backend_script.py"
-KINDS = ("text", "hsn", "agban")
+KINDS = ("hsn", "agban")  # `text` is HSN without its pictures
 
 pytestmark = pytest.mark.slow
 

@@ -15,8 +15,7 @@ from mner_keras.layers import CRF
 
 TAGS = ["O", "B-PER", "I-PER"]
 MODELS = {
-    "text": {"loss_reduction": "mean"},
-    "hsn": {"loss_reduction": "sum"},
+    "text": {"loss_reduction": "sum"},
     "agban": {"loss_reduction": "sum"},
     "agban-released": {"num_training_tokens": 9},
 }

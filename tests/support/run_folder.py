@@ -31,39 +31,25 @@ def build_model(name, data):
 
 def write_run(folder, model, corpus, predict=None):
     """A finished run; `predict` gives the tags of a post by number, by default the right ones of every other post."""
+    from finished_runs import finish_run
+
     from mner_keras import load_dataset
     from mner_keras.run.config import RunConfig
-    from mner_keras.run.scores import entity_scores, write_predictions
+    from mner_keras.run.scores import entity_scores
 
     data = load_dataset(corpus)
-    folder.mkdir(parents=True)
+    posts = data["test"]
+    predict = predict or (lambda number, post: post.tags if number % 2 else ("O",) * len(post))
+    predicted = [predict(number, post) for number, post in enumerate(posts)]
+    config = RunConfig.for_model(model, data=str(corpus))
+    finish_run(folder, config, predicted, versions={"keras": "3.99.9"}, seed=1, parameters=12345)
     build_model(model, data)[0].save(folder / "model.keras")
-    RunConfig.for_model(model, data=str(corpus)).save(folder / "config.toml")
     names = ["loss", "crf_loss", "adversarial_loss"] if model == "agban" else ["loss"]
     rows = [{name: random.Random(f"{epoch}{name}").uniform(10, 90) for name in names} for epoch in (1, 2)]
     head = ["epoch", *names, *(f"val_{name}" for name in names), "val_f1"]
     lines = [[e, *row.values(), *(1.2 * v for v in row.values()), 10 * e] for e, row in enumerate(rows, start=1)]
     text = "".join(",".join(map(str, line)) + "\n" for line in (head, *lines))
     (folder / "history.csv").write_text(text)
-    posts = data["test"]
-    predict = predict or (lambda number, post: post.tags if number % 2 else ("O",) * len(post))
-    predicted = [predict(number, post) for number, post in enumerate(posts)]
-    write_predictions(folder / "predictions.jsonl", posts, predicted)
     scores = entity_scores([post.tags for post in posts], predicted)
     (folder / "metrics.json").write_text(json.dumps({"dev": scores, "test": scores, "best_epoch": 1}))
-    provenance = {
-        "versions": {"keras": "3.99.9"},
-        "backend": "tensorflow",
-        "devices": ["cpu:0"],
-        "machine": "m",
-        "precision": "float32",
-        "seed": 1,
-        "seconds": 2.0,
-        "parameters": 12345,
-        "data": {"name": "small", "sha256": data.hashes()},
-        "features": None,
-        "vectors": None,
-        "git_commit": None,
-    }
-    (folder / "provenance.json").write_text(json.dumps(provenance))
     return folder

@@ -34,16 +34,6 @@ def tagger_data(monkeypatch):
         monkeypatch.setattr(nltk.data, "path", [folder, *nltk.data.path])
 
 
-@pytest.fixture
-def no_tagger_data(monkeypatch):
-    import nltk.data
-
-    monkeypatch.setattr(nltk.data, "path", [])
-    pos._load_tagger.cache_clear()
-    yield
-    pos._load_tagger.cache_clear()
-
-
 def test_categories_in_the_papers_order():
     assert tuple(TAGS_OF) == POS_CATEGORIES
 
@@ -85,13 +75,6 @@ def test_one_tag_for_each_odd_token(tagger_data):
 
 def test_every_tag_of_the_model_has_a_category(tagger_data):
     assert {pos_category(tag) for tag in pos._load_tagger().classes} == set(POS_CATEGORIES)
-
-
-def test_tagger_is_loaded_once(tagger_data):
-    tag_pos([["one"]])
-    first = pos._load_tagger()
-    tag_pos([["two"]])
-    assert pos._load_tagger() is first
 
 
 def test_missing_data_says_how_to_get_it(no_tagger_data):

@@ -293,13 +293,6 @@ def test_default_cache_folder_is_in_the_home(write, tmp_path, monkeypatch):
     assert len(list((tmp_path / ".cache" / "mner-keras").iterdir())) == 1
 
 
-def test_cache_is_no_pickle(write, cache_folder):
-    read_vectors(write(GLOVE))
-    (cached,) = cache_folder.iterdir()
-    with np.load(cached, allow_pickle=False) as arrays:
-        assert all(arrays[name].dtype != object for name in arrays.files)
-
-
 @pytest.mark.parametrize("damage", ["cut", "flipped", "empty", "other", "folder"])
 def test_damaged_cache_is_read_again(write, cache_folder, damage):
     path = write(GLOVE)
