@@ -141,21 +141,6 @@ class AGBAN(ObjectTagger):
             self.crf_loss_tracker = keras.metrics.Mean(name="crf_loss")
             self.adversarial_loss_tracker = keras.metrics.Mean(name="adversarial_loss")
 
-        # === Config ===
-        self.word_dim = word_dim
-        self.char_dim = char_dim
-        self.char_hidden_dim = char_hidden_dim
-        self.hidden_dim = hidden_dim
-        self.rank = rank
-        self.gate_units = gate_units
-        self.gate = gate
-        self.softmax = softmax
-        self.fusion = fusion
-        self.adversarial = adversarial
-        self.reversal = reversal
-        self.classifier_every = classifier_every
-        self.dropout = dropout
-
     def compile(self, optimizer=None, **kwargs) -> None:
         super().compile(optimizer, **kwargs)
         if self.adversarial and self.classifier_every > 1:

@@ -162,20 +162,6 @@ class ReleasedAGBAN(ObjectTagger):
         self.textual_loss_tracker = keras.metrics.Mean(name="textual_loss")
         self.visual_loss_tracker = keras.metrics.Mean(name="visual_loss")
 
-        # === Config ===
-        self.word_dim = word_dim
-        self.char_dim = char_dim
-        self.char_hidden_dim = char_hidden_dim
-        self.hidden_dim = hidden_dim
-        self.rank = rank
-        self.glimpses = glimpses
-        self.num_training_tokens = num_training_tokens
-        self.num_training_posts = num_training_posts
-        self.reversal = reversal
-        self.classifier_rests_every = classifier_rests_every
-        self.dropout = dropout
-        self.attention_dropout = attention_dropout
-
     def load_released_state(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Load the weights of the released PyTorch module.
 

@@ -113,18 +113,6 @@ class HSN(Tagger):
         )
         super().__init__(inputs, outputs, preprocessor=preprocessor, loss_reduction=loss_reduction, name=name)
 
-        # === Config ===
-        self.word_dim = word_dim
-        self.char_dim = char_dim
-        self.pos_dim = pos_dim
-        self.hidden_dim = hidden_dim
-        self.num_heads = num_heads
-        self.dropout = dropout
-        self.head_softmax = head_softmax
-        self.gate = gate
-        self.attention = attention
-        self.integration = integration
-
 
 def _attention_unit(attention: str, num_heads: int, head_softmax: bool, name: str) -> keras.layers.Layer:
     if attention == "single_head":

@@ -6,11 +6,12 @@ import keras
 from keras import ops
 
 from agban_keras.layers.masked_network import MaskedNetwork
+from mner_keras.layers.base import BaseLayer
 from mner_keras.layers.checks import check_mask
 
 
 @keras.saving.register_keras_serializable(package="agban_keras")
-class ModalityClassifier(keras.layers.Layer):
+class ModalityClassifier(BaseLayer):
     """Classify each feature of a post: text (1) or picture (0).
 
     A three-layer feed-forward network D (AGBAN section III-D). Text and objects pass through it in one call: separate
@@ -37,7 +38,6 @@ class ModalityClassifier(keras.layers.Layer):
 
     def __init__(self, hidden: tuple[int, ...] = (100, 50), **kwargs) -> None:
         super().__init__(**kwargs)
-        self.supports_masking = True
         self.hidden = tuple(hidden)
         self.network = MaskedNetwork(self.hidden, 2, dtype=self.dtype_policy)
 
@@ -47,9 +47,6 @@ class ModalityClassifier(keras.layers.Layer):
     def call(self, features, mask=None, training=None):
         check_mask("mask", mask, "features", features)
         return self.network(features, mask=mask, training=training)
-
-    def compute_mask(self, inputs, previous_mask=None):
-        return None
 
     def compute_output_shape(self, features_shape):
         return (*features_shape[:-1], 2)
@@ -66,6 +63,3 @@ class ModalityClassifier(keras.layers.Layer):
         right = ops.where(is_text, log_probabilities[..., 1], log_probabilities[..., 0])
         there = ops.cast(mask, "float32")
         return -ops.sum(right * there, axis=1) / ops.maximum(ops.sum(there, axis=1), 1.0)
-
-    def get_config(self) -> dict:
-        return {**super().get_config(), "hidden": list(self.hidden)}

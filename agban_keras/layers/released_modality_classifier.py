@@ -6,10 +6,11 @@ import keras
 from keras import ops
 
 from agban_keras.layers.released_network import ReleasedNetwork
+from mner_keras.layers.base import BaseLayer
 
 
 @keras.saving.register_keras_serializable(package="agban_keras")
-class ReleasedModalityClassifier(keras.layers.Layer):
+class ReleasedModalityClassifier(BaseLayer):
     """Classify each feature as text (1) or picture (0), one modality at a time.
 
     The network of `ModalityClassifier` runs twice, on the tokens and then on the objects. In training each call is
@@ -36,7 +37,6 @@ class ReleasedModalityClassifier(keras.layers.Layer):
 
     def __init__(self, hidden: tuple[int, ...] = (100, 50), **kwargs) -> None:
         super().__init__(**kwargs)
-        self.supports_masking = True
         self.hidden = tuple(hidden)
         self.network = ReleasedNetwork(self.hidden, 2, dtype=self.dtype_policy)
 
@@ -49,11 +49,5 @@ class ReleasedModalityClassifier(keras.layers.Layer):
         objects = self.network(features[:, tokens:], mask=object_mask, training=training)
         return ops.concatenate([text, objects], axis=1)
 
-    def compute_mask(self, inputs, previous_mask=None):
-        return None
-
     def compute_output_shape(self, features_shape, *_):
         return (*features_shape[:-1], 2)
-
-    def get_config(self) -> dict:
-        return {**super().get_config(), "hidden": list(self.hidden)}

@@ -102,14 +102,6 @@ class MultiHeadHierarchicalAttention(Reweighting):
         """
         return hierarchical_weights(queries, values, query_there, value_there)
 
-    def get_config(self) -> dict:
-        return {
-            **super().get_config(),
-            "num_heads": self.num_heads,
-            "head_dim": self.head_dim,
-            "head_softmax": self.head_softmax,
-        }
-
     def _heads(self, elements, kernel):
         shape = ops.shape(elements)
         projected = ops.matmul(elements, kernel)

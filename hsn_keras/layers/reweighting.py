@@ -5,10 +5,11 @@ from __future__ import annotations
 import keras
 from keras import ops
 
+from mner_keras.layers.base import BaseLayer
 from mner_keras.layers.checks import check_mask
 
 
-class Reweighting(keras.layers.Layer):
+class Reweighting(BaseLayer):
     """Base of the units that reweight the elements of `value` by `query`.
 
     A subclass computes the weights s in `weights_of`; the output is `s * V`, without pooling (HSN eq. 16).
@@ -23,10 +24,6 @@ class Reweighting(keras.layers.Layer):
     Returns:
         `value` reweighted, `[B, k, d']`; with `return_attention_scores` also the weights s, `[B, k]`.
     """
-
-    def __init__(self, **kwargs) -> None:
-        super().__init__(**kwargs)
-        self.supports_masking = True
 
     def weights_of(self, query, value, query_mask, value_mask):
         """Return the weights s, `[B, k]`, 0 for masked values.
@@ -49,9 +46,6 @@ class Reweighting(keras.layers.Layer):
         scores = self.weights_of(query, value, ops.cast(query_mask, "bool"), ops.cast(value_mask, "bool"))
         output = scores[..., None] * value
         return (output, scores) if return_attention_scores else output
-
-    def compute_mask(self, inputs, previous_mask=None):
-        return None
 
     def compute_output_spec(self, query, value, query_mask=None, value_mask=None, return_attention_scores=False):
         check_mask("query_mask", query_mask, "query", query)

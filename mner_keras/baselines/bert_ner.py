@@ -100,12 +100,6 @@ class BertNER(Tagger):
         )
         if preprocessor.subwords.weights is not None:
             bert.set_weights(preprocessor.subwords.weights)
-        self.use_crf = crf
-        self.dropout = dropout
-
-    def get_config(self) -> dict[str, Any]:
-        # The attribute `crf` is the layer.
-        return {**super().get_config(), "crf": self.use_crf}
 
     @classmethod
     def fit_preprocessor(

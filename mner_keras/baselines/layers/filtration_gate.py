@@ -5,11 +5,12 @@ from __future__ import annotations
 import keras
 from keras import ops
 
+from mner_keras.layers.base import BaseLayer
 from mner_keras.layers.checks import check_count
 
 
 @keras.saving.register_keras_serializable(package="mner_keras")
-class FiltrationGate(keras.layers.Layer):
+class FiltrationGate(BaseLayer):
     """Filter the fused features of each token by its text features.
 
     `s = sigmoid(W h + U m + b)`, `u = s * tanh(W' m + b')`. The gate is one number per feature; a public implementation
@@ -38,7 +39,6 @@ class FiltrationGate(keras.layers.Layer):
     def __init__(self, units: int, **kwargs) -> None:
         check_count("units", units)
         super().__init__(**kwargs)
-        self.supports_masking = True
         self.units = units
 
     def build(self, text_shape, fused_shape) -> None:
@@ -55,13 +55,7 @@ class FiltrationGate(keras.layers.Layer):
         output = gate * self.projection(fused)
         return (output, gate) if return_gate else output
 
-    def compute_mask(self, inputs, previous_mask=None):
-        return None
-
     def compute_output_spec(self, text, fused, return_gate=False):
         output = keras.KerasTensor((*text.shape[:-1], self.units), dtype=self.compute_dtype)
         gate = keras.KerasTensor(output.shape, dtype=self.compute_dtype)
         return (output, gate) if return_gate else output
-
-    def get_config(self) -> dict:
-        return {**super().get_config(), "units": self.units}

@@ -5,9 +5,11 @@ from __future__ import annotations
 import keras
 from keras import ops
 
+from mner_keras.layers.base import BaseLayer
+
 
 @keras.saving.register_keras_serializable(package="mner_keras")
-class FirstSubwords(keras.layers.Layer):
+class FirstSubwords(BaseLayer):
     """Select the vector of each token's first word piece (Devlin et al. 2019).
 
     Call arguments:
@@ -30,9 +32,6 @@ class FirstSubwords(keras.layers.Layer):
     def call(self, pieces, firsts):
         firsts = ops.cast(firsts, "int32")[..., None]
         return ops.where(firsts > 0, ops.take_along_axis(pieces, firsts, axis=1), ops.zeros((), pieces.dtype))
-
-    def compute_mask(self, inputs, previous_mask=None):
-        return None
 
     def compute_output_spec(self, pieces, firsts):
         return keras.KerasTensor((*firsts.shape, pieces.shape[-1]), dtype=self.compute_dtype)

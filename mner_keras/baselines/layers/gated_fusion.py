@@ -5,11 +5,12 @@ from __future__ import annotations
 import keras
 from keras import ops
 
+from mner_keras.layers.base import BaseLayer
 from mner_keras.layers.checks import check_count
 
 
 @keras.saving.register_keras_serializable(package="mner_keras")
-class GatedFusion(keras.layers.Layer):
+class GatedFusion(BaseLayer):
     """Mix a visual and a textual vector of each token.
 
     `p = tanh(W v + b)`, `q = tanh(W' h + b')`, `m = g p + (1 - g) q` with one number per token `g = sigmoid(w . [p;
@@ -39,7 +40,6 @@ class GatedFusion(keras.layers.Layer):
     def __init__(self, units: int, **kwargs) -> None:
         check_count("units", units)
         super().__init__(**kwargs)
-        self.supports_masking = True
         self.units = units
 
     def build(self, visual_shape, textual_shape) -> None:
@@ -57,13 +57,7 @@ class GatedFusion(keras.layers.Layer):
         output = gate * p + (1 - gate) * q
         return (output, gate) if return_gate else output
 
-    def compute_mask(self, inputs, previous_mask=None):
-        return None
-
     def compute_output_spec(self, visual, textual, return_gate=False):
         output = keras.KerasTensor((*visual.shape[:-1], self.units), dtype=self.compute_dtype)
         gate = keras.KerasTensor((*visual.shape[:-1], 1), dtype=self.compute_dtype)
         return (output, gate) if return_gate else output
-
-    def get_config(self) -> dict:
-        return {**super().get_config(), "units": self.units}

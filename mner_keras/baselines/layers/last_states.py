@@ -5,11 +5,12 @@ from __future__ import annotations
 import keras
 from keras import ops
 
+from mner_keras.layers.base import BaseLayer
 from mner_keras.layers.checks import check_mask
 
 
 @keras.saving.register_keras_serializable(package="mner_keras")
-class LastStates(keras.layers.Layer):
+class LastStates(BaseLayer):
     """Return the final state of each direction of a BiLSTM: forward at the last token, backward at the first.
 
     Call arguments:
@@ -25,10 +26,6 @@ class LastStates(keras.layers.Layer):
     TensorShape([2, 1, 8])
     """
 
-    def __init__(self, **kwargs) -> None:
-        super().__init__(**kwargs)
-        self.supports_masking = True
-
     def call(self, states, mask=None):
         check_mask("mask", mask, "states", states)
         mask = ops.ones_like(states[..., 0], dtype="bool") if mask is None else ops.cast(mask, "bool")
@@ -37,9 +34,6 @@ class LastStates(keras.layers.Layer):
         forward = ops.take_along_axis(states[..., :half], ops.maximum(length - 1, 0), axis=1)
         last = ops.concatenate([forward, states[:, :1, half:]], axis=-1)
         return ops.where(length > 0, last, ops.zeros_like(last))
-
-    def compute_mask(self, inputs, previous_mask=None):
-        return None
 
     def compute_output_spec(self, states, mask=None):
         check_mask("mask", mask, "states", states)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import keras
 from keras import ops
 
+from mner_keras.layers.base import BaseLayer
+
 
 @keras.saving.register_keras_serializable(package="mner_keras")
-class VisualModulation(keras.layers.Layer):
+class VisualModulation(BaseLayer):
     """Gate a token's features and the picture's contribution to them.
 
     With separate matrices W, U and biases b in each line, of the width of h:
@@ -33,10 +35,6 @@ class VisualModulation(keras.layers.Layer):
         Lu et al., "Visual attention model for name tagging in multimodal social media", ACL 2018.
     """
 
-    def __init__(self, **kwargs) -> None:
-        super().__init__(**kwargs)
-        self.supports_masking = True
-
     def build(self, text_shape, context_shape) -> None:
         # The three lines concatenated: visual gate, text's gate, m.
         self.text_projection = keras.layers.Dense(3 * text_shape[-1], dtype=self.dtype_policy)
@@ -49,9 +47,6 @@ class VisualModulation(keras.layers.Layer):
         gate = ops.sigmoid(visual)
         output = ops.sigmoid(textual) * text + gate * ops.tanh(mixed)
         return (output, gate) if return_gate else output
-
-    def compute_mask(self, inputs, previous_mask=None):
-        return None
 
     def compute_output_spec(self, text, context, return_gate=False):
         output = keras.KerasTensor(text.shape, dtype=self.compute_dtype)
