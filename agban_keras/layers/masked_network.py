@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 from keras import ops
 
-from agban_keras.layers.initializers import linear_initializer
+from agban_keras.layers.initializers import linear_initializer, width_initializer
 from mner_keras.layers.base import BaseLayer
 from mner_keras.layers.checks import check_count, check_mask
 
@@ -66,3 +66,32 @@ def _normalise(norm: keras.layers.BatchNormalization, inputs, mask, training):
     for statistic, value in zip(statistics, before, strict=True):
         statistic.assign(ops.where(there, ops.convert_to_tensor(statistic), value))
     return outputs
+
+
+@keras.saving.register_keras_serializable(package="agban_keras")
+class ReleasedNetwork(MaskedNetwork):
+    """Apply a `MaskedNetwork` with biases initialised uniformly within `1 / sqrt(input width)`, like its matrices.
+
+    Args:
+        hidden: widths of the inner layers.
+        units: width of the output.
+
+    Call arguments:
+        inputs: `[B, m, f]`.
+        mask: bool `[B, m]`, true for positions included in the batch statistics.
+
+    Returns:
+        `[B, m, units]`.
+
+    Example:
+
+    >>> ReleasedNetwork((512, 256), 200)(np.ones((2, 3, 1024))).shape
+    TensorShape([2, 3, 200])
+    """
+
+    def build(self, input_shape) -> None:
+        width = input_shape[-1]
+        for dense in (*self.inner, self.outer):
+            dense.bias_initializer = width_initializer(width)
+            width = dense.units
+        super().build(input_shape)

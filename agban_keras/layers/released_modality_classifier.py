@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 from keras import ops
 
-from agban_keras.layers.released_network import ReleasedNetwork
+from agban_keras.layers.masked_network import ReleasedNetwork
 from mner_keras.layers.base import BaseLayer
 
 

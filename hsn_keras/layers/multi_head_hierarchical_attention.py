@@ -5,8 +5,7 @@ from __future__ import annotations
 import keras
 from keras import ops
 
-from hsn_keras.layers.hierarchical_attention import hierarchical_weights
-from hsn_keras.layers.reweighting import Reweighting
+from hsn_keras.layers.hierarchical_attention import Reweighting, hierarchical_weights
 from mner_keras.layers.checks import check_choice, check_count
 from mner_keras.layers.masked_softmax import masked_softmax
 

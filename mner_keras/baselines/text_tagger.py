@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import keras
 
-from hsn_keras.text_encoder import text_features
+from hsn_keras.hsn import text_features
 from mner_keras.data.preprocessor import PostPreprocessor
 from mner_keras.inputs import batch_inputs, crf_outputs
 from mner_keras.tagger import Tagger
