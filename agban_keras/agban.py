@@ -5,7 +5,6 @@ from __future__ import annotations
 import keras
 from keras import ops
 
-from agban_keras.classifier_every import update_every
 from agban_keras.layers import (
     GatedBilinearAttention,
     GradientReversal,
@@ -14,7 +13,7 @@ from agban_keras.layers import (
     VisualProjector,
 )
 from agban_keras.layers.initializers import linear_initializer
-from agban_keras.object_tagger import ObjectTagger
+from agban_keras.object_tagger import ObjectTagger, update_on
 from mner_keras.data.preprocessor import PostPreprocessor
 from mner_keras.inputs import batch_inputs, word_embedding
 from mner_keras.layers import CRF, BiLSTM, CharBiLSTM
@@ -141,25 +140,11 @@ class AGBAN(ObjectTagger):
             self.crf_loss_tracker = keras.metrics.Mean(name="crf_loss")
             self.adversarial_loss_tracker = keras.metrics.Mean(name="adversarial_loss")
 
-        # === Config ===
-        self.word_dim = word_dim
-        self.char_dim = char_dim
-        self.char_hidden_dim = char_hidden_dim
-        self.hidden_dim = hidden_dim
-        self.rank = rank
-        self.gate_units = gate_units
-        self.gate = gate
-        self.softmax = softmax
-        self.fusion = fusion
-        self.adversarial = adversarial
-        self.reversal = reversal
-        self.classifier_every = classifier_every
-        self.dropout = dropout
-
     def compile(self, optimizer=None, **kwargs) -> None:
         super().compile(optimizer, **kwargs)
         if self.adversarial and self.classifier_every > 1:
-            update_every(self.optimizer, self.get_layer("modality_classifier"), self.classifier_every)
+            classifier = self.get_layer("modality_classifier")
+            update_on(self.optimizer, classifier, lambda step: ops.equal(step % self.classifier_every, 0))
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         crf_loss = super().compute_loss(x, y, y_pred, sample_weight, training)

@@ -8,7 +8,6 @@ import keras
 import numpy as np
 from keras import ops
 
-from agban_keras.classifier_every import freeze_every
 from agban_keras.layers import (
     GradientReversal,
     ReleasedAttention,
@@ -17,7 +16,7 @@ from agban_keras.layers import (
     ReleasedNetwork,
 )
 from agban_keras.layers.initializers import begin_uniformly, linear_initializer, width_initializer
-from agban_keras.object_tagger import ObjectTagger
+from agban_keras.object_tagger import ObjectTagger, update_on
 from agban_keras.released_state import ReleasedState
 from mner_keras.data.preprocessor import PostPreprocessor
 from mner_keras.inputs import batch_inputs, word_embedding
@@ -162,20 +161,6 @@ class ReleasedAGBAN(ObjectTagger):
         self.textual_loss_tracker = keras.metrics.Mean(name="textual_loss")
         self.visual_loss_tracker = keras.metrics.Mean(name="visual_loss")
 
-        # === Config ===
-        self.word_dim = word_dim
-        self.char_dim = char_dim
-        self.char_hidden_dim = char_hidden_dim
-        self.hidden_dim = hidden_dim
-        self.rank = rank
-        self.glimpses = glimpses
-        self.num_training_tokens = num_training_tokens
-        self.num_training_posts = num_training_posts
-        self.reversal = reversal
-        self.classifier_rests_every = classifier_rests_every
-        self.dropout = dropout
-        self.attention_dropout = attention_dropout
-
     def load_released_state(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Load the weights of the released PyTorch module.
 
@@ -191,7 +176,8 @@ class ReleasedAGBAN(ObjectTagger):
     def compile(self, optimizer=None, **kwargs) -> None:
         super().compile(optimizer, **kwargs)
         if self.classifier_rests_every:
-            freeze_every(self.optimizer, self.get_layer("modality_classifier"), self.classifier_rests_every)
+            classifier = self.get_layer("modality_classifier")
+            update_on(self.optimizer, classifier, lambda step: ops.not_equal(step % self.classifier_rests_every, 0))
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         crf_loss = super().compute_loss(x, y, y_pred, sample_weight, training)

@@ -10,10 +10,9 @@ from hsn_keras.layers import (
     MultiHeadHierarchicalAttention,
     SelfAdaptiveIntegration,
 )
-from hsn_keras.text_encoder import text_features
 from mner_keras.data.preprocessor import PostPreprocessor
-from mner_keras.inputs import batch_inputs
-from mner_keras.layers import CRF
+from mner_keras.inputs import batch_inputs, word_embedding
+from mner_keras.layers import CRF, BiLSTM, CharCNN, Highway
 from mner_keras.layers.checks import check_choice
 from mner_keras.tagger import Tagger
 from mner_keras.vision.visual_input import VGG16_REGIONS
@@ -113,21 +112,32 @@ class HSN(Tagger):
         )
         super().__init__(inputs, outputs, preprocessor=preprocessor, loss_reduction=loss_reduction, name=name)
 
-        # === Config ===
-        self.word_dim = word_dim
-        self.char_dim = char_dim
-        self.pos_dim = pos_dim
-        self.hidden_dim = hidden_dim
-        self.num_heads = num_heads
-        self.dropout = dropout
-        self.head_softmax = head_softmax
-        self.gate = gate
-        self.attention = attention
-        self.integration = integration
-
 
 def _attention_unit(attention: str, num_heads: int, head_softmax: bool, name: str) -> keras.layers.Layer:
     if attention == "single_head":
         return HierarchicalAttention(name=name)
     layer = MultiHeadHierarchicalAttention if attention == "multi_head" else MultiHeadGeneralAttention
     return layer(num_heads, head_softmax=head_softmax, name=name)
+
+
+def text_features(
+    preprocessor: PostPreprocessor,
+    inputs: dict[str, keras.KerasTensor],
+    word_dim: int | None,
+    char_dim: int,
+    pos_dim: int,
+    hidden_dim: int,
+    dropout: float,
+) -> keras.KerasTensor:
+    """Return H, `[B, n, hidden_dim]` (HSN section 3.2.1).
+
+    `x = [x^word; x^char; x^pos]`, `h~ = tanh(Highway(x))` (eq. 5), `H = BiLSTM(h~)` (eq. 6), with dropout on x and H.
+    """
+    words = word_embedding(preprocessor, word_dim, 200, unknown="normal")(inputs["word_ids"])
+    characters = CharCNN(preprocessor.char_vocabulary_size, char_dim, char_dim, name="char_cnn")(inputs["char_ids"])
+    pos = keras.layers.Embedding(preprocessor.pos_vocabulary_size, pos_dim, name="pos_embedding")(inputs["pos_ids"])
+    tokens = keras.layers.Concatenate(name="token_representation")([words, characters, pos])
+    tokens = keras.layers.Dropout(dropout, name="token_dropout")(tokens)
+    tokens = keras.layers.Activation("tanh", name="token_tanh")(Highway(name="highway")(tokens))
+    hidden = BiLSTM(hidden_dim, name="bilstm")(tokens, mask=inputs["token_mask"])
+    return keras.layers.Dropout(dropout, name="text_dropout")(hidden)

@@ -47,8 +47,8 @@ MIN_EVALUATION_BATCH = 32
 class Tagger(CRFModel):
     """Base class of the models: trains on posts, tags posts, and is saved to one self-contained file.
 
-    A subclass builds a functional graph over `batch_inputs(preprocessor)` and passes it on. It keeps each argument of
-    its constructor as an attribute of the same name, from which `get_config` reads them.
+    A subclass builds a functional graph over `batch_inputs(preprocessor)` and passes it on. Each argument of its
+    constructor becomes an attribute of the same name, unless the model has another one of that name, and is saved.
 
     Args:
         inputs: `keras.Input` by batch key; other keys of a batch are ignored.
@@ -67,6 +67,14 @@ class Tagger(CRFModel):
     explained: dict[str, str] = {}
     """The arrays that `explain` returns, by name, and their axes: `n` tokens, `k` regions or objects, `d` features."""
 
+    def __new__(cls, *args: Any, **kwargs: Any) -> Tagger:
+        model = super().__new__(cls, *args, **kwargs)
+        # Partially: Keras also calls `__new__` without arguments.
+        arguments = inspect.signature(cls.__init__).bind_partial(model, *args, **kwargs)
+        arguments.apply_defaults()
+        model._arguments = {name: value for name, value in arguments.arguments.items() if name != "self"}
+        return model
+
     def __init__(
         self, inputs: dict, outputs: dict, preprocessor: PostPreprocessor, loss_reduction: str = "mean", **kwargs
     ) -> None:
@@ -75,6 +83,9 @@ class Tagger(CRFModel):
         super().__init__(inputs, outputs, tags=preprocessor.tags, **kwargs)
         self.preprocessor = preprocessor
         self.loss_reduction = loss_reduction
+        for name, value in self._arguments.items():
+            if not hasattr(self, name):
+                setattr(self, name, value)
         self._training: Training | None = None
         self._schedule: dict[str, Any] | None = None
         self._submodels: dict[str, keras.Model] = {}
@@ -355,9 +366,7 @@ class Tagger(CRFModel):
 
     def get_config(self) -> dict:
         """Return the constructor's arguments, the preprocessor as plain JSON values."""
-        names = [name for name in inspect.signature(type(self).__init__).parameters if name != "self"]
-        config = {name: getattr(self, name) for name in names}
-        return {"format": FORMAT, **config, "preprocessor": self.preprocessor.get_config()}
+        return {"format": FORMAT, **self._arguments, "preprocessor": self.preprocessor.get_config()}
 
     @classmethod
     def from_config(cls, config: dict, custom_objects=None) -> Tagger:

@@ -6,12 +6,13 @@ import keras
 from keras import ops
 
 from agban_keras.layers.initializers import linear_initializer
+from mner_keras.layers.base import BaseLayer
 from mner_keras.layers.checks import check_choice, check_count, check_mask
 from mner_keras.layers.masked_softmax import masked_softmax
 
 
 @keras.saving.register_keras_serializable(package="agban_keras")
-class GatedBilinearAttention(keras.layers.Layer):
+class GatedBilinearAttention(BaseLayer):
     """Add attended objects to each token, through a gate.
 
     Equations, with tokens T `[B, n, d]` and objects V `[B, k, d]` as rows:
@@ -64,7 +65,6 @@ class GatedBilinearAttention(keras.layers.Layer):
         check_choice("gate", gate, (True, False))
         check_choice("softmax", softmax, ("objects", "pairs"))
         super().__init__(**kwargs)
-        self.supports_masking = True
         self.rank = rank
         self.gate_units = gate_units
         self.gate = gate
@@ -112,21 +112,9 @@ class GatedBilinearAttention(keras.layers.Layer):
         output = attended + text
         return (output, scores) if return_attention_scores else output
 
-    def compute_mask(self, inputs, previous_mask=None):
-        return None
-
     def compute_output_spec(self, text, objects, text_mask=None, object_mask=None, return_attention_scores=False):
         check_mask("text_mask", text_mask, "text", text)
         check_mask("object_mask", object_mask, "objects", objects)
         output = keras.KerasTensor(text.shape, dtype=self.compute_dtype)
         scores = keras.KerasTensor((*text.shape[:-1], objects.shape[-2]), dtype=self.compute_dtype)
         return (output, scores) if return_attention_scores else output
-
-    def get_config(self) -> dict:
-        return {
-            **super().get_config(),
-            "rank": self.rank,
-            "gate_units": self.gate_units,
-            "gate": self.gate,
-            "softmax": self.softmax,
-        }

@@ -5,12 +5,13 @@ from __future__ import annotations
 import keras
 from keras import ops
 
-from agban_keras.layers.initializers import linear_initializer
+from agban_keras.layers.initializers import linear_initializer, width_initializer
+from mner_keras.layers.base import BaseLayer
 from mner_keras.layers.checks import check_count, check_mask
 
 
 @keras.saving.register_keras_serializable(package="agban_keras")
-class MaskedNetwork(keras.layers.Layer):
+class MaskedNetwork(BaseLayer):
     """Apply dense layers with batch normalisation over the valid positions and relu between them.
 
     A batch without valid positions (posts without pictures) leaves the moving statistics unchanged.
@@ -25,7 +26,6 @@ class MaskedNetwork(keras.layers.Layer):
             check_count("hidden", width)
         check_count("units", units)
         super().__init__(**kwargs)
-        self.supports_masking = True
         self.hidden = tuple(hidden)
         self.units = units
         policy = self.dtype_policy
@@ -48,14 +48,8 @@ class MaskedNetwork(keras.layers.Layer):
             inputs = ops.relu(_normalise(norm, dense(inputs), mask, training))
         return self.outer(inputs)
 
-    def compute_mask(self, inputs, previous_mask=None):
-        return None
-
     def compute_output_shape(self, input_shape):
         return (*input_shape[:-1], self.units)
-
-    def get_config(self) -> dict:
-        return {**super().get_config(), "hidden": list(self.hidden), "units": self.units}
 
     def _dense(self, units: int) -> keras.layers.Dense:
         return keras.layers.Dense(units, kernel_initializer=linear_initializer(), dtype=self.dtype_policy)
@@ -72,3 +66,32 @@ def _normalise(norm: keras.layers.BatchNormalization, inputs, mask, training):
     for statistic, value in zip(statistics, before, strict=True):
         statistic.assign(ops.where(there, ops.convert_to_tensor(statistic), value))
     return outputs
+
+
+@keras.saving.register_keras_serializable(package="agban_keras")
+class ReleasedNetwork(MaskedNetwork):
+    """Apply a `MaskedNetwork` with biases initialised uniformly within `1 / sqrt(input width)`, like its matrices.
+
+    Args:
+        hidden: widths of the inner layers.
+        units: width of the output.
+
+    Call arguments:
+        inputs: `[B, m, f]`.
+        mask: bool `[B, m]`, true for positions included in the batch statistics.
+
+    Returns:
+        `[B, m, units]`.
+
+    Example:
+
+    >>> ReleasedNetwork((512, 256), 200)(np.ones((2, 3, 1024))).shape
+    TensorShape([2, 3, 200])
+    """
+
+    def build(self, input_shape) -> None:
+        width = input_shape[-1]
+        for dense in (*self.inner, self.outer):
+            dense.bias_initializer = width_initializer(width)
+            width = dense.units
+        super().build(input_shape)

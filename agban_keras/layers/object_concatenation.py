@@ -6,11 +6,12 @@ import keras
 from keras import ops
 
 from agban_keras.layers.initializers import linear_initializer
+from mner_keras.layers.base import BaseLayer
 from mner_keras.layers.checks import check_count, check_mask
 
 
 @keras.saving.register_keras_serializable(package="agban_keras")
-class ObjectConcatenation(keras.layers.Layer):
+class ObjectConcatenation(BaseLayer):
     """Add one vector of all objects to each token ("Object-Concat" in AGBAN's table III).
 
     Equation, from the paper's description of its variants: `M_i = t_i + relu([v_1; ...; v_k] W + b)`, zeros for missing
@@ -43,7 +44,6 @@ class ObjectConcatenation(keras.layers.Layer):
     def __init__(self, num_objects: int = 3, **kwargs) -> None:
         check_count("num_objects", num_objects)
         super().__init__(**kwargs)
-        self.supports_masking = True
         self.num_objects = num_objects
 
     def build(self, text_shape, objects_shape) -> None:
@@ -60,12 +60,6 @@ class ObjectConcatenation(keras.layers.Layer):
         joined = ops.reshape(places, (-1, self.num_objects * objects.shape[-1]))
         return text + self.dense(joined)[:, None, :]
 
-    def compute_mask(self, inputs, previous_mask=None):
-        return None
-
     def compute_output_spec(self, text, objects, object_mask=None):
         check_mask("object_mask", object_mask, "objects", objects)
         return keras.KerasTensor(text.shape, dtype=self.compute_dtype)
-
-    def get_config(self) -> dict:
-        return {**super().get_config(), "num_objects": self.num_objects}

@@ -6,13 +6,14 @@ import keras
 from keras import ops
 
 from agban_keras.layers.weight_norm_dense import WeightNormDense
+from mner_keras.layers.base import BaseLayer
 
 FOLD = 3
 """The ratio of the bilinear form's width to `rank`, as in the bilinear attention network that it is taken from."""
 
 
 @keras.saving.register_keras_serializable(package="agban_keras")
-class ReleasedAttention(keras.layers.Layer):
+class ReleasedAttention(BaseLayer):
     """Apply bilinear attention over all pairs of objects and tokens, and gate its output for each token.
 
     Equations, with tokens T `[B, n, d]`, objects V `[B, k, d]` as rows, and L for a separate `WeightNormDense` with
@@ -58,7 +59,6 @@ class ReleasedAttention(keras.layers.Layer):
             if value < 1:
                 raise ValueError(f"`{name}` must be at least 1. Received: {name}={value}")
         super().__init__(**kwargs)
-        self.supports_masking = True
         self.rank = rank
         self.glimpses = glimpses
         self.rate = dropout
@@ -99,9 +99,6 @@ class ReleasedAttention(keras.layers.Layer):
             output = gate * attended + output
         return (output, scores) if return_attention_scores else output
 
-    def compute_mask(self, inputs, previous_mask=None):
-        return None
-
     def compute_output_spec(self, text, objects, object_mask=None, return_attention_scores=False, training=None):
         output = keras.KerasTensor(text.shape, dtype=self.compute_dtype)
         shape = (text.shape[0], self.glimpses, objects.shape[-2], text.shape[-2])
@@ -109,13 +106,7 @@ class ReleasedAttention(keras.layers.Layer):
         return (output, scores) if return_attention_scores else output
 
     def get_config(self) -> dict:
-        return {
-            **super().get_config(),
-            "rank": self.rank,
-            "glimpses": self.glimpses,
-            "dropout": self.rate,
-            "attention_dropout": self.attention_dropout,
-        }
+        return {**super().get_config(), "dropout": self.rate}
 
     def _attention(self, text, objects, object_mask, training):
         """Return A, `[B, g, k, n]`."""

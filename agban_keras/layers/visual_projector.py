@@ -5,11 +5,12 @@ from __future__ import annotations
 import keras
 
 from agban_keras.layers.masked_network import MaskedNetwork
+from mner_keras.layers.base import BaseLayer
 from mner_keras.layers.checks import check_mask
 
 
 @keras.saving.register_keras_serializable(package="agban_keras")
-class VisualProjector(keras.layers.Layer):
+class VisualProjector(BaseLayer):
     """Apply a feed-forward network to each object, `v = f_V(object)` (AGBAN eq. 7).
 
     Dense layers with batch normalisation (over the valid objects) and relu between them. The paper leaves the network
@@ -34,7 +35,6 @@ class VisualProjector(keras.layers.Layer):
 
     def __init__(self, units: int, hidden: tuple[int, ...] = (512, 256), **kwargs) -> None:
         super().__init__(**kwargs)
-        self.supports_masking = True
         self.units = units
         self.hidden = tuple(hidden)
         self.network = MaskedNetwork(self.hidden, units, dtype=self.dtype_policy)
@@ -46,11 +46,5 @@ class VisualProjector(keras.layers.Layer):
         check_mask("mask", mask, "objects", objects)
         return self.network(objects, mask=mask, training=training)
 
-    def compute_mask(self, inputs, previous_mask=None):
-        return None
-
     def compute_output_shape(self, objects_shape):
         return (*objects_shape[:-1], self.units)
-
-    def get_config(self) -> dict:
-        return {**super().get_config(), "units": self.units, "hidden": list(self.hidden)}

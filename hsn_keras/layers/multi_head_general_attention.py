@@ -24,24 +24,7 @@ class MultiHeadGeneralAttention(MultiHeadHierarchicalAttention):
     The paper names Luong's attention but not the score. That attention gives one distribution per query; their mean
     gives one weight per value.
 
-    Args:
-        num_heads: the number of heads, e.
-        head_dim: width of a head; by default the width of `value` divided by `num_heads`.
-        head_softmax: whether to apply a softmax to each head before the mean, as eq. 14 prints it.
-
-    Call arguments:
-        query: `[B, n, d]`.
-        value: `[B, k, d']`.
-        query_mask: bool `[B, n]`, true for valid elements.
-        value_mask: bool `[B, k]`.
-        return_attention_scores: whether to return the weights as well.
-
-    Returns:
-        `value` reweighted, `[B, k, d']`; with `return_attention_scores` also the weights s, `[B, k]`, which sum to one
-        over the valid values.
-
-    Raises:
-        ValueError: `head_dim` is missing and `num_heads` does not divide the width of `value`.
+    Arguments, call arguments, results and errors are those of `MultiHeadHierarchicalAttention`.
 
     Example:
 

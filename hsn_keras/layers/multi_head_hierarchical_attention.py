@@ -5,8 +5,7 @@ from __future__ import annotations
 import keras
 from keras import ops
 
-from hsn_keras.layers.hierarchical_attention import hierarchical_weights
-from hsn_keras.layers.reweighting import Reweighting
+from hsn_keras.layers.hierarchical_attention import Reweighting, hierarchical_weights
 from mner_keras.layers.checks import check_choice, check_count
 from mner_keras.layers.masked_softmax import masked_softmax
 
@@ -101,14 +100,6 @@ class MultiHeadHierarchicalAttention(Reweighting):
             value_there: bool `[B, 1, k, 1]`.
         """
         return hierarchical_weights(queries, values, query_there, value_there)
-
-    def get_config(self) -> dict:
-        return {
-            **super().get_config(),
-            "num_heads": self.num_heads,
-            "head_dim": self.head_dim,
-            "head_softmax": self.head_softmax,
-        }
 
     def _heads(self, elements, kernel):
         shape = ops.shape(elements)

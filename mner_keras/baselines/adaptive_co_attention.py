@@ -110,12 +110,3 @@ class AdaptiveCoAttention(Tagger):
         features = keras.layers.Concatenate(name="features")([text, filtered])
         outputs = crf_outputs(preprocessor, features, token_mask)
         super().__init__(inputs, outputs, preprocessor, loss_reduction, name=name)
-        self.word_dim = word_dim
-        self.char_dim = char_dim
-        self.char_filters = char_filters
-        self.char_hidden_dim = char_hidden_dim
-        self.char_units = char_units
-        self.hidden_dim = hidden_dim
-        self.fusion_dim = fusion_dim
-        self.score = score
-        self.dropout = dropout

@@ -10,10 +10,11 @@ import keras
 import numpy as np
 from keras import ops
 
-from mner_keras.baselines.bert_preset import load_subwords, make_backbone
 from mner_keras.baselines.layers import FirstSubwords
 from mner_keras.data.post import Post
 from mner_keras.data.preprocessor import PostPreprocessor
+from mner_keras.data.subwords import Subwords
+from mner_keras.errors import InputError
 from mner_keras.inputs import batch_inputs
 from mner_keras.layers import CRF
 from mner_keras.layers.checks import check_choice, check_rate
@@ -21,6 +22,18 @@ from mner_keras.tagger import Tagger
 
 PRESET = "bert_base_en"
 """KerasHub's name of cased BERT BASE, which the AGBAN paper's row uses."""
+
+SIZES = (
+    "vocabulary_size",
+    "num_layers",
+    "num_heads",
+    "hidden_dim",
+    "intermediate_dim",
+    "dropout",
+    "max_sequence_length",
+    "num_segments",
+)
+"""The arguments of a `keras_hub.models.BertBackbone`."""
 
 
 @keras.saving.register_keras_serializable(package="mner_keras")
@@ -100,12 +113,6 @@ class BertNER(Tagger):
         )
         if preprocessor.subwords.weights is not None:
             bert.set_weights(preprocessor.subwords.weights)
-        self.use_crf = crf
-        self.dropout = dropout
-
-    def get_config(self) -> dict[str, Any]:
-        # The attribute `crf` is the layer.
-        return {**super().get_config(), "crf": self.use_crf}
 
     @classmethod
     def fit_preprocessor(
@@ -130,3 +137,67 @@ class BertNER(Tagger):
             if value is not None:
                 raise ValueError(f"`{name}` must be None: a BERT reads word pieces alone. Received: {name}={value!r}")
         return super().fit_preprocessor(posts, subwords=load_subwords(preset), **options)
+
+
+def make_backbone(sizes: dict[str, Any]) -> keras.Model:
+    """Return the layers of a `keras_hub.models.BertBackbone` up to the word pieces' vectors, with fresh weights.
+
+    Args:
+        sizes: the backbone's arguments, named in `SIZES`.
+    """
+    if not isinstance(sizes, dict) or set(sizes) != set(SIZES):
+        raise ValueError(f"`backbone` must be a dict of {', '.join(SIZES)}. Received: backbone={sizes!r}")
+    return _without_pooler(_keras_hub().models.BertBackbone(**sizes))
+
+
+def load_subwords(preset: str | os.PathLike) -> Subwords:
+    """Return the word pieces of a preset, with the sizes and weights of its BERT.
+
+    Args:
+        preset: a preset of KerasHub's `BertBackbone`, or a Hugging Face folder (`config.json`, `model.safetensors`,
+            `vocab.txt`, `tokenizer_config.json`).
+
+    Raises:
+        InputError: no such preset or folder, a preset of another model, or the extra `bert` is missing.
+    """
+    hub = _keras_hub()
+    tokenizer = _load(hub.models.BertTokenizer, preset)
+    backbone = _load(hub.models.BertBackbone, preset)
+    if not isinstance(backbone, hub.models.BertBackbone):
+        raise InputError(f"expected a BERT, found a {type(backbone).__name__}", preset)
+    sizes = {name: backbone.get_config()[name] for name in SIZES}
+    vocabulary = tokenizer.get_vocabulary()
+    if len(vocabulary) > sizes["vocabulary_size"]:
+        raise InputError(
+            f"expected at most {sizes['vocabulary_size']:,} word pieces, found {len(vocabulary):,} in {preset!r}"
+        )
+    name = os.path.basename(os.fspath(preset))
+    subwords = Subwords(vocabulary, tokenizer.lowercase, sizes["max_sequence_length"], name, sizes)
+    subwords.weights = _without_pooler(backbone).get_weights()
+    return subwords
+
+
+def _without_pooler(backbone: keras.Model) -> keras.Model:
+    # Layers that read `[CLS]` get no gradient here.
+    return keras.Model(backbone.input, backbone.output["sequence_output"], name="backbone")
+
+
+def _load(kind: Any, preset: str | os.PathLike) -> Any:
+    try:
+        return kind.from_preset(os.fspath(preset))
+    # Missing or damaged files, unreachable hubs: each library below has its own errors.
+    except Exception as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise InputError(
+            f"expected a BERT preset of KerasHub or the folder of a Hugging Face BERT, found {os.fspath(preset)!r}, "
+            f"which does not load ({reason})"
+        ) from error
+
+
+def _keras_hub() -> Any:
+    try:
+        import keras_hub
+        import safetensors  # noqa: F401 (KerasHub reads Hugging Face folders with it)
+    except ImportError as error:
+        raise InputError(f"a BERT needs {error.name}: pip install 'mner-keras[bert]'") from None
+    return keras_hub

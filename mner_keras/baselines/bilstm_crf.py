@@ -74,9 +74,3 @@ class BiLSTMCRF(Tagger):
         hidden = keras.layers.Dense(hidden_dim // 2, activation="tanh", name="hidden")(hidden)
         outputs = crf_outputs(preprocessor, hidden, token_mask)
         super().__init__(inputs, outputs, preprocessor, loss_reduction, name=name)
-        self.word_dim = word_dim
-        self.char_dim = char_dim
-        self.char_hidden_dim = char_hidden_dim
-        self.hidden_dim = hidden_dim
-        self.dropout = dropout
-        self.unknown_rate = unknown_rate

@@ -63,8 +63,3 @@ class CNNBiLSTMCRF(Tagger):
         hidden = keras.layers.Dropout(dropout, name="text_dropout")(hidden)
         outputs = crf_outputs(preprocessor, hidden, token_mask)
         super().__init__(inputs, outputs, preprocessor, loss_reduction, name=name)
-        self.word_dim = word_dim
-        self.char_dim = char_dim
-        self.char_filters = char_filters
-        self.hidden_dim = hidden_dim
-        self.dropout = dropout

@@ -85,10 +85,3 @@ class Disan(Tagger):
         features = keras.layers.Concatenate(name="features")(sides)  # [B, n, 2d]
         outputs = crf_outputs(preprocessor, features, token_mask)
         super().__init__(inputs, outputs, preprocessor, loss_reduction, name=name)
-        self.word_dim = word_dim
-        self.char_dim = char_dim
-        self.pos_dim = pos_dim
-        self.hidden_dim = hidden_dim
-        self.attention_dim = attention_dim
-        self.scale = scale
-        self.dropout = dropout

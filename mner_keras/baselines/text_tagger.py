@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import keras
 
-from hsn_keras.text_encoder import text_features
+from hsn_keras.hsn import text_features
 from mner_keras.data.preprocessor import PostPreprocessor
 from mner_keras.inputs import batch_inputs, crf_outputs
 from mner_keras.tagger import Tagger
@@ -48,8 +48,3 @@ class TextTagger(Tagger):
         text = text_features(preprocessor, inputs, word_dim, char_dim, pos_dim, hidden_dim, dropout)
         outputs = crf_outputs(preprocessor, text, inputs["token_mask"])
         super().__init__(inputs, outputs, preprocessor, loss_reduction, name=name)
-        self.word_dim = word_dim
-        self.char_dim = char_dim
-        self.pos_dim = pos_dim
-        self.hidden_dim = hidden_dim
-        self.dropout = dropout

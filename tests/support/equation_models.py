@@ -1,5 +1,7 @@
 """Small models of both papers: four posts of unequal lengths, their weights by name, one post in NumPy."""
 
+import functools
+
 import keras
 import numpy as np
 import paper
@@ -62,7 +64,9 @@ def make_preprocessor(kind):
     )
 
 
+@functools.cache
 def make_hsn(**arguments):
+    """One model for all tests that ask for the same arguments; they leave its weights as they are."""
     model = HSN(
         make_preprocessor("regions"),
         word_dim=3,
@@ -130,6 +134,7 @@ def hsn_post(w, frozen, words, characters, pos, regions, head_softmax=True):
     return {"H": H, "V": V, "F": F, "O": O, "potentials": O @ w["linear"] + w["linear_bias"]}
 
 
+@functools.cache
 def make_agban(**arguments):
     model = AGBAN(
         make_preprocessor("objects"),

@@ -1,15 +1,12 @@
 """Layers of the baselines."""
 
 from mner_keras.baselines.layers.directional_self_attention import DirectionalSelfAttention
-from mner_keras.baselines.layers.filtration_gate import FiltrationGate
-from mner_keras.baselines.layers.first_subwords import FirstSubwords
-from mner_keras.baselines.layers.gated_fusion import GatedFusion
+from mner_keras.baselines.layers.gates import FiltrationGate, GatedFusion, VisualModulation
 from mner_keras.baselines.layers.guided_attention import GuidedAttention
-from mner_keras.baselines.layers.last_states import LastStates
 from mner_keras.baselines.layers.modality_attention import ModalityAttention
 from mner_keras.baselines.layers.pooled_char_cnn import PooledCharCNN
+from mner_keras.baselines.layers.selection import FirstSubwords, LastStates
 from mner_keras.baselines.layers.singleton_dropout import SingletonDropout
-from mner_keras.baselines.layers.visual_modulation import VisualModulation
 
 __all__ = [
     "DirectionalSelfAttention",

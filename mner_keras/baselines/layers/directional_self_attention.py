@@ -5,12 +5,13 @@ from __future__ import annotations
 import keras
 from keras import ops
 
+from mner_keras.layers.base import BaseLayer
 from mner_keras.layers.checks import check_choice, check_mask, check_strength
 from mner_keras.layers.masked_softmax import masked_softmax
 
 
 @keras.saving.register_keras_serializable(package="mner_keras")
-class DirectionalSelfAttention(keras.layers.Layer):
+class DirectionalSelfAttention(BaseLayer):
     """Apply multi-dimensional directional self-attention with the picture in its alignment.
 
     - `f(h_i, h_j) = c tanh((W_1 h_i + W_2 h_j + W_3 v_i + b) / c)`, a vector of the width of h;
@@ -50,7 +51,6 @@ class DirectionalSelfAttention(keras.layers.Layer):
         if not scale:
             raise ValueError(f"`scale` must be above 0. Received: scale={scale!r}")
         super().__init__(**kwargs)
-        self.supports_masking = True
         self.direction = direction
         self.scale = scale
 
@@ -82,12 +82,6 @@ class DirectionalSelfAttention(keras.layers.Layer):
         gate = ops.sigmoid(self.attended_gate(attended) + self.token_gate(text))
         return gate * text + (1 - gate) * attended
 
-    def compute_mask(self, inputs, previous_mask=None):
-        return None
-
     def compute_output_spec(self, text, picture, text_mask=None):
         check_mask("text_mask", text_mask, "text", text)
         return keras.KerasTensor(text.shape, dtype=self.compute_dtype)
-
-    def get_config(self) -> dict:
-        return {**super().get_config(), "direction": self.direction, "scale": self.scale}

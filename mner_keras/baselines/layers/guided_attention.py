@@ -5,12 +5,13 @@ from __future__ import annotations
 import keras
 from keras import ops
 
+from mner_keras.layers.base import BaseLayer
 from mner_keras.layers.checks import check_choice, check_count, check_mask
 from mner_keras.layers.masked_softmax import masked_softmax
 
 
 @keras.saving.register_keras_serializable(package="mner_keras")
-class GuidedAttention(keras.layers.Layer):
+class GuidedAttention(BaseLayer):
     """Sum the values with one distribution per query.
 
     `a_t = softmax_i(score(q_t, v_i))`, `output_t = sum_i a_ti v_i`, where the score is, with matrices `W_v` (no bias)
@@ -53,7 +54,6 @@ class GuidedAttention(keras.layers.Layer):
         check_count("units", units)
         check_choice("score", score, ("concatenate", "sum", "joint"))
         super().__init__(**kwargs)
-        self.supports_masking = True
         self.units = units
         self.score = score
 
@@ -82,14 +82,8 @@ class GuidedAttention(keras.layers.Layer):
         output = ops.matmul(weights, value)
         return (output, weights) if return_attention_scores else output
 
-    def compute_mask(self, inputs, previous_mask=None):
-        return None
-
     def compute_output_spec(self, query, value, value_mask=None, return_attention_scores=False):
         check_mask("value_mask", value_mask, "value", value)
         output = keras.KerasTensor((*query.shape[:-1], value.shape[-1]), dtype=self.compute_dtype)
         weights = keras.KerasTensor((*query.shape[:-1], value.shape[-2]), dtype=self.compute_dtype)
         return (output, weights) if return_attention_scores else output
-
-    def get_config(self) -> dict:
-        return {**super().get_config(), "units": self.units, "score": self.score}

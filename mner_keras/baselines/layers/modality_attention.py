@@ -5,12 +5,13 @@ from __future__ import annotations
 import keras
 from keras import ops
 
+from mner_keras.layers.base import BaseLayer
 from mner_keras.layers.checks import check_count, check_mask
 from mner_keras.layers.masked_softmax import masked_softmax
 
 
 @keras.saving.register_keras_serializable(package="mner_keras")
-class ModalityAttention(keras.layers.Layer):
+class ModalityAttention(BaseLayer):
     """Mix a token's word vector, its characters' vector and the post's picture by attention over the three.
 
     Each is projected to one width, `x^w`, `x^c`, `x^v`; then `a_t = softmax(W [x^w_t; x^c_t; x^v] + b)`, three numbers,
@@ -43,7 +44,6 @@ class ModalityAttention(keras.layers.Layer):
     def __init__(self, units: int, **kwargs) -> None:
         check_count("units", units)
         super().__init__(**kwargs)
-        self.supports_masking = True
         self.units = units
 
     def build(self, words_shape, characters_shape, regions_shape) -> None:
@@ -73,14 +73,8 @@ class ModalityAttention(keras.layers.Layer):
         output = ops.matmul(weights[:, :, None], ops.stack([word, character, visual], axis=2))[:, :, 0]
         return (output, weights) if return_attention_scores else output
 
-    def compute_mask(self, inputs, previous_mask=None):
-        return None
-
     def compute_output_spec(self, words, characters, regions, region_mask=None, return_attention_scores=False):
         check_mask("region_mask", region_mask, "regions", regions)
         output = keras.KerasTensor((*words.shape[:-1], self.units), dtype=self.compute_dtype)
         weights = keras.KerasTensor((*words.shape[:-1], 3), dtype=self.compute_dtype)
         return (output, weights) if return_attention_scores else output
-
-    def get_config(self) -> dict:
-        return {**super().get_config(), "units": self.units}

@@ -5,11 +5,12 @@ from __future__ import annotations
 import keras
 from keras import ops
 
+from mner_keras.layers.base import BaseLayer
 from mner_keras.layers.checks import check_count, check_mask, check_rate
 
 
 @keras.saving.register_keras_serializable(package="mner_keras")
-class PooledCharCNN(keras.layers.Layer):
+class PooledCharCNN(BaseLayer):
     """Encode each token by character embeddings, three convolutions with pooling, and two dense layers.
 
     Each convolution is followed by relu, the maximum over each two neighbours, and dropout; then batch normalisation
@@ -61,7 +62,6 @@ class PooledCharCNN(keras.layers.Layer):
         check_count("units", units)
         check_rate("dropout", dropout)
         super().__init__(**kwargs)
-        self.supports_masking = True
         self.vocabulary_size = vocabulary_size
         self.embedding_dim = embedding_dim
         self.filters = filters
@@ -104,20 +104,8 @@ class PooledCharCNN(keras.layers.Layer):
         features = self.norm(features, mask=mask, training=training)
         return self.outer(self.dropout(self.inner(features), training=training))
 
-    def compute_mask(self, inputs, previous_mask=None):
-        return None
-
     def compute_output_shape(self, char_ids_shape):
         return (*char_ids_shape[:-1], self.units)
 
     def get_config(self) -> dict:
-        return {
-            **super().get_config(),
-            "vocabulary_size": self.vocabulary_size,
-            "embedding_dim": self.embedding_dim,
-            "filters": self.filters,
-            "kernel_sizes": list(self.kernel_sizes),
-            "hidden_units": self.hidden_units,
-            "units": self.units,
-            "dropout": self.rate,
-        }
+        return {**super().get_config(), "dropout": self.rate}

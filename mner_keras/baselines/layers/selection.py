@@ -1,15 +1,45 @@
-"""`LastStates`: a sentence vector from the states of a BiLSTM."""
+"""Vectors selected by position: `FirstSubwords` and `LastStates`."""
 
 from __future__ import annotations
 
 import keras
 from keras import ops
 
+from mner_keras.layers.base import BaseLayer
 from mner_keras.layers.checks import check_mask
 
 
 @keras.saving.register_keras_serializable(package="mner_keras")
-class LastStates(keras.layers.Layer):
+class FirstSubwords(BaseLayer):
+    """Select the vector of each token's first word piece (Devlin et al. 2019).
+
+    Call arguments:
+        pieces: `[B, m, d]`.
+        firsts: int `[B, n]`, the position of each token's first piece; 0, the position of `[CLS]`, for none.
+
+    Returns:
+        `[B, n, d]`, zeros for a token without a piece.
+
+    Example:
+
+    >>> FirstSubwords()(np.random.normal(size=(1, 5, 8)), np.array([[1, 3, 0]])).shape
+    TensorShape([1, 3, 8])
+
+    Reference:
+        Devlin, Chang, Lee & Toutanova, "BERT: pre-training of deep bidirectional transformers for language
+        understanding", NAACL 2019, section 5.3.
+    """
+
+    def call(self, pieces, firsts):
+        firsts = ops.cast(firsts, "int32")[..., None]
+        return ops.where(firsts > 0, ops.take_along_axis(pieces, firsts, axis=1), ops.zeros((), pieces.dtype))
+
+    def compute_output_spec(self, pieces, firsts):
+        return keras.KerasTensor((*firsts.shape, pieces.shape[-1]), dtype=self.compute_dtype)
+
+
+@keras.saving.register_keras_serializable(package="mner_keras")
+class LastStates(BaseLayer):
     """Return the final state of each direction of a BiLSTM: forward at the last token, backward at the first.
 
     Call arguments:
@@ -25,10 +55,6 @@ class LastStates(keras.layers.Layer):
     TensorShape([2, 1, 8])
     """
 
-    def __init__(self, **kwargs) -> None:
-        super().__init__(**kwargs)
-        self.supports_masking = True
-
     def call(self, states, mask=None):
         check_mask("mask", mask, "states", states)
         mask = ops.ones_like(states[..., 0], dtype="bool") if mask is None else ops.cast(mask, "bool")
@@ -37,9 +63,6 @@ class LastStates(keras.layers.Layer):
         forward = ops.take_along_axis(states[..., :half], ops.maximum(length - 1, 0), axis=1)
         last = ops.concatenate([forward, states[:, :1, half:]], axis=-1)
         return ops.where(length > 0, last, ops.zeros_like(last))
-
-    def compute_mask(self, inputs, previous_mask=None):
-        return None
 
     def compute_output_spec(self, states, mask=None):
         check_mask("mask", mask, "states", states)

@@ -1,4 +1,4 @@
-"""The layers of HSN's ablations against NumPy, one number at a time."""
+"""The layers of HSN's ablations against NumPy, one number at a time; what HSN's layers refuse."""
 
 import math
 
@@ -7,7 +7,12 @@ import pytest
 from keras import ops
 from layer_harness import gradient, randomize, to_numpy
 
-from hsn_keras import HierarchicalAttention, MultiHeadGeneralAttention
+from hsn_keras import (
+    HierarchicalAttention,
+    MultiHeadGeneralAttention,
+    MultiHeadHierarchicalAttention,
+    SelfAdaptiveIntegration,
+)
 
 QUERY_MASK = np.array([[True, True, True, True], [True, True, False, False], [True, False, False, False]])
 VALUE_MASK = np.array([[True, True, True], [True, False, False], [True, False, True]])
@@ -140,7 +145,15 @@ def test_no_values_and_nothing_valid_are_finite_with_finite_gradients(name):
         assert np.isfinite(found).all()
 
 
-def test_hierarchical_attention_needs_one_width():
+def test_widths_that_do_not_fit_are_refused():
     query, value = example()
-    with pytest.raises(ValueError, match=r"`query` and `value` must have the same width.*\(3, 4, 6\).*\(3, 3, 5\)"):
-        HierarchicalAttention()(query, value[..., :5])
+    for layer, names in (
+        (HierarchicalAttention, "`query` and `value`"),
+        (SelfAdaptiveIntegration, "`text` and `fusion`"),
+    ):
+        with pytest.raises(ValueError, match=rf"{names} must have the same width.*\(3, 3, 6\).*\(3, 3, 5\)"):
+            layer()(value, value[..., :5])
+    with pytest.raises(ValueError, match="`num_heads` must divide the width of `value`, 6.*Received: num_heads=4"):
+        MultiHeadHierarchicalAttention(num_heads=4)(query, value)
+    with pytest.raises(ValueError, match="`head_dim` must be at least 1. Received: head_dim=0"):
+        MultiHeadHierarchicalAttention(head_dim=0)
