@@ -108,6 +108,15 @@ def read_model_config(path: str | os.PathLike) -> dict:
     return config
 
 
+def reads_subwords(path: str | os.PathLike) -> bool:
+    """Return whether a model's file, or a run's, contains a model over subwords; false for what cannot be read."""
+    try:
+        config = read_model_config(find_model_file(path) if os.path.isdir(path) else path)
+        return config["config"]["preprocessor"]["subwords"] is not None
+    except (InputError, KeyError, TypeError):
+        return False
+
+
 def find_model_file(run: str | os.PathLike) -> str:
     """Return the model's file in a run's folder.
 

@@ -90,6 +90,11 @@ class ModelEntry:
         return next((kind for kind in FEATURES if kind in self.reads), None)
 
     @property
+    def reads_subwords(self) -> bool:
+        """Return whether it reads subwords: its operations are then large."""
+        return "subwords" in self.reads
+
+    @property
     def missing_modules(self) -> list[str]:
         """Return the modules of its extra that are not installed."""
         return [name for name in EXTRA_MODULES.get(self.extra, ()) if importlib.util.find_spec(name) is None]

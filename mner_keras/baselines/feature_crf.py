@@ -111,8 +111,8 @@ class FeatureCRF:
         """Return the features of each token of a post."""
         return stanford_features(tokens) if self.features == "stanford" else t_ner_features(tokens, self.lists)
 
-    def tag(self, posts: Iterable[Post | str | Sequence[str]]) -> list[TaggedPost]:
-        """Tag posts: `Post`s, plain texts, or lists of tokens.
+    def tag(self, posts: Iterable[Post | str | Sequence[str]], scores: bool = True) -> list[TaggedPost]:
+        """Tag posts: `Post`s, plain texts, or lists of tokens; with or without the entities' scores.
 
         Raises:
             ValueError: the model is not trained.
@@ -121,7 +121,7 @@ class FeatureCRF:
             raise ValueError("`tag` needs a trained model: call `fit`, or `load` a saved one")
         tagger = _crfsuite().Tagger()
         tagger.open_inmemory(self._model)
-        return [self._tagged(tagger, as_post(post)) for post in posts]
+        return [self._tagged(tagger, as_post(post), scores) for post in posts]
 
     def save(self, path: str | os.PathLike) -> None:
         """Write the model to one file: a zip archive of its settings, its lists and CRFsuite's weights."""
@@ -160,10 +160,11 @@ class FeatureCRF:
         """Return the constructor's arguments except the gazetteers."""
         return {"features": self.features, "l1": self.l1, "l2": self.l2}
 
-    def _tagged(self, tagger: Any, post: Post) -> TaggedPost:
+    def _tagged(self, tagger: Any, post: Post, scores: bool) -> TaggedPost:
         tagger.set(self.token_features(post.tokens))
         tags = tuple(tagger.tag())
-        return tagged_post(post, tags, [tagger.marginal(tag, place) for place, tag in enumerate(tags)])
+        shares = [tagger.marginal(tag, place) for place, tag in enumerate(tags)] if scores else None
+        return tagged_post(post, tags, shares)
 
 
 def _crfsuite() -> Any:

@@ -15,7 +15,7 @@ def start_keras(deterministic: bool = False, all_cores: bool = False) -> None:
 
     Args:
         deterministic: whether TensorFlow's operations must give the same numbers in every run.
-        all_cores: whether one operation uses all cores, for networks on pictures.
+        all_cores: whether one operation uses all cores, for networks on pictures and for pretrained readers.
     """
     # A tagger's operations are small: running several at once, one thread each, trains a fifth faster.
     if not all_cores:

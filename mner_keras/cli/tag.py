@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 SHOWN = 10
 """The number of unreadable pictures to name."""
 
-CHUNK = 1024
+CHUNK = 4096
 """The number of posts tagged and written at once, which bounds the memory."""
 
 
@@ -52,6 +52,7 @@ def tag(
             help="Output format: JSON lines with entities and scores, CoNLL columns, or text with names in brackets.",
         ),
     ] = Format.jsonl,
+    scores: Annotated[bool, typer.Option("--scores/--no-scores", help="Whether entities have scores.")] = True,
 ) -> None:
     """Tag posts one after the other; the memory does not depend on their number.
 
@@ -64,10 +65,11 @@ def tag(
     stream, name = _open(file)
     if sys.stdout is None:
         raise InputError("standard output is closed")
-    start_keras(all_cores=pictures is not None)
+    from mner_keras.models import load_tagger, reads_subwords, visual_input
+
+    start_keras(all_cores=pictures is not None or reads_subwords(model))
     from mner_keras.data.batches import count_missing
     from mner_keras.data.input_formats import read_posts_to_tag
-    from mner_keras.models import load_tagger, visual_input
     from mner_keras.vision import PictureFeatures, find_pictures, load_extractor, open_picture
     from mner_keras.vision.feature_store import FeatureStore
 
@@ -91,9 +93,9 @@ def tag(
         named += sum(post.image_id is not None for post in posts)
         missing += count_missing(posts, store)
         if picture is not None:
-            tagged = tagger.tag(posts, pictures=[picture] * len(posts), extractor=extractor)
+            tagged = tagger.tag(posts, pictures=[picture] * len(posts), extractor=extractor, scores=scores)
         else:
-            tagged = tagger.tag(posts) if store is None else tagger.tag(posts, store)
+            tagged = tagger.tag(posts, scores=scores, **({} if store is None else {"features": store}))
         sys.stdout.writelines(map(WRITERS[format_], tagged))
         sys.stdout.flush()
     where = "store" if pictures is None else "folder"
