@@ -8,6 +8,9 @@ from keras import ops
 from mner_keras.layers.checks import check_choice, check_count, check_mask
 from mner_keras.layers.kernels import has_kernel
 
+SHORT = 8
+"""The steps to which JAX computes most rows: few tokens have more characters."""
+
 
 @keras.saving.register_keras_serializable(package="mner_keras")
 class BiLSTM(keras.layers.Layer):
@@ -98,6 +101,28 @@ class BiLSTM(keras.layers.Layer):
             from mner_keras.layers import lstm_torch
 
             return lstm_torch.run(inputs, length, self.kernel_weights, bool(training))[1]
+        if keras.backend.backend() == "jax" and inputs.shape[0] >= 8 and inputs.shape[1] > 2 * SHORT:
+            return self._in_two_groups(inputs, mask, length, training)
+        return self._padded_last_states(inputs, mask, length, training)
+
+    def _in_two_groups(self, inputs, mask, length, training):
+        """Compute the longest quarter of the rows to their end, and the others to `SHORT` steps if none is longer.
+
+        JAX computes padding like any step, and compiles a program for each shape.
+        """
+        order = ops.argsort(-length)
+        long = -(-inputs.shape[0] // 4)
+
+        def split():
+            rows = [ops.take(x, order, axis=0) for x in (inputs, mask, length)]
+            groups = [x[:long] for x in rows], [x[long:, :SHORT] if len(x.shape) > 1 else x[long:] for x in rows]
+            states = ops.concatenate([self._padded_last_states(*group, training) for group in groups], axis=0)
+            return ops.take(states, ops.argsort(order), axis=0)
+
+        fits = ops.take(length, order[long]) <= SHORT
+        return ops.cond(fits, split, lambda: self._padded_last_states(inputs, mask, length, training))
+
+    def _padded_last_states(self, inputs, mask, length, training):
         # The backward state at the first step has read the whole row.
         forward, backward = ops.split(self._states(inputs, mask, length, training), 2, axis=-1)
         last = ops.take_along_axis(forward, ops.maximum(length - 1, 0)[:, None, None], axis=1)[:, 0]
