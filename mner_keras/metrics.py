@@ -10,6 +10,9 @@ from keras import ops
 from mner_keras.layers.crf import pack
 
 
+__all__ = ["EntityF1"]
+
+
 @keras.saving.register_keras_serializable(package="mner_keras")
 class EntityF1(keras.metrics.Metric):
     """Micro-averaged F1 over entities, strict IOB2: an entity counts if its type and both its ends are right.

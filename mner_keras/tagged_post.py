@@ -43,8 +43,8 @@ class System(Protocol):
             settings: the run settings (`epochs`, `seed`, ...) that the registry lists for it.
         """
 
-    def tag(self, posts: Iterable[Post | str | Sequence[str]], scores: bool = True) -> list[TaggedPost]:
-        """Return a `TaggedPost` for each post, in order, with or without the entities' scores."""
+    def tag(self, posts: Iterable[Post | str | Sequence[str]]) -> list[TaggedPost]:
+        """Return a `TaggedPost` for each post, in order."""
 
     def save(self, path: str | os.PathLike) -> None:
         """Write everything needed for tagging to one file."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import json
 import queue
 import sys
@@ -86,6 +87,11 @@ def tag(
         with progress_bar("bytes") as progress:
             extractor = load_extractor(visual, weights, progress)
         store, picture = (PictureFeatures(found, extractor), None) if of_posts else (None, found)
+    options = {}
+    if not scores:
+        if "scores" not in inspect.signature(tagger.tag).parameters:
+            raise InputError(f"`--no-scores` must be left out: a {type(tagger).__name__} always gives scores", model)
+        options["scores"] = False
     named = missing = 0
     # Lines end with one line feed on every system; half of a surrogate pair becomes a JSON escape.
     sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace", newline="\n")
@@ -93,9 +99,9 @@ def tag(
         named += sum(post.image_id is not None for post in posts)
         missing += count_missing(posts, store)
         if picture is not None:
-            tagged = tagger.tag(posts, pictures=[picture] * len(posts), extractor=extractor, scores=scores)
+            tagged = tagger.tag(posts, pictures=[picture] * len(posts), extractor=extractor, **options)
         else:
-            tagged = tagger.tag(posts, scores=scores, **({} if store is None else {"features": store}))
+            tagged = tagger.tag(posts, **({} if store is None else {"features": store}), **options)
         sys.stdout.writelines(map(WRITERS[format_], tagged))
         sys.stdout.flush()
     where = "store" if pictures is None else "folder"
