@@ -9,7 +9,6 @@ from keras import ops
 
 from mner_keras.layers.crf import pack
 
-
 __all__ = ["EntityF1"]
 
 
