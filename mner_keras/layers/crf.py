@@ -120,7 +120,7 @@ class CRF(keras.layers.Layer):
 
         Computed as minus the log-sum of all paths' scores relative to the given path's, which stays exact for long rows
         and large potentials because no difference of large numbers is taken. The gradient is the observed minus the
-        expected counts, from the forward and backward recursions; second derivatives are zero. Constraints do not
+        expected counts, from the forward and backward recursions; there is no second derivative. Constraints do not
         apply.
 
         Args:
