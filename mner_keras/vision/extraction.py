@@ -19,10 +19,9 @@ from PIL import Image
 
 from mner_keras.errors import InputError
 from mner_keras.files import Progress, no_progress, write_whole
-from mner_keras.vision.feature_store import BLANK, PictureObjects, stack_vectors
+from mner_keras.vision.feature_store import PictureObjects, stack_vectors
 from mner_keras.vision.feature_writer import FeatureWriter, check_id
-from mner_keras.vision.picture_ids import names_by_id
-from mner_keras.vision.pictures import PictureError, open_picture
+from mner_keras.vision.pictures import BLANK, PictureError, names_by_id, open_picture
 
 PACKAGES = ("mner-keras", "keras", "pillow", "numpy", "h5py")
 """Packages whose versions a store records."""

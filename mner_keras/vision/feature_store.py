@@ -17,9 +17,8 @@ import numpy as np
 
 from mner_keras.errors import InputError
 from mner_keras.files import Progress, no_progress
-from mner_keras.vision.picture_ids import names_by_id, picture_id
+from mner_keras.vision.pictures import BLANK, names_by_id, picture_id
 
-BLANK = "_blank"
 UNFINISHED = "unfinished"
 """The root attribute of a store that is still being written."""
 

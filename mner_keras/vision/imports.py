@@ -13,9 +13,9 @@ import numpy as np
 from mner_keras.errors import InputError
 from mner_keras.files import Progress, file_sha256, no_progress
 from mner_keras.vision.extraction import Extractor, blank_features, versions
-from mner_keras.vision.feature_store import BLANK, FeatureStore
+from mner_keras.vision.feature_store import FeatureStore
 from mner_keras.vision.feature_writer import FeatureWriter
-from mner_keras.vision.picture_ids import picture_id
+from mner_keras.vision.pictures import BLANK, picture_id
 
 OBJECT_WIDTH = 1024
 """Width of AGBAN's object features."""
