@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import dataclasses
 import importlib.metadata
 import os
 import time
-from collections import OrderedDict, deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import islice
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,15 +18,15 @@ import numpy as np
 from PIL import Image
 
 from mner_keras.errors import InputError
-from mner_keras.files import Progress, no_progress, write_whole
-from mner_keras.vision.feature_store import PictureObjects, stack_vectors
+from mner_keras.files import Progress, no_progress
+from mner_keras.vision.feature_store import stack_vectors
 from mner_keras.vision.feature_writer import FeatureWriter, check_id
-from mner_keras.vision.pictures import BLANK, PictureError, names_by_id, open_picture
+from mner_keras.vision.pictures import BLANK, PictureError, PictureObjects, names_by_id, open_picture
 
 PACKAGES = ("mner-keras", "keras", "pillow", "numpy", "h5py")
 """Packages whose versions a store records."""
 
-_KEPT = 256  # pictures whose features `PictureFeatures` remembers
+_KEPT = 256  # pictures; with more of them, `PictureFeatures` forgets what it has made
 
 
 class Extractor(Protocol):
@@ -109,35 +109,33 @@ def extract_features(
     started = time.monotonic()
     failed: dict[str, str] = {}
     attributes = {**extractor.attributes, "versions": versions()}
-    with FeatureWriter(path, attributes, dtype, overwrite, shard_seconds) as writer:
-        kept = len(pictures.keys() & set(writer.ids()))
+    with (
+        FeatureWriter(path, attributes, dtype, overwrite, shard_seconds) as writer,
+        ThreadPoolExecutor(workers or max(4, os.cpu_count() or 1)) as pool,
+    ):
         todo = [(image_id, place) for image_id, place in pictures.items() if image_id not in writer]
-        done = len(pictures) - len(todo)
-        progress(done, len(pictures))
+        kept = len(pictures) - len(todo)
+        progress(kept, len(pictures))
         if BLANK not in writer:
             writer.add(BLANK, **blank_features(extractor))
-        batch: list[tuple[str, Any]] = []
-
-        def compute() -> None:
-            for (image_id, _), found in zip(batch, extractor.extract([item for _, item in batch]), strict=True):
-                writer.add(image_id, **found)
-            batch.clear()
-
-        for image_id, place, prepared in _prepared(todo, extractor, workers, 2 * batch_size):
-            done += 1
-            if isinstance(prepared, PictureError):
-                failed[os.fspath(place)] = prepared.reason
-            else:
-                batch.append((image_id, prepared))
-            if len(batch) >= batch_size:
-                compute()
-                progress(done, len(pictures))
-        if batch:
-            compute()
-        progress(done, len(pictures))
-    added = len(todo) - len(failed)
+        batches = [todo[start : start + batch_size] for start in range(0, len(todo), batch_size)]
+        done = kept
+        for batch, reading in _read_ahead(batches, extractor, pool):
+            prepared = {}
+            for (image_id, place), future in zip(batch, reading, strict=True):
+                try:
+                    prepared[image_id] = future.result()
+                except PictureError as error:
+                    failed[os.fspath(place)] = error.reason
+            if prepared:
+                for image_id, found in zip(prepared, extractor.extract(list(prepared.values())), strict=True):
+                    writer.add(image_id, **found)
+            done += len(batch)
+            progress(done, len(pictures))
     errors = _write_errors(Path(path), failed)
-    return Extraction(Path(path), added, kept, tuple(failed.items()), errors, time.monotonic() - started)
+    return Extraction(
+        Path(path), len(todo) - len(failed), kept, tuple(failed.items()), errors, time.monotonic() - started
+    )
 
 
 class PictureFeatures:
@@ -159,7 +157,7 @@ class PictureFeatures:
         self.extractor = extractor
         self.dim = int(extractor.attributes["feature_dim"])
         self.failed: dict[str, str] = {}
-        self._made: OrderedDict[str, dict[str, Any]] = OrderedDict()
+        self._made: dict[str, dict[str, Any]] = {}
 
     def __contains__(self, image_id: object) -> bool:
         return image_id in self.pictures
@@ -169,32 +167,28 @@ class PictureFeatures:
 
     def read(self, image_ids: Sequence[str | None], count: int) -> tuple[np.ndarray, np.ndarray]:
         """The first `count` vectors of each picture: float32 `[len(image_ids), count, f]` and mask `[.., count]`."""
-        found = self._make([image_id for image_id in dict.fromkeys(image_ids) if image_id in self.pictures])
-        keys = [image_id if image_id in found else None for image_id in image_ids]
-        return stack_vectors(keys, lambda key: found[key]["vectors"], count, self.dim, self.path)
+        found = {image_id: features["vectors"] for image_id, features in self._make(image_ids).items()}
+        return stack_vectors(image_ids, found, count, self.dim, self.path)
 
     def objects(self, image_id: str | None, count: int) -> PictureObjects:
         """Names, boxes and scores of a picture's first `count` objects, as far as the extractor tells them."""
-        found = self._make([image_id] if image_id in self.pictures else [])
-        return PictureObjects.of(found.get(image_id, {}), count)
+        return PictureObjects.of(self._make([image_id]).get(image_id, {}), count)
 
-    def _make(self, image_ids: list[str]) -> dict[str, dict[str, Any]]:
-        found = {image_id: self._made[image_id] for image_id in image_ids if image_id in self._made}
+    def _make(self, image_ids: Sequence[str | None]) -> dict[str, dict[str, Any]]:
+        """The features of those of the pictures that can be read, and of others that were made before."""
+        if len(self._made) > _KEPT:
+            self._made.clear()
         prepared = {}
-        for image_id in image_ids:
-            if image_id in found or image_id in self.failed:
+        for image_id in dict.fromkeys(image_ids):
+            if image_id not in self.pictures or image_id in self._made or image_id in self.failed:
                 continue
             try:
                 prepared[image_id] = self.extractor.prepare(open_picture(self.pictures[image_id]))
             except PictureError as error:
                 self.failed[image_id] = str(error)
         if prepared:
-            made = self.extractor.extract(list(prepared.values()))
-            found.update(zip(prepared, made, strict=True))
-        self._made.update(found)
-        while len(self._made) > _KEPT:
-            self._made.popitem(last=False)
-        return found
+            self._made.update(zip(prepared, self.extractor.extract(list(prepared.values())), strict=True))
+        return self._made
 
 
 def blank_features(extractor: Extractor) -> dict[str, Any]:
@@ -206,42 +200,31 @@ def versions() -> str:
     """The versions of what made a store, as `package version, ...`."""
     found = []
     for package in PACKAGES:
-        try:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             found.append(f"{package} {importlib.metadata.version(package)}")
-        except importlib.metadata.PackageNotFoundError:
-            continue
     return ", ".join(found)
 
 
-def _prepared(
-    todo: Iterable[tuple[str, Any]], extractor: Extractor, workers: int | None, ahead: int
-) -> Iterator[tuple[str, Any, Any]]:
-    """Pictures in their order, read by threads, at most `ahead` of them before they are needed."""
-    waiting: deque[tuple[str, Any, Future]] = deque()
-    places = iter(todo)
-    pool = ThreadPoolExecutor(workers or max(4, os.cpu_count() or 1))
-    try:
-        while True:
-            for image_id, place in islice(places, ahead - len(waiting)):
-                waiting.append((image_id, place, pool.submit(_prepare, image_id, place, extractor)))
-            if not waiting:
-                return
-            image_id, place, future = waiting.popleft()
-            yield image_id, place, future.result()
-    finally:
-        pool.shutdown(cancel_futures=True)
+def _read_ahead(
+    batches: Sequence[Sequence[tuple[str, Any]]], extractor: Extractor, pool: ThreadPoolExecutor
+) -> Iterator[tuple[Sequence[tuple[str, Any]], list[Future]]]:
+    """Batches and what their pictures become; threads read the next batch while one is computed."""
+
+    def read(batch: Sequence[tuple[str, Any]]) -> list[Future]:
+        return [pool.submit(_prepare, image_id, place, extractor) for image_id, place in batch]
+
+    following = read(batches[0]) if batches else []
+    for batch, after in zip_longest(batches, batches[1:], fillvalue=()):
+        present, following = following, read(after)
+        yield batch, present
 
 
 def _prepare(image_id: str, place: str | os.PathLike, extractor: Extractor) -> Any:
     try:
         check_id(image_id)
     except InputError:
-        return PictureError("its name is not Unicode")
-    try:
-        picture = open_picture(place)
-    except PictureError as error:
-        return error
-    return extractor.prepare(picture)
+        raise PictureError("its name is not Unicode", place) from None
+    return extractor.prepare(open_picture(place))
 
 
 def _write_errors(path: Path, failed: Mapping[str, str]) -> Path | None:
@@ -250,13 +233,7 @@ def _write_errors(path: Path, failed: Mapping[str, str]) -> Path | None:
     if not failed:
         errors.unlink(missing_ok=True)
         return None
-
-    def write(unfinished: Path) -> None:
-        # A file name need not be Unicode: its bytes stay as they are.
-        with open(unfinished, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
-            table = csv.writer(file, lineterminator="\n")
-            table.writerow(("picture", "reason"))
-            table.writerows(failed.items())
-
-    write_whole(errors, write)
+    # A file name need not be Unicode: its bytes stay as they are.
+    with open(errors, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows([("picture", "reason"), *failed.items()])
     return errors

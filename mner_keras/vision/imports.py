@@ -101,7 +101,7 @@ def _read_zhang(file: str | os.PathLike, progress: Progress) -> Iterator[Record]
     store = FeatureStore(file)
     names = sorted(store.names - {BLANK})
     for number, name in enumerate(names):
-        if (shape := store.stored_shape(name)) != (1, 512, 7, 7):
+        if (shape := store.dataset(name).shape) != (1, 512, 7, 7):
             raise InputError(f"expected floats of shape (1, 512, 7, 7) at {name!r}, found the shape {shape}", file)
         progress(number, len(names))
         vectors, _ = store.read([name], 49)

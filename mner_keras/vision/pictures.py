@@ -1,13 +1,15 @@
-"""Pictures: their ids, where they are, and what they show in RGB, whatever people's folders hold."""
+"""Pictures: their ids, their objects, where they are and their pixels in RGB, whatever people's folders hold."""
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import stat
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageFile, ImageOps
@@ -40,6 +42,35 @@ class PictureError(InputError):
     def __init__(self, reason: str, path: str | os.PathLike | None = None) -> None:
         self.reason = reason
         super().__init__(reason, path)
+
+
+@dataclasses.dataclass(frozen=True)
+class PictureObjects:
+    """Names, boxes and scores of a picture's objects, in the order of their vectors.
+
+    Args:
+        names: empty if unknown.
+        boxes: `[k, 4]`: top, left, bottom, right in pixels, the last two exclusive; `None` if unknown.
+        scores: the extractor's confidence, `[k]`; `None` if unknown.
+    """
+
+    names: tuple[str, ...] = ()
+    boxes: np.ndarray | None = None
+    scores: np.ndarray | None = None
+
+    @classmethod
+    def of(cls, about: Mapping[str, Any], count: int) -> PictureObjects:
+        """Take the first `count` objects from a store's attributes or an extractor's output; drop invalid boxes."""
+        found = {key: about[key][:count] for key in ("names", "boxes", "scores") if about.get(key) is not None}
+        names = tuple(n.decode("utf-8", "replace") if isinstance(n, bytes) else str(n) for n in found.get("names", ()))
+        boxes, scores = (np.asarray(found[key], "float64") if key in found else None for key in ("boxes", "scores"))
+        if boxes is not None and (boxes.shape != (len(boxes), 4) or not np.isfinite(boxes).all()):
+            boxes = None
+        return cls(names, boxes, scores)
+
+    def name(self, number: int) -> str:
+        """Return an object's name, or `object 1` if it has none."""
+        return self.names[number] if number < len(self.names) else f"object {number + 1}"
 
 
 def picture_id(name: str) -> str:
