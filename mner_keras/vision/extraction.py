@@ -8,9 +8,8 @@ import dataclasses
 import importlib.metadata
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -118,11 +117,16 @@ def extract_features(
         progress(kept, len(pictures))
         if BLANK not in writer:
             writer.add(BLANK, **blank_features(extractor))
-        batches = [todo[start : start + batch_size] for start in range(0, len(todo), batch_size)]
-        done = kept
-        for batch, reading in _read_ahead(batches, extractor, pool):
+
+        def read(start: int) -> list[tuple[str, Any, Future]]:
+            batch = todo[start : start + batch_size]
+            return [(image_id, place, pool.submit(_prepare, image_id, place, extractor)) for image_id, place in batch]
+
+        following = read(0)
+        for start in range(0, len(todo), batch_size):
+            present, following = following, read(start + batch_size)  # threads read on while a batch is computed
             prepared = {}
-            for (image_id, place), future in zip(batch, reading, strict=True):
+            for image_id, place, future in present:
                 try:
                     prepared[image_id] = future.result()
                 except PictureError as error:
@@ -130,8 +134,7 @@ def extract_features(
             if prepared:
                 for image_id, found in zip(prepared, extractor.extract(list(prepared.values())), strict=True):
                     writer.add(image_id, **found)
-            done += len(batch)
-            progress(done, len(pictures))
+            progress(kept + start + len(present), len(pictures))
     errors = _write_errors(Path(path), failed)
     return Extraction(
         Path(path), len(todo) - len(failed), kept, tuple(failed.items()), errors, time.monotonic() - started
@@ -203,20 +206,6 @@ def versions() -> str:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             found.append(f"{package} {importlib.metadata.version(package)}")
     return ", ".join(found)
-
-
-def _read_ahead(
-    batches: Sequence[Sequence[tuple[str, Any]]], extractor: Extractor, pool: ThreadPoolExecutor
-) -> Iterator[tuple[Sequence[tuple[str, Any]], list[Future]]]:
-    """Batches and what their pictures become; threads read the next batch while one is computed."""
-
-    def read(batch: Sequence[tuple[str, Any]]) -> list[Future]:
-        return [pool.submit(_prepare, image_id, place, extractor) for image_id, place in batch]
-
-    following = read(batches[0]) if batches else []
-    for batch, after in zip_longest(batches, batches[1:], fillvalue=()):
-        present, following = following, read(after)
-        yield batch, present
 
 
 def _prepare(image_id: str, place: str | os.PathLike, extractor: Extractor) -> Any:

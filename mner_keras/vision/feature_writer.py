@@ -73,9 +73,13 @@ class FeatureWriter:
         self._bytes = 0
         self._since = time.monotonic()
         self._shards: dict[str, Path] = {}
-        self._lock = _lock(self.parts, self.path)
+        self._stored: set[str] = set()
+        self._complete = False
+        self.parts.mkdir(exist_ok=True)
+        self._lock = hold_lock(self.parts / LOCK)
+        if self._lock is None:
+            raise InputError("another process is writing this store", self.path)
         try:
-            self._stored, self._complete = self._read_store(overwrite)
             self._take_over(overwrite)
         except BaseException:
             self.close()
@@ -86,11 +90,7 @@ class FeatureWriter:
 
     def __len__(self) -> int:
         """Pictures so far, the blank one not counted."""
-        return len(self.ids())
-
-    def ids(self) -> set[str]:
-        """The ids so far, the blank picture's not among them."""
-        return (self._stored | self._shards.keys() | self._gathered.keys()) - {BLANK}
+        return len((self._stored | self._shards.keys() | self._gathered.keys()) - {BLANK})
 
     def add(
         self,
@@ -174,39 +174,31 @@ class FeatureWriter:
         finally:
             self.close()
 
-    def _read_store(self, overwrite: bool) -> tuple[set[str], bool]:
-        """The ids in the store's place, and whether its run has ended; checks that the store is one to go on with."""
-        if not os.path.lexists(self.path):
-            return set(), False
-        with open_hdf5(self.path, "a feature store or no file") as file:
-            names, attributes = read_head(file, self.path)
-        if "extractor" not in attributes:
-            raise InputError("expected a feature store of this package, found another HDF5 file", self.path)
-        if not overwrite:
-            self._check_same(attributes, self.path)
-        return names, not attributes.get(UNFINISHED, False)
-
     def _take_over(self, overwrite: bool) -> None:
-        """Start from what earlier runs left."""
-        if overwrite:
-            self.path.unlink(missing_ok=True)
-            self._stored, self._complete = set(), False
-        for left in sorted(self.parts.glob(".unfinished-*")):
-            left.unlink()
-        self.path.with_name(f".unfinished-{self.path.name}").unlink(missing_ok=True)
-        for shard in sorted(self.parts.glob("[0-9]*.h5")):
-            try:
-                with open_hdf5(shard) as file:
-                    names, attributes = read_head(file, shard)
-            except InputError:
-                names, attributes = set(), self.attributes
-            if not overwrite:
-                self._check_same(attributes, shard)
-            if overwrite or not names - self._stored:
-                # Merged already, or damaged.
-                shard.unlink()
+        """Start from what earlier runs left, or from nothing; a file that is no store is refused in either case."""
+        if os.path.lexists(self.path):
+            with open_hdf5(self.path, "a feature store or no file") as file:
+                names, attributes = read_head(file, self.path)
+            if "extractor" not in attributes:
+                raise InputError("expected a feature store of this package, found another HDF5 file", self.path)
+            if overwrite:
+                self.path.unlink()
             else:
+                self._check_same(attributes, self.path)
+                self._stored, self._complete = names, not attributes.get(UNFINISHED, False)
+        for left in self.parts.glob(".unfinished-*"):
+            left.unlink()
+        for shard in sorted(self.parts.glob("[0-9]*.h5")):
+            names = set()
+            if not overwrite:
+                with contextlib.suppress(InputError), open_hdf5(shard) as file:
+                    names, attributes = read_head(file, shard)
+                if names:
+                    self._check_same(attributes, shard)
+            if names - self._stored:
                 self._shards.update(dict.fromkeys(names - self._stored, shard))
+            else:
+                shard.unlink()  # merged already, damaged, or to be replaced
 
     def _check_same(self, attributes: Mapping[str, Any], path: Path) -> None:
         for key in _SAME:
@@ -218,10 +210,8 @@ class FeatureWriter:
     def _write_shard(self, path: Path) -> None:
         with h5py.File(path, "w") as file:
             file.attrs.update(self.attributes)
-            for image_id in sorted(self._gathered):
-                vectors, about = self._gathered[image_id]
-                dataset = file.create_dataset(image_id, data=vectors)
-                dataset.attrs.update(about)
+            for image_id, (vectors, about) in self._gathered.items():
+                file.create_dataset(image_id, data=vectors).attrs.update(about)
 
     def _merge(self, finished: bool) -> None:
         """Copy store and shards into a new store, by id, and put it in the old one's place."""
@@ -266,11 +256,3 @@ def check_id(image_id: str) -> None:
         image_id.encode()
     except UnicodeEncodeError:
         raise InputError(f"expected a picture's id in Unicode, found {image_id!r}") from None
-
-
-def _lock(folder: Path, path: Path) -> Any:
-    folder.mkdir(exist_ok=True)
-    lock = hold_lock(folder / LOCK)
-    if lock is None:
-        raise InputError("another process is writing this store", path)
-    return lock
