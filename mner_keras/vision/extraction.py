@@ -49,22 +49,17 @@ class Extractor(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class Extraction:
-    """What came of an extraction.
-
-    Args:
-        path: the store.
-        added: pictures that this run added.
-        kept: pictures that the store held already.
-        failed: path and reason of each picture that could not be read.
-        errors_path: the list of them, `None` where there is none.
-        seconds: what this run took.
-    """
+    """What came of an extraction."""
 
     path: Path
     added: int
+    """Pictures that this run added."""
     kept: int
+    """Pictures that the store held already."""
     failed: tuple[tuple[str, str], ...]
+    """Path and reason of each picture that could not be read."""
     errors_path: Path | None
+    """The list of them, `None` where there is none."""
     seconds: float
 
     @property
@@ -80,8 +75,6 @@ def extract_features(
     dtype: str = "float32",
     batch_size: int = 16,
     overwrite: bool = False,
-    workers: int | None = None,
-    shard_seconds: float = 20.0,
     progress: Progress = no_progress,
 ) -> Extraction:
     """Write the features of pictures into a store, which also gets those of the blank picture, a white one.
@@ -96,8 +89,6 @@ def extract_features(
         dtype: `"float16"` or `"float32"`.
         batch_size: pictures computed at once.
         overwrite: whether to replace a feature store that is there.
-        workers: threads that read pictures; one a core by default, four at least.
-        shard_seconds: how much computing a killed run loses at most.
         progress: called with the pictures done and their number.
 
     Raises:
@@ -109,8 +100,8 @@ def extract_features(
     failed: dict[str, str] = {}
     attributes = {**extractor.attributes, "versions": versions()}
     with (
-        FeatureWriter(path, attributes, dtype, overwrite, shard_seconds) as writer,
-        ThreadPoolExecutor(workers or max(4, os.cpu_count() or 1)) as pool,
+        FeatureWriter(path, attributes, dtype, overwrite) as writer,
+        ThreadPoolExecutor() as pool,
     ):
         todo = [(image_id, place) for image_id, place in pictures.items() if image_id not in writer]
         kept = len(pictures) - len(todo)

@@ -21,6 +21,9 @@ from mner_keras.vision.pictures import BLANK, picture_id
 DTYPES = ("float16", "float32")
 _SAME = ("extractor", "weights_hash", "preprocessing", "options", "precision", "dtype")
 LOCK = "lock"
+SHARD_SECONDS = 20.0
+"""After so much computing, or 64 MiB, a shard is finished: a killed run loses no more."""
+
 _SHARD_BYTES = 64 * 2**20
 _MOST_SHARDS = 200  # a process may open about a thousand files
 
@@ -42,7 +45,6 @@ class FeatureWriter:
             `extractor`, `weights_hash`, `preprocessing`, `options` and `dtype`.
         dtype: `"float16"` or `"float32"`.
         overwrite: whether to replace a feature store that is there, instead of going on with it.
-        shard_seconds: a shard is finished after so many seconds, or 64 MiB.
 
     Raises:
         InputError: `path` holds something else than such a store, or another process is writing it.
@@ -59,7 +61,6 @@ class FeatureWriter:
         attributes: Mapping[str, Any],
         dtype: str = "float32",
         overwrite: bool = False,
-        shard_seconds: float = 20.0,
     ) -> None:
         check_target(path, dtype)
         if "extractor" not in attributes:
@@ -68,7 +69,6 @@ class FeatureWriter:
         self.parts = self.path.with_name(self.path.name + ".parts")
         self.dtype = dtype
         self.attributes = {**{key: value for key, value in attributes.items() if value is not None}, "dtype": dtype}
-        self._shard_seconds = shard_seconds
         self._gathered: dict[str, tuple[np.ndarray, dict[str, Any]]] = {}
         self._bytes = 0
         self._since = time.monotonic()
@@ -130,7 +130,7 @@ class FeatureWriter:
                 raise InputError(f"expected {len(stored)} {key} at {image_id!r}, found {len(value)}", self.path)
         self._gathered[image_id] = stored, about
         self._bytes += stored.nbytes
-        if self._bytes >= _SHARD_BYTES or time.monotonic() - self._since >= self._shard_seconds:
+        if self._bytes >= _SHARD_BYTES or time.monotonic() - self._since >= SHARD_SECONDS:
             self.flush()
 
     def flush(self) -> None:
