@@ -2,7 +2,6 @@
 
 import os
 import pickle
-import re
 import subprocess
 import sys
 
@@ -47,25 +46,15 @@ def test_pictures_are_read_by_id_in_any_order(path):
     assert mask.tolist() == [[True, False, False], [True] * 3, [True, False, False]]
 
 
-def test_no_more_vectors_are_read_than_asked_for(path):
-    features, mask = FeatureStore(path).read(["a"], 2)
-    assert features.tolist() == [[[1, 2], [3, 4]]]
-    assert mask.tolist() == [[True, True]]
-
-
 def test_an_id_that_is_not_held_gives_zeros_and_an_empty_mask(path):
-    features, mask = FeatureStore(path).read([None, "nowhere", "a"], 1)
-    assert features[:2].tolist() == [[[0, 0]], [[0, 0]]]
-    assert mask.tolist() == [[False], [False], [True]]
-
-
-def test_no_ids_give_no_rows(path):
+    features, mask = FeatureStore(path).read([None, "nowhere", "a"], 2)
+    assert features.tolist() == [[[0, 0]] * 2, [[0, 0]] * 2, [[1, 2], [3, 4]]]  # no more of `a` than asked for
+    assert mask.tolist() == [[False] * 2, [False] * 2, [True] * 2]
     features, mask = FeatureStore(path).read([], 3)
-    assert features.shape == (0, 3, 2)
-    assert mask.shape == (0, 3)
+    assert (features.shape, mask.shape) == ((0, 3, 2), (0, 3))
 
 
-@pytest.mark.parametrize("key", ["7", "7.jpg", "7.JFIF", "7.jpg_large", " 7 ", "7.gif"])
+@pytest.mark.parametrize("key", ["7", "7.jpg", "7.JFIF", "7.jpg_large", " 7 "])
 def test_keys_of_the_file_are_read_as_ids(tmp_path, key):
     with h5py.File(tmp_path / "s.h5", "w") as file:
         file[key] = np.full((2, 3), 5, "float32")
@@ -92,12 +81,7 @@ def test_an_id_that_no_picture_can_have_is_not_held(path, odd):
 
 
 def test_ids_are_held_but_the_blank_picture_is_none_of_them(path):
-    store = FeatureStore(path)
-    assert "a" in store
-    assert "nowhere" not in store
-    assert "_blank" not in store
-    assert None not in store
-    assert 5 not in store
+    assert [key for key in ("a", "nowhere", "_blank", None, 5) if key in FeatureStore(path)] == ["a"]
 
 
 def test_the_blank_picture_is_the_stores_own_else_zeros(path, tmp_path):
@@ -145,19 +129,14 @@ def test_a_store_travels_to_another_process_and_opens_again(path):
     store.close()
 
 
-def test_a_missing_file_is_an_error(tmp_path):
-    path = tmp_path / "none.h5"
-    with pytest.raises(InputError) as caught:
-        FeatureStore(path)
-    assert str(caught.value) == f"{path}: expected a feature store, found no such file"
-
-
 def test_each_reason_why_a_file_does_not_open_has_its_message(path, tmp_path):
     text, empty, cut, damaged = (tmp_path / f"{name}.h5" for name in ("text", "empty", "cut", "damaged"))
     text.write_text("no HDF5 at all", encoding="utf-8")
     empty.write_bytes(b"")
     cut.write_bytes(path.read_bytes()[: os.path.getsize(path) // 2])
     damaged.write_bytes(path.read_bytes()[:8] + bytes([255] * 2000))
+    with pytest.raises(InputError, match="none.h5: expected a feature store, found no such file"):
+        FeatureStore(tmp_path / "none.h5")
     for wrong, found in (
         (text, "found another kind of file"),
         (empty, "found another kind of file"),
@@ -201,10 +180,8 @@ def test_what_is_not_finite_is_refused_by_id_when_it_is_read(tmp_path, value):
         with pytest.raises(InputError) as caught:
             read()
         assert str(caught.value) == f"{store.path}: expected finite numbers, found NaN or infinity at {where}"
-
-
-def test_many_pictures_that_are_not_finite_are_counted(tmp_path):
-    store = FeatureStore(make(tmp_path, **dict.fromkeys("abcde", np.full((1, 2), np.nan))))
+    store.close()
+    store = FeatureStore(make(tmp_path, **dict.fromkeys("abcde", np.full((1, 2), value))))
     with pytest.raises(InputError, match="at 'e', 'a', 'b' and 1 more$"):
         store.read(["e", "a", "b", "e", "d"], 1)
 
@@ -226,34 +203,21 @@ def test_a_store_without_pictures_is_an_error(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("value", "found"),
+    ("name", "value", "found"),
     [
-        (np.ones(5), "float64 of shape (5,)"),
-        (np.ones((2, 3, 4)), "float64 of shape (2, 3, 4)"),
-        (np.ones((2, 512, 7, 7)), "float64 of shape (2, 512, 7, 7)"),
-        (np.float32(1), "float32 of shape ()"),
+        ("a", np.ones(5), "float64 of shape (5,)"),
+        ("a", np.ones((2, 3, 4)), "float64 of shape (2, 3, 4)"),
+        ("a", np.ones((2, 512, 7, 7)), "float64 of shape (2, 512, 7, 7)"),
+        ("a", np.float32(1), "float32 of shape ()"),
+        ("a", np.array([[b"x", b"y"]]), "|S1 of shape (1, 2)"),
+        ("a/features", np.ones((2, 2)), "a group or data that cannot be read (damaged file?)"),
     ],
 )
-def test_vectors_of_another_rank_are_an_error(tmp_path, value, found):
-    path = make(tmp_path, a=value)
+def test_what_holds_no_vectors_is_an_error(tmp_path, name, value, found):
+    path = make(tmp_path, **{name: value})
     with pytest.raises(InputError) as caught:
         _ = FeatureStore(path).dim
     assert str(caught.value) == f"{path}: expected floats of shape [k, f] at 'a', found {found}"
-
-
-def test_a_group_is_an_error(tmp_path):
-    path = tmp_path / "groups.h5"
-    with h5py.File(path, "w") as file:
-        file.create_group("a")["features"] = np.ones((2, 2))
-    with pytest.raises(InputError) as caught:
-        _ = FeatureStore(path).dim
-    assert f"{path}: expected floats of shape [k, f] at 'a', found a group" in str(caught.value)
-
-
-def test_what_holds_no_numbers_is_an_error(tmp_path):
-    path = make(tmp_path, a=np.array([[b"x", b"y"]]))
-    with pytest.raises(InputError, match=re.escape(str(path))):
-        FeatureStore(path).read(["a"], 1)
 
 
 def test_a_picture_of_another_width_is_an_error_when_it_is_read(tmp_path):
