@@ -126,14 +126,15 @@ def _extract(
     except KeyboardInterrupt:
         note(f"interrupted; the same command continues ({out})")
         sys.exit(130)
-    line = f"{result.path}: {result.added:,} pictures added, {result.kept:,} already there, "
+    line = f"{out}: {result.added:,} pictures added, {result.kept:,} already there, "
     line += f"{len(result.failed):,} could not be read"
     if result.errors_path is not None:
         line += f" ({result.errors_path})"
     speed = result.added / result.seconds if result.seconds else 0
     print(f"{line}; {result.seconds:.1f} s, {speed:.1f} pictures per second")
-    if result.failed_share > max_errors:
-        share = f"{100 * result.failed_share:.1f} % of the pictures could not be read"
+    failed_share = len(result.failed) / len(found)
+    if failed_share > max_errors:
+        share = f"{100 * failed_share:.1f} % of the pictures could not be read"
         note(f"{share}, more than --max-errors {100 * max_errors:g} % allows")
         sys.exit(1)
 

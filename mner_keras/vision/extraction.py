@@ -49,9 +49,8 @@ class Extractor(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class Extraction:
-    """What came of an extraction."""
+    """The result of an extraction."""
 
-    path: Path
     added: int
     """Pictures that this run added."""
     kept: int
@@ -61,11 +60,6 @@ class Extraction:
     errors_path: Path | None
     """The list of them, `None` where there is none."""
     seconds: float
-
-    @property
-    def failed_share(self) -> float:
-        """The share of the pictures that could not be read."""
-        return len(self.failed) / max(1, self.added + self.kept + len(self.failed))
 
 
 def extract_features(
@@ -99,10 +93,7 @@ def extract_features(
     started = time.monotonic()
     failed: dict[str, str] = {}
     attributes = {**extractor.attributes, "versions": versions()}
-    with (
-        FeatureWriter(path, attributes, dtype, overwrite) as writer,
-        ThreadPoolExecutor() as pool,
-    ):
+    with FeatureWriter(path, attributes, dtype, overwrite) as writer, ThreadPoolExecutor() as pool:
         todo = [(image_id, place) for image_id, place in pictures.items() if image_id not in writer]
         kept = len(pictures) - len(todo)
         progress(kept, len(pictures))
@@ -127,9 +118,7 @@ def extract_features(
                     writer.add(image_id, **found)
             progress(kept + start + len(present), len(pictures))
     errors = _write_errors(Path(path), failed)
-    return Extraction(
-        Path(path), len(todo) - len(failed), kept, tuple(failed.items()), errors, time.monotonic() - started
-    )
+    return Extraction(len(todo) - len(failed), kept, tuple(failed.items()), errors, time.monotonic() - started)
 
 
 class PictureFeatures:

@@ -85,7 +85,8 @@ class FeatureWriter:
             self.close()
             raise
 
-    def __contains__(self, image_id: object) -> bool:
+    def __contains__(self, image_id: str) -> bool:
+        image_id = picture_id(image_id)
         return image_id in self._stored or image_id in self._shards or image_id in self._gathered
 
     def __len__(self) -> int:
@@ -135,19 +136,13 @@ class FeatureWriter:
 
     def flush(self) -> None:
         """Finish the present shard, and merge when the shards hold as much as the store."""
-        if self._gathered:
-            number = max((int(path.stem) for path in set(self._shards.values())), default=-1) + 1
-            shard = self.parts / f"{number:06d}.h5"
-            write_whole(shard, self._write_shard)
-            self._shards.update(dict.fromkeys(self._gathered, shard))
-            self._gathered, self._bytes = {}, 0
-        self._since = time.monotonic()
+        self._write_shard()
         if self._shards and (len(self._shards) >= len(self._stored) or len(set(self._shards.values())) >= _MOST_SHARDS):
             self._merge(finished=False)
 
     def finish(self) -> None:
         """Merge everything into the store, mark it finished and remove the shards."""
-        self.flush()
+        self._write_shard()
         if not self._complete or self._shards:
             self._merge(finished=True)
         self.close()
@@ -164,13 +159,13 @@ class FeatureWriter:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is None:
-            self.finish()
-            return
         try:
-            # What is computed is not computed again, unless the disk is what failed.
-            with contextlib.suppress(OSError):
-                self.flush()
+            if kind is None:
+                self.finish()
+            else:
+                # What is computed is not computed again, unless the disk is what failed.
+                with contextlib.suppress(OSError):
+                    self.flush()
         finally:
             self.close()
 
@@ -207,11 +202,22 @@ class FeatureWriter:
                 found = f"expected a store of {key} {ours!r} to go on with, found {there!r}"
                 raise InputError(f"{found}; --overwrite replaces it", path)
 
-    def _write_shard(self, path: Path) -> None:
-        with h5py.File(path, "w") as file:
-            file.attrs.update(self.attributes)
-            for image_id, (vectors, about) in self._gathered.items():
-                file.create_dataset(image_id, data=vectors).attrs.update(about)
+    def _write_shard(self) -> None:
+        self._since = time.monotonic()
+        if not self._gathered:
+            return
+
+        def write(path: Path) -> None:
+            with h5py.File(path, "w") as file:
+                file.attrs.update(self.attributes)
+                for image_id, (vectors, about) in self._gathered.items():
+                    file.create_dataset(image_id, data=vectors).attrs.update(about)
+
+        number = max((int(path.stem) for path in self._shards.values()), default=-1) + 1
+        shard = self.parts / f"{number:06d}.h5"
+        write_whole(shard, write)
+        self._shards.update(dict.fromkeys(self._gathered, shard))
+        self._gathered, self._bytes = {}, 0
 
     def _merge(self, finished: bool) -> None:
         """Copy store and shards into a new store, by id, and put it in the old one's place."""

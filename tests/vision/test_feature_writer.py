@@ -171,7 +171,9 @@ def test_an_id_that_hdf5_cannot_hold_is_refused(tmp_path, odd):
 
 def test_vectors_that_do_not_fit_are_refused(tmp_path):
     with FeatureWriter(tmp_path / "store.h5", ABOUT, "float16") as writer:
-        writer.add("a", vectors(1))
+        writer.add("a.jpg", vectors(1))
+        assert "a" in writer
+        assert "a.png" in writer
         for image_id, value, found in (
             ("a", vectors(1), "expected a picture once, found 'a' twice"),
             ("a.jpg", vectors(1), "expected a picture once, found 'a' twice"),
