@@ -36,6 +36,7 @@ def make(folder, **datasets):
 def test_pictures_are_read_by_id_in_any_order(path):
     store = FeatureStore(path)
     assert (store.count, store.dim, len(store)) == (3, 2, 2)
+    assert store.attributes == {"extractor": "vgg16", "weights_hash": "abc"}
     features, mask = store.read(["b", "a", "b"], 3)
     assert (features.dtype, mask.dtype) == (np.float32, bool)
     assert features.tolist() == [
@@ -90,15 +91,9 @@ def test_the_blank_picture_is_the_stores_own_else_zeros(path, tmp_path):
     without = FeatureStore(make(tmp_path, a=np.ones((2, 2))))
     assert without.blank(3).tolist() == [[0, 0]] * 3
     assert without.blank(3).dtype == np.float32
-
-
-def test_a_store_may_hold_the_blank_picture_alone(tmp_path):
-    store = FeatureStore(make(tmp_path, _blank=np.ones((4, 5))))
-    assert (store.count, store.dim, len(store)) == (4, 5, 0)
-
-
-def test_attributes_say_what_made_the_file(path):
-    assert FeatureStore(path).attributes == {"extractor": "vgg16", "weights_hash": "abc"}
+    without.close()
+    alone = FeatureStore(make(tmp_path, _blank=np.ones((4, 5))))
+    assert (alone.count, alone.dim, len(alone)) == (4, 5, 0)
 
 
 def test_vgg16_features_of_zhang_are_read_as_49_regions_row_by_row(tmp_path):
@@ -195,13 +190,6 @@ def test_only_regions_need_a_blank_picture(path, tmp_path):
     assert not FeatureStore(store).lacks_blank
 
 
-def test_a_store_without_pictures_is_an_error(tmp_path):
-    path = make(tmp_path)
-    with pytest.raises(InputError) as caught:
-        _ = FeatureStore(path).dim
-    assert str(caught.value) == f"{path}: expected a dataset for each image id, found none"
-
-
 @pytest.mark.parametrize(
     ("name", "value", "found"),
     [
@@ -220,17 +208,14 @@ def test_what_holds_no_vectors_is_an_error(tmp_path, name, value, found):
     assert str(caught.value) == f"{path}: expected floats of shape [k, f] at 'a', found {found}"
 
 
+def test_a_store_without_pictures_is_an_error(tmp_path):
+    with pytest.raises(InputError, match="made.h5: expected a dataset for each image id, found none"):
+        _ = FeatureStore(make(tmp_path)).dim
+
+
 def test_a_picture_of_another_width_is_an_error_when_it_is_read(tmp_path):
-    store = FeatureStore(make(tmp_path, a=np.ones((2, 3)), b=np.ones((2, 4))))
-    assert store.read(["a"], 2)[1].all()
+    store = FeatureStore(make(tmp_path, a=np.ones((2, 3)), b=np.ones((2, 4)), none=np.ones((0, 3))))
+    assert store.read(["a", "none"], 2)[1].tolist() == [[True, True], [False, False]]  # a picture without an object
     with pytest.raises(InputError) as caught:
         store.read(["a", "b"], 2)
     assert str(caught.value) == f"{store.path}: expected vectors of 3 at 'b', found 4"
-
-
-def test_a_picture_without_an_object_has_an_empty_mask(tmp_path):
-    store = FeatureStore(make(tmp_path, a=np.ones((2, 3)), b=np.ones((0, 3))))
-    features, mask = store.read(["b"], 2)
-    assert "b" in store
-    assert not features.any()
-    assert not mask.any()

@@ -67,17 +67,11 @@ def test_a_second_writer_goes_on_and_the_store_does_not_tell(tmp_path):
         for name in "edca":
             writer.add(name, vectors(ord(name)))
     assert once.read_bytes() == twice.read_bytes()
-
-
-def test_a_writer_with_nothing_to_add_leaves_the_file_alone(tmp_path):
-    path = tmp_path / "store.h5"
-    with FeatureWriter(path, ABOUT) as writer:
-        writer.add("a", vectors(1))
-    before = os.stat(path).st_mtime_ns
-    with FeatureWriter(path, ABOUT):
+    before = os.stat(twice).st_mtime_ns
+    with FeatureWriter(twice, ABOUT):
         pass
-    assert os.stat(path).st_mtime_ns == before
-    assert left_in(tmp_path) == ["store.h5"]
+    assert os.stat(twice).st_mtime_ns == before  # nothing to add
+    assert left_in(tmp_path) == ["once.h5", "twice.h5"]
 
 
 def test_after_an_error_what_was_made_is_kept_and_marked_unfinished(tmp_path, monkeypatch):
@@ -136,18 +130,16 @@ def test_a_store_of_something_else_is_not_gone_on_with(tmp_path, attributes, dty
 
 
 @pytest.mark.parametrize("overwrite", [False, True])
-@pytest.mark.parametrize("kind", ["text", "hdf5"])
-def test_a_file_that_is_no_store_is_never_replaced(tmp_path, kind, overwrite):
-    path = tmp_path / "thesis.h5"
-    if kind == "text":
-        path.write_text("my thesis", encoding="utf-8")
-    else:
-        with h5py.File(path, "w") as file:
-            file["a"] = np.ones((2, 2))
-    before = path.read_bytes()
-    with pytest.raises(InputError, match="expected a feature store"):
-        FeatureWriter(path, ABOUT, overwrite=overwrite)
-    assert path.read_bytes() == before
+def test_a_file_that_is_no_store_is_never_replaced(tmp_path, overwrite):
+    thesis, other = tmp_path / "thesis.h5", tmp_path / "other.h5"
+    thesis.write_text("my thesis", encoding="utf-8")
+    with h5py.File(other, "w") as file:
+        file["a"] = np.ones((2, 2))
+    for path in (thesis, other):
+        before = path.read_bytes()
+        with pytest.raises(InputError, match="expected a feature store"):
+            FeatureWriter(path, ABOUT, overwrite=overwrite)
+        assert path.read_bytes() == before
 
 
 def test_two_writers_at_once_are_refused(tmp_path):

@@ -140,7 +140,7 @@ def test_pictures_already_open_are_taken(save):
 # === Sizes ===
 
 
-@pytest.mark.parametrize("size", [(1, 1), (10_000, 10), (10, 10_000), (1, 3000), (2, 1)])
+@pytest.mark.parametrize("size", [(1, 1), (10_000, 10), (1, 3000)])
 def test_odd_sizes_are_read(save, size):
     assert open_picture(save(Image.new("RGB", size, RED), "a.png")).size == size
 
