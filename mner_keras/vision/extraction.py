@@ -29,7 +29,7 @@ _KEPT = 256  # pictures; with more of them, `PictureFeatures` forgets what it ha
 
 
 class Extractor(Protocol):
-    """What turns pictures into vectors.
+    """A class that turns pictures into vectors.
 
     Attributes:
         attributes: `extractor` (its name), `kind` (`regions` or `objects`), `feature_dim`, and where it has any
@@ -41,10 +41,10 @@ class Extractor(Protocol):
     blank_size: tuple[int, int]
 
     def prepare(self, picture: Image.Image) -> Any:
-        """What the extractor needs of an RGB picture; called from several threads."""
+        """Return what `extract` needs of an RGB picture; called from several threads."""
 
     def extract(self, prepared: list[Any]) -> list[dict[str, Any]]:
-        """For each picture `vectors` `[k, f]`, and for objects `names`, `boxes` and `scores`."""
+        """Return each picture's `vectors` `[k, f]`, and for objects also `names`, `boxes` and `scores`."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,18 +71,18 @@ def extract_features(
     overwrite: bool = False,
     progress: Progress = no_progress,
 ) -> Extraction:
-    """Write the features of pictures into a store, which also gets those of the blank picture, a white one.
+    """Write the features of pictures, and those of a blank (white) picture, into a store.
 
-    Pictures that the store holds are passed over, so a killed extraction goes on where it was. A picture that cannot be
-    read is left out of the store, so that its post gets the blank picture, and listed in `<path>.errors.csv`.
+    Pictures that the store contains already are skipped, so an interrupted extraction continues where it stopped. An
+    unreadable picture is skipped, so that its post gets the blank picture, and listed in `<path>.errors.csv`.
 
     Args:
         pictures: paths by image id.
         extractor: turns pictures into vectors.
         path: the store.
         dtype: `"float16"` or `"float32"`.
-        batch_size: pictures computed at once.
-        overwrite: whether to replace a feature store that is there.
+        batch_size: pictures per batch.
+        overwrite: whether to replace an existing feature store.
         progress: called with the pictures done and their number.
 
     Raises:
@@ -122,7 +122,7 @@ def extract_features(
 
 
 class PictureFeatures:
-    """Reads like a `FeatureStore`, but makes the features of the pictures that are asked for.
+    """Reads like a `FeatureStore`, but extracts the features of the requested pictures.
 
     Args:
         pictures: paths or PIL images by image id.
@@ -149,16 +149,16 @@ class PictureFeatures:
         return len(self.pictures)
 
     def read(self, image_ids: Sequence[str | None], count: int) -> tuple[np.ndarray, np.ndarray]:
-        """The first `count` vectors of each picture: float32 `[len(image_ids), count, f]` and mask `[.., count]`."""
+        """Return each picture's first `count` vectors, float32 `[len(image_ids), count, f]`, and mask `[.., count]`."""
         found = {image_id: features["vectors"] for image_id, features in self._make(image_ids).items()}
         return stack_vectors(image_ids, found, count, self.dim, self.path)
 
     def objects(self, image_id: str | None, count: int) -> PictureObjects:
-        """Names, boxes and scores of a picture's first `count` objects, as far as the extractor tells them."""
+        """Return names, boxes and scores of a picture's first `count` objects, as far as the extractor has them."""
         return PictureObjects.of(self._make([image_id]).get(image_id, {}), count)
 
     def _make(self, image_ids: Sequence[str | None]) -> dict[str, dict[str, Any]]:
-        """The features of those of the pictures that can be read, and of others that were made before."""
+        """Return the features of all pictures so far, after extracting those that are new."""
         if len(self._made) > _KEPT:
             self._made.clear()
         prepared = {}
@@ -180,7 +180,7 @@ def blank_features(extractor: Extractor) -> dict[str, Any]:
 
 
 def versions() -> str:
-    """The versions of what made a store, as `package version, ...`."""
+    """Return the versions of the packages that create a store, as `package version, ...`."""
     found = []
     for package in PACKAGES:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
@@ -197,7 +197,7 @@ def _prepare(image_id: str, place: str | os.PathLike, extractor: Extractor) -> A
 
 
 def _write_errors(path: Path, failed: Mapping[str, str]) -> Path | None:
-    """List the pictures that could not be read beside the store; no list where all could."""
+    """List the unreadable pictures next to the store; without any there is no list."""
     errors = path.with_name(path.name + ".errors.csv")
     if not failed:
         errors.unlink(missing_ok=True)

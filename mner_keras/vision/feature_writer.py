@@ -31,20 +31,19 @@ _MOST_SHARDS = 200  # a process may open about a thousand files
 class FeatureWriter:
     """Writes the features of pictures, one by one, into a store.
 
-    Vectors are gathered into shards in the folder `<path>.parts`. A shard is written under another name, then renamed;
-    whenever the shards hold as much as the store, the two are merged into a new file, which is renamed into the
-    store's place. So the store is valid at any moment, and what a finished shard holds is never made twice: the next
-    writer of the same path goes on from there. The finished store does not depend on where a run was cut: its pictures
-    are in the order of their ids.
+    Vectors are collected in shards in the folder `<path>.parts`. Whenever the shards contain as much as the store, the
+    two are merged into a new file, which replaces the store. Files are renamed when they are complete, so the store is
+    valid at any moment, and the next writer of the same path continues after the last finished shard. The finished
+    store does not depend on where a run was interrupted: its pictures are in the order of their ids.
 
-    As a context manager it ends with `finish`, or after an exception with `close`.
+    As a context manager it ends with `finish`, or after an exception with `flush` and `close`.
 
     Args:
         path: the store.
-        attributes: root attributes, `extractor` among them; a store or a shard that is already there must have the same
-            `extractor`, `weights_hash`, `preprocessing`, `options` and `dtype`.
+        attributes: root attributes, `extractor` among them; an existing store must have the same `extractor`,
+            `weights_hash`, `preprocessing`, `options`, `precision` and `dtype`.
         dtype: `"float16"` or `"float32"`.
-        overwrite: whether to replace a feature store that is there, instead of going on with it.
+        overwrite: whether to replace an existing feature store instead of continuing it.
 
     Raises:
         InputError: `path` holds something else than such a store, or another process is writing it.
@@ -148,7 +147,7 @@ class FeatureWriter:
         self.close()
 
     def close(self) -> None:
-        """Let go of the store as it is; a later writer goes on with it."""
+        """Leave the store as it is; a later writer continues it."""
         if self._lock is not None:
             if os.listdir(self.parts) == [LOCK]:
                 shutil.rmtree(self.parts, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Bring the features that authors gave out into a store."""
+"""Convert the features that authors published into a store."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ def import_features(
             its file name, the objects' names with tabs between them, `k * 1024` numbers, a blank line (AGBAN).
         path: the store.
         dtype: `"float16"` or `"float32"`.
-        overwrite: whether to replace a feature store that is there.
+        overwrite: whether to replace an existing feature store.
         progress: called with the work done and the total.
-        extractor: for HDF5, the extractor of the blank picture, which the authors' file lacks; a store without it gives
-            zeros to posts without a picture. Objects need no blank picture.
+        extractor: for HDF5, the extractor of the blank picture, which the authors' file lacks; without it, posts
+            without a picture see zeros. Objects need no blank picture.
 
     Returns:
         the pictures in the store.

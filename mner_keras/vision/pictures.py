@@ -107,7 +107,7 @@ def names_by_id(names: Iterable[str], path: str | os.PathLike | None = None) -> 
 
 
 def open_picture(picture: str | os.PathLike | Image.Image) -> Image.Image:
-    """A picture in RGB, upright, on white where it is transparent.
+    """Open a picture in RGB, upright, with transparency flattened onto white.
 
     Reads JPEG, PNG, WebP, GIF and BMP by their content, not by the file's ending; of an animation, the first frame.
     CMYK, grey, palette and 16 bits a channel become RGB of 8 bits; the orientation in the EXIF data is applied. A
@@ -145,16 +145,16 @@ def open_picture(picture: str | os.PathLike | Image.Image) -> Image.Image:
 
 
 def find_pictures(places: Iterable[str | os.PathLike]) -> tuple[dict[str, Path], list[str]]:
-    """The pictures in folders, by their id: the name without its ending.
+    """Find the pictures in folders by their ids (`picture_id`).
 
-    Subfolders are not searched; hidden files and files without a picture's ending are passed over. A file that is named
-    itself is taken whatever its ending.
+    Subfolders, hidden files and files without a picture's ending are ignored. A file in `places` is accepted whatever
+    its ending.
 
     Args:
         places: folders and files.
 
     Returns:
-        the paths by id, in the order of the ids, and the names of the entries that were passed over, sorted.
+        the paths by id, in the order of the ids, and the sorted names of the entries that were ignored.
 
     Raises:
         InputError: no such folder, two files of one id, a picture whose id is that of the blank picture, no
