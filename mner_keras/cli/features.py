@@ -126,7 +126,7 @@ def _extract(
     except KeyboardInterrupt:
         note(f"interrupted; the same command continues ({out})")
         sys.exit(130)
-    line = f"{out}: {result.added:,} pictures added, {result.kept:,} already there, "
+    line = f"{result.path}: {result.added:,} pictures added, {result.kept:,} already there, "
     line += f"{len(result.failed):,} could not be read"
     if result.errors_path is not None:
         line += f" ({result.errors_path})"

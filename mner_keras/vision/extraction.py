@@ -51,6 +51,7 @@ class Extractor(Protocol):
 class Extraction:
     """The result of an extraction."""
 
+    path: Path
     added: int
     """Pictures that this run added."""
     kept: int
@@ -118,7 +119,8 @@ def extract_features(
                     writer.add(image_id, **found)
             progress(kept + start + len(present), len(pictures))
     errors = _write_errors(Path(path), failed)
-    return Extraction(len(todo) - len(failed), kept, tuple(failed.items()), errors, time.monotonic() - started)
+    seconds = time.monotonic() - started
+    return Extraction(Path(path), len(todo) - len(failed), kept, tuple(failed.items()), errors, seconds)
 
 
 class PictureFeatures:
