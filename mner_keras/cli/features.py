@@ -132,8 +132,9 @@ def _extract(
         line += f" ({result.errors_path})"
     speed = result.added / result.seconds if result.seconds else 0
     print(f"{line}; {result.seconds:.1f} s, {speed:.1f} pictures per second")
-    if result.failed_share > max_errors:
-        share = f"{100 * result.failed_share:.1f} % of the pictures could not be read"
+    failed_share = len(result.failed) / len(found)
+    if failed_share > max_errors:
+        share = f"{100 * failed_share:.1f} % of the pictures could not be read"
         note(f"{share}, more than --max-errors {100 * max_errors:g} % allows")
         sys.exit(1)
 

@@ -2,9 +2,9 @@
 
 from mner_keras.vision.extraction import PictureFeatures, extract_features
 from mner_keras.vision.extractors import load_extractor
-from mner_keras.vision.feature_store import FeatureStore, PictureObjects
+from mner_keras.vision.feature_store import FeatureStore
 from mner_keras.vision.feature_writer import FeatureWriter
-from mner_keras.vision.pictures import PictureError, find_pictures, open_picture
+from mner_keras.vision.pictures import PictureError, PictureObjects, find_pictures, open_picture
 
 __all__ = [
     "FeatureStore",

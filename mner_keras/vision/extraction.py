@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import dataclasses
 import importlib.metadata
 import os
 import time
-from collections import OrderedDict, deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,20 +17,19 @@ import numpy as np
 from PIL import Image
 
 from mner_keras.errors import InputError
-from mner_keras.files import Progress, no_progress, write_whole
-from mner_keras.vision.feature_store import BLANK, PictureObjects, stack_vectors
+from mner_keras.files import Progress, no_progress
+from mner_keras.vision.feature_store import stack_vectors
 from mner_keras.vision.feature_writer import FeatureWriter, check_id
-from mner_keras.vision.picture_ids import names_by_id
-from mner_keras.vision.pictures import PictureError, open_picture
+from mner_keras.vision.pictures import BLANK, PictureError, PictureObjects, names_by_id, open_picture
 
 PACKAGES = ("mner-keras", "keras", "pillow", "numpy", "h5py")
 """Packages whose versions a store records."""
 
-_KEPT = 256  # pictures whose features `PictureFeatures` remembers
+_KEPT = 256  # pictures; with more of them, `PictureFeatures` forgets what it has made
 
 
 class Extractor(Protocol):
-    """What turns pictures into vectors.
+    """A class that turns pictures into vectors.
 
     Attributes:
         attributes: `extractor` (its name), `kind` (`regions` or `objects`), `feature_dim`, and where it has any
@@ -43,36 +41,26 @@ class Extractor(Protocol):
     blank_size: tuple[int, int]
 
     def prepare(self, picture: Image.Image) -> Any:
-        """What the extractor needs of an RGB picture; called from several threads."""
+        """Return what `extract` needs of an RGB picture; called from several threads."""
 
     def extract(self, prepared: list[Any]) -> list[dict[str, Any]]:
-        """For each picture `vectors` `[k, f]`, and for objects `names`, `boxes` and `scores`."""
+        """Return each picture's `vectors` `[k, f]`, and for objects also `names`, `boxes` and `scores`."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Extraction:
-    """What came of an extraction.
-
-    Args:
-        path: the store.
-        added: pictures that this run added.
-        kept: pictures that the store held already.
-        failed: path and reason of each picture that could not be read.
-        errors_path: the list of them, `None` where there is none.
-        seconds: what this run took.
-    """
+    """The result of an extraction."""
 
     path: Path
     added: int
+    """Pictures that this run added."""
     kept: int
+    """Pictures that the store held already."""
     failed: tuple[tuple[str, str], ...]
+    """Path and reason of each picture that could not be read."""
     errors_path: Path | None
+    """The list of them, `None` where there is none."""
     seconds: float
-
-    @property
-    def failed_share(self) -> float:
-        """The share of the pictures that could not be read."""
-        return len(self.failed) / max(1, self.added + self.kept + len(self.failed))
 
 
 def extract_features(
@@ -82,24 +70,20 @@ def extract_features(
     dtype: str = "float32",
     batch_size: int = 16,
     overwrite: bool = False,
-    workers: int | None = None,
-    shard_seconds: float = 20.0,
     progress: Progress = no_progress,
 ) -> Extraction:
-    """Write the features of pictures into a store, which also gets those of the blank picture, a white one.
+    """Write the features of pictures, and those of a blank (white) picture, into a store.
 
-    Pictures that the store holds are passed over, so a killed extraction goes on where it was. A picture that cannot be
-    read is left out of the store, so that its post gets the blank picture, and listed in `<path>.errors.csv`.
+    Pictures that the store contains already are skipped, so an interrupted extraction continues where it stopped. An
+    unreadable picture is skipped, so that its post gets the blank picture, and listed in `<path>.errors.csv`.
 
     Args:
         pictures: paths by image id.
         extractor: turns pictures into vectors.
         path: the store.
         dtype: `"float16"` or `"float32"`.
-        batch_size: pictures computed at once.
-        overwrite: whether to replace a feature store that is there.
-        workers: threads that read pictures; one a core by default, four at least.
-        shard_seconds: how much computing a killed run loses at most.
+        batch_size: pictures per batch.
+        overwrite: whether to replace an existing feature store.
         progress: called with the pictures done and their number.
 
     Raises:
@@ -110,39 +94,37 @@ def extract_features(
     started = time.monotonic()
     failed: dict[str, str] = {}
     attributes = {**extractor.attributes, "versions": versions()}
-    with FeatureWriter(path, attributes, dtype, overwrite, shard_seconds) as writer:
-        kept = len(pictures.keys() & set(writer.ids()))
+    with FeatureWriter(path, attributes, dtype, overwrite) as writer, ThreadPoolExecutor() as pool:
         todo = [(image_id, place) for image_id, place in pictures.items() if image_id not in writer]
-        done = len(pictures) - len(todo)
-        progress(done, len(pictures))
+        kept = len(pictures) - len(todo)
+        progress(kept, len(pictures))
         if BLANK not in writer:
             writer.add(BLANK, **blank_features(extractor))
-        batch: list[tuple[str, Any]] = []
 
-        def compute() -> None:
-            for (image_id, _), found in zip(batch, extractor.extract([item for _, item in batch]), strict=True):
-                writer.add(image_id, **found)
-            batch.clear()
+        def read(start: int) -> list[tuple[str, Any, Future]]:
+            batch = todo[start : start + batch_size]
+            return [(image_id, place, pool.submit(_prepare, image_id, place, extractor)) for image_id, place in batch]
 
-        for image_id, place, prepared in _prepared(todo, extractor, workers, 2 * batch_size):
-            done += 1
-            if isinstance(prepared, PictureError):
-                failed[os.fspath(place)] = prepared.reason
-            else:
-                batch.append((image_id, prepared))
-            if len(batch) >= batch_size:
-                compute()
-                progress(done, len(pictures))
-        if batch:
-            compute()
-        progress(done, len(pictures))
-    added = len(todo) - len(failed)
+        following = read(0)
+        for start in range(0, len(todo), batch_size):
+            present, following = following, read(start + batch_size)  # threads read on while a batch is computed
+            prepared = {}
+            for image_id, place, future in present:
+                try:
+                    prepared[image_id] = future.result()
+                except PictureError as error:
+                    failed[os.fspath(place)] = error.reason
+            if prepared:
+                for image_id, found in zip(prepared, extractor.extract(list(prepared.values())), strict=True):
+                    writer.add(image_id, **found)
+            progress(kept + start + len(present), len(pictures))
     errors = _write_errors(Path(path), failed)
-    return Extraction(Path(path), added, kept, tuple(failed.items()), errors, time.monotonic() - started)
+    seconds = time.monotonic() - started
+    return Extraction(Path(path), len(todo) - len(failed), kept, tuple(failed.items()), errors, seconds)
 
 
 class PictureFeatures:
-    """Reads like a `FeatureStore`, but makes the features of the pictures that are asked for.
+    """Reads like a `FeatureStore`, but extracts the features of the requested pictures.
 
     Args:
         pictures: paths or PIL images by image id.
@@ -160,7 +142,7 @@ class PictureFeatures:
         self.extractor = extractor
         self.dim = int(extractor.attributes["feature_dim"])
         self.failed: dict[str, str] = {}
-        self._made: OrderedDict[str, dict[str, Any]] = OrderedDict()
+        self._made: dict[str, dict[str, Any]] = {}
 
     def __contains__(self, image_id: object) -> bool:
         return image_id in self.pictures
@@ -169,33 +151,29 @@ class PictureFeatures:
         return len(self.pictures)
 
     def read(self, image_ids: Sequence[str | None], count: int) -> tuple[np.ndarray, np.ndarray]:
-        """The first `count` vectors of each picture: float32 `[len(image_ids), count, f]` and mask `[.., count]`."""
-        found = self._make([image_id for image_id in dict.fromkeys(image_ids) if image_id in self.pictures])
-        keys = [image_id if image_id in found else None for image_id in image_ids]
-        return stack_vectors(keys, lambda key: found[key]["vectors"], count, self.dim, self.path)
+        """Return each picture's first `count` vectors, float32 `[len(image_ids), count, f]`, and mask `[.., count]`."""
+        found = {image_id: features["vectors"] for image_id, features in self._make(image_ids).items()}
+        return stack_vectors(image_ids, found, count, self.dim, self.path)
 
     def objects(self, image_id: str | None, count: int) -> PictureObjects:
-        """Names, boxes and scores of a picture's first `count` objects, as far as the extractor tells them."""
-        found = self._make([image_id] if image_id in self.pictures else [])
-        return PictureObjects.of(found.get(image_id, {}), count)
+        """Return names, boxes and scores of a picture's first `count` objects, as far as the extractor has them."""
+        return PictureObjects.of(self._make([image_id]).get(image_id, {}), count)
 
-    def _make(self, image_ids: list[str]) -> dict[str, dict[str, Any]]:
-        found = {image_id: self._made[image_id] for image_id in image_ids if image_id in self._made}
+    def _make(self, image_ids: Sequence[str | None]) -> dict[str, dict[str, Any]]:
+        """Return the features of all pictures so far, after extracting those that are new."""
+        if len(self._made) > _KEPT:
+            self._made.clear()
         prepared = {}
-        for image_id in image_ids:
-            if image_id in found or image_id in self.failed:
+        for image_id in dict.fromkeys(image_ids):
+            if image_id not in self.pictures or image_id in self._made or image_id in self.failed:
                 continue
             try:
                 prepared[image_id] = self.extractor.prepare(open_picture(self.pictures[image_id]))
             except PictureError as error:
                 self.failed[image_id] = str(error)
         if prepared:
-            made = self.extractor.extract(list(prepared.values()))
-            found.update(zip(prepared, made, strict=True))
-        self._made.update(found)
-        while len(self._made) > _KEPT:
-            self._made.popitem(last=False)
-        return found
+            self._made.update(zip(prepared, self.extractor.extract(list(prepared.values())), strict=True))
+        return self._made
 
 
 def blank_features(extractor: Extractor) -> dict[str, Any]:
@@ -204,60 +182,29 @@ def blank_features(extractor: Extractor) -> dict[str, Any]:
 
 
 def versions() -> str:
-    """The versions of what made a store, as `package version, ...`."""
+    """Return the versions of the packages that create a store, as `package version, ...`."""
     found = []
     for package in PACKAGES:
-        try:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             found.append(f"{package} {importlib.metadata.version(package)}")
-        except importlib.metadata.PackageNotFoundError:
-            continue
     return ", ".join(found)
-
-
-def _prepared(
-    todo: Iterable[tuple[str, Any]], extractor: Extractor, workers: int | None, ahead: int
-) -> Iterator[tuple[str, Any, Any]]:
-    """Pictures in their order, read by threads, at most `ahead` of them before they are needed."""
-    waiting: deque[tuple[str, Any, Future]] = deque()
-    places = iter(todo)
-    pool = ThreadPoolExecutor(workers or max(4, os.cpu_count() or 1))
-    try:
-        while True:
-            for image_id, place in islice(places, ahead - len(waiting)):
-                waiting.append((image_id, place, pool.submit(_prepare, image_id, place, extractor)))
-            if not waiting:
-                return
-            image_id, place, future = waiting.popleft()
-            yield image_id, place, future.result()
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 def _prepare(image_id: str, place: str | os.PathLike, extractor: Extractor) -> Any:
     try:
         check_id(image_id)
     except InputError:
-        return PictureError("its name is not Unicode")
-    try:
-        picture = open_picture(place)
-    except PictureError as error:
-        return error
-    return extractor.prepare(picture)
+        raise PictureError("its name is not Unicode", place) from None
+    return extractor.prepare(open_picture(place))
 
 
 def _write_errors(path: Path, failed: Mapping[str, str]) -> Path | None:
-    """List the pictures that could not be read beside the store; no list where all could."""
+    """List the unreadable pictures next to the store; without any there is no list."""
     errors = path.with_name(path.name + ".errors.csv")
     if not failed:
         errors.unlink(missing_ok=True)
         return None
-
-    def write(unfinished: Path) -> None:
-        # A file name need not be Unicode: its bytes stay as they are.
-        with open(unfinished, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
-            table = csv.writer(file, lineterminator="\n")
-            table.writerow(("picture", "reason"))
-            table.writerows(failed.items())
-
-    write_whole(errors, write)
+    # A file name need not be Unicode: its bytes stay as they are.
+    with open(errors, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows([("picture", "reason"), *failed.items()])
     return errors

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import math
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,9 +16,8 @@ import numpy as np
 
 from mner_keras.errors import InputError
 from mner_keras.files import Progress, no_progress
-from mner_keras.vision.picture_ids import names_by_id, picture_id
+from mner_keras.vision.pictures import BLANK, PictureObjects, names_by_id, picture_id
 
-BLANK = "_blank"
 UNFINISHED = "unfinished"
 """The root attribute of a store that is still being written."""
 
@@ -28,35 +26,6 @@ NO_BLANK = "the store has no blank picture: posts without a picture see zeros"
 _LARGEST = 2**30  # bytes per picture; a damaged shape may claim terabytes
 _MOST_VALUES = 2**20  # per attribute
 _NAMED = 3  # ids in an error message
-
-
-@dataclasses.dataclass(frozen=True)
-class PictureObjects:
-    """Names, boxes and scores of a picture's objects, in the order of their vectors.
-
-    Args:
-        names: empty if unknown.
-        boxes: `[k, 4]`: top, left, bottom, right in pixels, the last two exclusive; `None` if unknown.
-        scores: the extractor's confidence, `[k]`; `None` if unknown.
-    """
-
-    names: tuple[str, ...] = ()
-    boxes: np.ndarray | None = None
-    scores: np.ndarray | None = None
-
-    @classmethod
-    def of(cls, about: Mapping[str, Any], count: int) -> PictureObjects:
-        """Take the first `count` objects from a store's attributes or an extractor's output; drop invalid boxes."""
-        found = {key: about[key][:count] for key in ("names", "boxes", "scores") if about.get(key) is not None}
-        names = tuple(n.decode("utf-8", "replace") if isinstance(n, bytes) else str(n) for n in found.get("names", ()))
-        boxes, scores = (np.asarray(found[key], "float64") if key in found else None for key in ("boxes", "scores"))
-        if boxes is not None and (boxes.shape != (len(boxes), 4) or not np.isfinite(boxes).all()):
-            boxes = None
-        return cls(names, boxes, scores)
-
-    def name(self, number: int) -> str:
-        """Return an object's name, or `object 1` if it has none."""
-        return self.names[number] if number < len(self.names) else f"object {number + 1}"
 
 
 class FeatureStore:
@@ -120,17 +89,12 @@ class FeatureStore:
         return self._first_shape[1]
 
     @property
-    def has_blank(self) -> bool:
-        """Whether the store has the blank picture."""
-        return BLANK in self.names
-
-    @property
     def lacks_blank(self) -> bool:
         """Whether posts without a picture see zeros: regions without a blank picture. Objects need none."""
-        return not self.has_blank and self.attributes.get("kind", "regions") == "regions"
+        return BLANK not in self.names and self.attributes.get("kind", "regions") == "regions"
 
     def __contains__(self, image_id: object) -> bool:
-        return isinstance(image_id, str) and self._key(image_id) is not None
+        return self._key(image_id) is not None
 
     def __len__(self) -> int:
         return len(self.names - {BLANK})
@@ -148,17 +112,15 @@ class FeatureStore:
         Raises:
             InputError: damaged data, NaN, infinity, or vectors of another width than the first picture's.
         """
-        keys = [None if image_id is None else self._key(image_id) for image_id in image_ids]
-        return stack_vectors(keys, lambda key: self._vectors(key, count), count, self.dim, self.path)
+        return self._read([self._key(image_id) for image_id in image_ids], count)
 
     def blank(self, count: int) -> np.ndarray:
         """Read the blank picture's vectors, float32 `[count, f]`; zeros if the store has none."""
-        keys = [BLANK if self.has_blank else None]
-        return stack_vectors(keys, lambda key: self._vectors(key, count), count, self.dim, self.path)[0][0]
+        return self._read([BLANK if BLANK in self.names else None], count)[0][0]
 
     def objects(self, image_id: str | None, count: int) -> PictureObjects:
         """Read names, boxes and scores of a picture's first `count` objects, as far as the store has them."""
-        key = None if image_id is None else self._key(image_id)
+        key = self._key(image_id)
         if key is None:
             return PictureObjects()
         with damage(self.path, f"names, boxes and scores at {key!r}"):
@@ -171,22 +133,17 @@ class FeatureStore:
             `path`, `bytes`, `pictures`, `blank` (whether there is one), `vectors` (pictures by number of vectors),
             `width`, `dtype`, `finished`, `attributes`.
         """
-        vectors: Counter[int] = Counter()
-        dtypes: set[str] = set()
-        for name in self.names:
-            shape, dtype, _ = self._layout(name)
-            dtypes.add(str(dtype))
-            if name != BLANK:
-                vectors[shape[0]] += 1
+        datasets = {name: self.dataset(name) for name in self.names}
+        vectors = Counter(_shape(dataset)[0] for name, dataset in datasets.items() if name != BLANK)
         attributes = dict(self.attributes)
         return {
             "path": self.path,
             "bytes": os.path.getsize(self.path),
             "pictures": len(self),
-            "blank": self.has_blank,
+            "blank": BLANK in self.names,
             "vectors": dict(sorted(vectors.items())),
             "width": self.dim,
-            "dtype": " and ".join(sorted(dtypes)),
+            "dtype": " and ".join(sorted({str(dataset.dtype) for dataset in datasets.values()})),
             "finished": not attributes.pop(UNFINISHED, False) and not Path(f"{self.path}.parts").is_dir(),
             "attributes": attributes,
         }
@@ -201,12 +158,19 @@ class FeatureStore:
             InputError: what `read` raises, for the first picture that is wrong.
         """
         for number, name in enumerate(sorted(self.names), start=1):
-            stack_vectors([name], self._vectors, self._layout(name)[0][0], self.dim, self.path)
+            self._read([name], _shape(self.dataset(name))[0])
             progress(number, len(self.names))
 
-    def stored_shape(self, name: str) -> tuple[int, ...]:
-        """Return the shape of a dataset as it is in the file."""
-        return self._layout(name)[2].shape
+    def dataset(self, key: str) -> h5py.h5d.DatasetID:
+        """Open the dataset of a name; one that holds no vectors is an `InputError`."""
+        # The low-level interface opens and reads a small dataset in less than half the time.
+        with damage(self.path, f"floats of shape [k, f] at {key!r}", "a group or data that cannot be read"):
+            dataset = h5py.h5d.open(self.file.id, key.encode("utf-8", "surrogateescape"))
+            shape, dtype = dataset.shape, dataset.dtype
+        if dtype.kind != "f" or not (len(shape) == 2 or len(shape) == 4 and shape[0] == 1):
+            found = f"{dtype} of shape {shape}"
+            raise InputError(f"expected floats of shape [k, f] at {key!r}, found {found}", self.path)
+        return dataset
 
     def close(self) -> None:
         """Close the file; the next read opens it again."""
@@ -217,36 +181,28 @@ class FeatureStore:
     def __getstate__(self) -> dict:
         return {**self.__dict__, "_file": None}
 
-    def _key(self, image_id: str) -> str | None:
-        return self._keys.get(picture_id(image_id))
+    def _key(self, image_id: object) -> str | None:
+        return self._keys.get(picture_id(image_id)) if isinstance(image_id, str) else None
 
     @cached_property
     def _first_shape(self) -> tuple[int, int]:
-        first = min(self.names - {BLANK}, default=BLANK if self.has_blank else None)
-        if first is None:
+        if not self.names:
             raise InputError("expected a dataset for each image id, found none", self.path)
-        return self._layout(first)[0]
+        return _shape(self.dataset(min(self.names - {BLANK}, default=BLANK)))
 
-    def _layout(self, key: str) -> tuple[tuple[int, int], np.dtype, h5py.h5d.DatasetID]:
-        """The shape `[k, f]`, the dtype and the dataset of a picture."""
-        # The low-level interface opens and reads a small dataset in less than half the time.
-        with damage(self.path, f"floats of shape [k, f] at {key!r}", "a group or data that cannot be read"):
-            dataset = h5py.h5d.open(self.file.id, key.encode("utf-8", "surrogateescape"))
-            shape, dtype = dataset.shape, dataset.dtype
-        zhang = len(shape) == 4 and shape[0] == 1
-        if dtype.kind != "f" or not (zhang or len(shape) == 2):
-            found = f"{dtype} of shape {shape}"
-            raise InputError(f"expected floats of shape [k, f] at {key!r}, found {found}", self.path)
-        return ((shape[2] * shape[3], shape[1]) if zhang else shape), dtype, dataset
+    def _read(self, keys: Sequence[str | None], count: int) -> tuple[np.ndarray, np.ndarray]:
+        vectors = {key: self._vectors(key)[:count] for key in dict.fromkeys(keys) if key is not None}
+        return stack_vectors(keys, vectors, count, self.dim, self.path)
 
-    def _vectors(self, key: str, count: int | None = None) -> np.ndarray:
-        (number, width), dtype, dataset = self._layout(key)
-        if number * width * dtype.itemsize > _LARGEST:
+    def _vectors(self, key: str) -> np.ndarray:
+        dataset = self.dataset(key)
+        number, width = _shape(dataset)
+        if number * width * dataset.dtype.itemsize > _LARGEST:
             raise InputError(f"expected at most 1 GiB at {key!r}, found the shape {dataset.shape}", self.path)
-        with damage(self.path, f"floats at {key!r}", "data that cannot be read"):
-            vectors = np.empty(dataset.shape, dtype)
+        with damage(self.path, f"floats at {key!r}"):
+            vectors = np.empty(dataset.shape, dataset.dtype)
             dataset.read(h5py.h5s.ALL, h5py.h5s.ALL, vectors)
-        return vectors[0].reshape(width, number).T[:count] if vectors.ndim == 4 else vectors[:count]
+        return vectors[0].reshape(width, number).T if vectors.ndim == 4 else vectors
 
 
 def open_store(features: FeatureStore | str | os.PathLike) -> FeatureStore:
@@ -255,30 +211,19 @@ def open_store(features: FeatureStore | str | os.PathLike) -> FeatureStore:
 
 
 def stack_vectors(
-    keys: Sequence[str | None], vectors_of: Callable[[str], np.ndarray], count: int, dim: int, path: str | os.PathLike
+    keys: Sequence[str | None], found: Mapping[str, np.ndarray], count: int, dim: int, path: str | os.PathLike
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Stack the first `count` vectors of each picture.
+    """Stack the first `count` of the vectors `[k, dim]` that were found for each key, as `FeatureStore.read` does.
 
-    Args:
-        keys: one per post; `None` gives zeros and an empty mask.
-        vectors_of: returns a picture's vectors `[k, dim]`.
-        count: the maximum number of vectors per picture.
-        dim: the width of a vector.
-        path: the source, for error messages.
-
-    Returns:
-        features float32 `[len(keys), count, dim]` and mask bool `[len(keys), count]`.
-
-    Raises:
-        InputError: vectors of another width, NaN or infinity.
+    A key without vectors gives zeros and an empty mask; `path` is the source, for error messages.
     """
     features = np.zeros((len(keys), count, dim), "float32")
     mask = np.zeros((len(keys), count), bool)
     with np.errstate(over="ignore"):  # a float64 beyond float32 becomes infinite and is reported below
         for row, key in enumerate(keys):
-            if key is None:
+            if key not in found:
                 continue
-            vectors = vectors_of(key)[:count]
+            vectors = found[key][:count]
             if vectors.shape[1] != dim:
                 raise InputError(f"expected vectors of {dim} at {key!r}, found {vectors.shape[1]}", path)
             features[row, : len(vectors)] = vectors
@@ -291,17 +236,14 @@ def stack_vectors(
     return features, mask
 
 
+def _shape(dataset: h5py.h5d.DatasetID) -> tuple[int, int]:
+    """The number of vectors and their width; Zhang et al.'s maps are `(1, width, rows, columns)`."""
+    shape = dataset.shape
+    return (shape[2] * shape[3], shape[1]) if len(shape) == 4 else shape
+
+
 def open_hdf5(path: str | os.PathLike, expected: str = "a feature store (HDF5)") -> h5py.File:
-    """Open an HDF5 file for reading.
-
-    Args:
-        path: the file.
-        expected: what the caller needs, for the error message.
-
-    Raises:
-        InputError: a folder, a file of another kind, a truncated or damaged file, a file that another process holds
-            open for writing or that may not be read.
-    """
+    """Open an HDF5 file for reading; `expected` says what the caller needs if there is none to be read."""
     if os.path.isdir(path):
         raise InputError(f"expected {expected}, found a folder", path)
     try:
@@ -323,11 +265,7 @@ def open_hdf5(path: str | os.PathLike, expected: str = "a feature store (HDF5)")
 
 
 def read_head(file: h5py.File, path: str | os.PathLike) -> tuple[set[str], dict[str, Any]]:
-    """Read the names of a file's datasets and its root attributes.
-
-    Raises:
-        InputError: a damaged file, a name or an attribute that is not Unicode.
-    """
+    """Read the names of a file's datasets and its root attributes; all are Unicode."""
     with damage(path, "a dataset per image id"):
         names, attributes = set(file), _attributes(file)
     for name in (*names, *attributes):
@@ -341,10 +279,10 @@ def _attributes(item: h5py.HLObject) -> dict[str, Any]:
     for name in item.attrs:
         if math.prod(item.attrs.get_id(name).shape or ()) > _MOST_VALUES:
             raise ValueError(f"attribute {name!r} is too large")
-    found = dict(item.attrs)
     # Strings of fixed length are bytes in h5py.
     return {
-        key: value.decode("utf-8", "replace") if isinstance(value, bytes) else value for key, value in found.items()
+        key: value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+        for key, value in item.attrs.items()
     }
 
 

@@ -15,12 +15,15 @@ import numpy as np
 
 from mner_keras.errors import InputError
 from mner_keras.files import hold_lock, write_whole
-from mner_keras.vision.feature_store import BLANK, UNFINISHED, open_hdf5, read_head
-from mner_keras.vision.picture_ids import picture_id
+from mner_keras.vision.feature_store import UNFINISHED, open_hdf5, read_head
+from mner_keras.vision.pictures import BLANK, picture_id
 
 DTYPES = ("float16", "float32")
 _SAME = ("extractor", "weights_hash", "preprocessing", "options", "precision", "dtype")
 LOCK = "lock"
+SHARD_SECONDS = 20.0
+"""After so much computing, or 64 MiB, a shard is finished: a killed run loses no more."""
+
 _SHARD_BYTES = 64 * 2**20
 _MOST_SHARDS = 200  # a process may open about a thousand files
 
@@ -28,21 +31,19 @@ _MOST_SHARDS = 200  # a process may open about a thousand files
 class FeatureWriter:
     """Writes the features of pictures, one by one, into a store.
 
-    Vectors are gathered into shards in the folder `<path>.parts`. A shard is written under another name, then renamed;
-    whenever the shards hold as much as the store, the two are merged into a new file, which is renamed into the
-    store's place. So the store is valid at any moment, and what a finished shard holds is never made twice: the next
-    writer of the same path goes on from there. The finished store does not depend on where a run was cut: its pictures
-    are in the order of their ids.
+    Vectors are collected in shards in the folder `<path>.parts`. Whenever the shards contain as much as the store, the
+    two are merged into a new file, which replaces the store. Files are renamed when they are complete, so the store is
+    valid at any moment, and the next writer of the same path continues after the last finished shard. The finished
+    store does not depend on where a run was interrupted: its pictures are in the order of their ids.
 
-    As a context manager it ends with `finish`, or after an exception with `close`.
+    As a context manager it ends with `finish`, or after an exception with `flush` and `close`.
 
     Args:
         path: the store.
-        attributes: root attributes, `extractor` among them; a store or a shard that is already there must have the same
-            `extractor`, `weights_hash`, `preprocessing`, `options` and `dtype`.
+        attributes: root attributes, `extractor` among them; an existing store must have the same `extractor`,
+            `weights_hash`, `preprocessing`, `options`, `precision` and `dtype`.
         dtype: `"float16"` or `"float32"`.
-        overwrite: whether to replace a feature store that is there, instead of going on with it.
-        shard_seconds: a shard is finished after so many seconds, or 64 MiB.
+        overwrite: whether to replace an existing feature store instead of continuing it.
 
     Raises:
         InputError: `path` holds something else than such a store, or another process is writing it.
@@ -59,7 +60,6 @@ class FeatureWriter:
         attributes: Mapping[str, Any],
         dtype: str = "float32",
         overwrite: bool = False,
-        shard_seconds: float = 20.0,
     ) -> None:
         check_target(path, dtype)
         if "extractor" not in attributes:
@@ -68,29 +68,29 @@ class FeatureWriter:
         self.parts = self.path.with_name(self.path.name + ".parts")
         self.dtype = dtype
         self.attributes = {**{key: value for key, value in attributes.items() if value is not None}, "dtype": dtype}
-        self._shard_seconds = shard_seconds
         self._gathered: dict[str, tuple[np.ndarray, dict[str, Any]]] = {}
         self._bytes = 0
         self._since = time.monotonic()
         self._shards: dict[str, Path] = {}
-        self._lock = _lock(self.parts, self.path)
+        self._stored: set[str] = set()
+        self._complete = False
+        self.parts.mkdir(exist_ok=True)
+        self._lock = hold_lock(self.parts / LOCK)
+        if self._lock is None:
+            raise InputError("another process is writing this store", self.path)
         try:
-            self._stored, self._complete = self._read_store(overwrite)
             self._take_over(overwrite)
         except BaseException:
             self.close()
             raise
 
-    def __contains__(self, image_id: object) -> bool:
+    def __contains__(self, image_id: str) -> bool:
+        image_id = picture_id(image_id)
         return image_id in self._stored or image_id in self._shards or image_id in self._gathered
 
     def __len__(self) -> int:
         """Pictures so far, the blank one not counted."""
-        return len(self.ids())
-
-    def ids(self) -> set[str]:
-        """The ids so far, the blank picture's not among them."""
-        return (self._stored | self._shards.keys() | self._gathered.keys()) - {BLANK}
+        return len((self._stored | self._shards.keys() | self._gathered.keys()) - {BLANK})
 
     def add(
         self,
@@ -130,30 +130,24 @@ class FeatureWriter:
                 raise InputError(f"expected {len(stored)} {key} at {image_id!r}, found {len(value)}", self.path)
         self._gathered[image_id] = stored, about
         self._bytes += stored.nbytes
-        if self._bytes >= _SHARD_BYTES or time.monotonic() - self._since >= self._shard_seconds:
+        if self._bytes >= _SHARD_BYTES or time.monotonic() - self._since >= SHARD_SECONDS:
             self.flush()
 
     def flush(self) -> None:
         """Finish the present shard, and merge when the shards hold as much as the store."""
-        if self._gathered:
-            number = max((int(path.stem) for path in set(self._shards.values())), default=-1) + 1
-            shard = self.parts / f"{number:06d}.h5"
-            write_whole(shard, self._write_shard)
-            self._shards.update(dict.fromkeys(self._gathered, shard))
-            self._gathered, self._bytes = {}, 0
-        self._since = time.monotonic()
+        self._write_shard()
         if self._shards and (len(self._shards) >= len(self._stored) or len(set(self._shards.values())) >= _MOST_SHARDS):
             self._merge(finished=False)
 
     def finish(self) -> None:
         """Merge everything into the store, mark it finished and remove the shards."""
-        self.flush()
+        self._write_shard()
         if not self._complete or self._shards:
             self._merge(finished=True)
         self.close()
 
     def close(self) -> None:
-        """Let go of the store as it is; a later writer goes on with it."""
+        """Leave the store as it is; a later writer continues it."""
         if self._lock is not None:
             if os.listdir(self.parts) == [LOCK]:
                 shutil.rmtree(self.parts, ignore_errors=True)
@@ -164,49 +158,41 @@ class FeatureWriter:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is None:
-            self.finish()
-            return
         try:
-            # What is computed is not computed again, unless the disk is what failed.
-            with contextlib.suppress(OSError):
-                self.flush()
+            if kind is None:
+                self.finish()
+            else:
+                # What is computed is not computed again, unless the disk is what failed.
+                with contextlib.suppress(OSError):
+                    self.flush()
         finally:
             self.close()
 
-    def _read_store(self, overwrite: bool) -> tuple[set[str], bool]:
-        """The ids in the store's place, and whether its run has ended; checks that the store is one to go on with."""
-        if not os.path.lexists(self.path):
-            return set(), False
-        with open_hdf5(self.path, "a feature store or no file") as file:
-            names, attributes = read_head(file, self.path)
-        if "extractor" not in attributes:
-            raise InputError("expected a feature store of this package, found another HDF5 file", self.path)
-        if not overwrite:
-            self._check_same(attributes, self.path)
-        return names, not attributes.get(UNFINISHED, False)
-
     def _take_over(self, overwrite: bool) -> None:
-        """Start from what earlier runs left."""
-        if overwrite:
-            self.path.unlink(missing_ok=True)
-            self._stored, self._complete = set(), False
-        for left in sorted(self.parts.glob(".unfinished-*")):
-            left.unlink()
-        self.path.with_name(f".unfinished-{self.path.name}").unlink(missing_ok=True)
-        for shard in sorted(self.parts.glob("[0-9]*.h5")):
-            try:
-                with open_hdf5(shard) as file:
-                    names, attributes = read_head(file, shard)
-            except InputError:
-                names, attributes = set(), self.attributes
-            if not overwrite:
-                self._check_same(attributes, shard)
-            if overwrite or not names - self._stored:
-                # Merged already, or damaged.
-                shard.unlink()
+        """Start from what earlier runs left, or from nothing; a file that is no store is refused in either case."""
+        if os.path.lexists(self.path):
+            with open_hdf5(self.path, "a feature store or no file") as file:
+                names, attributes = read_head(file, self.path)
+            if "extractor" not in attributes:
+                raise InputError("expected a feature store of this package, found another HDF5 file", self.path)
+            if overwrite:
+                self.path.unlink()
             else:
+                self._check_same(attributes, self.path)
+                self._stored, self._complete = names, not attributes.get(UNFINISHED, False)
+        for left in self.parts.glob(".unfinished-*"):
+            left.unlink()
+        for shard in sorted(self.parts.glob("[0-9]*.h5")):
+            names = set()
+            if not overwrite:
+                with contextlib.suppress(InputError), open_hdf5(shard) as file:
+                    names, attributes = read_head(file, shard)
+                if names:
+                    self._check_same(attributes, shard)
+            if names - self._stored:
                 self._shards.update(dict.fromkeys(names - self._stored, shard))
+            else:
+                shard.unlink()  # merged already, damaged, or to be replaced
 
     def _check_same(self, attributes: Mapping[str, Any], path: Path) -> None:
         for key in _SAME:
@@ -215,13 +201,22 @@ class FeatureWriter:
                 found = f"expected a store of {key} {ours!r} to go on with, found {there!r}"
                 raise InputError(f"{found}; --overwrite replaces it", path)
 
-    def _write_shard(self, path: Path) -> None:
-        with h5py.File(path, "w") as file:
-            file.attrs.update(self.attributes)
-            for image_id in sorted(self._gathered):
-                vectors, about = self._gathered[image_id]
-                dataset = file.create_dataset(image_id, data=vectors)
-                dataset.attrs.update(about)
+    def _write_shard(self) -> None:
+        self._since = time.monotonic()
+        if not self._gathered:
+            return
+
+        def write(path: Path) -> None:
+            with h5py.File(path, "w") as file:
+                file.attrs.update(self.attributes)
+                for image_id, (vectors, about) in self._gathered.items():
+                    file.create_dataset(image_id, data=vectors).attrs.update(about)
+
+        number = max((int(path.stem) for path in self._shards.values()), default=-1) + 1
+        shard = self.parts / f"{number:06d}.h5"
+        write_whole(shard, write)
+        self._shards.update(dict.fromkeys(self._gathered, shard))
+        self._gathered, self._bytes = {}, 0
 
     def _merge(self, finished: bool) -> None:
         """Copy store and shards into a new store, by id, and put it in the old one's place."""
@@ -266,11 +261,3 @@ def check_id(image_id: str) -> None:
         image_id.encode()
     except UnicodeEncodeError:
         raise InputError(f"expected a picture's id in Unicode, found {image_id!r}") from None
-
-
-def _lock(folder: Path, path: Path) -> Any:
-    folder.mkdir(exist_ok=True)
-    lock = hold_lock(folder / LOCK)
-    if lock is None:
-        raise InputError("another process is writing this store", path)
-    return lock

@@ -1,4 +1,4 @@
-"""Bring the features that authors gave out into a store."""
+"""Convert the features that authors published into a store."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import numpy as np
 from mner_keras.errors import InputError
 from mner_keras.files import Progress, file_sha256, no_progress
 from mner_keras.vision.extraction import Extractor, blank_features, versions
-from mner_keras.vision.feature_store import BLANK, FeatureStore
+from mner_keras.vision.feature_store import FeatureStore
 from mner_keras.vision.feature_writer import FeatureWriter
-from mner_keras.vision.picture_ids import picture_id
+from mner_keras.vision.pictures import BLANK, picture_id
 
 OBJECT_WIDTH = 1024
 """Width of AGBAN's object features."""
@@ -41,10 +41,10 @@ def import_features(
             its file name, the objects' names with tabs between them, `k * 1024` numbers, a blank line (AGBAN).
         path: the store.
         dtype: `"float16"` or `"float32"`.
-        overwrite: whether to replace a feature store that is there.
+        overwrite: whether to replace an existing feature store.
         progress: called with the work done and the total.
-        extractor: for HDF5, the extractor of the blank picture, which the authors' file lacks; a store without it gives
-            zeros to posts without a picture. Objects need no blank picture.
+        extractor: for HDF5, the extractor of the blank picture, which the authors' file lacks; without it, posts
+            without a picture see zeros. Objects need no blank picture.
 
     Returns:
         the pictures in the store.
@@ -58,7 +58,14 @@ def import_features(
     if os.path.exists(path) and os.path.samefile(file, path):
         raise InputError("expected another file to write than the one to read", path)
     zhang = has_regions(file)
-    records = _read_zhang(file, progress) if zhang else _read_objects(file, progress)
+    if not zhang:
+        # Another kind of file is refused before anything is written.
+        with open(file, "rb") as stream:
+            head = stream.read(4096)
+        if b"\0" in head:
+            raise InputError("expected an HDF5 file of VGG16 features or AGBAN's text file, found other bytes", file)
+        if not head.strip():
+            raise InputError("expected features, found an empty file", file)
     attributes: dict[str, Any] = {
         **(_ZHANG if zhang else _AGBAN),
         # The file stands for the weights, which nobody gave out.
@@ -67,16 +74,13 @@ def import_features(
         "source": Path(file).name,
         "versions": versions(),
     }
-    if not zhang:
-        _check_text(file)
     seen: dict[str, str] = {}
     with FeatureWriter(path, attributes, dtype, overwrite) as writer:
-        for name, vectors, names in records:
+        for name, vectors, names in (_read_zhang if zhang else _read_objects)(file, progress):
             image_id = picture_id(name)
             if image_id in seen:
-                raise InputError(
-                    f"expected one picture of the id {image_id!r}, found {seen[image_id]} and {name}", file
-                )
+                found = f"found {seen[image_id]} and {name}"
+                raise InputError(f"expected one picture of the id {image_id!r}, {found}", file)
             seen[image_id] = name
             if image_id not in writer:
                 writer.add(image_id, vectors, names)
@@ -101,7 +105,7 @@ def _read_zhang(file: str | os.PathLike, progress: Progress) -> Iterator[Record]
     store = FeatureStore(file)
     names = sorted(store.names - {BLANK})
     for number, name in enumerate(names):
-        if (shape := store.stored_shape(name)) != (1, 512, 7, 7):
+        if (shape := store.dataset(name).shape) != (1, 512, 7, 7):
             raise InputError(f"expected floats of shape (1, 512, 7, 7) at {name!r}, found the shape {shape}", file)
         progress(number, len(names))
         vectors, _ = store.read([name], 49)
@@ -109,46 +113,32 @@ def _read_zhang(file: str | os.PathLike, progress: Progress) -> Iterator[Record]
     store.close()
 
 
-def _check_text(file: str | os.PathLike) -> None:
-    """Refuse a file that is neither of the two formats before anything is written."""
-    with open(file, "rb") as stream:
-        head = stream.read(4096)
-    if b"\0" in head:
-        raise InputError("expected an HDF5 file of VGG16 features or AGBAN's text file, found other bytes", file)
-    if not head.strip():
-        raise InputError("expected features, found an empty file", file)
-
-
 def _read_objects(file: str | os.PathLike, progress: Progress) -> Iterator[Record]:
     size = os.path.getsize(file)
-    done = number = 0
+    done = 0
+    lines: list[str] = []
     with open(file, "rb") as stream:
-        block: list[str] = []
         for number, raw in enumerate(stream, start=1):
             done += len(raw)
             try:
-                line = raw.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
+                lines.append(raw.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n"))
             except UnicodeDecodeError as error:
                 raise InputError(f"expected UTF-8, found the byte 0x{raw[error.start]:02x}", file, number) from None
-            if len(block) < 3:
-                if not block and not line.strip():
-                    raise InputError("expected a picture's file name, found a blank line", file, number)
-                block.append(line)
-                continue
-            if line.strip():
-                raise InputError("expected a blank line after a picture's three lines, found text", file, number)
-            yield _objects(block, file, number - 1)
-            block = []
-            progress(done, size)
-    if len(block) == 3:
-        yield _objects(block, file, number)
-    elif block:
+            if len(lines) == 1 and not lines[0].strip():
+                raise InputError("expected a picture's file name, found a blank line", file, number)
+            if len(lines) == 3:
+                yield _objects(*lines, file, number)
+                progress(done, size)
+            if len(lines) == 4:
+                if lines.pop().strip():
+                    raise InputError("expected a blank line after a picture's three lines, found text", file, number)
+                lines.clear()
+    if len(lines) in (1, 2):
         raise InputError("expected three lines of a picture, found the end of the file: is it cut off?", file, number)
 
 
-def _objects(block: list[str], file: str | os.PathLike, number: int) -> Record:
+def _objects(name: str, labels: str, numbers: str, file: str | os.PathLike, number: int) -> Record:
     """A picture's name, its objects' vectors `[k, 1024]` and their names; `number` is the line of the vectors."""
-    name, labels, numbers = block
     names = [label.strip() for label in labels.split("\t") if label.strip()]
     try:
         with np.errstate(over="ignore"):

@@ -1,20 +1,26 @@
-"""Find pictures and open them, whatever people's folders hold."""
+"""Pictures: their ids, their objects, where they are and their pixels in RGB, whatever people's folders hold."""
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import stat
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageFile, ImageOps
 
 from mner_keras.errors import InputError
-from mner_keras.vision.feature_store import BLANK
-from mner_keras.vision.picture_ids import PICTURE_ENDINGS, names_by_id
+
+BLANK = "_blank"
+"""The id of the blank picture, which stands for the pictures that posts lack."""
+
+PICTURE_ENDINGS = (".jpg", ".jpeg", ".jpe", ".jfif", ".jpg_large", ".png", ".webp", ".gif", ".bmp")
+"""File endings of pictures, browsers' and Twitter's names for JPEG among them."""
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
 LARGE = 25_000_000
@@ -38,8 +44,70 @@ class PictureError(InputError):
         super().__init__(reason, path)
 
 
+@dataclasses.dataclass(frozen=True)
+class PictureObjects:
+    """Names, boxes and scores of a picture's objects, in the order of their vectors.
+
+    Args:
+        names: empty if unknown.
+        boxes: `[k, 4]`: top, left, bottom, right in pixels, the last two exclusive; `None` if unknown.
+        scores: the extractor's confidence, `[k]`; `None` if unknown.
+    """
+
+    names: tuple[str, ...] = ()
+    boxes: np.ndarray | None = None
+    scores: np.ndarray | None = None
+
+    @classmethod
+    def of(cls, about: Mapping[str, Any], count: int) -> PictureObjects:
+        """Take the first `count` objects from a store's attributes or an extractor's output; drop invalid boxes."""
+        found = {key: about[key][:count] for key in ("names", "boxes", "scores") if about.get(key) is not None}
+        names = tuple(n.decode("utf-8", "replace") if isinstance(n, bytes) else str(n) for n in found.get("names", ()))
+        boxes, scores = (np.asarray(found[key], "float64") if key in found else None for key in ("boxes", "scores"))
+        if boxes is not None and (boxes.shape != (len(boxes), 4) or not np.isfinite(boxes).all()):
+            boxes = None
+        return cls(names, boxes, scores)
+
+    def name(self, number: int) -> str:
+        """Return an object's name, or `object 1` if it has none."""
+        return self.names[number] if number < len(self.names) else f"object {number + 1}"
+
+
+def picture_id(name: str) -> str:
+    """Return a picture's id: its name without folder, ending and surrounding white space.
+
+    Posts, feature stores and picture folders all use this function, so that `12.jpg` in one of them is `12` in the
+    others. A name that is only a folder or only an ending is kept whole. An id is its own id.
+    """
+    base = name.replace("\\", "/").rsplit("/", 1)[-1].strip()
+    while base.lower().endswith(PICTURE_ENDINGS):
+        stem = base.rpartition(".")[0].rstrip()
+        if not stem:
+            break
+        base = stem
+    return base or name.strip()
+
+
+def names_by_id(names: Iterable[str], path: str | os.PathLike | None = None) -> dict[str, str]:
+    """Map picture ids to the names that they come from.
+
+    Args:
+        names: the names.
+        path: the file or folder that holds them, for the error message.
+
+    Raises:
+        InputError: two names of one id.
+    """
+    found: dict[str, str] = {}
+    for name in names:
+        image_id = picture_id(name)
+        if found.setdefault(image_id, name) != name:
+            raise InputError(f"expected one picture of the id {image_id!r}, found {found[image_id]} and {name}", path)
+    return found
+
+
 def open_picture(picture: str | os.PathLike | Image.Image) -> Image.Image:
-    """A picture in RGB, upright, on white where it is transparent.
+    """Open a picture in RGB, upright, with transparency flattened onto white.
 
     Reads JPEG, PNG, WebP, GIF and BMP by their content, not by the file's ending; of an animation, the first frame.
     CMYK, grey, palette and 16 bits a channel become RGB of 8 bits; the orientation in the EXIF data is applied. A
@@ -56,46 +124,37 @@ def open_picture(picture: str | os.PathLike | Image.Image) -> Image.Image:
             pixels than `PIL.Image.MAX_IMAGE_PIXELS` (a WebP: than 50 million).
         TypeError: neither a path nor a PIL image.
     """
-    if isinstance(picture, Image.Image):
-        return _guarded(picture, None)
-    if not isinstance(picture, (str, os.PathLike)):
+    if not isinstance(picture, (str, os.PathLike, Image.Image)):
         raise TypeError(f"`picture` must be a PIL image or a path. Received: {type(picture).__name__}")
+    path = None if isinstance(picture, Image.Image) else picture
     try:
-        about = os.stat(picture)
+        if path is None:
+            return _in_rgb(picture)
+        if "\0" in str(path):
+            raise _Unfit("cannot be read: embedded null byte")
+        about = os.stat(path)
         # Opening a pipe would wait for its other end.
         if not stat.S_ISREG(about.st_mode):
-            raise PictureError("is no file", picture)
+            raise _Unfit("is no file")
         if about.st_size == 0:
-            raise PictureError("the file is empty", picture)
-        with open(picture, "rb") as file:
-            try:
-                image = Image.open(file, formats=FORMATS)
-            except Image.UnidentifiedImageError:
-                raise PictureError(f"is no picture in {', '.join(FORMATS[:-1])} or {FORMATS[-1]}", picture) from None
-            except Image.DecompressionBombError:
-                raise PictureError(_TOO_LARGE, picture) from None
-            except Exception as error:  # noqa: BLE001 (Pillow's readers raise whatever a damaged header leads to)
-                raise PictureError(_damage(error), picture) from None
-            return _guarded(image, picture)
-    except OSError as error:
-        raise PictureError(_damage(error), picture) from None
-    except ValueError as error:
-        if isinstance(error, PictureError):
-            raise
-        raise PictureError(f"cannot be read: {error}", picture) from None  # a null byte in the path
+            raise _Unfit("the file is empty")
+        with open(path, "rb") as file:
+            return _in_rgb(Image.open(file, formats=FORMATS))
+    except Exception as error:  # noqa: BLE001 (Pillow's readers raise whatever a damaged file leads to)
+        raise PictureError(_reason(error), path) from None
 
 
 def find_pictures(places: Iterable[str | os.PathLike]) -> tuple[dict[str, Path], list[str]]:
-    """The pictures in folders, by their id: the name without its ending.
+    """Find the pictures in folders by their ids (`picture_id`).
 
-    Subfolders are not searched; hidden files and files without a picture's ending are passed over. A file that is named
-    itself is taken whatever its ending.
+    Subfolders, hidden files and files without a picture's ending are ignored. A file in `places` is accepted whatever
+    its ending.
 
     Args:
         places: folders and files.
 
     Returns:
-        the paths by id, in the order of the ids, and the names of the entries that were passed over, sorted.
+        the paths by id, in the order of the ids, and the sorted names of the entries that were ignored.
 
     Raises:
         InputError: no such folder, two files of one id, a picture whose id is that of the blank picture, no
@@ -108,50 +167,34 @@ def find_pictures(places: Iterable[str | os.PathLike]) -> tuple[dict[str, Path],
         if place.is_dir():
             with os.scandir(place) as entries:
                 for entry in entries:
-                    if _is_picture(entry):
-                        paths.append(Path(entry.path))
+                    name = entry.name
+                    if name.startswith(".") or not name.lower().endswith(PICTURE_ENDINGS) or entry.is_dir():
+                        passed.append(name)
                     else:
-                        passed.append(entry.name)
+                        paths.append(Path(entry.path))
         elif os.path.lexists(place):
             paths.append(place)
         else:
             raise InputError("expected a folder of pictures or a picture, found no such thing", place)
-    found = {image_id: Path(name) for image_id, name in names_by_id(map(str, sorted(paths))).items()}
+    found = {image_id: Path(name) for image_id, name in sorted(names_by_id(map(str, sorted(paths))).items())}
     if BLANK in found:
         raise InputError(f"the id {BLANK!r} stands for the blank picture: rename the file", found[BLANK])
     if not found:
         raise InputError(f"expected pictures ({', '.join(PICTURE_ENDINGS)}), found none", places[0] if places else None)
-    return dict(sorted(found.items())), sorted(passed)
+    return found, sorted(passed)
 
 
-_TOO_LARGE = "holds more pixels than Pillow's limit, as a decompression bomb does"
+class _Unfit(Exception):
+    """A reason not to read a picture; `open_picture` adds the path."""
 
 
-def _is_picture(entry: os.DirEntry) -> bool:
-    name = entry.name
-    return not name.startswith(".") and name.lower().endswith(PICTURE_ENDINGS) and not entry.is_dir()
-
-
-def _guarded(image: Image.Image, path: str | os.PathLike | None) -> Image.Image:
-    """`_in_rgb`, any failure of which is the picture's."""
-    limit = Image.MAX_IMAGE_PIXELS
-    pixels = image.width * image.height
-    if limit is not None and pixels > limit:
-        raise PictureError(_TOO_LARGE, path)
-    if image.format == "WEBP" and pixels > _WEBP_LIMIT:
-        raise PictureError(f"holds more pixels than is safe to decode: {pixels:,} of WebP", path)
-    if not image.width or not image.height:
-        raise PictureError("holds no pixels", path)
-    try:
-        with _one_large if pixels > LARGE else contextlib.nullcontext():
-            return _in_rgb(image)
-    except Image.DecompressionBombError:
-        raise PictureError(_TOO_LARGE, path) from None
-    except Exception as error:  # noqa: BLE001 (Pillow's readers raise whatever a damaged file leads to)
-        raise PictureError(_damage(error), path) from None
-
-
-def _damage(error: Exception) -> str:
+def _reason(error: Exception) -> str:
+    if isinstance(error, _Unfit):
+        return str(error)
+    if isinstance(error, Image.UnidentifiedImageError):
+        return f"is no picture in {', '.join(FORMATS[:-1])} or {FORMATS[-1]}"
+    if isinstance(error, Image.DecompressionBombError):
+        return "holds more pixels than Pillow's limit, as a decompression bomb does"
     if isinstance(error, OSError) and error.strerror:
         return f"cannot be read: {error.strerror}"  # the disk's word, not Pillow's
     reason = str(error).partition("\n")[0] or type(error).__name__
@@ -159,19 +202,29 @@ def _damage(error: Exception) -> str:
 
 
 def _in_rgb(image: Image.Image) -> Image.Image:
-    if image.width * image.height > LARGE:
-        image = _smaller(image)
-    image.load()
-    with contextlib.suppress(Exception):  # the pixels are whole: a damaged EXIF record turns nothing
-        image = ImageOps.exif_transpose(image)
-    if image.mode.startswith("I;16") or image.mode in ("I", "F"):
-        return _from_deep_grey(image)
-    if image.has_transparency_data:
-        rgba = image.convert("RGBA")
-        white = Image.new("RGB", rgba.size, "white")
-        white.paste(rgba, mask=rgba.getchannel("A"))
-        return white
-    return image.convert("RGB")
+    pixels = image.width * image.height
+    if Image.MAX_IMAGE_PIXELS is not None and pixels > Image.MAX_IMAGE_PIXELS:
+        raise Image.DecompressionBombError
+    if image.format == "WEBP" and pixels > _WEBP_LIMIT:
+        raise _Unfit(f"holds more pixels than is safe to decode: {pixels:,} of WebP")
+    if not pixels:
+        raise _Unfit("holds no pixels")
+    with _one_large if pixels > LARGE else contextlib.nullcontext():
+        if pixels > LARGE:
+            image = _smaller(image)
+        image.load()
+        with contextlib.suppress(Exception):  # the pixels are whole: a damaged EXIF record turns nothing
+            image = ImageOps.exif_transpose(image)
+        if image.mode.startswith("I;16") or image.mode in ("I", "F"):
+            # Grey of 16 or 32 bits: 65,535 is white.
+            values = np.rint(np.asarray(image).astype("float32") / 257.0)
+            return Image.fromarray(np.clip(values, 0, 255).astype("uint8")).convert("RGB")
+        if image.has_transparency_data:
+            rgba = image.convert("RGBA")
+            white = Image.new("RGB", rgba.size, "white")
+            white.paste(rgba, mask=rgba.getchannel("A"))
+            return white
+        return image.convert("RGB")
 
 
 def _smaller(image: Image.Image) -> Image.Image:
@@ -186,9 +239,3 @@ def _smaller(image: Image.Image) -> Image.Image:
     # A palette has no shades between two of its colours.
     method = Image.Resampling.NEAREST if image.mode in ("P", "PA") else Image.Resampling.BOX
     return image.resize(target, method)
-
-
-def _from_deep_grey(image: Image.Image) -> Image.Image:
-    """RGB from grey of 16 or 32 bits: 65,535 is white."""
-    values = np.asarray(image).astype("float32") / 257.0
-    return Image.fromarray(np.clip(np.rint(values), 0, 255).astype("uint8")).convert("RGB")

@@ -38,10 +38,6 @@ class VisualInput:
     def of_store(self, store: FeatureStore, pictures: bool = True) -> VisualInput:
         """Return the same with the sizes of a store: its width, and for regions their number.
 
-        Args:
-            store: the store.
-            pictures: whether the pictures are used.
-
         Raises:
             InputError: the store contains the other kind of features.
         """

@@ -5,6 +5,7 @@ import random
 import h5py
 import numpy as np
 import pytest
+from damage import mutate
 
 from mner_keras.errors import InputError
 from mner_keras.vision import FeatureStore, FeatureWriter
@@ -24,16 +25,6 @@ def write_zhang(path):
     with h5py.File(path, "w") as file:
         for name in "abc":
             file.create_dataset(f"{name}.jpg", (1, 512, 7, 7), "float16", fillvalue=1)
-
-
-def mutate(data, rng):
-    """Change some bytes, most of them not zero: those that say something."""
-    data = bytearray(data)
-    telling = [place for place, byte in enumerate(data) if byte]
-    for _ in range(rng.choice((1, 1, 2, 5, 20))):
-        place = rng.choice(telling) if rng.random() < 0.8 else rng.randrange(len(data))
-        data[place] = rng.choice((0, 1, 255, data[place] ^ 1 << rng.randrange(8), rng.randrange(256)))
-    return data[: rng.randrange(len(data))] if rng.random() < 0.1 else data
 
 
 def use(path):

@@ -2,32 +2,22 @@
 
 import json
 import os
-import random
-import signal
 import subprocess
 import sys
-import time
 
 import h5py
 import numpy as np
 import pytest
+from PIL import Image
 
 from mner_keras.errors import InputError
-from mner_keras.vision import FeatureStore, FeatureWriter
-from mner_keras.vision.feature_writer import UNFINISHED
+from mner_keras.vision import FeatureStore, FeatureWriter, feature_writer
 
 ABOUT = {"extractor": "stub", "weights_hash": "abc"}
 
 
 def vectors(number, shape=(3, 4)):
     return np.random.default_rng(number).normal(size=shape).astype("float32")
-
-
-def contents(path):
-    """All that a store holds."""
-    with h5py.File(path) as file:
-        found = {name: (file[name].dtype.str, file[name][()].tolist(), dict(file[name].attrs)) for name in file}
-        return found, {key: value for key, value in file.attrs.items()}
 
 
 def left_in(folder):
@@ -73,36 +63,32 @@ def test_a_second_writer_goes_on_and_the_store_does_not_tell(tmp_path):
         for name in "fb":
             writer.add(name, vectors(ord(name)))
     with FeatureWriter(twice, ABOUT) as writer:
-        assert writer.ids() == {"b", "f"}
+        assert [name for name in "abcdef" if name in writer] == ["b", "f"]
         for name in "edca":
             writer.add(name, vectors(ord(name)))
-    assert contents(once) == contents(twice)
-
-
-def test_a_writer_with_nothing_to_add_leaves_the_file_alone(tmp_path):
-    path = tmp_path / "store.h5"
-    with FeatureWriter(path, ABOUT) as writer:
-        writer.add("a", vectors(1))
-    before = os.stat(path).st_mtime_ns
-    with FeatureWriter(path, ABOUT):
+    assert once.read_bytes() == twice.read_bytes()
+    before = os.stat(twice).st_mtime_ns
+    with FeatureWriter(twice, ABOUT):
         pass
-    assert os.stat(path).st_mtime_ns == before
-    assert left_in(tmp_path) == ["store.h5"]
+    assert os.stat(twice).st_mtime_ns == before  # nothing to add
+    assert left_in(tmp_path) == ["once.h5", "twice.h5"]
 
 
-def test_after_an_error_what_was_made_is_kept_and_marked_unfinished(tmp_path):
+def test_after_an_error_what_was_made_is_kept_and_marked_unfinished(tmp_path, monkeypatch):
     path = tmp_path / "store.h5"
-    with pytest.raises(RuntimeError), FeatureWriter(path, ABOUT, shard_seconds=0) as writer:
+    monkeypatch.setattr(feature_writer, "SHARD_SECONDS", 0)
+    with pytest.raises(RuntimeError), FeatureWriter(path, ABOUT) as writer:
         writer.add("a", vectors(1))
         writer.add("b", vectors(2))
         raise RuntimeError
     store = FeatureStore(path)
     assert len(store) >= 1
-    assert store.attributes[UNFINISHED] == "True"
+    assert store.attributes["unfinished"] == "True"
     store.close()
     with FeatureWriter(path, ABOUT) as writer:
-        assert writer.ids() == {"a", "b"}
-    assert UNFINISHED not in FeatureStore(path).attributes
+        assert "a" in writer
+        assert "b" in writer
+    assert "unfinished" not in FeatureStore(path).attributes
 
 
 def test_a_damaged_shard_is_made_again(tmp_path):
@@ -144,18 +130,16 @@ def test_a_store_of_something_else_is_not_gone_on_with(tmp_path, attributes, dty
 
 
 @pytest.mark.parametrize("overwrite", [False, True])
-@pytest.mark.parametrize("kind", ["text", "hdf5"])
-def test_a_file_that_is_no_store_is_never_replaced(tmp_path, kind, overwrite):
-    path = tmp_path / "thesis.h5"
-    if kind == "text":
-        path.write_text("my thesis", encoding="utf-8")
-    else:
-        with h5py.File(path, "w") as file:
-            file["a"] = np.ones((2, 2))
-    before = path.read_bytes()
-    with pytest.raises(InputError, match="expected a feature store"):
-        FeatureWriter(path, ABOUT, overwrite=overwrite)
-    assert path.read_bytes() == before
+def test_a_file_that_is_no_store_is_never_replaced(tmp_path, overwrite):
+    thesis, other = tmp_path / "thesis.h5", tmp_path / "other.h5"
+    thesis.write_text("my thesis", encoding="utf-8")
+    with h5py.File(other, "w") as file:
+        file["a"] = np.ones((2, 2))
+    for path in (thesis, other):
+        before = path.read_bytes()
+        with pytest.raises(InputError, match="expected a feature store"):
+            FeatureWriter(path, ABOUT, overwrite=overwrite)
+        assert path.read_bytes() == before
 
 
 def test_two_writers_at_once_are_refused(tmp_path):
@@ -179,9 +163,12 @@ def test_an_id_that_hdf5_cannot_hold_is_refused(tmp_path, odd):
 
 def test_vectors_that_do_not_fit_are_refused(tmp_path):
     with FeatureWriter(tmp_path / "store.h5", ABOUT, "float16") as writer:
-        writer.add("a", vectors(1))
+        writer.add("a.jpg", vectors(1))
+        assert "a" in writer
+        assert "a.png" in writer
         for image_id, value, found in (
-            ("a", vectors(1), "'a' twice"),
+            ("a", vectors(1), "expected a picture once, found 'a' twice"),
+            ("a.jpg", vectors(1), "expected a picture once, found 'a' twice"),
             ("b", np.ones(3), r"found \(3,\)"),
             ("b", np.full((1, 4), 1e6), "expected finite numbers in float16 at 'b'"),
             ("b", np.full((1, 4), np.nan), "expected finite numbers in float16 at 'b'"),
@@ -198,10 +185,10 @@ def test_vectors_that_do_not_fit_are_refused(tmp_path):
 
 # === Killed runs ===
 
-EXTRACTION = """
-import json, sys, time
+EXTRACTIONS = """
+import json, os, signal, sys, time
 import numpy as np
-from mner_keras.vision.extraction import extract_features
+from mner_keras.vision import extract_features, feature_writer
 
 class Stub:
     attributes = {"extractor": "stub", "weights_hash": "abc"}
@@ -212,74 +199,63 @@ class Stub:
         time.sleep(0.002)
         return [{"vectors": pixels.reshape(-1, 3)[:4]} for pixels in prepared]
 
+feature_writer.SHARD_SECONDS = 0.01
 pictures = json.load(open(sys.argv[1]))
-print("started", flush=True)
-result = extract_features(pictures, Stub(), sys.argv[2], batch_size=4, workers=1, shard_seconds=float(sys.argv[3]))
-print(result.added, result.kept, len(result.failed))
+for path, seconds in map(json.loads, sys.stdin):
+    child = os.fork()
+    if not child:
+        result = extract_features(pictures, Stub(), path, batch_size=4)
+        print(result.added + result.kept, len(result.failed), result.seconds, flush=True)
+        os._exit(0)
+    if seconds is not None:
+        time.sleep(seconds)
+        os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    print("ended", flush=True)
 """
 
 
 @pytest.fixture
-def pictures(tmp_path):
-    """200 pictures of 4 x 4 pixels, one of them damaged."""
-    from PIL import Image
-
+def extract(tmp_path):
+    """Return what an extraction of 200 pictures, one of them damaged, prints; it is killed after so many seconds."""
     folder = tmp_path / "pictures"
     folder.mkdir()
     pixels = np.random.default_rng(5).integers(0, 256, (200, 4, 4, 3)).astype("uint8")
-    found = {}
-    for number, array in enumerate(pixels):
-        found[f"p{number}"] = str(folder / f"p{number}.png")
-        Image.fromarray(array).save(found[f"p{number}"])
+    found = {f"p{number}": str(folder / f"p{number}.png") for number in range(len(pixels))}
+    for path, array in zip(found.values(), pixels, strict=True):
+        Image.fromarray(array).save(path)
     (folder / "p77.png").write_bytes(b"no picture")
-    listing = tmp_path / "pictures.json"
-    listing.write_text(json.dumps(found), encoding="utf-8")
-    return listing
+    (tmp_path / "pictures.json").write_text(json.dumps(found), encoding="utf-8")
+    command = [sys.executable, "-c", EXTRACTIONS, str(tmp_path / "pictures.json")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
 
+        def extract(path, seconds=None):
+            print(json.dumps([str(path), seconds]), file=process.stdin, flush=True)
+            return "".join(iter(process.stdout.readline, "ended\n")).split()
 
-def extraction(pictures, path):
-    command = [sys.executable, "-c", EXTRACTION, str(pictures), str(path), "0.01"]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        yield extract
+        process.stdin.close()
 
 
 @pytest.mark.slow
-def test_twenty_killed_runs_end_in_the_store_of_an_undisturbed_one(pictures, tmp_path):
+def test_twenty_killed_runs_end_in_the_store_of_an_undisturbed_one(extract, tmp_path):
     undisturbed, killed = tmp_path / "undisturbed.h5", tmp_path / "killed.h5"
-    process = extraction(pictures, undisturbed)
-    assert process.stdout.readline() == "started\n"
-    started = time.monotonic()
-    assert process.communicate()[0] == "199 0 1\n"
-    seconds = time.monotonic() - started
-    rng = random.Random(7)
+    *counts, seconds = extract(undisturbed)
+    assert counts == ["199", "1"]
     seen = 0
-    for _ in range(20):
-        process = extraction(pictures, killed)
-        assert process.stdout.readline() == "started\n"
-        time.sleep(rng.uniform(0, seconds / 9))
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        process.stdout.close()
+    for number in range(20):
+        extract(killed, float(seconds) * number / 60)
         if killed.exists():
             store = FeatureStore(killed)
-            held = [name for name in store.file if name != "_blank"]
+            held = sorted(store.names - {"_blank"})
             assert len(held) >= seen
             assert store.read(held, 4)[1].all()
             seen = len(held)
             store.close()
     assert seen
-    process = extraction(pictures, killed)
-    assert process.communicate()[0].splitlines()[1].endswith(" 1")
-    assert contents(killed) == contents(undisturbed)
+    assert extract(killed)[:2] == ["199", "1"]
     assert killed.read_bytes() == undisturbed.read_bytes()
     errors = (tmp_path / "killed.h5.errors.csv").read_text("utf-8").splitlines()
     assert errors[0] == "picture,reason"
     assert [line.partition(",")[0] for line in errors[1:]] == [str(tmp_path / "pictures" / "p77.png")]
     assert not (tmp_path / "killed.h5.parts").exists()
-
-
-def test_two_names_of_one_picture_are_one_id(tmp_path):
-    with FeatureWriter(tmp_path / "s.h5", {"extractor": "stub"}) as writer:
-        writer.add("7.jpg", np.zeros((2, 3)))
-        with pytest.raises(InputError, match="expected a picture once, found '7' twice"):
-            writer.add("7.png", np.zeros((2, 3)))
-    assert "7" in FeatureStore(tmp_path / "s.h5")

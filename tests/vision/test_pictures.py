@@ -1,9 +1,12 @@
 """Pictures as people's folders hold them: formats, modes, odd sizes, damage."""
 
+import contextlib
 import os
 import re
 import struct
+import time
 import zlib
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -68,17 +71,17 @@ def test_every_mode_of_png_becomes_rgb(save, mode, colour, expected):
     assert found.getpixel((3, 2)) == expected
 
 
+def write_png(path, *header, rows):
+    """Write a PNG of any width, height, depth and colour type; Pillow writes neither 16 bits a channel nor lies."""
+    chunks = (b"IHDR", struct.pack(">IIBBBBB", *header, 0, 0, 0)), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")
+    framed = (struct.pack(">I", len(d)) + kind + d + struct.pack(">I", zlib.crc32(kind + d)) for kind, d in chunks)
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(framed))
+    return path
+
+
 def test_16_bits_a_channel_become_8(tmp_path):
-    # Pillow reads such a PNG, but writes none.
-    rows = b"".join(b"\0" + struct.pack(">6H", 257 * 10, 257 * 200, 65535, 0, 0, 257) for _ in range(2))
-
-    def chunk(kind, data):
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 2, 2, 16, 2, 0, 0, 0))
-    path = tmp_path / "a.png"
-    path.write_bytes(b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
-    assert open_picture(path).getpixel((0, 0)) == (10, 200, 255)
+    row = b"\0" + struct.pack(">6H", 257 * 10, 257 * 200, 65535, 0, 0, 257)
+    assert open_picture(write_png(tmp_path / "a.png", 2, 2, 16, 2, rows=2 * row)).getpixel((0, 0)) == (10, 200, 255)
 
 
 def test_cmyk_becomes_rgb(save):
@@ -137,7 +140,7 @@ def test_pictures_already_open_are_taken(save):
 # === Sizes ===
 
 
-@pytest.mark.parametrize("size", [(1, 1), (10_000, 10), (10, 10_000), (1, 3000), (2, 1)])
+@pytest.mark.parametrize("size", [(1, 1), (10_000, 10), (1, 3000)])
 def test_odd_sizes_are_read(save, size):
     assert open_picture(save(Image.new("RGB", size, RED), "a.png")).size == size
 
@@ -155,19 +158,11 @@ def test_a_large_picture_becomes_smaller(save, monkeypatch, mode):
         assert near(found.getpixel((5, 0)), RED)
 
 
-def bomb(path, width, height):
-    """A small PNG that says it has that size."""
-    chunks = (b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)), (b"IDAT", zlib.compress(b"\0" * 10**6))
-    framed = (struct.pack(">I", len(d)) + kind + d + struct.pack(">I", zlib.crc32(kind + d)) for kind, d in chunks)
-    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(framed))
-    return path
-
-
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 @pytest.mark.parametrize("size", [(50_000, 50_000), (10_000, 9_000), (2**31 - 1, 1)])
 def test_a_decompression_bomb_is_refused(tmp_path, size):
     with pytest.raises(PictureError, match="more pixels than Pillow's limit"):
-        open_picture(bomb(tmp_path / "a.png", *size))
+        open_picture(write_png(tmp_path / "a.png", *size, 8, 2, rows=b"\0" * 10**6))
 
 
 def test_a_webp_that_takes_too_much_memory_is_refused(save, monkeypatch):
@@ -255,7 +250,7 @@ def test_a_folder_s_pictures_are_found_by_id(tmp_path):
     ]
 
 
-@pytest.mark.parametrize("ending", ["jfif", "jpe", "jpg_large", "JPG_LARGE"])
+@pytest.mark.parametrize("ending", ["jfif", "jpe", "JPG_LARGE"])
 def test_other_endings_of_jpeg_are_read(tmp_path, ending):
     Image.new("RGB", (20, 10), RED).save(tmp_path / f"D1.{ending}", format="JPEG")
     found, passed = find_pictures([tmp_path])
@@ -265,22 +260,12 @@ def test_other_endings_of_jpeg_are_read(tmp_path, ending):
 
 @pytest.mark.parametrize("other", ["a.png", "a.jfif", "a.jpg_large", "a .jpg", "a.jpg.jpg"])
 def test_two_files_of_one_id_are_an_error(tmp_path, other):
-    for name in ("a.jpg", other):
-        (tmp_path / name).write_bytes(b"")
-    with pytest.raises(InputError, match="expected one picture of the id 'a'") as caught:
-        find_pictures([tmp_path])
-    assert str(tmp_path / "a.jpg") in str(caught.value)
-    assert str(tmp_path / other) in str(caught.value)
-
-
-def test_two_files_of_the_same_stem_are_an_error(tmp_path):
-    for name in ("a.png", "a.jpg", "b.jpg"):
+    for name in ("a.jpg", other, "b.jpg"):
         (tmp_path / name).write_bytes(b"")
     with pytest.raises(InputError) as caught:
         find_pictures([tmp_path])
-    assert (
-        str(caught.value) == f"expected one picture of the id 'a', found {tmp_path / 'a.jpg'} and {tmp_path / 'a.png'}"
-    )
+    first, second = sorted(tmp_path / name for name in ("a.jpg", other))
+    assert str(caught.value) == f"expected one picture of the id 'a', found {first} and {second}"
 
 
 def test_folders_that_give_no_pictures_are_errors(tmp_path):
@@ -293,26 +278,10 @@ def test_folders_that_give_no_pictures_are_errors(tmp_path):
         find_pictures([tmp_path])
 
 
-def test_a_folder_of_a_hundred_thousand_is_listed_in_seconds(tmp_path):
-    import time
-
-    class Entry:
-        def __init__(self, number):
-            self.name, self.path = f"{number}.jpg", str(tmp_path / f"{number}.jpg")
-
-        def is_dir(self):
-            return False
-
-    class Listing(list):
-        def __enter__(self):
-            return self
-
-        def __exit__(self, *_):
-            return None
-
-    entries = Listing(map(Entry, range(100_000)))
+def test_a_folder_of_a_hundred_thousand_is_listed_in_seconds(tmp_path, monkeypatch):
+    paths = [tmp_path / f"{number}.jpg" for number in range(100_000)]
+    entries = [SimpleNamespace(name=path.name, path=path, is_dir=lambda: False) for path in paths]
+    monkeypatch.setattr(pictures.os, "scandir", lambda _: contextlib.nullcontext(entries))
     started = time.monotonic()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pictures.os, "scandir", lambda place: entries)
-        assert len(find_pictures([tmp_path])[0]) == 100_000
+    assert len(find_pictures([tmp_path])[0]) == 100_000
     assert time.monotonic() - started < 20
