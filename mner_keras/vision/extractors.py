@@ -42,7 +42,7 @@ def load_extractor(
     if not visual.pictures or visual.extractor is None:
         raise InputError("the model was trained without pictures: it takes none")
     if visual.extractor == "tiles":
-        from mner_keras.vision.tiles_extractor import TilesExtractor
+        from mner_keras.vision.tiles import TilesExtractor
 
         if weights is not None:
             raise InputError("the model's features, tiles, are made without weights: --weights names some", weights)

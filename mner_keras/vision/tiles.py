@@ -1,9 +1,10 @@
-"""`tiles`: regions and objects of small drawn pictures, described without a network and without weights."""
+"""`TilesExtractor`: regions and objects of small drawn pictures, described without a network and without weights."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -28,6 +29,34 @@ _HUES = (
     *("turquoise", "blue", "blue", "purple", "pink", "pink"),
 )
 _GREYS = ("black", "grey", "grey", "white")
+
+
+class TilesExtractor:
+    """Regions or objects of drawn pictures, without a network.
+
+    Args:
+        kind: `"regions"` (nine cells, `[9, f]`) or `"objects"` (`[k, f]`).
+        max_objects: objects a picture gives at most.
+    """
+
+    blank_size = (96, 96)
+
+    def __init__(self, kind: str = "regions", max_objects: int = 5) -> None:
+        self.kind = kind
+        self.max_objects = max_objects
+        width = F_R if kind == "regions" else F_O
+        self.attributes: dict[str, Any] = {"extractor": EXTRACTOR, "kind": kind, "feature_dim": width}
+
+    def prepare(self, picture: Image.Image) -> Image.Image:
+        """The picture as it is."""
+        return picture
+
+    def extract(self, prepared: list[Image.Image]) -> list[dict[str, Any]]:
+        """`vectors` of each picture, and of objects their `names`, `boxes` and `scores`."""
+        if self.kind == "regions":
+            return [{"vectors": tiles_regions(picture)} for picture in prepared]
+        keys = "vectors", "names", "boxes", "scores"
+        return [dict(zip(keys, tiles_objects(picture, self.max_objects), strict=True)) for picture in prepared]
 
 
 def tiles_regions(picture: Image.Image | str | os.PathLike) -> np.ndarray:

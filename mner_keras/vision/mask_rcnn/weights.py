@@ -15,10 +15,9 @@ import numpy as np
 from mner_keras.errors import InputError
 from mner_keras.files import cache_folder, download, file_md5
 from mner_keras.vision.feature_store import damage, open_hdf5
-from mner_keras.vision.mask_rcnn.anchors import RATIOS
-from mner_keras.vision.mask_rcnn.backbone import PYRAMID, STAGES
-from mner_keras.vision.mask_rcnn.classes import CLASSES
-from mner_keras.vision.mask_rcnn.network import FEATURE_WIDTH, POOL, RPN_WIDTH
+from mner_keras.vision.mask_rcnn.boxes import RATIOS
+from mner_keras.vision.mask_rcnn.detections import CLASSES
+from mner_keras.vision.mask_rcnn.network import FEATURE_WIDTH, POOL, PYRAMID, RPN_WIDTH, STAGES
 
 ADDRESS = "https://github.com/matterport/Mask_RCNN/releases/download/v2.0/mask_rcnn_coco.h5"
 """The published weights, trained on COCO; 257,557,808 bytes."""

@@ -21,7 +21,7 @@ from mner_keras.errors import InputError
 from mner_keras.vision import FeatureStore, extract_features, find_pictures, open_picture
 from mner_keras.vision.mask_rcnn import MaskRCNN, MaskRCNNObjects
 from mner_keras.vision.mask_rcnn.boxes import to_unit
-from mner_keras.vision.mask_rcnn.classes import CLASSES
+from mner_keras.vision.mask_rcnn.detections import CLASSES
 from mner_keras.vision.mask_rcnn.weights import expected_weights
 
 SIDE, PROPOSALS = 128, 40
