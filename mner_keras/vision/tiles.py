@@ -69,7 +69,8 @@ def tiles_regions(picture: Image.Image | str | os.PathLike) -> np.ndarray:
         TypeError: `picture` is neither a PIL image nor a path.
         OSError: the file is missing, or no picture.
     """
-    rgb = _pixels(_open(picture).resize((_REGION_SIDE, _REGION_SIDE), Image.Resampling.BILINEAR))
+    square = _open(picture).resize((_REGION_SIDE, _REGION_SIDE), Image.Resampling.BILINEAR)
+    rgb = np.asarray(square, dtype="float64") / 255.0
     mask = _difference(rgb) > _STANDS_OUT
     side = _REGION_SIDE // GRID
     regions = []
@@ -112,7 +113,7 @@ def tiles_objects(
     if scale < 1.0:
         small = (max(1, round(width * scale)), max(1, round(height * scale)))
         image = image.resize(small, Image.Resampling.BILINEAR)
-    rgb = _pixels(image)
+    rgb = np.asarray(image, dtype="float64") / 255.0
     difference = _difference(rgb)
     found = []
     for mask in _components(difference > _STANDS_OUT):
@@ -148,11 +149,6 @@ def _open(picture: Image.Image | str | os.PathLike) -> Image.Image:
         raise TypeError(f"`picture` must be a PIL image or a path. Received: {type(picture).__name__}")
     rgba = picture.convert("RGBA")
     return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
-
-
-def _pixels(image: Image.Image) -> np.ndarray:
-    """The colours of an RGB image on a scale of 0 to 1: [h, w, 3]."""
-    return np.asarray(image, dtype="float64") / 255.0
 
 
 def _difference(rgb: np.ndarray) -> np.ndarray:

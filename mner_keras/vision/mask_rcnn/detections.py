@@ -61,7 +61,7 @@ class Proposals(keras.layers.Layer):
 
     def __init__(self, side: int, count: int = 1000, **kwargs: Any) -> None:
         # The coordinates of a large picture's boxes need more digits than half precision has.
-        super().__init__(dtype="float32", **kwargs)
+        super().__init__(**{**kwargs, "dtype": "float32"})
         self.side = side
         self.count = count
         self.anchors = make_anchors(side)
@@ -80,9 +80,7 @@ class Proposals(keras.layers.Layer):
         return boxes, keras.KerasTensor((batch, self.count), "bool")
 
     def get_config(self) -> dict[str, Any]:
-        config = super().get_config()
-        del config["dtype"]
-        return {**config, "side": self.side, "count": self.count}
+        return {**super().get_config(), "side": self.side, "count": self.count}
 
 
 @keras.saving.register_keras_serializable("mner_keras")
@@ -112,7 +110,7 @@ class Detections(keras.layers.Layer):
     """
 
     def __init__(self, min_score: float = 0.7, count: int = 100, **kwargs: Any) -> None:
-        super().__init__(dtype="float32", **kwargs)
+        super().__init__(**{**kwargs, "dtype": "float32"})
         self.min_score = min_score
         self.count = count
 
@@ -147,6 +145,4 @@ class Detections(keras.layers.Layer):
         }
 
     def get_config(self) -> dict[str, Any]:
-        config = super().get_config()
-        del config["dtype"]
-        return {**config, "min_score": self.min_score, "count": self.count}
+        return {**super().get_config(), "min_score": self.min_score, "count": self.count}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -12,6 +11,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from mner_keras.errors import InputError
+from mner_keras.files import Progress, no_progress
 from mner_keras.vision.mask_rcnn.boxes import to_pixels, to_unit
 from mner_keras.vision.mask_rcnn.detections import CLASSES
 from mner_keras.vision.mask_rcnn.network import FEATURE_WIDTH, SIDE, MaskRCNN
@@ -64,7 +64,7 @@ class MaskRCNNObjects:
         side: int = SIDE,
         num_proposals: int = 1000,
         batch_size: int = 1,
-        progress: Callable[[int, int], None] = lambda done, total: None,
+        progress: Progress = no_progress,
     ) -> None:
         if side < 64 or side % 64:
             raise InputError(f"expected a side that is a multiple of 64, found {side}")
@@ -113,9 +113,8 @@ class MaskRCNNObjects:
                 windows[row] = to_unit(window, (self.side, self.side))
             output = self.network.predict_on_batch({"pixels": pixels, "window": windows})
             for row, (_, window, size) in enumerate(part):
-                found.append(
-                    self._objects({key: np.asarray(value[row]) for key, value in output.items()}, window, size)
-                )
+                one = {key: np.asarray(value[row]) for key, value in output.items()}
+                found.append(self._objects(one, window, size))
         return found
 
     def _objects(self, output: dict[str, np.ndarray], window: np.ndarray, size: tuple[int, int]) -> dict[str, Any]:
@@ -132,16 +131,12 @@ class MaskRCNNObjects:
 
 
 def square_picture(picture: Image.Image, side: int) -> tuple[np.ndarray, np.ndarray]:
-    """A picture in the middle of a black square, its sides' ratio kept.
+    """An RGB picture in the middle of a black square, its sides' ratio kept.
 
     It grows until its shorter side measures 800 pixels, but never beyond 1024 of the longer (of a square of 1024; of
     others in proportion), and shrinks only where it would not fit. Bilinear, each pixel from the four nearest ones,
     also where it shrinks, black beyond the edge, cut to whole numbers: the pixels that scikit-image gave the Matterport
     implementation.
-
-    Args:
-        picture: an RGB picture.
-        side: of the square, in pixels.
 
     Returns:
         pixels uint8 `[side, side, 3]`, and the window: the picture's top, left, bottom, right in pixels of the square,
@@ -167,14 +162,7 @@ def square_picture(picture: Image.Image, side: int) -> tuple[np.ndarray, np.ndar
 
 
 def picture_boxes(boxes: np.ndarray, window: np.ndarray, side: int, size: tuple[int, int]) -> np.ndarray:
-    """Boxes of the square, as shares of its sides `[k, 4]`, in pixels of the picture: int64 `[k, 4]`.
-
-    Args:
-        boxes: top, left, bottom, right as shares of the square.
-        window: what `square_picture` gave.
-        side: of the square.
-        size: the picture's width and height.
-    """
+    """Boxes as shares of the square `[k, 4]`, in pixels of the picture, int64; `size`: its width and height."""
     window = to_unit(window, (side, side))
     corner, opposite = np.tile(window[:2], 2), np.tile(window[2:], 2)
     return to_pixels((boxes - corner) / (opposite - corner), (size[1], size[0]))

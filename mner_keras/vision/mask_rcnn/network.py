@@ -103,16 +103,8 @@ class MaskRCNN(keras.Model):
         self.trainable = False
 
     def get_config(self) -> dict[str, Any]:
-        return {
-            "side": self.side,
-            "num_proposals": self.num_proposals,
-            "min_score": self.min_score,
-            "name": self.name,
-        }
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> MaskRCNN:
-        return cls(**config)
+        names = "side", "num_proposals", "min_score", "name"
+        return {name: getattr(self, name) for name in names}
 
 
 def _body(side: int) -> keras.Model:
@@ -147,10 +139,8 @@ def _head(side: int, count: int) -> keras.Model:
     x = RoIAlign(side, POOL, name="roi_align_classifier")(boxes, maps)
     # Each box is a picture of 7 x 7 of its own.
     x = ops.reshape(x, (-1, POOL, POOL, PYRAMID))
-    x = keras.layers.ReLU(name="relu_class1")(
-        normalised(x, FEATURE_WIDTH, POOL, "mrcnn_class_conv1", "mrcnn_class_bn1")
-    )
-    x = keras.layers.ReLU(name="relu_class2")(normalised(x, FEATURE_WIDTH, 1, "mrcnn_class_conv2", "mrcnn_class_bn2"))
+    x = ops.relu(normalised(x, FEATURE_WIDTH, POOL, "mrcnn_class_conv1", "mrcnn_class_bn1"))
+    x = ops.relu(normalised(x, FEATURE_WIDTH, 1, "mrcnn_class_conv2", "mrcnn_class_bn2"))
     features = keras.layers.Reshape((FEATURE_WIDTH,), name="pool_squeeze")(x)
     logits = keras.layers.Dense(len(CLASSES), name="mrcnn_class_logits")(features)
     deltas = keras.layers.Dense(4 * len(CLASSES), name="mrcnn_bbox_fc")(features)
@@ -176,26 +166,25 @@ def resnet101(pixels: Any) -> list[Any]:
     the shortcut.
     """
     x = keras.layers.ZeroPadding2D(3, data_format="channels_last", name="zero_padding")(pixels)
-    x = keras.layers.ReLU(name="relu1")(normalised(x, 64, 7, "conv1", "bn_conv1", strides=2))
+    x = ops.relu(normalised(x, 64, 7, "conv1", "bn_conv1", strides=2))
     x = keras.layers.MaxPooling2D(3, 2, "same", data_format="channels_last", name="pool1")(x)
     stages = []
     for stage, (blocks, filters) in STAGES.items():
         for block in ascii_lowercase[:blocks]:
-            strides = 2 if block == "a" and stage > 2 else 1
-            x = _block(x, f"{stage}{block}", filters, strides, shortcut=block == "a")
+            x = _block(x, f"{stage}{block}", filters, strides=2 if block == "a" and stage > 2 else 1)
         stages.append(x)
     return stages
 
 
-def _block(x: Any, name: str, filters: tuple[int, int, int], strides: int, shortcut: bool) -> Any:
+def _block(x: Any, name: str, filters: tuple[int, int, int], strides: int) -> Any:
     short = x
     names = [(f"res{name}_branch{branch}", f"bn{name}_branch{branch}") for branch in ("2a", "2b", "2c", "1")]
-    x = keras.layers.ReLU(name=f"relu{name}_a")(normalised(x, filters[0], 1, *names[0], strides=strides))
-    x = keras.layers.ReLU(name=f"relu{name}_b")(normalised(x, filters[1], 3, *names[1], padding="same"))
+    x = ops.relu(normalised(x, filters[0], 1, *names[0], strides=strides))
+    x = ops.relu(normalised(x, filters[1], 3, *names[1], padding="same"))
     x = normalised(x, filters[2], 1, *names[2])
-    if shortcut:
+    if name.endswith("a"):  # a stage's first block
         short = normalised(short, filters[2], 1, *names[3], strides=strides)
-    return keras.layers.ReLU(name=f"res{name}_out")(keras.layers.Add(name=f"add{name}")([x, short]))
+    return ops.relu(x + short)
 
 
 def feature_pyramid(stages: list[Any]) -> list[Any]:
@@ -204,10 +193,7 @@ def feature_pyramid(stages: list[Any]) -> list[Any]:
     for level, stage in reversed(list(enumerate(stages, start=2))):
         side = convolution(PYRAMID, 1, name=f"fpn_c{level}p{level}")(stage)
         if top is not None:
-            up = keras.layers.UpSampling2D(
-                2, data_format="channels_last", interpolation="nearest", name=f"fpn_p{level + 1}upsampled"
-            )(top)
-            side = keras.layers.Add(name=f"fpn_p{level}add")([up, side])
+            side = keras.layers.UpSampling2D(2, data_format="channels_last")(top) + side
         top = side
         levels.append(convolution(PYRAMID, 3, padding="same", name=f"fpn_p{level}")(top))
     return levels[::-1]
