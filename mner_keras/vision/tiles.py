@@ -24,11 +24,11 @@ _REGION_SIDE = 96  # pixels: every picture is brought to this square before it i
 _OBJECT_SIDE = 128  # pixels: objects are sought at no more than this side
 _STANDS_OUT = 0.12  # difference from the ground, in any colour channel, on a scale of 0 to 1
 _SMALLEST = 0.002  # share of the picture that a component needs to count as an object
-_HUES = (
+_COLOURS = (
     *("red", "orange", "yellow", "green", "green", "turquoise"),
     *("turquoise", "blue", "blue", "purple", "pink", "pink"),
+    *("black", "grey", "grey", "white"),
 )
-_GREYS = ("black", "grey", "grey", "white")
 
 
 class TilesExtractor:
@@ -121,21 +121,20 @@ def tiles_objects(
         found.append((min(1.0, float(np.sqrt(mask.mean() * contrast))), mask))
     found.sort(key=lambda pair: -pair[0])  # stable: of equal scores, the upper left one comes first
 
-    features, names, boxes, scores = [], [], [], []
+    features, names, boxes = [], [], []
     to_pixels = np.array([height, width, height, width]) / np.array([*rgb.shape[:2]] * 2)
-    for score, mask in found[:max_objects]:
+    for _, mask in found[:max_objects]:
         rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
         box = np.array([rows[0], columns[0], rows[-1] + 1, columns[-1] + 1])
         cut = np.s_[box[0] : box[2], box[1] : box[3]]
         features.append(np.concatenate([_describe(*_squared(rgb[cut], mask[cut]), CROP), _shape(mask, box)]))
-        names.append(_colour_name(rgb[mask]))
+        names.append(_COLOURS[np.bincount(_colour_bins(rgb[mask])).argmax()])
         boxes.append(np.rint(box * to_pixels))
-        scores.append(score)
     return (
         np.asarray(features, dtype="float32").reshape(-1, F_O),
         names,
         np.asarray(boxes, dtype="int64").reshape(-1, 4),
-        np.asarray(scores, dtype="float32"),
+        np.asarray([score for score, _ in found[:max_objects]], dtype="float32"),
     )
 
 
@@ -229,9 +228,3 @@ def _shape(mask: np.ndarray, box: np.ndarray) -> np.ndarray:
     return np.array(
         [np.log(height / width), mask.sum() / (height * width), height / mask.shape[0], width / mask.shape[1]]
     )
-
-
-def _colour_name(rgb: np.ndarray) -> str:
-    """The English name of the commonest colour among pixels [n, 3]."""
-    common = int(np.bincount(_colour_bins(rgb), minlength=COLOUR_BINS).argmax())
-    return (_HUES + _GREYS)[common]

@@ -18,7 +18,6 @@ from mner_keras.vision.mask_rcnn.network import FEATURE_WIDTH, SIDE, MaskRCNN
 from mner_keras.vision.mask_rcnn.weights import COCO, check_weights, coco_weights, load_weights
 from mner_keras.vision.vgg16 import weights_hash
 
-EXTRACTOR = "mask-rcnn"
 _SHORT, _LONG = 800, 1024
 
 Prepared = tuple[np.ndarray, np.ndarray, tuple[int, int]]
@@ -84,7 +83,7 @@ class MaskRCNNObjects:
         self.blank_size = (side, side)
         options = {"top": top, "min_score": min_score, "side": side, "num_proposals": num_proposals}
         self.attributes: dict[str, Any] = {
-            "extractor": EXTRACTOR,
+            "extractor": "mask-rcnn",
             "kind": "objects",
             "feature_dim": FEATURE_WIDTH,
             "weights": COCO if weights is None else os.path.abspath(weights),

@@ -32,9 +32,6 @@ STAGES = {2: (3, (64, 64, 256)), 3: (4, (128, 128, 512)), 4: (23, (256, 256, 102
 PYRAMID = 256
 """Channels of each level of the pyramid."""
 
-EPSILON = 0.001
-"""What batch normalisation adds to the variance."""
-
 convolution = partial(keras.layers.Conv2D, data_format="channels_last")
 """A convolution over `[B, h, w, C]`, whatever Keras' image format is set to."""
 
@@ -156,7 +153,7 @@ def _head(side: int, count: int) -> keras.Model:
 def normalised(x: Any, filters: int, size: int, conv: str, norm: str, strides: int = 1, padding: str = "valid") -> Any:
     """A convolution with a bias, and its batch normalisation."""
     x = convolution(filters, size, strides, padding, name=conv)(x)
-    return keras.layers.BatchNormalization(epsilon=EPSILON, name=norm)(x)
+    return keras.layers.BatchNormalization(name=norm)(x)
 
 
 def resnet101(pixels: Any) -> list[Any]:
