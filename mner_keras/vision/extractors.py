@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from mner_keras.errors import InputError
+from mner_keras.files import Progress, no_progress
 from mner_keras.vision.extraction import Extractor
 
 if TYPE_CHECKING:
@@ -18,13 +18,11 @@ EXTRACTORS = ("vgg16", "mask-rcnn", "tiles")
 MASK_RCNN_OPTIONS = ("top", "min_score", "side", "num_proposals")
 """Arguments of `MaskRCNNObjects` that its stores record and a model keeps."""
 
-Progress = Callable[[int, int], None]
-
 
 def load_extractor(
     visual: VisualInput | None,
     weights: str | os.PathLike | None = None,
-    progress: Progress = lambda done, total: None,
+    progress: Progress = no_progress,
 ) -> Extractor:
     """The extractor that made the features a model was trained on.
 
@@ -42,7 +40,7 @@ def load_extractor(
     if not visual.pictures or visual.extractor is None:
         raise InputError("the model was trained without pictures: it takes none")
     if visual.extractor == "tiles":
-        from mner_keras.vision.tiles_extractor import TilesExtractor
+        from mner_keras.vision.tiles import TilesExtractor
 
         if weights is not None:
             raise InputError("the model's features, tiles, are made without weights: --weights names some", weights)
@@ -52,25 +50,22 @@ def load_extractor(
             f"expected features that this package can make ({', '.join(EXTRACTORS)}), found {visual.extractor!r}: this "
             "model takes pictures from a store"
         )
-    extractor = _vgg16(weights) if visual.extractor == "vgg16" else _mask_rcnn(visual, weights, progress)
+    if visual.extractor == "vgg16":
+        from mner_keras.vision.vgg16 import VGG16Regions
+
+        extractor: Extractor = VGG16Regions(weights, batch_size=4)  # one picture alone is not made to wait for many
+    else:
+        from mner_keras.vision.mask_rcnn import MaskRCNNObjects
+
+        options = json.loads(visual.options or "{}")
+        if unknown := options.keys() - set(MASK_RCNN_OPTIONS):
+            expected = f"options of Mask R-CNN ({', '.join(MASK_RCNN_OPTIONS)})"
+            raise InputError(
+                f"expected {expected}, found {', '.join(sorted(unknown))}: the model is of another version"
+            )
+        extractor = MaskRCNNObjects(weights, **options, progress=progress)
     made_with, found = visual.weights_hash, extractor.attributes["weights_hash"]
     if made_with and made_with != found:
         expected = f"the weights that the model's features were made with ({made_with[:12]}...)"
         raise InputError(f"expected {expected}, found others ({found[:12]}...); --weights names a file", weights)
     return extractor
-
-
-def _vgg16(weights: str | os.PathLike | None) -> Extractor:
-    from mner_keras.vision.vgg16 import VGG16Regions
-
-    return VGG16Regions(weights, batch_size=4)  # one picture alone is not made to wait for many
-
-
-def _mask_rcnn(visual: VisualInput, weights: str | os.PathLike | None, progress: Progress) -> Extractor:
-    from mner_keras.vision.mask_rcnn import MaskRCNNObjects
-
-    options = json.loads(visual.options or "{}")
-    if unknown := options.keys() - set(MASK_RCNN_OPTIONS):
-        expected = f"options of Mask R-CNN ({', '.join(MASK_RCNN_OPTIONS)})"
-        raise InputError(f"expected {expected}, found {', '.join(sorted(unknown))}: the model is of another version")
-    return MaskRCNNObjects(weights, **options, progress=progress)

@@ -1,9 +1,10 @@
-"""`tiles`: regions and objects of small drawn pictures, described without a network and without weights."""
+"""`TilesExtractor`: regions and objects of small drawn pictures, described without a network and without weights."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -23,11 +24,39 @@ _REGION_SIDE = 96  # pixels: every picture is brought to this square before it i
 _OBJECT_SIDE = 128  # pixels: objects are sought at no more than this side
 _STANDS_OUT = 0.12  # difference from the ground, in any colour channel, on a scale of 0 to 1
 _SMALLEST = 0.002  # share of the picture that a component needs to count as an object
-_HUES = (
+_COLOURS = (
     *("red", "orange", "yellow", "green", "green", "turquoise"),
     *("turquoise", "blue", "blue", "purple", "pink", "pink"),
+    *("black", "grey", "grey", "white"),
 )
-_GREYS = ("black", "grey", "grey", "white")
+
+
+class TilesExtractor:
+    """Regions or objects of drawn pictures, without a network.
+
+    Args:
+        kind: `"regions"` (nine cells, `[9, f]`) or `"objects"` (`[k, f]`).
+        max_objects: objects a picture gives at most.
+    """
+
+    blank_size = (96, 96)
+
+    def __init__(self, kind: str = "regions", max_objects: int = 5) -> None:
+        self.kind = kind
+        self.max_objects = max_objects
+        width = F_R if kind == "regions" else F_O
+        self.attributes: dict[str, Any] = {"extractor": EXTRACTOR, "kind": kind, "feature_dim": width}
+
+    def prepare(self, picture: Image.Image) -> Image.Image:
+        """The picture as it is."""
+        return picture
+
+    def extract(self, prepared: list[Image.Image]) -> list[dict[str, Any]]:
+        """`vectors` of each picture, and of objects their `names`, `boxes` and `scores`."""
+        if self.kind == "regions":
+            return [{"vectors": tiles_regions(picture)} for picture in prepared]
+        keys = "vectors", "names", "boxes", "scores"
+        return [dict(zip(keys, tiles_objects(picture, self.max_objects), strict=True)) for picture in prepared]
 
 
 def tiles_regions(picture: Image.Image | str | os.PathLike) -> np.ndarray:
@@ -40,7 +69,8 @@ def tiles_regions(picture: Image.Image | str | os.PathLike) -> np.ndarray:
         TypeError: `picture` is neither a PIL image nor a path.
         OSError: the file is missing, or no picture.
     """
-    rgb = _pixels(_open(picture).resize((_REGION_SIDE, _REGION_SIDE), Image.Resampling.BILINEAR))
+    square = _open(picture).resize((_REGION_SIDE, _REGION_SIDE), Image.Resampling.BILINEAR)
+    rgb = np.asarray(square, dtype="float64") / 255.0
     mask = _difference(rgb) > _STANDS_OUT
     side = _REGION_SIDE // GRID
     regions = []
@@ -83,7 +113,7 @@ def tiles_objects(
     if scale < 1.0:
         small = (max(1, round(width * scale)), max(1, round(height * scale)))
         image = image.resize(small, Image.Resampling.BILINEAR)
-    rgb = _pixels(image)
+    rgb = np.asarray(image, dtype="float64") / 255.0
     difference = _difference(rgb)
     found = []
     for mask in _components(difference > _STANDS_OUT):
@@ -91,21 +121,20 @@ def tiles_objects(
         found.append((min(1.0, float(np.sqrt(mask.mean() * contrast))), mask))
     found.sort(key=lambda pair: -pair[0])  # stable: of equal scores, the upper left one comes first
 
-    features, names, boxes, scores = [], [], [], []
+    features, names, boxes = [], [], []
     to_pixels = np.array([height, width, height, width]) / np.array([*rgb.shape[:2]] * 2)
-    for score, mask in found[:max_objects]:
+    for _, mask in found[:max_objects]:
         rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
         box = np.array([rows[0], columns[0], rows[-1] + 1, columns[-1] + 1])
         cut = np.s_[box[0] : box[2], box[1] : box[3]]
         features.append(np.concatenate([_describe(*_squared(rgb[cut], mask[cut]), CROP), _shape(mask, box)]))
-        names.append(_colour_name(rgb[mask]))
+        names.append(_COLOURS[np.bincount(_colour_bins(rgb[mask])).argmax()])
         boxes.append(np.rint(box * to_pixels))
-        scores.append(score)
     return (
         np.asarray(features, dtype="float32").reshape(-1, F_O),
         names,
         np.asarray(boxes, dtype="int64").reshape(-1, 4),
-        np.asarray(scores, dtype="float32"),
+        np.asarray([score for score, _ in found[:max_objects]], dtype="float32"),
     )
 
 
@@ -119,11 +148,6 @@ def _open(picture: Image.Image | str | os.PathLike) -> Image.Image:
         raise TypeError(f"`picture` must be a PIL image or a path. Received: {type(picture).__name__}")
     rgba = picture.convert("RGBA")
     return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
-
-
-def _pixels(image: Image.Image) -> np.ndarray:
-    """The colours of an RGB image on a scale of 0 to 1: [h, w, 3]."""
-    return np.asarray(image, dtype="float64") / 255.0
 
 
 def _difference(rgb: np.ndarray) -> np.ndarray:
@@ -204,9 +228,3 @@ def _shape(mask: np.ndarray, box: np.ndarray) -> np.ndarray:
     return np.array(
         [np.log(height / width), mask.sum() / (height * width), height / mask.shape[0], width / mask.shape[1]]
     )
-
-
-def _colour_name(rgb: np.ndarray) -> str:
-    """The English name of the commonest colour among pixels [n, 3]."""
-    common = int(np.bincount(_colour_bins(rgb), minlength=COLOUR_BINS).argmax())
-    return (_HUES + _GREYS)[common]

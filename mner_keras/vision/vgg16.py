@@ -12,9 +12,7 @@ from PIL import Image
 
 from mner_keras.errors import InputError
 
-EXTRACTOR = "vgg16"
 SIDE = 224  # pixels
-GRID = 7
 IMAGENET = "imagenet"
 
 
@@ -50,7 +48,7 @@ class VGG16Regions:
         self.batch_size = batch_size
         self.model = _load(weights)
         self.attributes: dict[str, Any] = {
-            "extractor": EXTRACTOR,
+            "extractor": "vgg16",
             "kind": "regions",
             "feature_dim": self.model.output_shape[-1],
             "weights": IMAGENET if weights is None else os.path.abspath(weights),
@@ -72,7 +70,7 @@ class VGG16Regions:
             pixels = np.zeros((self.batch_size, SIDE, SIDE, 3), "float32")
             pixels[: len(part)] = part
             maps = np.asarray(self.model.predict_on_batch(keras.applications.vgg16.preprocess_input(pixels)))
-            found += [{"vectors": vectors} for vectors in maps[: len(part)].reshape(len(part), GRID * GRID, -1)]
+            found += [{"vectors": vectors} for vectors in maps[: len(part)].reshape(len(part), 49, -1)]
         return found
 
 

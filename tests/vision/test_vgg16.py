@@ -73,21 +73,6 @@ def test_the_store_holds_what_keras_applications_gives_by_hand(extractor, weight
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("row", "column"), [(0, 0), (1, 5), (5, 1), (6, 6)])
-def test_regions_run_row_by_row_from_the_top_left(extractor, row, column):
-    grey = Image.new("RGB", (448, 448), (128, 128, 128))
-    marked = grey.copy()
-    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3)).astype("uint8")
-    marked.paste(Image.fromarray(noise), (64 * column, 64 * row))
-    found = extractor.extract([extractor.prepare(grey), extractor.prepare(marked)])
-    changed = np.abs(found[1]["vectors"] - found[0]["vectors"]).sum(1).reshape(7, 7)
-    # A region sees its neighbours too: the middle of the change is what lies in the marked cell.
-    rows, columns = np.mgrid[0:7, 0:7]
-    assert abs((changed * rows).sum() / changed.sum() - row) < 1
-    assert abs((changed * columns).sum() / changed.sum() - column) < 1
-
-
-@pytest.mark.slow
 def test_a_picture_s_features_do_not_depend_on_its_neighbours(extractor, pictures):
     a, b, c = (extractor.prepare(open_picture(pictures[name])) for name in ("27", "130", "278"))
     alone = extractor.extract([a])[0]["vectors"]

@@ -1,4 +1,6 @@
-"""Boxes: top, left, bottom, right, as shares of a picture's sides.
+"""Boxes, the anchors that they start from, and the suppression of those that overlap.
+
+A box is top, left, bottom, right, as shares of a picture's sides.
 
 In pixels the lower right corner lies outside the box; as a share it lies inside: a picture of `h` x `w` pixels reaches
 from `(0, 0, h, w)`, which is `(0, 0, 1, 1)`, and a pixel's share is `1 / (h - 1)` of the height. That is the Matterport
@@ -13,11 +15,23 @@ from typing import Any
 import numpy as np
 from keras import ops
 
+SIDES = (32, 64, 128, 256, 512)
+"""Pixels; one for each level of the pyramid, P2 to P6."""
+
+STRIDES = (4, 8, 16, 32, 64)
+"""Pixels of the picture from one cell of a level to the next."""
+
+RATIOS = (0.5, 1.0, 2.0)
+"""Width over height."""
+
 DELTA_SCALE = (0.1, 0.1, 0.2, 0.2)
 """What the network's deltas are multiplied with: the standard deviations that they were divided by in training."""
 
 LARGEST = 10.0
 """The logarithm of the factor by which a box grows at most."""
+
+NEVER = -1.0
+"""The score of a box that is not to be chosen; scores are probabilities."""
 
 _CORNER = np.array([0, 0, 1, 1])
 
@@ -82,3 +96,69 @@ def _area(corner: Any, opposite: Any) -> Any:
 def _spans(size: Sequence[int]) -> np.ndarray:
     height, width = size
     return np.array([height - 1, width - 1, height - 1, width - 1])
+
+
+def make_anchors(side: int) -> np.ndarray:
+    """The anchors of a square picture, as shares of its sides.
+
+    Level by level from P2, row by row, cell by cell, and at each cell the ratios in their order: the order of the
+    network's outputs. An anchor is centred on its cell's top left corner, as in the Matterport implementation.
+
+    Args:
+        side: the picture's side in pixels, a multiple of 64.
+
+    Returns:
+        float32 `[3 * cells, 4]`: top, left, bottom, right; 261,888 of them at 1024.
+    """
+    ratios = np.sqrt(np.array(RATIOS))
+    boxes = []
+    for anchor_side, stride in zip(SIDES, STRIDES, strict=True):
+        half = 0.5 * anchor_side * np.stack([1 / ratios, ratios], axis=-1)  # [3, 2]: height, width
+        corners = np.arange(0, side, stride)
+        centres = np.stack(np.meshgrid(corners, corners, indexing="ij"), axis=-1)[:, :, None]  # [h, w, 1, 2]
+        boxes.append(np.concatenate([centres - half, centres + half], axis=-1).reshape(-1, 4))
+    return to_unit(np.concatenate(boxes), (side, side)).astype("float32")
+
+
+def non_max_suppression(
+    boxes: Any, scores: Any, count: int, threshold: float, groups: Any | None = None
+) -> tuple[Any, Any]:
+    """The best boxes that do not overlap a better one.
+
+    Chosen one after the other, the best score first (the earlier one of two that are equal); a choice rules out what
+    overlaps it by more than the threshold. All pictures of a batch are done in one loop of `count` steps.
+
+    Args:
+        boxes: float `[B, N, 4]`.
+        scores: float `[B, N]` in `[0, 1]`; `NEVER` for boxes that are out of question.
+        count: how many to choose at most.
+        threshold: intersection over union above which the lesser box goes.
+        groups: int `[B, N]`: boxes of different groups do not rule each other out.
+
+    Returns:
+        indices int32 `[B, count]`, the best first, and bool `[B, count]`: which of them are choices; the indices after
+        the last choice are 0.
+    """
+    number = boxes.shape[1]
+    positions = ops.arange(number, dtype="int32")[None]
+    steps = ops.arange(count, dtype="int32")[None]
+
+    def step(index: Any, state: tuple[Any, Any, Any]) -> tuple[Any, Any, Any]:
+        left, chosen, valid = state
+        best = ops.cast(ops.argmax(left, axis=1), "int32")[:, None]  # [B, 1]
+        found = ops.max(left, axis=1, keepdims=True) > NEVER
+        gone = overlap(boxes, gather_rows(boxes, best)) > threshold
+        if groups is not None:
+            gone = ops.logical_and(gone, groups == gather_rows(groups, best))
+        gone = ops.logical_or(gone, positions == best)
+        here = ops.logical_and(steps == index, found)
+        return (
+            ops.where(gone, NEVER, left),
+            ops.where(here, best, chosen),
+            ops.logical_or(here, valid),
+        )
+
+    # Made from the scores, so that a batch of unknown size keeps its shape through the loop.
+    nothing = ops.zeros_like(scores[:, :1], dtype="int32") + ops.zeros_like(steps)  # [B, count]
+    _, chosen, valid = ops.fori_loop(0, count, step, (scores, nothing, nothing > 0))
+    return chosen, valid

@@ -1,4 +1,4 @@
-"""`Detections`: the objects among the proposals."""
+"""`Proposals`, where the network supposes objects, and `Detections`, the objects among them."""
 
 from __future__ import annotations
 
@@ -7,11 +7,80 @@ from typing import Any
 import keras
 from keras import ops
 
-from mner_keras.vision.mask_rcnn.boxes import clip_boxes, gather_rows, shift_boxes
-from mner_keras.vision.mask_rcnn.classes import BACKGROUND
-from mner_keras.vision.mask_rcnn.nms import NEVER, non_max_suppression
+from mner_keras.vision.mask_rcnn.boxes import (
+    NEVER,
+    clip_boxes,
+    gather_rows,
+    make_anchors,
+    non_max_suppression,
+    shift_boxes,
+)
 
-THRESHOLD = 0.3
+CONSIDERED = 6000
+"""Anchors that proposals are chosen from."""
+
+PROPOSAL_OVERLAP = 0.7
+DETECTION_OVERLAP = 0.3
+BACKGROUND = 0
+
+_NAMES = """
+background, person, bicycle, car, motorcycle, airplane, bus, train, truck, boat, traffic light, fire hydrant,
+stop sign, parking meter, bench, bird, cat, dog, horse, sheep, cow, elephant, bear, zebra, giraffe, backpack,
+umbrella, handbag, tie, suitcase, frisbee, skis, snowboard, sports ball, kite, baseball bat, baseball glove,
+skateboard, surfboard, tennis racket, bottle, wine glass, cup, fork, knife, spoon, bowl, banana, apple, sandwich,
+orange, broccoli, carrot, hot dog, pizza, donut, cake, chair, couch, potted plant, bed, dining table, toilet, tv,
+laptop, mouse, remote, keyboard, cell phone, microwave, oven, toaster, sink, refrigerator, book, clock, vase,
+scissors, teddy bear, hair drier, toothbrush
+"""
+
+CLASSES = tuple(name.strip() for name in _NAMES.split(","))
+"""COCO's 80 classes after the background, in the order of the network's outputs."""
+
+
+@keras.saving.register_keras_serializable("mner_keras")
+class Proposals(keras.layers.Layer):
+    """The best of the anchors, moved, cut to the picture, and without those that overlap a better one.
+
+    The 6000 anchors of the best score are moved by their deltas; of two that overlap by more than 0.7 the lesser goes.
+
+    Args:
+        side: the picture's side in pixels.
+        count: proposals a picture gives at most.
+
+    Call arguments:
+        objectness: `[B, A]`, the probability that an anchor holds an object.
+        deltas: `[B, A, 4]`, as `shift_boxes` takes them.
+
+    Returns:
+        float32 `[B, count, 4]`, the best first, as shares of the sides, and bool `[B, count]`: which of them are
+        proposals; the rest are zeros.
+
+    Reference:
+        Ren et al. 2015, "Faster R-CNN", section 3.1; He et al. 2017, "Mask R-CNN".
+    """
+
+    def __init__(self, side: int, count: int = 1000, **kwargs: Any) -> None:
+        # The coordinates of a large picture's boxes need more digits than half precision has.
+        super().__init__(**{**kwargs, "dtype": "float32"})
+        self.side = side
+        self.count = count
+        self.anchors = make_anchors(side)
+
+    def call(self, objectness: Any, deltas: Any) -> tuple[Any, Any]:
+        scores, best = ops.top_k(objectness, min(CONSIDERED, len(self.anchors)))
+        anchors = ops.take(self.anchors, best, axis=0)
+        window = ops.convert_to_tensor([0.0, 0.0, 1.0, 1.0], "float32")
+        boxes = clip_boxes(shift_boxes(anchors, gather_rows(deltas, best)), window)
+        chosen, valid = non_max_suppression(boxes, scores, self.count, PROPOSAL_OVERLAP)
+        return ops.where(valid[..., None], gather_rows(boxes, chosen), 0.0), valid
+
+    def compute_output_spec(self, objectness: Any, deltas: Any) -> tuple[Any, Any]:
+        batch = objectness.shape[0]
+        boxes = keras.KerasTensor((batch, self.count, 4), "float32")
+        return boxes, keras.KerasTensor((batch, self.count), "bool")
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "side": self.side, "count": self.count}
 
 
 @keras.saving.register_keras_serializable("mner_keras")
@@ -41,7 +110,7 @@ class Detections(keras.layers.Layer):
     """
 
     def __init__(self, min_score: float = 0.7, count: int = 100, **kwargs: Any) -> None:
-        super().__init__(dtype="float32", **kwargs)
+        super().__init__(**{**kwargs, "dtype": "float32"})
         self.min_score = min_score
         self.count = count
 
@@ -54,7 +123,9 @@ class Detections(keras.layers.Layer):
         boxes = shift_boxes(boxes, gather_rows(ops.reshape(deltas, (-1, number * classes, 4)), own))
         boxes = clip_boxes(boxes, window[:, None])
         kept = ops.logical_and(valid, ops.logical_and(best != BACKGROUND, score >= self.min_score))
-        chosen, valid = non_max_suppression(boxes, ops.where(kept, score, NEVER), self.count, THRESHOLD, groups=best)
+        chosen, valid = non_max_suppression(
+            boxes, ops.where(kept, score, NEVER), self.count, DETECTION_OVERLAP, groups=best
+        )
         return {
             "boxes": gather_rows(boxes, chosen),
             "classes": gather_rows(best, chosen),
@@ -74,6 +145,4 @@ class Detections(keras.layers.Layer):
         }
 
     def get_config(self) -> dict[str, Any]:
-        config = super().get_config()
-        del config["dtype"]
-        return {**config, "min_score": self.min_score, "count": self.count}
+        return {**super().get_config(), "min_score": self.min_score, "count": self.count}

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
 from typing import Any
 
 import keras
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from mner_keras.errors import InputError
-from mner_keras.vision.mask_rcnn.boxes import to_unit
-from mner_keras.vision.mask_rcnn.classes import CLASSES
+from mner_keras.files import Progress, no_progress
+from mner_keras.vision.mask_rcnn.boxes import to_pixels, to_unit
+from mner_keras.vision.mask_rcnn.detections import CLASSES
 from mner_keras.vision.mask_rcnn.network import FEATURE_WIDTH, SIDE, MaskRCNN
-from mner_keras.vision.mask_rcnn.square import picture_boxes, square_picture
 from mner_keras.vision.mask_rcnn.weights import COCO, check_weights, coco_weights, load_weights
 from mner_keras.vision.vgg16 import weights_hash
 
-EXTRACTOR = "mask-rcnn"
+_SHORT, _LONG = 800, 1024
 
 Prepared = tuple[np.ndarray, np.ndarray, tuple[int, int]]
 
@@ -64,7 +63,7 @@ class MaskRCNNObjects:
         side: int = SIDE,
         num_proposals: int = 1000,
         batch_size: int = 1,
-        progress: Callable[[int, int], None] = lambda done, total: None,
+        progress: Progress = no_progress,
     ) -> None:
         if side < 64 or side % 64:
             raise InputError(f"expected a side that is a multiple of 64, found {side}")
@@ -84,7 +83,7 @@ class MaskRCNNObjects:
         self.blank_size = (side, side)
         options = {"top": top, "min_score": min_score, "side": side, "num_proposals": num_proposals}
         self.attributes: dict[str, Any] = {
-            "extractor": EXTRACTOR,
+            "extractor": "mask-rcnn",
             "kind": "objects",
             "feature_dim": FEATURE_WIDTH,
             "weights": COCO if weights is None else os.path.abspath(weights),
@@ -113,9 +112,8 @@ class MaskRCNNObjects:
                 windows[row] = to_unit(window, (self.side, self.side))
             output = self.network.predict_on_batch({"pixels": pixels, "window": windows})
             for row, (_, window, size) in enumerate(part):
-                found.append(
-                    self._objects({key: np.asarray(value[row]) for key, value in output.items()}, window, size)
-                )
+                one = {key: np.asarray(value[row]) for key, value in output.items()}
+                found.append(self._objects(one, window, size))
         return found
 
     def _objects(self, output: dict[str, np.ndarray], window: np.ndarray, size: tuple[int, int]) -> dict[str, Any]:
@@ -129,3 +127,41 @@ class MaskRCNNObjects:
             "boxes": boxes[rows],
             "scores": output["scores"][rows],
         }
+
+
+def square_picture(picture: Image.Image, side: int) -> tuple[np.ndarray, np.ndarray]:
+    """An RGB picture in the middle of a black square, its sides' ratio kept.
+
+    It grows until its shorter side measures 800 pixels, but never beyond 1024 of the longer (of a square of 1024; of
+    others in proportion), and shrinks only where it would not fit. Bilinear, each pixel from the four nearest ones,
+    also where it shrinks, black beyond the edge, cut to whole numbers: the pixels that scikit-image gave the Matterport
+    implementation.
+
+    Returns:
+        pixels uint8 `[side, side, 3]`, and the window: the picture's top, left, bottom, right in pixels of the square,
+        int64 `[4]`.
+    """
+    width, height = picture.size
+    scale = max(1.0, side * _SHORT / _LONG / min(height, width))
+    if round(max(height, width) * scale) > side:
+        scale = side / max(height, width)
+    # One pixel would be a window without an extent: from its first pixel's share to its last one's.
+    new_height, new_width = (max(2, round(length * scale)) for length in (height, width))
+    if scale != 1.0:
+        # Black around it, which its outermost pixels are mixed with; `resize` would mix more pixels where it shrinks.
+        framed = ImageOps.expand(picture, 1)
+        step = (width / new_width, 0, 1, 0, height / new_height, 1)
+        picture = framed.transform(
+            (new_width, new_height), Image.Transform.AFFINE, step, resample=Image.Resampling.BILINEAR
+        )
+    top, left = (side - new_height) // 2, (side - new_width) // 2
+    pixels = np.zeros((side, side, 3), "uint8")
+    pixels[top : top + new_height, left : left + new_width] = picture
+    return pixels, np.array([top, left, top + new_height, left + new_width])
+
+
+def picture_boxes(boxes: np.ndarray, window: np.ndarray, side: int, size: tuple[int, int]) -> np.ndarray:
+    """Boxes as shares of the square `[k, 4]`, in pixels of the picture, int64; `size`: its width and height."""
+    window = to_unit(window, (side, side))
+    corner, opposite = np.tile(window[:2], 2), np.tile(window[2:], 2)
+    return to_pixels((boxes - corner) / (opposite - corner), (size[1], size[0]))

@@ -1,17 +1,18 @@
-"""`MaskRCNN`: objects in pictures, without their masks."""
+"""`MaskRCNN`: objects in pictures, without their masks; its backbone, and what its head reads of the pyramid."""
 
 from __future__ import annotations
 
+import math
+from functools import partial
+from string import ascii_lowercase
 from typing import Any
 
 import keras
+import numpy as np
+from keras import ops
 
-from mner_keras.vision.mask_rcnn.anchors import RATIOS
-from mner_keras.vision.mask_rcnn.backbone import PYRAMID, convolution, feature_pyramid, normalised, resnet101
-from mner_keras.vision.mask_rcnn.classes import CLASSES
-from mner_keras.vision.mask_rcnn.detections import Detections
-from mner_keras.vision.mask_rcnn.proposals import Proposals
-from mner_keras.vision.mask_rcnn.roi_align import LEVELS, RoIAlign
+from mner_keras.vision.mask_rcnn.boxes import RATIOS, gather_rows
+from mner_keras.vision.mask_rcnn.detections import CLASSES, Detections, Proposals
 
 MEAN_PIXEL = (123.7, 116.8, 103.9)
 """Red, green, blue; taken off every picture."""
@@ -20,6 +21,19 @@ SIDE = 1024
 FEATURE_WIDTH = 1024
 RPN_WIDTH = 512
 POOL = 7
+
+LEVELS = (2, 3, 4, 5)
+
+_NEAR = 1e-3  # of a cell: a point so little beyond a map's edge is on it
+
+STAGES = {2: (3, (64, 64, 256)), 3: (4, (128, 128, 512)), 4: (23, (256, 256, 1024)), 5: (3, (512, 512, 2048))}
+"""Blocks of each of ResNet-101's stages, and the filters of a block's three convolutions."""
+
+PYRAMID = 256
+"""Channels of each level of the pyramid."""
+
+convolution = partial(keras.layers.Conv2D, data_format="channels_last")
+"""A convolution over `[B, h, w, C]`, whatever Keras' image format is set to."""
 
 
 @keras.saving.register_keras_serializable("mner_keras")
@@ -86,16 +100,8 @@ class MaskRCNN(keras.Model):
         self.trainable = False
 
     def get_config(self) -> dict[str, Any]:
-        return {
-            "side": self.side,
-            "num_proposals": self.num_proposals,
-            "min_score": self.min_score,
-            "name": self.name,
-        }
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> MaskRCNN:
-        return cls(**config)
+        names = "side", "num_proposals", "min_score", "name"
+        return {name: getattr(self, name) for name in names}
 
 
 def _body(side: int) -> keras.Model:
@@ -129,18 +135,142 @@ def _head(side: int, count: int) -> keras.Model:
     boxes = keras.Input((count, 4), dtype="float32", name="boxes")
     x = RoIAlign(side, POOL, name="roi_align_classifier")(boxes, maps)
     # Each box is a picture of 7 x 7 of its own.
-    x = keras.ops.reshape(x, (-1, POOL, POOL, PYRAMID))
-    x = keras.layers.ReLU(name="relu_class1")(
-        normalised(x, FEATURE_WIDTH, POOL, "mrcnn_class_conv1", "mrcnn_class_bn1")
-    )
-    x = keras.layers.ReLU(name="relu_class2")(normalised(x, FEATURE_WIDTH, 1, "mrcnn_class_conv2", "mrcnn_class_bn2"))
+    x = ops.reshape(x, (-1, POOL, POOL, PYRAMID))
+    x = ops.relu(normalised(x, FEATURE_WIDTH, POOL, "mrcnn_class_conv1", "mrcnn_class_bn1"))
+    x = ops.relu(normalised(x, FEATURE_WIDTH, 1, "mrcnn_class_conv2", "mrcnn_class_bn2"))
     features = keras.layers.Reshape((FEATURE_WIDTH,), name="pool_squeeze")(x)
     logits = keras.layers.Dense(len(CLASSES), name="mrcnn_class_logits")(features)
     deltas = keras.layers.Dense(4 * len(CLASSES), name="mrcnn_bbox_fc")(features)
     scores = keras.layers.Softmax(dtype="float32", name="mrcnn_class")(logits)
     outputs = {
-        "features": keras.ops.reshape(keras.ops.cast(features, "float32"), (-1, count, FEATURE_WIDTH)),
-        "scores": keras.ops.reshape(scores, (-1, count, len(CLASSES))),
-        "deltas": keras.ops.reshape(keras.ops.cast(deltas, "float32"), (-1, count, len(CLASSES), 4)),
+        "features": ops.reshape(ops.cast(features, "float32"), (-1, count, FEATURE_WIDTH)),
+        "scores": ops.reshape(scores, (-1, count, len(CLASSES))),
+        "deltas": ops.reshape(ops.cast(deltas, "float32"), (-1, count, len(CLASSES), 4)),
     }
     return keras.Model({"maps": maps, "boxes": boxes}, outputs, name="head")
+
+
+def normalised(x: Any, filters: int, size: int, conv: str, norm: str, strides: int = 1, padding: str = "valid") -> Any:
+    """A convolution with a bias, and its batch normalisation."""
+    x = convolution(filters, size, strides, padding, name=conv)(x)
+    return keras.layers.BatchNormalization(name=norm)(x)
+
+
+def resnet101(pixels: Any) -> list[Any]:
+    """The outputs of ResNet-101's stages 2 to 5, at a fourth to a 32nd of the picture's sides (He et al. 2016).
+
+    Strides stand in a block's first convolution, as in the original; where a stage changes the size it also has one in
+    the shortcut.
+    """
+    x = keras.layers.ZeroPadding2D(3, data_format="channels_last", name="zero_padding")(pixels)
+    x = ops.relu(normalised(x, 64, 7, "conv1", "bn_conv1", strides=2))
+    x = keras.layers.MaxPooling2D(3, 2, "same", data_format="channels_last", name="pool1")(x)
+    stages = []
+    for stage, (blocks, filters) in STAGES.items():
+        for block in ascii_lowercase[:blocks]:
+            x = _block(x, f"{stage}{block}", filters, strides=2 if block == "a" and stage > 2 else 1)
+        stages.append(x)
+    return stages
+
+
+def _block(x: Any, name: str, filters: tuple[int, int, int], strides: int) -> Any:
+    short = x
+    names = [(f"res{name}_branch{branch}", f"bn{name}_branch{branch}") for branch in ("2a", "2b", "2c", "1")]
+    x = ops.relu(normalised(x, filters[0], 1, *names[0], strides=strides))
+    x = ops.relu(normalised(x, filters[1], 3, *names[1], padding="same"))
+    x = normalised(x, filters[2], 1, *names[2])
+    if name.endswith("a"):  # a stage's first block
+        short = normalised(short, filters[2], 1, *names[3], strides=strides)
+    return ops.relu(x + short)
+
+
+def feature_pyramid(stages: list[Any]) -> list[Any]:
+    """P2 to P5 from the stages' outputs 2 to 5 (Lin et al. 2017)."""
+    top, levels = None, []
+    for level, stage in reversed(list(enumerate(stages, start=2))):
+        side = convolution(PYRAMID, 1, name=f"fpn_c{level}p{level}")(stage)
+        if top is not None:
+            side = keras.layers.UpSampling2D(2, data_format="channels_last")(top) + side
+        top = side
+        levels.append(convolution(PYRAMID, 3, padding="same", name=f"fpn_p{level}")(top))
+    return levels[::-1]
+
+
+@keras.saving.register_keras_serializable("mner_keras")
+class RoIAlign(keras.layers.Layer):
+    """A grid of points in each box, read off the level of the pyramid that suits the box's size.
+
+    `level = 4 + round(log2(sqrt(height * width) / 224))`, in pixels, between 2 and 5. The points reach from edge to
+    edge of the box, corners included, and are interpolated bilinearly between cells; one point a bin, as TensorFlow's
+    `crop_and_resize` takes them. A point beyond the map reads 0.
+
+    Args:
+        side: the picture's side in pixels.
+        pool_size: points a side of the grid.
+
+    Call arguments:
+        boxes: float32 `[B, R, 4]`, as shares of the picture's sides.
+        maps: P2 to P5, `[B, side / 4, side / 4, C]` to `[B, side / 32, side / 32, C]`.
+
+    Returns:
+        `[B, R, pool_size, pool_size, C]`, of the maps' dtype.
+
+    Reference:
+        Lin et al. 2017, "Feature Pyramid Networks", equation 1; He et al. 2017, "Mask R-CNN", section 3.
+    """
+
+    def __init__(self, side: int, pool_size: int = 7, **kwargs: Any) -> None:
+        # Without autocast the boxes stay float32 where the maps are of half precision.
+        super().__init__(autocast=False, **kwargs)
+        self.side = side
+        self.pool_size = pool_size
+
+    def call(self, boxes: Any, maps: list[Any]) -> Any:
+        sides = [level.shape[1] for level in maps]
+        cells = ops.concatenate(
+            [ops.reshape(level, (-1, s * s, level.shape[3])) for level, s in zip(maps, sides, strict=True)], axis=1
+        )
+        level = levels_of(boxes, self.side) - LEVELS[0]  # [B, R]
+        side = ops.take(np.array(sides, "int32"), level)[..., None]
+        first = ops.take(np.cumsum([0] + [s * s for s in sides[:-1]]).astype("int32"), level)[..., None]
+        edge = ops.cast(side - 1, "float32")
+        rows, row_share, row_inside = self._points(boxes[..., 0:1], boxes[..., 2:3], edge)  # [B, R, pool]
+        columns, column_share, column_inside = self._points(boxes[..., 1:2], boxes[..., 3:4], edge)
+
+        def read(down: int, right: int) -> Any:
+            """The cells next to the points, `[B, R, pool, pool, C]`."""
+            row = ops.minimum(rows + down, side - 1)
+            column = ops.minimum(columns + right, side - 1)
+            return gather_rows(cells, (first + row * side)[..., :, None] + column[..., None, :])
+
+        dtype = cells.dtype
+        right = ops.cast(column_share, dtype)[..., None, :, None]
+        down = ops.cast(row_share, dtype)[..., :, None, None]
+        upper = read(0, 0) * (1 - right) + read(0, 1) * right
+        lower = read(1, 0) * (1 - right) + read(1, 1) * right
+        inside = ops.logical_and(row_inside[..., :, None], column_inside[..., None, :])
+        return (upper * (1 - down) + lower * down) * ops.cast(inside, dtype)[..., None]
+
+    def compute_output_shape(self, boxes_shape: tuple, maps_shape: list[tuple]) -> tuple:
+        return (*boxes_shape[:2], self.pool_size, self.pool_size, maps_shape[0][-1])
+
+    def _points(self, low: Any, high: Any, edge: Any) -> tuple[Any, Any, Any]:
+        """Along one side: the cells before the points, the points' shares of the way to the next cell, and whether they
+        lie on the map; each `[B, R, pool]`."""
+        steps = np.arange(self.pool_size, dtype="float32") / (self.pool_size - 1)
+        points = (low + (high - low) * steps) * edge
+        inside = ops.logical_and(points > -_NEAR, points < edge + _NEAR)
+        points = ops.maximum(ops.minimum(points, edge), 0.0)
+        before = ops.floor(points)
+        return ops.cast(before, "int32"), points - before, inside
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "side": self.side, "pool_size": self.pool_size}
+
+
+def levels_of(boxes: Any, side: int) -> Any:
+    """The pyramid's level for each box, 2 to 5: int32 `[...]` for boxes `[..., 4]`."""
+    area = (boxes[..., 2] - boxes[..., 0]) * (boxes[..., 3] - boxes[..., 1])
+    area = ops.maximum(area, 1e-12)  # a box without an area reads P2
+    level = 4 + ops.round(0.5 * ops.log(area) / math.log(2) + math.log2(side / 224))
+    return ops.cast(ops.clip(level, LEVELS[0], LEVELS[-1]), "int32")

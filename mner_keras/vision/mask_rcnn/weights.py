@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from string import ascii_lowercase
 
@@ -13,12 +13,11 @@ import keras
 import numpy as np
 
 from mner_keras.errors import InputError
-from mner_keras.files import cache_folder, download, file_md5
+from mner_keras.files import Progress, cache_folder, download, file_md5, no_progress
 from mner_keras.vision.feature_store import damage, open_hdf5
-from mner_keras.vision.mask_rcnn.anchors import RATIOS
-from mner_keras.vision.mask_rcnn.backbone import PYRAMID, STAGES
-from mner_keras.vision.mask_rcnn.classes import CLASSES
-from mner_keras.vision.mask_rcnn.network import FEATURE_WIDTH, POOL, RPN_WIDTH
+from mner_keras.vision.mask_rcnn.boxes import RATIOS
+from mner_keras.vision.mask_rcnn.detections import CLASSES
+from mner_keras.vision.mask_rcnn.network import FEATURE_WIDTH, POOL, PYRAMID, RPN_WIDTH, STAGES
 
 ADDRESS = "https://github.com/matterport/Mask_RCNN/releases/download/v2.0/mask_rcnn_coco.h5"
 """The published weights, trained on COCO; 257,557,808 bytes."""
@@ -99,18 +98,14 @@ def check_weights(path: str | os.PathLike) -> None:
     """Raise what `load_weights` raises, without a network."""
     if not os.path.isfile(path):
         raise InputError("expected a file of Mask R-CNN weights, found no such file", path)
-    if trouble := differences(path):
-        raise InputError(trouble, path)
-
-
-def differences(path: str | os.PathLike) -> str:
-    """How a file differs from `expected_weights`, each name and shape; an empty string where it does not."""
     expected_file = "an HDF5 file of Mask R-CNN weights"
     with open_hdf5(path, expected_file) as file, damage(path, expected_file):
         found = {key: tuple(dataset.shape) for key, dataset in _weights(file)}
     expected = expected_weights()
     if not expected.keys() & found.keys():
-        return "expected the layers of Matterport's Mask R-CNN (conv1, bn_conv1, ...), found none of them"
+        raise InputError(
+            "expected the layers of Matterport's Mask R-CNN (conv1, bn_conv1, ...), found none of them", path
+        )
     told = [f"{layer}/{name} is missing" for layer, name in expected if (layer, name) not in found]
     for (layer, name), shape in found.items():
         if (layer, name) not in expected:
@@ -118,14 +113,15 @@ def differences(path: str | os.PathLike) -> str:
                 told.append(f"{layer}/{name} {shape} is none of its weights")
         elif shape != expected[layer, name]:
             told.append(f"{layer}/{name} is {shape}, not {expected[layer, name]}")
-    return f"expected the weights of Matterport's Mask R-CNN for COCO; {'; '.join(told)}" if told else ""
+    if told:
+        raise InputError(f"expected the weights of Matterport's Mask R-CNN for COCO; {'; '.join(told)}", path)
 
 
 def coco_weights(
     address: str = ADDRESS,
     md5: str = MD5,
     pause: float = 1.0,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: Progress = no_progress,
 ) -> Path:
     """The published weights, downloaded into the cache where they are not yet there.
 
@@ -163,22 +159,12 @@ def _weights(file: h5py.File) -> Iterator[tuple[Key, h5py.Dataset]]:
     weights differs with the version of Keras. The region proposal network's layers are one level deeper.
     """
     root = file["model_weights"] if "layer_names" not in file.attrs and "model_weights" in file else file
-    for layer, group in root.items():
-        if not isinstance(group, h5py.Group):
-            continue
-        datasets: list[tuple[str, h5py.Dataset]] = []
-
-        def collect(name: str, item: h5py.Group | h5py.Dataset, datasets: list = datasets) -> None:
-            if isinstance(item, h5py.Dataset):
-                datasets.append((name, item))
-
-        group.visititems(collect)
-        for place, dataset in datasets:
-            *above, name = place.split("/")
-            inner = [_plain(part) for part in above if _plain(part) in RPN_LAYERS]
-            yield (inner[-1] if layer == RPN_MODEL and inner else layer, name.partition(":")[0]), dataset
-
-
-def _plain(name: str) -> str:
-    """A layer's name without the number that Keras sets behind it in a process that has built it before."""
-    return re.sub(r"_\d+$", "", name)
+    items: list[tuple[str, h5py.Group | h5py.Dataset]] = []
+    root.visititems(lambda *item: items.append(item))
+    for place, item in items:
+        layer, *above, name = place.split("/") if "/" in place else ("", place)
+        if layer and isinstance(item, h5py.Dataset):
+            # Without the number that Keras sets behind the name of a layer in a process that has built it before.
+            plain = [re.sub(r"_\d+$", "", part) for part in above]
+            inner = [part for part in plain if part in RPN_LAYERS] if layer == RPN_MODEL else []
+            yield ((inner or [layer])[-1], name.partition(":")[0]), item

@@ -16,17 +16,25 @@ from mask_rcnn_script import compute
 from PIL import Image
 from typer.testing import CliRunner
 
+from agban_keras import AGBAN
 from mner_keras.cli import app
+from mner_keras.data import Post
 from mner_keras.errors import InputError
-from mner_keras.vision import FeatureStore, extract_features, find_pictures, open_picture
+from mner_keras.vision import (
+    FeatureStore,
+    PictureFeatures,
+    extract_features,
+    find_pictures,
+    load_extractor,
+    open_picture,
+)
 from mner_keras.vision.mask_rcnn import MaskRCNN, MaskRCNNObjects
 from mner_keras.vision.mask_rcnn.boxes import to_unit
-from mner_keras.vision.mask_rcnn.classes import CLASSES
+from mner_keras.vision.mask_rcnn.detections import CLASSES
 from mner_keras.vision.mask_rcnn.weights import expected_weights
 
 SIDE, PROPOSALS = 128, 40
 SETTINGS = {"side": SIDE, "num_proposals": PROPOSALS}
-OPTIONS = ["--side", str(SIDE), "--num-proposals", str(PROPOSALS)]
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +64,15 @@ def noise():
     random = np.random.default_rng(0)
     small = [random.integers(0, 256, (*shape, 3)).astype("uint8") for shape in ((9, 12), (7, 5), (20, 20))]
     return [Image.fromarray(pixels).resize((320, 240), Image.Resampling.BICUBIC) for pixels in small]
+
+
+def batch_of(prepared):
+    """The network's inputs for pictures that the extractor prepared."""
+    windows = np.stack([window for _, window, _ in prepared])
+    return {
+        "pixels": np.stack([square for square, _, _ in prepared]).astype("float32"),
+        "window": to_unit(windows, (SIDE, SIDE)).astype("float32"),
+    }
 
 
 @pytest.mark.slow
@@ -120,10 +137,9 @@ def test_real_pictures_become_a_store(extractor, pictures, tmp_path):
 def test_an_object_s_vector_is_that_of_its_proposal(extractor, noise):
     network = extractor.network
     prepared = [extractor.prepare(picture) for picture in noise[:2]]
-    pixels = np.stack([square for square, _, _ in prepared]).astype("float32")
-    window = to_unit(np.stack([window for _, window, _ in prepared]), (SIDE, SIDE)).astype("float32")
-    found = to_arrays(network({"pixels": pixels, "window": window}, training=False))
-    body = network.body(pixels, training=False)
+    inputs = batch_of(prepared)
+    found = to_arrays(network(inputs, training=False))
+    body = network.body(inputs["pixels"], training=False)
     boxes, _ = network.get_layer("proposals")(body["objectness"], body["deltas"])
     judged = to_arrays(network.head({"maps": body["maps"], "boxes": boxes}, training=False))
     for b, objects in enumerate(extractor.extract(prepared)):
@@ -142,9 +158,7 @@ def test_an_object_s_vector_is_that_of_its_proposal(extractor, noise):
 @pytest.mark.slow
 def test_a_picture_s_objects_do_not_depend_on_its_neighbours(extractor, noise):
     prepared = list(map(extractor.prepare, noise))
-    pixels = np.stack([square for square, _, _ in prepared]).astype("float32")
-    window = to_unit(np.stack([window for _, window, _ in prepared]), (SIDE, SIDE)).astype("float32")
-    together = to_arrays(extractor.network({"pixels": pixels, "window": window}, training=False))
+    together = to_arrays(extractor.network(batch_of(prepared), training=False))
     alone = extractor.extract(prepared)
     for row, objects in enumerate(alone):
         count = len(objects["names"])
@@ -246,51 +260,28 @@ def test_arguments_out_of_range_are_refused(tmp_path):
         MaskRCNNObjects(tmp_path / "none.h5", min_score=70)
 
 
-# === On the command line ===
-
-POSTS = [("Anna", "B-PER"), ("Rome", "B-LOC"), ("Ben", "B-PER"), ("Paris", "B-LOC")]
-
-
-def run(*arguments):
-    result = CliRunner().invoke(app, [str(argument) for argument in arguments], catch_exceptions=False)
-    assert result.exit_code == 0, result.output
-    return result.output
-
-
 @pytest.mark.slow
-def test_from_pictures_to_a_trained_agban_that_tags_pictures(extractor, weights, noise, tmp_path, monkeypatch):
+def test_the_command_s_store_names_the_extractor_that_reads_new_pictures(
+    extractor, weights, noise, tmp_path, monkeypatch
+):
     def network(*arguments):
         assert arguments == (SIDE, PROPOSALS, 0.7)
         return extractor.network  # a second and a third one of the same settings would take time
 
     monkeypatch.setattr("mner_keras.vision.mask_rcnn.extractor.MaskRCNN", network)
-    folder, store, corpus = tmp_path / "pictures", tmp_path / "objects.h5", tmp_path / "corpus"
+    folder, path = tmp_path / "pictures", tmp_path / "objects.h5"
     folder.mkdir()
-    corpus.mkdir()
     for number, picture in enumerate(noise):
         picture.save(folder / f"{number}.png")
-    command = ["features", "mask-rcnn", folder, "--out", store, "--top", 4, "--weights", weights, *OPTIONS]
-    assert "3 pictures added" in run(*command)
-    lines = [
-        json.dumps({"tokens": ["saw", name, "today"], "tags": ["O", tag, "O"], "image": str(number % 4)}) + "\n"
-        for number, (name, tag) in enumerate(POSTS)
-    ]
-    for split in ("train", "dev", "test"):
-        (corpus / f"{split}.jsonl").write_text("".join(lines), encoding="utf-8")
-    train = ["train", "agban", "--data", corpus, "--features", store, "--out", tmp_path / "run", "--epochs", 1]
-    run(*train, "--set", "num_objects=4")
-    posts = corpus / "test.jsonl"
-    direct = run("tag", tmp_path / "run", posts, "--pictures", folder, "--weights", weights)
-    # The last post's picture is nowhere.
-    assert direct.count("1 posts name a picture") == 1
-
-    from mner_keras import load
-    from mner_keras.data import read_jsonl
-
-    model = load(tmp_path / "run" / "model.keras")
-    records = [json.loads(line) for line in direct.splitlines() if line.startswith("{")]
-    for record, tagged in zip(records, model.tag(read_jsonl(posts), store), strict=True):
-        assert record["tags"] == list(tagged.tags)
-    visual = model.preprocessor.visual
+    options = ["--top", "4", "--weights", str(weights), "--side", str(SIDE), "--num-proposals", str(PROPOSALS)]
+    command = ["features", "mask-rcnn", str(folder), "--out", str(path), *options]
+    result = CliRunner().invoke(app, command, catch_exceptions=False)
+    assert result.exit_code == 0 and "3 pictures added" in result.output, result.output
+    store = FeatureStore(path)
+    visual = AGBAN.fit_preprocessor([Post(("Anna",), ("B-PER",), "0")], features=store, num_objects=4).visual
     assert (visual.extractor, visual.count) == ("mask-rcnn", 4) and len(visual.weights_hash) == 64
     assert json.loads(visual.options) == {"top": 4, "min_score": 0.7, **SETTINGS}
+    direct = PictureFeatures(find_pictures([folder])[0], load_extractor(visual, weights))
+    ids = ["0", "1", "2", None]  # the last post has no picture
+    for found, stored in zip(direct.read(ids, 4), store.read(ids, 4), strict=True):
+        np.testing.assert_array_equal(found, stored)

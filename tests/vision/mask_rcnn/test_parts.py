@@ -7,14 +7,19 @@ import pytest
 from keras import ops
 from PIL import Image
 
-from mner_keras.vision.mask_rcnn.anchors import make_anchors
-from mner_keras.vision.mask_rcnn.boxes import clip_boxes, overlap, shift_boxes, to_pixels, to_unit
-from mner_keras.vision.mask_rcnn.classes import CLASSES
-from mner_keras.vision.mask_rcnn.detections import Detections
-from mner_keras.vision.mask_rcnn.nms import NEVER, non_max_suppression
-from mner_keras.vision.mask_rcnn.proposals import Proposals
-from mner_keras.vision.mask_rcnn.roi_align import RoIAlign, levels_of
-from mner_keras.vision.mask_rcnn.square import picture_boxes, square_picture
+from mner_keras.vision.mask_rcnn.boxes import (
+    NEVER,
+    clip_boxes,
+    make_anchors,
+    non_max_suppression,
+    overlap,
+    shift_boxes,
+    to_pixels,
+    to_unit,
+)
+from mner_keras.vision.mask_rcnn.detections import CLASSES, Detections, Proposals
+from mner_keras.vision.mask_rcnn.extractor import picture_boxes, square_picture
+from mner_keras.vision.mask_rcnn.network import RoIAlign, levels_of
 
 SIDE = 128
 

@@ -1,15 +1,13 @@
 """Files of weights: what is taken, what is refused, what is downloaded."""
 
 import hashlib
-import http.server
-import threading
 
 import h5py
 import pytest
 from legacy_file import write_legacy_file
 
 from mner_keras.errors import InputError
-from mner_keras.vision.mask_rcnn.weights import MD5, coco_weights, differences, expected_weights, load_weights
+from mner_keras.vision.mask_rcnn.weights import MD5, check_weights, coco_weights, expected_weights, load_weights
 
 
 def write(path, **options):
@@ -33,7 +31,7 @@ def test_the_table_is_that_of_resnet_101_with_a_pyramid():
 @pytest.mark.parametrize("root", ["", "model_weights"])
 @pytest.mark.parametrize("mask_branch", [False, True])
 def test_the_legacy_layout_is_read_with_and_without_the_mask_branch(tmp_path, root, mask_branch):
-    assert differences(write(tmp_path / "w.h5", root=root, mask_branch=mask_branch)) == ""
+    check_weights(write(tmp_path / "w.h5", root=root, mask_branch=mask_branch))
 
 
 def test_names_that_keras_numbered_are_read(tmp_path):
@@ -41,7 +39,7 @@ def test_names_that_keras_numbered_are_read(tmp_path):
     with h5py.File(path, "r+") as file:
         file.move("rpn_model/rpn_conv_shared", "rpn_model/rpn_conv_shared_3")
         file.move("mrcnn_class_conv1/mrcnn_class_conv1", "mrcnn_class_conv1/mrcnn_class_conv1_1")
-    assert differences(path) == ""
+    check_weights(path)
 
 
 def test_each_difference_is_named(tmp_path):
@@ -83,71 +81,41 @@ def test_other_files_are_refused(tmp_path):
 # === The download ===
 
 
-class Handler(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        server = self.server
-        server.asked.append(self.path)
-        if server.content is None:
-            self.send_error(404)
-            return
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(server.content)))
-        self.end_headers()
-        server.breaks, whole = server.breaks - 1, server.breaks <= 0
-        self.wfile.write(server.content if whole else server.content[: len(server.content) // 2])
-
-    def log_message(self, *_):
-        pass
-
-
 @pytest.fixture
-def server(tmp_path, monkeypatch):
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.asked, server.breaks = [], 0
-    server.content = write(tmp_path / "served.h5").read_bytes()
-    server.address = f"http://127.0.0.1:{server.server_port}/v2.0/mask_rcnn_coco.h5"
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+def served(tmp_path, monkeypatch):
+    """A file of weights at an address, and the cache's new folder."""
     monkeypatch.setenv("MNER_CACHE", str(tmp_path / "cache" / "new"))
-    yield server
-    server.shutdown()
-    server.server_close()
+    return write(tmp_path / "served.h5")
 
 
-def fetch(server, md5=None, progress=lambda done, total: None):
-    return coco_weights(server.address, md5 or hashlib.md5(server.content).hexdigest(), 0.0, progress)
+def fetch(path, md5=MD5, **options):
+    return coco_weights(path.as_uri(), md5, 0.0, **options)
 
 
-def test_the_weights_are_downloaded_once_with_progress(server, tmp_path):
-    steps = []
-    server.breaks = 1
-    path = fetch(server, progress=lambda done, total: steps.append((done, total)))
+def test_the_weights_are_downloaded_once_with_progress(served, tmp_path):
+    steps, content = [], served.read_bytes()
+    md5 = hashlib.md5(content).hexdigest()
+    path = fetch(served, md5, progress=lambda done, total: steps.append((done, total)))
     assert path == tmp_path / "cache" / "new" / "mask_rcnn_coco.h5"
-    assert path.read_bytes() == server.content
-    assert steps[-1] == (len(server.content), len(server.content))
-    assert server.asked == 2 * ["/v2.0/mask_rcnn_coco.h5"]
-    assert fetch(server) == path
-    assert len(server.asked) == 2
+    assert path.read_bytes() == content
+    assert steps[-1] == (len(content), len(content))
+    served.unlink()
+    assert fetch(served, md5) == path
     assert [left.name for left in path.parent.iterdir()] == ["mask_rcnn_coco.h5"]
 
 
-def test_a_download_that_is_something_else_is_not_kept(server, tmp_path):
+def test_a_download_that_is_something_else_is_not_kept(served, tmp_path):
     # Its names and shapes are right, its numbers another's.
-    with pytest.raises(
-        InputError,
-        match=rf"cannot be downloaded \({server.address}: expected a file of the MD5 {MD5}, .*--weights takes a file",
-    ):
-        fetch(server, MD5)
+    told = rf"cannot be downloaded \({served.as_uri()}: expected a file of the MD5 {MD5}, .*--weights takes a file"
+    with pytest.raises(InputError, match=told):
+        fetch(served)
     assert list((tmp_path / "cache" / "new").iterdir()) == []
 
 
-def test_a_download_that_fails_says_how_to_go_on(server, tmp_path, monkeypatch):
-    breaking, server.breaks = server.content, 3
-    with pytest.raises(InputError, match=f"3 attempts .*{len(breaking) - len(breaking) // 2} more expected.*--weights"):
-        fetch(server)
-    server.content = None
-    with pytest.raises(InputError, match="cannot be downloaded .*the server answers 404.*--weights takes a file"):
-        fetch(server, MD5)
+def test_a_download_that_fails_says_how_to_go_on(served, tmp_path, monkeypatch):
+    with pytest.raises(InputError, match="cannot be downloaded .*3 attempts .*--weights takes a file"):
+        fetch(tmp_path / "none.h5")
     (tmp_path / "file").write_text("no folder", encoding="utf-8")
     monkeypatch.setenv("MNER_CACHE", str(tmp_path / "file"))
     with pytest.raises(InputError, match="cannot be downloaded .*--weights takes a file"):
-        fetch(server, MD5)
+        fetch(served)
