@@ -81,9 +81,3 @@ class GuidedAttention(BaseLayer):
         weights = masked_softmax(match, ops.cast(value_mask, "bool")[:, None])
         output = ops.matmul(weights, value)
         return (output, weights) if return_attention_scores else output
-
-    def compute_output_spec(self, query, value, value_mask=None, return_attention_scores=False):
-        check_mask("value_mask", value_mask, "value", value)
-        output = keras.KerasTensor((*query.shape[:-1], value.shape[-1]), dtype=self.compute_dtype)
-        weights = keras.KerasTensor((*query.shape[:-1], value.shape[-2]), dtype=self.compute_dtype)
-        return (output, weights) if return_attention_scores else output
