@@ -23,8 +23,7 @@ class GuidedAttention(BaseLayer):
     - `"joint"`: `w . tanh(W_v v_i + W_q q_t + b)`: Bahdanau's score.
 
     In the first two the query adds the same number to the score of every value, which the softmax cancels: all queries
-        of
-    a post have the same weights, and `W_q` is never trained. This follows from the formulas, whatever the papers'
+    of a post have the same weights, and `W_q` is never trained. This follows from the formulas, whatever the papers'
     programs did; `"joint"` is the nearest score that depends on the query.
 
     Args:
