@@ -139,55 +139,45 @@ _FEATURE_CRF = {
 _UNKNOWN_TRAINING = Training("adam", 0.001, batch_size=10, epochs=100, patience=20)
 
 _TEXT = ("words", "characters")
-_HSN = {"paper": "Tian et al. 2021", "reads": (*_TEXT, "parts of speech", "regions")}
-_AGBAN = {"paper": "Zheng et al. 2020", "reads": (*_TEXT, "objects")}
+_HSN = {
+    "module": "hsn_keras",
+    "class_name": "HSN",
+    "training": _HSN_TRAINING,
+    "paper": "Tian et al. 2021",
+    "reads": (*_TEXT, "parts of speech", "regions"),
+}
+_AGBAN = {
+    "module": "agban_keras",
+    "class_name": "AGBAN",
+    "training": _AGBAN_TRAINING,
+    "paper": "Zheng et al. 2020",
+    "reads": (*_TEXT, "objects"),
+}
 
 MODELS: dict[str, ModelEntry] = {
-    "hsn": ModelEntry("hsn_keras", "HSN", "HSN as printed", _HSN_TRAINING, **_HSN),
+    "hsn": ModelEntry(summary="HSN as printed", **_HSN),
     "hsn-without-mi": ModelEntry(
-        "hsn_keras",
-        "HSN",
-        "text and fusion concatenated, no gate",
-        _HSN_TRAINING,
-        {"integration": "concatenate"},
-        **_HSN,
+        summary="text and fusion concatenated, no gate", arguments={"integration": "concatenate"}, **_HSN
     ),
     "hsn-without-ha": ModelEntry(
-        "hsn_keras", "HSN", "Luong's attention, not hierarchical", _HSN_TRAINING, {"attention": "general"}, **_HSN
+        summary="Luong's attention, not hierarchical", arguments={"attention": "general"}, **_HSN
     ),
     "hsn-without-mp": ModelEntry(
-        "hsn_keras", "HSN", "hierarchical attention without heads", _HSN_TRAINING, {"attention": "single_head"}, **_HSN
+        summary="hierarchical attention without heads", arguments={"attention": "single_head"}, **_HSN
     ),
-    "hsn-without-vf": ModelEntry(
-        "hsn_keras",
-        "HSN",
-        "the blank picture for every post",
-        _HSN_TRAINING,
-        {"pictures": False},
-        **_HSN,
-    ),
-    "agban": ModelEntry("agban_keras", "AGBAN", "AGBAN as printed, Object-AGBAN", _AGBAN_TRAINING, **_AGBAN),
-    "agban-gban": ModelEntry(
-        "agban_keras", "AGBAN", "Object-GBAN: no adversary", _AGBAN_TRAINING, {"adversarial": False}, **_AGBAN
-    ),
+    "hsn-without-vf": ModelEntry(summary="the blank picture for every post", arguments={"pictures": False}, **_HSN),
+    "agban": ModelEntry(summary="AGBAN as printed, Object-AGBAN", **_AGBAN),
+    "agban-gban": ModelEntry(summary="Object-GBAN: no adversary", arguments={"adversarial": False}, **_AGBAN),
     "agban-ban": ModelEntry(
-        "agban_keras",
-        "AGBAN",
-        "Object-BAN: no gate, no adversary",
-        _AGBAN_TRAINING,
-        {"gate": False, "adversarial": False},
-        **_AGBAN,
+        summary="Object-BAN: no gate, no adversary", arguments={"gate": False, "adversarial": False}, **_AGBAN
     ),
     "agban-concat": ModelEntry(
-        "agban_keras",
-        "AGBAN",
-        "Object-Concat: one vector of all objects added to each token",
-        _AGBAN_TRAINING,
-        {"fusion": "concatenate", "adversarial": False},
+        summary="Object-Concat: one vector of all objects added to each token",
+        arguments={"fusion": "concatenate", "adversarial": False},
         **_AGBAN,
     ),
     "agban-released": ModelEntry(
-        "agban_keras", "ReleasedAGBAN", "the model of the authors' released code", _AGBAN_TRAINING, **_AGBAN
+        summary="the model of the authors' released code", **{**_AGBAN, "class_name": "ReleasedAGBAN"}
     ),
     "text": ModelEntry(
         "mner_keras.baselines.text_tagger",

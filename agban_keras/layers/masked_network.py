@@ -72,10 +72,6 @@ def _normalise(norm: keras.layers.BatchNormalization, inputs, mask, training):
 class ReleasedNetwork(MaskedNetwork):
     """Apply a `MaskedNetwork` with biases initialised uniformly within `1 / sqrt(input width)`, like its matrices.
 
-    Args:
-        hidden: widths of the inner layers.
-        units: width of the output.
-
     Call arguments:
         inputs: `[B, m, f]`.
         mask: bool `[B, m]`, true for positions included in the batch statistics.

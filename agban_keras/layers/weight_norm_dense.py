@@ -6,10 +6,11 @@ import keras
 from keras import ops
 
 from agban_keras.layers.initializers import linear_initializer, width_initializer
+from mner_keras.layers.base import BaseLayer
 
 
 @keras.saving.register_keras_serializable(package="agban_keras")
-class WeightNormDense(keras.layers.Layer):
+class WeightNormDense(BaseLayer):
     """Apply a weight-normalised linear layer, with dropout before it and an activation after it.
 
     Equation: `y = f(x (s U / |U|) + b)`, with the norm over all entries of U: one number s is the length of the whole
@@ -39,10 +40,8 @@ class WeightNormDense(keras.layers.Layer):
         if units < 1:
             raise ValueError(f"`units` must be at least 1. Received: units={units}")
         super().__init__(**kwargs)
-        self.supports_masking = True
         self.units = units
-        self.activation = keras.activations.get(activation)
-        self.rate = dropout
+        self.activation = activation
         self.dropout = keras.layers.Dropout(dropout, dtype=self.dtype_policy)
 
     def build(self, inputs_shape) -> None:
@@ -57,18 +56,10 @@ class WeightNormDense(keras.layers.Layer):
         direction = ops.convert_to_tensor(self.direction)
         kernel = direction * (self.length / ops.norm(direction))
         outputs = ops.matmul(self.dropout(inputs, training=training), ops.cast(kernel, self.compute_dtype))
-        return self.activation(outputs + self.bias)
+        return keras.activations.get(self.activation)(outputs + self.bias)
 
     def compute_output_shape(self, inputs_shape):
         return (*inputs_shape[:-1], self.units)
-
-    def get_config(self) -> dict:
-        return {
-            **super().get_config(),
-            "units": self.units,
-            "activation": keras.activations.serialize(self.activation),
-            "dropout": self.rate,
-        }
 
     def _norm(self, shape, dtype=None):
         return ops.cast(ops.norm(ops.convert_to_tensor(self.direction)), dtype)

@@ -27,14 +27,7 @@ class Reweighting(BaseLayer):
     """
 
     def weights_of(self, query, value, query_mask, value_mask):
-        """Return the weights s, `[B, k]`, 0 for masked values.
-
-        Args:
-            query: `[B, n, d]`.
-            value: `[B, k, d']`.
-            query_mask: bool `[B, n]`.
-            value_mask: bool `[B, k]`.
-        """
+        """Return the weights s, `[B, k]`, 0 for masked values; the arguments are those of the call, masks included."""
         raise NotImplementedError
 
     def call(self, query, value, query_mask=None, value_mask=None, return_attention_scores=False):
@@ -61,8 +54,7 @@ class HierarchicalAttention(Reweighting):
     """Reweight the elements of `value` by `query` with equations 8 to 13, without projections.
 
     This is `MultiHeadHierarchicalAttention` without heads: no projection (eq. 15), and no softmax and mean over the
-        heads
-    (eq. 14); "w/o MP" in the paper's table 5. The weights are `s = A beta`, and the output `s * V` (eq. 16).
+    heads (eq. 14); "w/o MP" in the paper's table 5. The weights are `s = A beta`, and the output `s * V` (eq. 16).
 
     Call arguments:
         query: H, `[B, n, d]`.

@@ -91,14 +91,7 @@ class MultiHeadHierarchicalAttention(Reweighting):
         return ops.mean(heads, axis=1)
 
     def head(self, queries, values, query_there, value_there):
-        """Return each head's weights, `[B, e, k]` (eq. 8-13).
-
-        Args:
-            queries: H', `[B, e, n, head_dim]`.
-            values: V', `[B, e, k, head_dim]`.
-            query_there: bool `[B, 1, 1, n]`.
-            value_there: bool `[B, 1, k, 1]`.
-        """
+        """Return each head's weights, `[B, e, k]` (eq. 8-13); masks are bool `[B, 1, 1, n]` and `[B, 1, k, 1]`."""
         return hierarchical_weights(queries, values, query_there, value_there)
 
     def _heads(self, elements, kernel):

@@ -33,7 +33,6 @@ class AdaptiveCoAttention(Tagger):
     posts at 35 tokens; this model does not.
 
     Args:
-        preprocessor: converts posts into batches; saved with the model (`fit_preprocessor`).
         word_dim: width of the word vectors; by default that of the pretrained vectors, else 200.
         char_dim: width of the characters' vectors.
         char_filters: filters of each character convolution.
@@ -44,7 +43,7 @@ class AdaptiveCoAttention(Tagger):
         score: how to combine the projections of guide and guided, `"concatenate"` as given, or `"joint"`; see
             `GuidedAttention`.
         dropout: rate within the character network.
-        loss_reduction: `"mean"` or `"sum"` over the posts of a batch.
+        preprocessor, loss_reduction: see `Tagger`.
 
     Example:
 

@@ -23,14 +23,13 @@ class BiLSTMCRF(Tagger):
     follow the authors' program, and are uncertain.
 
     Args:
-        preprocessor: converts posts into batches; saved with the model (`fit_preprocessor`).
         word_dim: width of the word vectors; by default that of the pretrained vectors, else 100.
         char_dim: width of the characters' vectors.
         char_hidden_dim: width of the character BiLSTM; half of it per direction.
         hidden_dim: width of h; half of it per direction of the BiLSTM, and the hidden layer's width.
         dropout: rate on the token representation.
         unknown_rate: the probability of replacing a word that occurs once.
-        loss_reduction: `"mean"` or `"sum"` over the posts of a batch.
+        preprocessor, loss_reduction: see `Tagger`.
 
     Example:
 

@@ -21,13 +21,12 @@ class CNNBiLSTMCRF(Tagger):
     in `mner train`; clipping the norm of all gradients together is our reading.
 
     Args:
-        preprocessor: converts posts into batches; saved with the model (`fit_preprocessor`).
         word_dim: width of the word vectors; by default that of the pretrained vectors, else 100.
         char_dim: width of the characters' vectors.
         char_filters: filters of width 3 of the character convolution.
         hidden_dim: width of h; half of it per direction of the BiLSTM.
         dropout: rate on the characters' vectors, on the BiLSTM's input and on its output.
-        loss_reduction: `"mean"` or `"sum"` over the posts of a batch.
+        preprocessor, loss_reduction: see `Tagger`.
 
     Example:
 

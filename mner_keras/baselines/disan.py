@@ -25,7 +25,6 @@ class Disan(Tagger):
     dropout are our reading.
 
     Args:
-        preprocessor: converts posts into batches; saved with the model (`fit_preprocessor`).
         word_dim: width of the word vectors; by default that of the pretrained vectors, else 300.
         char_dim: width of the characters' vectors and of the character convolution.
         pos_dim: width of the vectors of the parts of speech.
@@ -33,7 +32,7 @@ class Disan(Tagger):
         attention_dim: width of the hidden layer of the attention to regions, and of the projected regions.
         scale: c of the alignment, `c tanh(. / c)`.
         dropout: rate on the token representation and on h.
-        loss_reduction: `"mean"` or `"sum"` over the posts of a batch.
+        preprocessor, loss_reduction: see `Tagger`.
 
     Example:
 

@@ -26,7 +26,7 @@ class FeatureCRF:
     omits the original's second-order label features. `"t-ner"` has the context, spelling and dictionary features of
     Ritter et al., but not their Brown clusters, their tweet-trained part-of-speech, chunk and capitalisation features,
     or their types by LabeledLDA over Freebase: it segments and types at once. Its scores do not predict those of the
-        originals.
+    originals.
 
     It needs the extra `crf` (python-crfsuite).
 

@@ -26,14 +26,13 @@ class MNERMA(Tagger):
     the paper.
 
     Args:
-        preprocessor: converts posts into batches; saved with the model (`fit_preprocessor`).
         word_dim: width of the word vectors; by default that of the pretrained vectors, else 200.
         char_dim: width of the characters' vectors.
         char_hidden_dim: width of the character BiLSTM; half of it per direction.
         modality_dim: width of x and of each projected modality.
         hidden_dim: width of h; half of it per direction of the BiLSTM.
         dropout: rate on x and on h.
-        loss_reduction: `"mean"` or `"sum"` over the posts of a batch.
+        preprocessor, loss_reduction: see `Tagger`.
 
     Example:
 

@@ -17,13 +17,12 @@ class TextTagger(Tagger):
     The arguments are those of `hsn_keras.HSN` that concern the text.
 
     Args:
-        preprocessor: converts posts into batches; saved with the model (`fit_preprocessor`).
         word_dim: width of the word vectors; by default that of the pretrained vectors, else 200.
         char_dim: width of the characters' vectors and of the character convolution.
         pos_dim: width of the vectors of the parts of speech.
         hidden_dim: width of H; half of it per direction of the BiLSTM.
         dropout: rate on the token representation and on H.
-        loss_reduction: `"mean"` or `"sum"` over the posts of a batch.
+        preprocessor, loss_reduction: see `Tagger`.
 
     Example:
 

@@ -27,7 +27,6 @@ class VAM(Tagger):
     dropout are unknown to us.
 
     Args:
-        preprocessor: converts posts into batches; saved with the model (`fit_preprocessor`).
         word_dim: width of the word vectors; by default that of the pretrained vectors, else 100.
         char_dim: width of the characters' vectors.
         char_hidden_dim: width of the character BiLSTM; half of it per direction.
@@ -36,7 +35,7 @@ class VAM(Tagger):
         score: how to combine the projections of query and regions, `"sum"` as given, or `"joint"`; see
             `GuidedAttention`.
         dropout: rate on the token representation.
-        loss_reduction: `"mean"` or `"sum"` over the posts of a batch.
+        preprocessor, loss_reduction: see `Tagger`.
 
     Example:
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from pathlib import Path
 
@@ -16,21 +15,8 @@ README of https://github.com/jefferyYu/UMT links to it. Unpack it, then
     mner features mask-rcnn twitter2015_images --out {folder}/objects.h5"""
 
 
-@dataclasses.dataclass(frozen=True)
-class Source:
-    """A distribution of a data set.
-
-    Args:
-        address: the URL prefix of its files.
-        files: by local file name: the remote name and the SHA-256.
-    """
-
-    address: str
-    files: dict[str, tuple[str, str]]
-
-
 SOURCES = {
-    ("twitter2015", "original"): Source(
+    ("twitter2015", "original"): (
         "https://raw.githubusercontent.com/thecharm/AGBAN/HEAD/data/mul_tweets",
         {
             "train.txt": ("train", "96f7789485f5b1552b6447f78f6466a08812be93f9c354ab86a52750fe797676"),
@@ -38,7 +24,7 @@ SOURCES = {
             "test.txt": ("test", "64c7da804a0ab440f433a2b15bd1642e51b568fbc7258e775c96ee5876f8cfc8"),
         },
     ),
-    ("twitter2015", "umt"): Source(
+    ("twitter2015", "umt"): (
         "https://raw.githubusercontent.com/jefferyYu/UMT/HEAD/data/twitter2015",
         {
             "train.txt": ("train.txt", "a6246e37aa1c8acd738747fa8257e01775f2a1cc0d4f36f82f9d41d6246ad6fa"),
@@ -47,6 +33,7 @@ SOURCES = {
         },
     ),
 }
+"""By data set and distribution: the address of its files, and by local file name the remote name and the SHA-256."""
 
 
 def fetch_dataset(
@@ -77,21 +64,22 @@ def fetch_dataset(
             raise InputError(f"expected {' or '.join(names)}, found {name!r}.{did_you_mean(name, names)}")
         known = [other for other_name, other in SOURCES if other_name == name]
         raise InputError(f"expected a distribution ({', '.join(known)}), found {distribution!r}")
-    source = SOURCES[name, distribution]
+    address, files = SOURCES[name, distribution]
+    address = (mirror or address).rstrip("/")
     folder = Path(folder)
     if folder.exists() and not folder.is_dir():
         raise InputError("expected a folder to write into, found a file", folder)
     present = {}
-    for file, (_, expected) in source.files.items():
+    for file, (_, expected) in files.items():
         path = folder / file
         present[file] = path.exists()
         if present[file] and file_sha256(path) != expected:
             raise InputError(f"there is another file of this name (expected the hash {expected[:12]}...)", path)
     folder.mkdir(parents=True, exist_ok=True)
     fetched = {}
-    for file, (remote, expected) in source.files.items():
+    for file, (remote, expected) in files.items():
         if not present[file]:
-            _download(f"{(mirror or source.address).rstrip('/')}/{remote}", folder / file, expected, pause)
+            _download(f"{address}/{remote}", folder / file, expected, pause)
         fetched[folder / file] = not present[file]
     return fetched
 

@@ -1,8 +1,7 @@
 """Layers shared by both papers' models, for use in any Keras model."""
 
 from mner_keras.layers.bilstm import BiLSTM
-from mner_keras.layers.char_bilstm import CharBiLSTM
-from mner_keras.layers.char_cnn import CharCNN
+from mner_keras.layers.char_encoders import CharBiLSTM, CharCNN
 from mner_keras.layers.constraints import Constraints, bio_constraints, bioes_constraints
 from mner_keras.layers.crf import CRF
 from mner_keras.layers.crf_decode import CRFDecode

@@ -11,7 +11,7 @@ class BaseLayer(keras.layers.Layer):
     """Base of layers whose masks are call arguments: Keras' implicit masks end here.
 
     A subclass keeps each argument of its constructor as an attribute of the same name, from which `get_config` reads
-    them, or adds it to `get_config`; tuples are saved as lists.
+    them, or adds it to `get_config`; tuples are saved as lists, a `Dropout` layer as its rate.
     """
 
     def __init__(self, **kwargs) -> None:
@@ -26,5 +26,6 @@ class BaseLayer(keras.layers.Layer):
         for name in inspect.signature(type(self).__init__).parameters:
             if name not in ("self", "kwargs") and hasattr(self, name):
                 value = getattr(self, name)
+                value = value.rate if isinstance(value, keras.layers.Dropout) else value
                 config[name] = list(value) if isinstance(value, tuple) else value
         return config

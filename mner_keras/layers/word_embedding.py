@@ -6,11 +6,12 @@ import keras
 import numpy as np
 from keras import ops
 
+from mner_keras.layers.base import BaseLayer
 from mner_keras.layers.checks import check_choice, check_count
 
 
 @keras.saving.register_keras_serializable(package="mner_keras")
-class WordEmbedding(keras.layers.Layer):
+class WordEmbedding(BaseLayer):
     """Look up word vectors in a trainable table and in a frozen one.
 
     Ids below `vocabulary_size` are rows of the trainable table, the following ids rows of the frozen one. Training all
@@ -89,15 +90,6 @@ class WordEmbedding(keras.layers.Layer):
 
     def compute_output_shape(self, input_shape):
         return (*input_shape, self.dim)
-
-    def get_config(self) -> dict:
-        return {
-            **super().get_config(),
-            "vocabulary_size": self.vocabulary_size,
-            "dim": self.dim,
-            "frozen_vocabulary_size": self.frozen_vocabulary_size,
-            "unknown": self.unknown,
-        }
 
     def _initializer(self, deviation: float):
         if self.unknown == "normal":

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from mner_keras.data import fetch
-from mner_keras.data.fetch import Source, fetch_dataset
+from mner_keras.data.fetch import fetch_dataset
 from mner_keras.errors import InputError
 
 FILES = {"train": b"a\tO\n\n" * 20_000, "dev": b"b\tO\n\n", "test": b"c\tO\n\n"}
@@ -50,7 +50,7 @@ def server(monkeypatch):
     threading.Thread(target=server.serve_forever, daemon=True).start()
     address = f"http://127.0.0.1:{server.server_port}/data"
     files = {f"{name}.txt": (name, hashlib.sha256(content).hexdigest()) for name, content in FILES.items()}
-    monkeypatch.setitem(fetch.SOURCES, ("twitter2015", "original"), Source(address, files))
+    monkeypatch.setitem(fetch.SOURCES, ("twitter2015", "original"), (address, files))
     server.address = address
     yield server
     server.shutdown()
@@ -147,8 +147,8 @@ def test_the_hashes_are_those_of_the_real_files():
     home = Path(os.environ.get("MNER_DATA", "")) / "twitter2015"
     if not os.environ.get("MNER_DATA") or not home.is_dir():
         pytest.skip("MNER_DATA names no folder that holds twitter2015")
-    for (_, distribution), source in fetch.SOURCES.items():
-        for name, (_, expected) in source.files.items():
+    for (_, distribution), (_, files) in fetch.SOURCES.items():
+        for name, (_, expected) in files.items():
             assert file_sha256(home / distribution / name) == expected
 
 

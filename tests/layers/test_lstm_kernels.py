@@ -6,7 +6,7 @@ import pytest
 from keras import ops
 from layer_harness import gradient, randomize, to_numpy, weight_gradient
 
-from mner_keras.layers import BiLSTM, CharBiLSTM, CharCNN, bilstm, char_bilstm, char_cnn
+from mner_keras.layers import BiLSTM, CharBiLSTM, CharCNN, bilstm, char_encoders
 from mner_keras.layers.kernels import has_kernel
 
 pytestmark = pytest.mark.skipif(
@@ -29,7 +29,7 @@ def general(monkeypatch):
 
     def run(function):
         with monkeypatch.context() as patch:
-            for module in (bilstm, char_bilstm, char_cnn):
+            for module in (bilstm, char_encoders):
                 patch.setattr(module, "has_kernel", lambda *_: False)
             return function()
 

@@ -81,7 +81,3 @@ class DirectionalSelfAttention(BaseLayer):
         attended = ops.sum(weights * text[:, None], axis=2)
         gate = ops.sigmoid(self.attended_gate(attended) + self.token_gate(text))
         return gate * text + (1 - gate) * attended
-
-    def compute_output_spec(self, text, picture, text_mask=None):
-        check_mask("text_mask", text_mask, "text", text)
-        return keras.KerasTensor(text.shape, dtype=self.compute_dtype)

@@ -57,11 +57,6 @@ class GatedFusion(BaseLayer):
         output = gate * p + (1 - gate) * q
         return (output, gate) if return_gate else output
 
-    def compute_output_spec(self, visual, textual, return_gate=False):
-        output = keras.KerasTensor((*visual.shape[:-1], self.units), dtype=self.compute_dtype)
-        gate = keras.KerasTensor((*visual.shape[:-1], 1), dtype=self.compute_dtype)
-        return (output, gate) if return_gate else output
-
 
 @keras.saving.register_keras_serializable(package="mner_keras")
 class FiltrationGate(BaseLayer):
@@ -109,11 +104,6 @@ class FiltrationGate(BaseLayer):
         output = gate * self.projection(fused)
         return (output, gate) if return_gate else output
 
-    def compute_output_spec(self, text, fused, return_gate=False):
-        output = keras.KerasTensor((*text.shape[:-1], self.units), dtype=self.compute_dtype)
-        gate = keras.KerasTensor(output.shape, dtype=self.compute_dtype)
-        return (output, gate) if return_gate else output
-
 
 @keras.saving.register_keras_serializable(package="mner_keras")
 class VisualModulation(BaseLayer):
@@ -153,9 +143,4 @@ class VisualModulation(BaseLayer):
         visual, textual, mixed = ops.split(self.text_projection(text) + self.context_projection(context), 3, axis=-1)
         gate = ops.sigmoid(visual)
         output = ops.sigmoid(textual) * text + gate * ops.tanh(mixed)
-        return (output, gate) if return_gate else output
-
-    def compute_output_spec(self, text, context, return_gate=False):
-        output = keras.KerasTensor(text.shape, dtype=self.compute_dtype)
-        gate = keras.KerasTensor(output.shape, dtype=self.compute_dtype)
         return (output, gate) if return_gate else output

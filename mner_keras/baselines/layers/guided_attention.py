@@ -23,8 +23,7 @@ class GuidedAttention(BaseLayer):
     - `"joint"`: `w . tanh(W_v v_i + W_q q_t + b)`: Bahdanau's score.
 
     In the first two the query adds the same number to the score of every value, which the softmax cancels: all queries
-        of
-    a post have the same weights, and `W_q` is never trained. This follows from the formulas, whatever the papers'
+    of a post have the same weights, and `W_q` is never trained. This follows from the formulas, whatever the papers'
     programs did; `"joint"` is the nearest score that depends on the query.
 
     Args:
@@ -80,10 +79,4 @@ class GuidedAttention(BaseLayer):
             match = ops.transpose(by_value, (0, 2, 1)) + by_query
         weights = masked_softmax(match, ops.cast(value_mask, "bool")[:, None])
         output = ops.matmul(weights, value)
-        return (output, weights) if return_attention_scores else output
-
-    def compute_output_spec(self, query, value, value_mask=None, return_attention_scores=False):
-        check_mask("value_mask", value_mask, "value", value)
-        output = keras.KerasTensor((*query.shape[:-1], value.shape[-1]), dtype=self.compute_dtype)
-        weights = keras.KerasTensor((*query.shape[:-1], value.shape[-2]), dtype=self.compute_dtype)
         return (output, weights) if return_attention_scores else output

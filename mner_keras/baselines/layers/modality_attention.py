@@ -72,9 +72,3 @@ class ModalityAttention(BaseLayer):
         weights = masked_softmax(scores, ops.logical_or(seen, ops.arange(3) < 2))
         output = ops.matmul(weights[:, :, None], ops.stack([word, character, visual], axis=2))[:, :, 0]
         return (output, weights) if return_attention_scores else output
-
-    def compute_output_spec(self, words, characters, regions, region_mask=None, return_attention_scores=False):
-        check_mask("region_mask", region_mask, "regions", regions)
-        output = keras.KerasTensor((*words.shape[:-1], self.units), dtype=self.compute_dtype)
-        weights = keras.KerasTensor((*words.shape[:-1], 3), dtype=self.compute_dtype)
-        return (output, weights) if return_attention_scores else output

@@ -68,7 +68,6 @@ class PooledCharCNN(BaseLayer):
         self.kernel_sizes = tuple(kernel_sizes)
         self.hidden_units = hidden_units
         self.units = units
-        self.rate = dropout
         policy = self.dtype_policy
         self.embedding = keras.layers.Embedding(vocabulary_size, embedding_dim, dtype=policy)
         self.convolutions = [
@@ -106,6 +105,3 @@ class PooledCharCNN(BaseLayer):
 
     def compute_output_shape(self, char_ids_shape):
         return (*char_ids_shape[:-1], self.units)
-
-    def get_config(self) -> dict:
-        return {**super().get_config(), "dropout": self.rate}

@@ -34,9 +34,6 @@ class FirstSubwords(BaseLayer):
         firsts = ops.cast(firsts, "int32")[..., None]
         return ops.where(firsts > 0, ops.take_along_axis(pieces, firsts, axis=1), ops.zeros((), pieces.dtype))
 
-    def compute_output_spec(self, pieces, firsts):
-        return keras.KerasTensor((*firsts.shape, pieces.shape[-1]), dtype=self.compute_dtype)
-
 
 @keras.saving.register_keras_serializable(package="mner_keras")
 class LastStates(BaseLayer):
@@ -63,7 +60,3 @@ class LastStates(BaseLayer):
         forward = ops.take_along_axis(states[..., :half], ops.maximum(length - 1, 0), axis=1)
         last = ops.concatenate([forward, states[:, :1, half:]], axis=-1)
         return ops.where(length > 0, last, ops.zeros_like(last))
-
-    def compute_output_spec(self, states, mask=None):
-        check_mask("mask", mask, "states", states)
-        return keras.KerasTensor((states.shape[0], 1, states.shape[-1]), dtype=self.compute_dtype)

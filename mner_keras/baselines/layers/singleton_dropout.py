@@ -5,13 +5,14 @@ from __future__ import annotations
 import keras
 from keras import ops
 
+from mner_keras.layers.base import BaseLayer
 from mner_keras.layers.checks import check_count, check_rate
 
 UNKNOWN = 1
 
 
 @keras.saving.register_keras_serializable(package="mner_keras")
-class SingletonDropout(keras.layers.Layer):
+class SingletonDropout(BaseLayer):
     """Replace words that occur once by the unknown word with some probability, in training.
 
     Args:
@@ -60,11 +61,3 @@ class SingletonDropout(keras.layers.Layer):
 
     def compute_output_spec(self, word_ids, training=False):
         return keras.KerasTensor(word_ids.shape, dtype=word_ids.dtype)
-
-    def get_config(self) -> dict:
-        return {
-            **super().get_config(),
-            "vocabulary_size": self.vocabulary_size,
-            "num_singletons": self.num_singletons,
-            "rate": self.rate,
-        }

@@ -1,0 +1,164 @@
+"""`CharCNN` and `CharBiLSTM`: token vectors from characters."""
+
+from __future__ import annotations
+
+import keras
+from keras import ops
+
+from mner_keras.layers.base import BaseLayer
+from mner_keras.layers.bilstm import BiLSTM
+from mner_keras.layers.checks import check_count, check_rate
+from mner_keras.layers.kernels import has_kernel
+
+
+class CharEncoder(BaseLayer):
+    """Base of both encoders: a table of character vectors, initialised uniformly within `sqrt(3 / dim)`, and dropout.
+
+    A subclass creates its inner layer and returns one vector per token in `encode`.
+    """
+
+    def __init__(self, vocabulary_size: int, embedding_dim: int, dropout: float, **kwargs) -> None:
+        check_count("vocabulary_size", vocabulary_size)
+        check_count("embedding_dim", embedding_dim)
+        check_rate("dropout", dropout)
+        super().__init__(**kwargs)
+        self.vocabulary_size = vocabulary_size
+        self.embedding_dim = embedding_dim
+        limit = (3 / embedding_dim) ** 0.5
+        self.embedding = keras.layers.Embedding(
+            vocabulary_size,
+            embedding_dim,
+            embeddings_initializer=keras.initializers.RandomUniform(-limit, limit),
+            dtype=self.dtype_policy,
+        )
+        self.dropout = keras.layers.Dropout(dropout, dtype=self.dtype_policy)
+
+    def encode(self, ids, training):
+        """Return one vector per token, `[tokens, width]`, from ids `[tokens, c]`."""
+        raise NotImplementedError
+
+    def call(self, char_ids, training=None):
+        tokens = self.encode(ops.reshape(char_ids, (-1, char_ids.shape[-1])), training)  # [B * n, width]
+        width = self.compute_output_shape(char_ids.shape)[-1]
+        return ops.reshape(tokens, (-1, ops.shape(char_ids)[1], width))
+
+    def vectors(self, ids, training):
+        """Return the characters' vectors after dropout."""
+        return self.dropout(self.embedding(ids), training=training)
+
+
+@keras.saving.register_keras_serializable(package="mner_keras")
+class CharCNN(CharEncoder):
+    """Encode each token by a convolution over its character embeddings and a maximum over the characters.
+
+    Args:
+        vocabulary_size: rows of the character table; row 0 pads.
+        embedding_dim: width of a character's vector.
+        filters: width of a word's vector.
+        kernel_size: characters that a filter sees.
+        dropout: rate on the characters' vectors.
+
+    Call arguments:
+        char_ids: int32 `[B, n, c]`, 0 for padding.
+
+    Returns:
+        `[B, n, filters]`, zeros for a token without characters.
+
+    Example:
+
+    >>> CharCNN(vocabulary_size=30)(np.array([[[2, 3, 0]]])).shape
+    TensorShape([1, 1, 50])
+
+    Reference:
+        Ma & Hovy, "End-to-end sequence labeling via bi-directional LSTM-CNNs-CRF", ACL 2016.
+    """
+
+    def __init__(
+        self,
+        vocabulary_size: int,
+        embedding_dim: int = 50,
+        filters: int = 50,
+        kernel_size: int = 3,
+        dropout: float = 0.0,
+        **kwargs,
+    ) -> None:
+        check_count("filters", filters)
+        check_count("kernel_size", kernel_size)
+        super().__init__(vocabulary_size, embedding_dim, dropout, **kwargs)
+        self.filters = filters
+        self.kernel_size = kernel_size
+        self.convolution = keras.layers.Conv1D(filters, kernel_size, padding="same", dtype=self.dtype_policy)
+
+    def build(self, input_shape) -> None:
+        self.embedding.build((None, input_shape[-1]))
+        self.convolution.build((None, input_shape[-1], self.embedding_dim))
+
+    def encode(self, ids, training):
+        if has_kernel("tensorflow", self.compute_dtype):
+            from mner_keras.layers import char_cnn_tensorflow
+
+            places, tokens = char_cnn_tensorflow.pack(ids > 0)
+            vectors = self.vectors(ops.take(ops.reshape(ids, (-1,)), places, axis=0), training)
+            return char_cnn_tensorflow.highest_features(
+                vectors, tokens, ops.shape(ids)[0], self.convolution.kernel.value, self.convolution.bias.value
+            )
+        there = (ids > 0)[..., None]
+        vectors = self.vectors(ids, training)
+        features = self.convolution(ops.where(there, vectors, ops.zeros_like(vectors)))
+        features = ops.max(ops.where(there, features, ops.full_like(features, -6e4)), axis=1)
+        return ops.where(ops.any(there, axis=1), features, ops.zeros_like(features))
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:-1], self.filters)
+
+
+@keras.saving.register_keras_serializable(package="mner_keras")
+class CharBiLSTM(CharEncoder):
+    """Encode each token by the last states of a bidirectional LSTM over its characters.
+
+    Equation (AGBAN eq. 2): `x^c = [h_forward(m); h_backward(1)]`.
+
+    Args:
+        vocabulary_size: rows of the character table; row 0 pads.
+        embedding_dim: width of a character's vector, initialised uniformly within `sqrt(3 / embedding_dim)`.
+        units: width of a word's vector, half of it per direction.
+        dropout: rate on the characters' vectors.
+
+    Call arguments:
+        char_ids: int32 `[B, n, c]`, 0 for padding.
+
+    Returns:
+        `[B, n, units]`, zeros for a token without characters.
+
+    Example:
+
+    >>> CharBiLSTM(vocabulary_size=30)(np.array([[[2, 3, 0]]])).shape
+    TensorShape([1, 1, 50])
+
+    Reference:
+        Lample et al., "Neural architectures for named entity recognition", NAACL 2016.
+    """
+
+    def __init__(
+        self, vocabulary_size: int, embedding_dim: int = 30, units: int = 50, dropout: float = 0.0, **kwargs
+    ) -> None:
+        super().__init__(vocabulary_size, embedding_dim, dropout, **kwargs)
+        self.units = units
+        self.lstm = BiLSTM(units, return_sequences=False, dtype=self.dtype_policy)
+
+    def build(self, input_shape) -> None:
+        self.embedding.build((None, input_shape[-1]))
+        self.lstm.build((None, input_shape[-1], self.embedding_dim))
+
+    def encode(self, ids, training):
+        if has_kernel("tensorflow", self.compute_dtype):
+            from mner_keras.layers import lstm_tensorflow
+
+            # Padding is neither looked up nor dropped out.
+            packed = lstm_tensorflow.pack(ids > 0)
+            vectors = self.vectors(ops.take(ops.reshape(ids, (-1,)), packed[0], axis=0), training)
+            return lstm_tensorflow.last_states(vectors, packed, ops.shape(ids)[0], self.lstm.kernel_weights)
+        return self.lstm(self.vectors(ids, training), mask=ids > 0, training=training)
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:-1], self.units)
