@@ -9,7 +9,6 @@ import pytest
 from layer_harness import check_layer, randomize, to_numpy
 
 import mner_keras.baselines.layers as layers
-from mner_keras.layers import CharCNN
 
 RNG = np.random.default_rng(0)
 TEXT, OTHER = (RNG.normal(size=(2, 4, width)).astype("float32") for width in (6, 5))
@@ -201,12 +200,6 @@ def test_singletons_become_unknown_in_training_about_half_of_the_time():
     assert kept[:, [*range(6), 9, 10, 11]].all()
     assert (found[~kept] == 1).all()
     assert 0.42 < kept[:, 6:9].mean() < 0.58
-
-
-def test_the_character_cnn_drops_characters_vectors_in_training_only():
-    layer = CharCNN(9, 4, 5, dropout=0.5)
-    np.testing.assert_array_equal(to_numpy(layer(CHAR_IDS)), to_numpy(layer(CHAR_IDS, training=False)))
-    assert np.abs(to_numpy(layer(CHAR_IDS, training=True)) - to_numpy(layer(CHAR_IDS))).max() > 1e-3
 
 
 def test_more_singletons_than_words_and_a_scale_of_zero_are_refused():

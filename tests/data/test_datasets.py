@@ -115,30 +115,6 @@ def count(posts):
     return Counter(kind for post in posts for kind, _, _ in entity_spans(post.tags))
 
 
-@pytest.mark.parametrize("name", ["original", "umt"])
-def test_both_distributions_hold_8257_posts_with_their_pictures(twitter, name):
-    assert [len(twitter[name][split]) for split in SPLITS] == [4000, 1000, 3257]
-    assert all(post.image_id for split in SPLITS for post in twitter[name][split])
-
-
-@pytest.mark.parametrize(
-    ("split", "types"),
-    [
-        ("train", {"PER": 2217, "LOC": 2091, "ORG": 928, "OTHER": 940}),
-        ("dev", {"PER": 552, "LOC": 522, "ORG": 247, "OTHER": 225}),
-        ("test", {"PER": 1816, "LOC": 1697, "ORG": 839, "OTHER": 726}),
-    ],
-)
-def test_entities_of_the_original_are_those_of_the_papers(twitter, split, types):
-    counts = count(twitter["original"][split])
-    assert dict(counts) == types
-    assert counts.total() == {"train": 6176, "dev": 1546, "test": 5078}[split]
-
-
-def test_entities_of_the_cleaned_distribution(twitter):
-    assert [count(twitter["umt"][split]).total() for split in SPLITS] == [6166, 1541, 5072]
-
-
 def test_the_two_distributions_have_the_same_words_and_30_other_tags(twitter):
     differing = 0
     for split in SPLITS:

@@ -43,17 +43,10 @@ def write(folder, content, name="posts.txt"):
     return path
 
 
-def conll_error(folder, content):
-    path = write(folder, content)
+def error_of(path, read):
+    """The error of a malformed file and its message without the path."""
     with pytest.raises(InputError) as caught:
-        read_conll(path)
-    return caught.value, str(caught.value).removeprefix(str(path))
-
-
-def jsonl_error(folder, content):
-    path = write(folder, content, "posts.jsonl")
-    with pytest.raises(InputError) as caught:
-        read_jsonl(path)
+        read(path)
     return caught.value, str(caught.value).removeprefix(str(path))
 
 
@@ -139,13 +132,13 @@ def test_conll_cannot_hold_a_tab_or_a_line_break(tmp_path, text):
     ],
 )
 def test_malformed_conll_names_file_line_expected_and_found(tmp_path, content, line, message):
-    error, text = conll_error(tmp_path, content)
+    error, text = error_of(write(tmp_path, content), read_conll)
     assert text == message
     assert error.line == line
 
 
 def test_a_long_line_is_quoted_in_part(tmp_path):
-    _, text = conll_error(tmp_path, "x" * 10_000 + "\n")
+    _, text = error_of(write(tmp_path, "x" * 10_000 + "\n"), read_conll)
     assert len(text) < 200
 
 
@@ -276,21 +269,21 @@ def test_a_picture_has_one_id_in_every_format(tmp_path, image, image_id):
     ],
 )
 def test_malformed_jsonl_names_file_line_expected_and_found(tmp_path, line, expected):
-    error, text = jsonl_error(tmp_path, '{"tokens": ["good"]}\n\n' + line + "\n")
+    error, text = error_of(write(tmp_path, '{"tokens": ["good"]}\n\n' + line + "\n"), read_jsonl)
     assert text == ":3" + expected
     assert error.line == 3
 
 
 def test_a_line_that_is_no_json_is_quoted(tmp_path):
-    _, text = jsonl_error(tmp_path, '{"tokens": ["a"]}\nnot json\n')
+    _, text = error_of(write(tmp_path, '{"tokens": ["a"]}\nnot json\n'), read_jsonl)
     assert text.startswith(":2: expected one JSON object per line, found 'not json' (")
     for line in ('{"tokens": ["a"]\n', '{"tokens": ' + "[" * 100_000 + "\n"):
-        _, text = jsonl_error(tmp_path, line)
+        _, text = error_of(write(tmp_path, line), read_jsonl)
         assert text.startswith(":1: expected one JSON object per line, found ")
 
 
 def test_an_error_quotes_a_long_field_in_part(tmp_path):
-    _, text = jsonl_error(tmp_path, json.dumps({"tokens": ["word"] * 5000 + [1]}))
+    _, text = error_of(write(tmp_path, json.dumps({"tokens": ["word"] * 5000 + [1]})), read_jsonl)
     assert len(text) < 400
     assert "\n" not in text
 

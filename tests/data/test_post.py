@@ -18,12 +18,6 @@ def test_a_post_is_frozen_hashable_and_equal_by_value():
         post.tokens = ("other",)
 
 
-def test_sequences_become_tuples():
-    post = Post(["a", "b"], ["O", "O"], pos=["DT", "NN"])
-    assert (post.tokens, post.tags, post.pos) == (("a", "b"), ("O", "O"), ("DT", "NN"))
-    assert len(post) == 2
-
-
 def test_only_tokens_are_needed():
     post = Post(["a"])
     assert (post.tags, post.image_id, post.pos, post.id, post.text, post.offsets) == (None,) * 6

@@ -127,12 +127,7 @@ def test_pretrained_rows_stand_where_their_words_stand():
     assert not rows[~known].any()
     np.testing.assert_array_equal(frozen[preprocessor.word_id("oslo") - preprocessor.vocabulary_size], [9, 9])
     np.testing.assert_array_equal(frozen[preprocessor.word_id("rome") - preprocessor.vocabulary_size], [3, 4])
-
-
-def test_vectors_that_hold_no_further_word_leave_an_empty_frozen_table():
-    rows, known, frozen = PostPreprocessor.fit(POSTS, vectors(saw=[1, 2])).word_vectors()
-    assert frozen.shape == (0, 2)
-    assert known.sum() == 1
+    assert PostPreprocessor.fit(POSTS, vectors(saw=[1, 2])).word_vectors()[2].shape == (0, 2)
 
 
 def test_pretrained_rows_need_vectors():

@@ -92,13 +92,6 @@ def test_further_padding_of_characters_changes_nothing(layer):
     np.testing.assert_array_equal(output[:, 3:], 0.0)
 
 
-@pytest.mark.parametrize("layer", [CharCNN(9, 4, 6), CharBiLSTM(9, 4, 6)], ids=["cnn", "bilstm"])
-def test_a_token_without_characters_is_zero_whatever_the_weights(layer):
-    layer(CHAR_IDS)
-    randomize(layer, scale=3.0)
-    np.testing.assert_array_equal(to_numpy(layer(np.zeros((1, 2, 5), "int32"))), np.zeros((1, 2, 6)))
-
-
 @pytest.mark.parametrize("make", [CharCNN, CharBiLSTM])
 def test_characters_begin_uniform_within_sqrt_3_over_their_width(make):
     layer = make(2000, embedding_dim=12)
@@ -110,16 +103,12 @@ def test_characters_begin_uniform_within_sqrt_3_over_their_width(make):
     assert abs(table.std() - limit / math.sqrt(3)) < 0.01 * limit
 
 
-def test_char_bilstm_drops_characters_in_training_only():
-    layer = CharBiLSTM(9, embedding_dim=4, units=6, dropout=0.5)
+@pytest.mark.parametrize("make", [CharCNN, CharBiLSTM])
+def test_characters_are_dropped_in_training_only(make):
+    layer = make(9, 4, 6, dropout=0.5)
     still = to_numpy(layer(CHAR_IDS, training=False))
     np.testing.assert_array_equal(still, to_numpy(layer(CHAR_IDS, training=False)))
     assert np.abs(to_numpy(layer(CHAR_IDS, training=True)) - still).max() > 1e-4
-
-
-def test_char_bilstm_refuses_an_odd_width():
-    with pytest.raises(ValueError, match=r"`units` must be even\. Received: units=5"):
-        CharBiLSTM(9, units=5)
 
 
 def test_characters_of_an_unknown_number_of_tokens_and_rows():

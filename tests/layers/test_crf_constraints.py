@@ -48,7 +48,7 @@ def both_kinds():
 
 
 @each_mask
-@pytest.mark.parametrize("k", [1, 2, 4])
+@pytest.mark.parametrize("k", [1, 4])
 @pytest.mark.parametrize("kind", range(3), ids=["free", "BIO", "BIO without boundary"])
 def test_top_k_are_the_best_of_all_paths_in_order(kind, k, mask_name):
     crf = both_kinds()[kind]
@@ -64,21 +64,6 @@ def test_top_k_are_the_best_of_all_paths_in_order(kind, k, mask_name):
             assert scores[row, rank] == pytest.approx(score, abs=1e-4)
         assert (scores[row, len(paths) :] == -np.inf).all()
         assert (tags[row, len(paths) :] == 0).all()
-
-
-def test_top_1_is_the_decoded_path():
-    crf = both_kinds()[1]
-    potentials, _, mask, _ = example("with holes")
-    tags, scores = crf.top_k(potentials, mask, k=1)
-    decoded, score = crf.decode(potentials, mask)
-    np.testing.assert_array_equal(to_numpy(tags)[:, 0], to_numpy(decoded))
-    np.testing.assert_allclose(to_numpy(scores)[:, 0], to_numpy(score), rtol=1e-5)
-
-
-def test_a_row_of_one_token_has_as_many_paths_as_tags():
-    crf = make_crf()
-    _, scores = crf.top_k(np.zeros((1, 1, 3), "float32"), k=5)
-    assert np.isfinite(to_numpy(scores)[0]).tolist() == [True, True, True, False, False]
 
 
 @pytest.mark.parametrize("k", [0, -1, 1.5, True, None])

@@ -13,6 +13,7 @@ K = 3
 MASKS = {
     "no mask": np.ones((2, 4), bool),
     "unequal lengths": np.array([[1, 1, 1, 1], [1, 1, 0, 0], [1, 0, 0, 0]], bool),
+    "holes": np.array([[1, 0, 1, 1], [0, 1, 0, 1]], bool),
     "n=1": np.ones((2, 1), bool),
     "all tokens but one padded": np.array([[1, 0, 0, 0]], bool),
 }

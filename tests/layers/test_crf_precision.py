@@ -49,12 +49,10 @@ def test_moves_of_any_size_are_exact(size):
     np.testing.assert_allclose(by_potentials.sum(axis=-1), 0.0, atol=1e-4)
 
 
-@pytest.mark.parametrize(
-    ("length", "size"), [(2, 1.0), (2, 1e4), (33, 1.0), (33, 100.0), (33, 1e4), (200, 1.0), (1000, 1e4)]
-)
+@pytest.mark.parametrize(("length", "size"), [(2, 1.0), (2, 1e4), (33, 1.0), (33, 100.0), (33, 1e4), (200, 1.0)])
 def test_long_rows_are_exact(length, size):
     if keras.backend.backend() == "torch" and length > 100:
-        pytest.skip("an eager loop of a thousand steps is slow")
+        pytest.skip("an eager loop is slow")
     rng = np.random.default_rng(length)
     crf = make_crf(num_tags=5, scale=2.0)
     potentials = (size * rng.normal(size=(2, length, 5))).astype("float32")
@@ -77,15 +75,6 @@ def test_a_tag_out_of_range_is_named_in_an_array_and_nan_in_a_graph():
         crf.log_likelihood(potentials, np.where(tags == 3, -1, tags), mask)
     found = to_numpy(crf.log_likelihood(potentials, ops.convert_to_tensor(tags), mask))
     assert np.isnan(found).tolist() == [True, False, False]
-
-
-@pytest.mark.parametrize("shape", [(2, 5), (3, 4)])
-def test_a_mask_of_another_shape_is_refused(shape):
-    potentials, tags, _, _ = example("right-padded")
-    with pytest.raises(
-        ValueError, match=r"`mask` must have the shape \[batch, tokens\] of the potentials.*\(3, 5, 3\)"
-    ):
-        make_crf().decode(potentials, np.ones(shape, bool))
 
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="XLA is asked for in TensorFlow's way")
@@ -157,5 +146,6 @@ def test_the_crf_computes_in_float32_behind_half_precision(policy):
     assert np.isfinite(model.fit(ids, np.maximum(tags, 0), verbose=0).history["loss"]).all()
     assert keras.backend.standardize_dtype(scores.dtype) == policy.removeprefix("mixed_")
     outputs = model(ids)["potentials"]
-    found = [model.crf.log_likelihood(outputs, np.maximum(tags, 0)), model.crf.marginals(outputs)]
+    found = [model.crf.log_likelihood(outputs, np.maximum(tags, 0)), model.crf.decode(outputs)[1]]
+    found.append(model.crf.marginals(outputs))
     assert {keras.backend.standardize_dtype(x.dtype) for x in (outputs, *found, *model.crf.weights)} == {"float32"}

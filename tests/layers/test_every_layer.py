@@ -190,6 +190,9 @@ CASES = {
 def test_layer_behaves_as_keras_users_expect(name, tmp_path):
     case = dict(CASES[name])
     layer, arguments = case.pop("layer"), case.pop("arguments", {})
+    # An argument that the round trip of the configuration loses shows only if it is not at its default.
+    for argument, value in arguments.items():
+        assert argument == "gate" or inspect.signature(layer.__init__).parameters[argument].default != value
     check_layer(lambda **more: layer(**arguments, **more), tmp_path=tmp_path, **case)
 
 
@@ -202,41 +205,6 @@ def test_every_public_layer_is_in_the_list():
     }
     # A decoder has no weights but its CRF's: `test_tags_in_a_graph_of_ones_own`.
     assert public == set(CASES) | {"CRFDecode"}
-
-
-@pytest.mark.parametrize("name", sorted(set(CASES) - {"GradientReversal", "SelfAdaptiveIntegration", "Highway"}))
-def test_arguments_are_not_at_their_defaults_in_the_round_trip(name):
-    """A constructor argument that `get_config` writes and `from_config` drops shows only off its default."""
-    case = CASES[name]
-    signature = inspect.signature(case["layer"].__init__).parameters
-    given = case.get("arguments", {})
-    for argument, value in given.items():
-        if argument not in ("gate",):
-            assert signature[argument].default != value
-    layer = case["layer"](**given)
-    again = type(layer).from_config(layer.get_config())
-    for argument, value in given.items():
-        config = again.get_config()[argument]
-        assert (tuple(config) if isinstance(config, list) else config) == value
-
-
-@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
-def test_crf_stays_in_float32_under_a_global_half_precision_policy(policy):
-    previous = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(policy)
-    try:
-        inputs = keras.Input((None, 4))
-        crf = mner_keras.layers.CRF(5)
-        scores = keras.layers.Dense(5)(inputs)
-        outputs = crf(scores)
-    finally:
-        keras.config.set_dtype_policy(previous)
-    assert keras.backend.standardize_dtype(scores.dtype) == policy.removeprefix("mixed_")
-    assert keras.backend.standardize_dtype(outputs.dtype) == "float32"
-    assert {keras.backend.standardize_dtype(weight.dtype) for weight in crf.weights} == {"float32"}
-    potentials = keras.Model(inputs, outputs)(np.ones((2, 3, 4), "float32"))
-    for value in (crf.log_likelihood(potentials, np.zeros((2, 3), "int32")), *crf.decode(potentials)):
-        assert np.isfinite(keras.ops.convert_to_numpy(value)).all()
 
 
 def test_tags_in_a_graph_of_ones_own(tmp_path):

@@ -32,6 +32,7 @@ def model():
     return make_model()
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_fit_reports_val_f1_and_evaluate_reports_f1(tmp_path):
     model = make_model()
     stop = keras.callbacks.EarlyStopping("val_f1", mode="max", patience=30)

@@ -9,7 +9,6 @@ from mner_keras.registry import MODELS
 NAMES = [name for name, entry in MODELS.items() if entry.is_keras and not entry.extra]
 HALVES = {"policies": ("mixed_float16", "mixed_bfloat16")}
 SPECIAL = {
-    "text": HALVES,
     "hsn": HALVES,
     # The regions of the blank picture are all alike: no attention can tell them apart.
     "hsn-without-vf": {"still": ["text_to_image/value_kernel", "text_to_image/query_kernel"]},
@@ -26,4 +25,6 @@ SPECIAL = {
 @pytest.mark.usefixtures("eagerly")
 @pytest.mark.parametrize("name", NAMES)
 def test_model_behaves_as_users_expect(name, corpus, tmp_path):
-    check_model(make_world(name, corpus), tmp_path, **SPECIAL.get(name, {}))
+    # An ablation computes in half precision what the whole model computes.
+    policies = {"policies": ()} if MODELS[name].arguments else {}
+    check_model(make_world(name, corpus), tmp_path, **policies, **SPECIAL.get(name, {}))

@@ -20,7 +20,7 @@ from mner_keras import Post
 from mner_keras.text.word_vectors import WordVectors
 
 ROOT = Path(mner_keras.__file__).parents[1]
-NAMES = ("text", "hsn", "agban", "agban-released")  # that the others learn, `check_model` shows
+NAMES = ("hsn", "agban")
 
 
 @pytest.fixture(scope="module")
@@ -142,7 +142,7 @@ for path in sys.argv[1:]:
 def test_the_file_alone_tags_a_post_in_a_fresh_process(trained, tmp_path):
     post = Post(["Ben", "Cole", "at", "Rome"], pos=["NNP", "NNP", "IN", "NNP"])
     paths, expected = [], []
-    for name in ("text", "hsn", "agban"):
+    for name in NAMES:
         model = trained(name)[1]
         paths.append(tmp_path / f"{name}.keras")
         model.save(paths[-1])
@@ -164,21 +164,19 @@ def test_an_exported_model_gives_tags(trained, tmp_path):
         pytest.skip("a saved model is TensorFlow's")
     import tensorflow as tf
 
-    for name in ("hsn", "agban"):
-        world, model, *_ = trained(name)
-        decode = mner_keras.layers.CRFDecode(model.crf)
-        tags, _ = decode(model.output["potentials"], model.output["mask"])
-        keras.Model(model.input, tags).export(tmp_path / name, verbose=False)
-        inputs, expected = world.batch()
-        exported = tf.saved_model.load(str(tmp_path / name))
-        found = exported.serve({key: inputs[key] for key in model.input}).numpy()
-        np.testing.assert_array_equal(found, np.where(inputs["token_mask"], expected, 0))
+    world, model, *_ = trained("agban")
+    tags, _ = mner_keras.layers.CRFDecode(model.crf)(model.output["potentials"], model.output["mask"])
+    keras.Model(model.input, tags).export(tmp_path / "model", verbose=False)
+    inputs, expected = world.batch()
+    exported = tf.saved_model.load(str(tmp_path / "model"))
+    found = exported.serve({key: inputs[key] for key in model.input}).numpy()
+    np.testing.assert_array_equal(found, np.where(inputs["token_mask"], expected, 0))
 
 
 def test_a_file_of_the_older_format_is_refused(trained, tmp_path):
     import zipfile
 
-    trained("text")[1].save(tmp_path / "new.keras")
+    trained("hsn")[1].save(tmp_path / "new.keras")
     with zipfile.ZipFile(tmp_path / "new.keras") as new, zipfile.ZipFile(tmp_path / "old.keras", "w") as old:
         for name in new.namelist():
             content = new.read(name)

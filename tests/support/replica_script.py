@@ -64,7 +64,8 @@ def main(folder):
             with scope():
                 model = world.build(**arguments)
             data = world.preprocessor.dataset(world.posts, world.store, batch_size=8)
-            found[f"{kind} {name}"] = answers(model, (data,), 0 if kind == "agban-released" else 1)
+            trained = kind == "text" or (kind == "agban" and strategy)
+            found[f"{kind} {name}"] = answers(model, (data,), int(bool(trained)))
     (folder / "answers.json").write_text(json.dumps(found, default=float), encoding="utf-8")
 
 

@@ -47,24 +47,18 @@ def test_glove_text(write):
     assert read.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def test_repr_is_short(write):
-    assert len(repr(read_vectors(write(GLOVE * 1000)))) < 300
-
-
 def test_lookup_as_written_then_lower_cased(write):
     read = read_vectors(write(GLOVE))
     assert [read.lookup(word) for word in ("Cat", "cat", "CAT", "The", "dog", "")] == [1, 2, 2, 0, -1, -1]
 
 
-@pytest.mark.parametrize("header", ["", "3 3\n", "7 3\n", "1 3 \n"])
+@pytest.mark.parametrize("start", ["", "3 3\n", "7 3\n", "1 3 \n", "\ufeff", "\ufeff3 3\n"])
 @pytest.mark.parametrize("line_end", ["\n", " \n", "\r\n", " \r\n"])
-@pytest.mark.parametrize("pack", [bytes, gzip.compress])
-@pytest.mark.parametrize("name", ["vectors.vec", "vectors.gz"])
-def test_text_formats_are_recognised_by_content(write, header, line_end, pack, name):
-    stored = pack((header + GLOVE.replace("\n", line_end)).encode())
+@pytest.mark.parametrize(("pack", "name"), [(bytes, "vectors.gz"), (gzip.compress, "vectors.vec")])
+def test_text_formats_are_recognised_by_content(write, start, line_end, pack, name):
+    stored = pack((start + GLOVE.replace("\n", line_end)).encode())
     read = read_vectors(write(stored, name))
-    assert read.words == ("the", "Cat", "cat")
-    assert read.num_broken == 0
+    assert (read.words, read.dim, read.num_broken) == (("the", "Cat", "cat"), 3, 0)
     np.testing.assert_array_equal(read.matrix[2], [4, 5, 6])
     assert read.sha256 == hashlib.sha256(stored).hexdigest()
 
@@ -72,28 +66,16 @@ def test_text_formats_are_recognised_by_content(write, header, line_end, pack, n
 @pytest.mark.parametrize("header", ["", "3 3\n", "3\t3\n"])
 @pytest.mark.parametrize("between", [" ", "\t"])
 @pytest.mark.parametrize("line_end", ["\n", "\t\n", " \r\n"])
-@pytest.mark.parametrize("pack", [bytes, gzip.compress])
-def test_a_tab_may_stand_behind_the_word_and_between_the_numbers(write, header, between, line_end, pack):
+def test_a_tab_may_follow_the_word_and_separate_the_numbers(write, header, between, line_end):
     rows = [("the", "1 2 3"), ("New York", "4 5 6"), ("\u00e9", "7 8 9")]
     text = header + "".join(f"{word}\t{numbers.replace(' ', between)}{line_end}" for word, numbers in rows)
-    read = read_vectors(write(pack(text.encode())))
+    read = read_vectors(write(text.removesuffix("\n")))  # the last line may lack its end
     assert (read.words, read.dim, read.num_broken) == (("the", "New York", "\u00e9"), 3, 0)
     np.testing.assert_array_equal(read.matrix, np.arange(1, 10).reshape(3, 3))
 
 
 def test_a_tab_and_a_space_behind_the_word_are_one_separator(write):
     assert read_vectors(write("2 3\nthe\t 1 2 3\n\t 4 5 6\n")).words == ("the", "\t")
-
-
-@pytest.mark.parametrize("header", ["", "3 3\n"])
-@pytest.mark.parametrize("pack", [bytes, gzip.compress])
-def test_a_byte_order_mark_is_dropped(write, header, pack):
-    read = read_vectors(write(pack(("\ufeff" + header + GLOVE).encode())))
-    assert (read.words, read.dim, read.num_broken) == (("the", "Cat", "cat"), 3, 0)
-
-
-def test_last_line_may_lack_its_end(write):
-    assert read_vectors(write(GLOVE[:-1])).words == ("the", "Cat", "cat")
 
 
 @pytest.mark.parametrize(
@@ -131,13 +113,6 @@ def test_no_word_kept_is_no_error(write):
     assert (read.words, read.matrix.shape, read.lookup("the")) == ((), (0, 3), -1)
     assert read_vectors(write(GLOVE), max_vectors=0).words == ()
     assert read_vectors(write(GLOVE), needed=["CAT"], max_vectors=0).words == ("cat",)
-
-
-def test_more_words_than_the_first_allocation(write):
-    text = "".join(f"w{i} {i} {-i}\n" for i in range(5000))
-    read = read_vectors(write(text))
-    assert len(read.words) == 5000
-    np.testing.assert_array_equal(read.matrix, [[i, -i] for i in range(5000)])
 
 
 def test_first_of_duplicate_words_wins(write):
