@@ -86,15 +86,8 @@ def draw_curve(axes: Axes, label: str, curve: Curve, dark: bool = False) -> None
     for split, style, colours in (("train", "-", TYPE_COLOURS[0]), ("dev", "--", TYPE_COLOURS[3])):
         if split in curve:
             marker = "o" if len(curve[split]) < 30 else None
-            axes.plot(
-                *np.transpose(curve[split]),
-                style,
-                label=split,
-                color=colours[dark],
-                marker=marker,
-                markersize=3,
-                lw=1.3,
-            )
+            look = {"color": colours[dark], "marker": marker, "markersize": 3, "lw": 1.3}
+            axes.plot(*np.transpose(curve[split]), style, label=split, **look)
     axes.set_ylabel(label, fontsize=8)
     axes.set_ylim(bottom=axes.get_ylim()[0] if axes.dataLim.ymin < 0 else 0.0)
     axes.grid(alpha=0.3, linewidth=0.5)
@@ -106,15 +99,9 @@ def draw_curve(axes: Axes, label: str, curve: Curve, dark: bool = False) -> None
 
 def curve_image(label: str, curve: Curve, dark: bool = False) -> str:
     """A curve as an SVG in a data URI, on a transparent ground, for a light or a dark page."""
-    ink = _INK[dark]
     names = ("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color", "grid.color")
-    settings = {
-        **dict.fromkeys(names, ink),
-        "svg.fonttype": "none",
-        "svg.hashsalt": "mner",
-        "font.family": "sans-serif",
-    }
-    with matplotlib.rc_context(settings):
+    fixed = {"svg.fonttype": "none", "svg.hashsalt": "mner", "font.family": "sans-serif"}
+    with matplotlib.rc_context(dict.fromkeys(names, _INK[dark]) | fixed):
         figure = Figure(figsize=(3.6, 2.3), layout="constrained")
         draw_curve(figure.subplots(), label, curve, dark)
         file = io.BytesIO()

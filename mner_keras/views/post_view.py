@@ -176,17 +176,13 @@ class _View:
         if not case.predicted:
             return [("gold", self._cut(case.post.tags or (), None))]
         first, *others = case.predicted
-        gold = case.post.tags
+        gold = None if case.post.tags is None else case.spans()
         label = "predicted" if not others else first
-        if gold is None:
-            lanes = [(label, self._cut(case.predicted[first], None))]
-        elif case.spans() == case.spans(first):
-            lanes = [(f"gold and {label}", self._cut(case.predicted[first], None))]
-        else:
-            lanes = [(label, self._cut(case.predicted[first], case.spans()))]
-            lanes.append(("gold", self._cut(gold, case.spans(first))))
-        right = None if gold is None else case.spans()
-        return lanes + [(name, self._cut(case.predicted[name], right)) for name in others]
+        same = gold is not None and gold == case.spans(first)
+        lanes = [(f"gold and {label}" if same else label, self._cut(case.predicted[first], gold))]
+        if gold is not None and not same:
+            lanes.append(("gold", self._cut(case.post.tags, case.spans(first))))
+        return lanes + [(name, self._cut(case.predicted[name], gold)) for name in others]
 
     def _cut(self, tags: Sequence[str], others: set[tuple[str, int, int]] | None) -> list[Piece]:
         """The shown tokens in pieces, cut at the ends of entities."""

@@ -24,9 +24,6 @@ from mner_keras.views.case import PostCase, make_cases, own_pictures
 from mner_keras.views.curves import curve_image, describe_curve, read_curves
 from mner_keras.views.post_view import render, style_sheet
 
-_PATHS = ("data", "features", "vectors")
-
-
 BOUNDS, MISSED, SPURIOUS = "other bounds", "missed", "spurious"
 
 
@@ -118,7 +115,7 @@ class RunPart:
         """The run's settings; files appear by name, because the page may be sent to others."""
         values = {**dataclasses.asdict(self.run.config), **self.run.config.arguments}
         del values["arguments"]
-        for name in _PATHS:
+        for name in ("data", "features", "vectors"):
             if values[name] and (name != "data" or Path(values[name]).is_absolute()):
                 values[name] = Path(values[name]).name
         return list(_facts(values))
