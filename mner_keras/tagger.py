@@ -5,9 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import os
-import warnings
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -16,16 +14,14 @@ from keras import ops
 
 from mner_keras.crf_model import CRFModel
 from mner_keras.data.batches import PostBatches
-from mner_keras.data.pictured import with_pictures
 from mner_keras.data.pipeline import as_dataset
 from mner_keras.data.post import Post
 from mner_keras.data.preprocessor import PostPreprocessor
 from mner_keras.errors import InputError
-from mner_keras.layers import CharBiLSTM, CharCNN, CRFDecode
+from mner_keras.predictor import Predictor
 from mner_keras.registry import Training, training_of
 from mner_keras.tagged_post import TaggedPost, as_post, tagged_post
 from mner_keras.training import TrainingSchedule, TrainingState, check_steps, make_optimizer
-from mner_keras.vision.extractors import load_extractor
 from mner_keras.vision.feature_store import FeatureStore
 
 if TYPE_CHECKING:
@@ -36,9 +32,6 @@ if TYPE_CHECKING:
 
 FORMAT = 2
 """The number of the file format of models."""
-
-DISTINCT_TOKENS = 8192
-"""The distinct tokens whose characters are encoded at once when a model tags."""
 
 MIN_EVALUATION_BATCH = 32
 """The fewest posts per batch when a model is evaluated, by default: smaller batches only cost time."""
@@ -88,8 +81,7 @@ class Tagger(CRFModel):
                 setattr(self, name, value)
         self._training: Training | None = None
         self._schedule: dict[str, Any] | None = None
-        self._submodels: dict[str, keras.Model] = {}
-        self._extractor = None
+        self._predictor = Predictor(self)
         if preprocessor.vectors is not None:
             self.get_layer("word_embedding").load_vectors(*preprocessor.word_vectors())
 
@@ -270,8 +262,8 @@ class Tagger(CRFModel):
         """Return the potentials of each post's tokens, a list of float32 `[n, K]`; the arguments are those of `tag`."""
         posts = [as_post(post) for post in posts]
         found: list[Any] = [None] * len(posts)
-        for rows, inputs in self._batches(posts, features, batch_size):
-            arrays = self._predict("potentials", inputs)
+        for rows, inputs in self._predictor.batches(posts, features, batch_size):
+            arrays = self._predictor.predict("potentials", inputs)
             for row, array in zip(rows, arrays, strict=False):
                 found[row] = np.asarray(array, "float32")[: len(posts[row])]
         return found
@@ -288,8 +280,8 @@ class Tagger(CRFModel):
         if any(post.tags is None for post in posts):
             raise InputError("expected posts with tags, found posts without")
         found = np.zeros(len(posts), "float32")
-        for rows, inputs in self._batches(posts, features, batch_size):
-            potentials = self._predict("potentials", inputs)
+        for rows, inputs in self._predictor.batches(posts, features, batch_size):
+            potentials = self._predictor.predict("potentials", inputs)
             tags = np.zeros(inputs["token_mask"].shape, "int32")
             for i, row in enumerate(rows):
                 tags[i, : len(posts[row])] = self.preprocessor.tag_ids(posts[row].tags)
@@ -329,8 +321,8 @@ class Tagger(CRFModel):
         posts = [as_post(post) for post in posts]
         tagged: list[TaggedPost | None] = [None] * len(posts)
         names = np.array(self.preprocessor.tags, object)
-        for rows, inputs in self._batches(posts, features, batch_size, pictures, extractor):
-            found = self._predict("tags" if scores else "tags alone", inputs)
+        for rows, inputs in self._predictor.batches(posts, features, batch_size, pictures, extractor):
+            found = self._predictor.predict("tags" if scores else "tags alone", inputs)
             tags, probabilities = (np.asarray(array) for array in found) if scores else (np.asarray(found), None)
             for row, tags_of_row, number in zip(rows, names[tags].tolist(), range(len(tags)), strict=False):
                 of_row = None if probabilities is None else probabilities[number]
@@ -354,8 +346,8 @@ class Tagger(CRFModel):
             raise InputError(f"{type(self).__name__} has no attention to explain")
         posts = [as_post(post) for post in posts]
         found: list[dict[str, np.ndarray]] = [{} for _ in posts]
-        for rows, inputs in self._batches(posts, features, batch_size, pictures, extractor):
-            arrays = self._predict("explained", inputs)
+        for rows, inputs in self._predictor.batches(posts, features, batch_size, pictures, extractor):
+            arrays = self._predictor.predict("explained", inputs)
             seen = inputs["visual_mask"].sum(axis=1) if "visual_mask" in inputs else np.zeros(len(rows), int)
             for name in names:
                 for array, row, count in zip(arrays[name], rows, seen, strict=False):
@@ -372,76 +364,6 @@ class Tagger(CRFModel):
     def from_config(cls, config: dict, custom_objects=None) -> Tagger:
         config = {name: value for name, value in config.items() if name != "format"}
         return cls(**{**config, "preprocessor": PostPreprocessor.from_config(config["preprocessor"])})
-
-    def _submodel(self, gives: str) -> keras.Model:
-        """Return the functional model that shares this one's layers and gives potentials, tags, what is explained, or
-        the vectors of tokens from their characters; the others read these vectors."""
-        if gives not in self._submodels:
-            inputs, encoder = dict(self.input), self._char_encoder
-            if encoder is not None:
-                del inputs["char_ids"]
-                inputs[encoder.output.name] = encoder.output
-            if gives == "char_vectors":
-                inputs, outputs = self.input["char_ids"], encoder.output
-            elif gives.startswith("tags"):
-                outputs = CRFDecode(self.crf, name="decode")(self.output["potentials"], self.output["mask"])
-                outputs = outputs[0] if gives == "tags alone" else outputs
-            elif gives == "explained":
-                outputs = {name: self.output[name] for name in self.explained if name in self.output}
-            else:
-                outputs = self.output[gives]
-            self._submodels[gives] = keras.Model(inputs, outputs)
-        return self._submodels[gives]
-
-    def _predict(self, gives: str, inputs: dict[str, np.ndarray]) -> Any:
-        """Return what a submodel gives for a batch of `_batches`."""
-        model = self._submodel(gives)
-        return model.predict_on_batch({name: inputs.get(name, inputs.get("char_vectors")) for name in model.input})
-
-    @property
-    def _char_encoder(self) -> keras.layers.Layer | None:
-        """Return the layer that encodes each token from its characters alone; `None` if there is none."""
-        found = [layer for layer in self.layers if isinstance(layer, (CharBiLSTM, CharCNN))]
-        return found[0] if len(found) == 1 else None
-
-    def _char_vectors(self, char_ids: np.ndarray) -> np.ndarray:
-        """Return the vectors of distinct tokens from their characters, `[U, d]`."""
-        found = []
-        for start in range(0, len(char_ids), DISTINCT_TOKENS):
-            block = char_ids[start : start + DISTINCT_TOKENS]
-            # Few distinct sizes: a compiler makes a program for each.
-            padded = np.zeros((1 << (len(block) - 1).bit_length(), 1, block.shape[1]), "int32")
-            padded[: len(block), 0] = block
-            found.append(np.asarray(self._submodel("char_vectors").predict_on_batch(padded))[: len(block), 0])
-        return np.concatenate(found)
-
-    def _batches(
-        self, posts: list[Post], features: Any, batch_size: int | None, pictures=None, extractor=None
-    ) -> Iterator[tuple[np.ndarray, dict]]:
-        """Yield the posts' positions and inputs, batch by batch; posts of similar length share a batch."""
-        if not posts:
-            return
-        named = posts
-        if pictures is not None:
-            if features is not None:
-                raise ValueError("`features` and `pictures` exclude each other. Received: both")
-            if extractor is None:
-                extractor = self._extractor = self._extractor or load_extractor(self.preprocessor.visual)
-            named, features = with_pictures(posts, pictures, extractor)
-        batches = PostBatches(self.preprocessor, named, features, labelled=False)
-        if self._char_encoder is not None:
-            batches.char_vectors = self._char_vectors(batches.char_ids)
-        if not self.preprocessor.bucket:
-            batch_size = batch_size or training_of(type(self)).batch_size
-        with ThreadPoolExecutor(1) as pool:
-            # The next batch is made while the model computes.
-            waiting = batches.by_length(batch_size, compiled=keras.backend.backend() == "jax")
-            ahead = pool.submit(next, waiting, None)
-            while (made := ahead.result()) is not None:
-                ahead = pool.submit(next, waiting, None)
-                yield made
-        for reason in features.failed.values() if pictures is not None else ():
-            warnings.warn(f"{reason}: ignored", stacklevel=3)
 
 
 def _are_posts(data: Any) -> bool:

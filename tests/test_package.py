@@ -16,7 +16,7 @@ FLOORS = (
     ("mner_keras.errors", "mner_keras.files", "mner_keras.registry", "mner_keras.layers", "mner_keras.replicas"),
     ("mner_keras.metrics", "mner_keras.text", "mner_keras.vision", "mner_keras.adam_tensorflow"),
     ("mner_keras.crf_model", "mner_keras.data"),
-    ("mner_keras.tagged_post", "mner_keras.inputs", "mner_keras.training"),
+    ("mner_keras.tagged_post", "mner_keras.inputs", "mner_keras.training", "mner_keras.predictor"),
     ("mner_keras.tagger",),
     ("mner_keras.models", "hsn_keras", "agban_keras"),
     ("mner_keras.baselines", "mner_keras.run"),

@@ -1,0 +1,107 @@
+"""`Predictor`: what a `Tagger` gives for posts, batch by batch."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import keras
+import numpy as np
+
+from mner_keras.data.batches import PostBatches
+from mner_keras.data.pictured import with_pictures
+from mner_keras.data.post import Post
+from mner_keras.layers import CharBiLSTM, CharCNN, CRFDecode
+from mner_keras.registry import training_of
+from mner_keras.vision.extractors import load_extractor
+
+DISTINCT_TOKENS = 8192
+"""The distinct tokens whose characters are encoded at once."""
+
+
+class Predictor:
+    """Compute parts of a model's graph for posts, in less work than the graph itself.
+
+    The characters of each distinct token are encoded once, posts of similar length share a batch, and the next batch is
+    made while the model computes.
+
+    Args:
+        model: the `Tagger`.
+    """
+
+    def __init__(self, model) -> None:
+        self.model = model
+        self._graphs: dict[str, keras.Model] = {}
+        self._extractor = None
+
+    def _graph(self, gives: str) -> keras.Model:
+        """Return the functional model that shares this one's layers and gives potentials, tags, what is explained, or
+        the vectors of tokens from their characters; the others read these vectors."""
+        if gives not in self._graphs:
+            inputs, all_outputs, encoder = dict(self.model.input), self.model.output, self._char_encoder
+            if encoder is not None:
+                del inputs["char_ids"]
+                inputs[encoder.output.name] = encoder.output
+            if gives == "char_vectors":
+                inputs, outputs = self.model.input["char_ids"], encoder.output
+            elif gives.startswith("tags"):
+                outputs = CRFDecode(self.model.crf, name="decode")(all_outputs["potentials"], all_outputs["mask"])
+                outputs = outputs[0] if gives == "tags alone" else outputs
+            elif gives == "explained":
+                outputs = {name: all_outputs[name] for name in self.model.explained if name in all_outputs}
+            else:
+                outputs = all_outputs[gives]
+            self._graphs[gives] = keras.Model(inputs, outputs)
+        return self._graphs[gives]
+
+    def predict(self, gives: str, inputs: dict[str, np.ndarray]) -> Any:
+        """Return what a graph gives for a batch of `batches`."""
+        model = self._graph(gives)
+        return model.predict_on_batch({name: inputs.get(name, inputs.get("char_vectors")) for name in model.input})
+
+    @property
+    def _char_encoder(self) -> keras.layers.Layer | None:
+        """Return the layer that encodes each token from its characters alone; `None` if there is none."""
+        found = [layer for layer in self.model.layers if isinstance(layer, (CharBiLSTM, CharCNN))]
+        return found[0] if len(found) == 1 else None
+
+    def _char_vectors(self, char_ids: np.ndarray) -> np.ndarray:
+        """Return the vectors of distinct tokens from their characters, `[U, d]`."""
+        found = []
+        for start in range(0, len(char_ids), DISTINCT_TOKENS):
+            block = char_ids[start : start + DISTINCT_TOKENS]
+            # Few distinct sizes: a compiler makes a program for each.
+            padded = np.zeros((1 << (len(block) - 1).bit_length(), 1, block.shape[1]), "int32")
+            padded[: len(block), 0] = block
+            found.append(np.asarray(self._graph("char_vectors").predict_on_batch(padded))[: len(block), 0])
+        return np.concatenate(found)
+
+    def batches(
+        self, posts: list[Post], features: Any, batch_size: int | None, pictures=None, extractor=None
+    ) -> Iterator[tuple[np.ndarray, dict]]:
+        """Yield the posts' positions and inputs, batch by batch; posts of similar length share a batch."""
+        if not posts:
+            return
+        named = posts
+        if pictures is not None:
+            if features is not None:
+                raise ValueError("`features` and `pictures` exclude each other. Received: both")
+            if extractor is None:
+                extractor = self._extractor = self._extractor or load_extractor(self.model.preprocessor.visual)
+            named, features = with_pictures(posts, pictures, extractor)
+        batches = PostBatches(self.model.preprocessor, named, features, labelled=False)
+        if self._char_encoder is not None:
+            batches.char_vectors = self._char_vectors(batches.char_ids)
+        if not self.model.preprocessor.bucket:
+            batch_size = batch_size or training_of(type(self.model)).batch_size
+        with ThreadPoolExecutor(1) as pool:
+            # The next batch is made while the model computes.
+            waiting = batches.by_length(batch_size, compiled=keras.backend.backend() == "jax")
+            ahead = pool.submit(next, waiting, None)
+            while (made := ahead.result()) is not None:
+                ahead = pool.submit(next, waiting, None)
+                yield made
+        for reason in features.failed.values() if pictures is not None else ():
+            warnings.warn(f"{reason}: ignored", stacklevel=3)
