@@ -101,7 +101,9 @@ def check_options(command):
     while words and words[0] in getattr(found, "commands", {}):
         found = found.commands[words.pop(0)]
     assert not hasattr(found, "commands") or not words, f"no such command: {command}"
-    known = {name for option in found.params for name in option.opts if name.startswith("-")} | {"--help"}
+    known = {
+        name for option in found.params for name in (*option.opts, *option.secondary_opts) if name.startswith("-")
+    } | {"--help"}
     options = {word.partition("=")[0] for word in words if word.startswith("--")}
     assert options <= known, f"{command}: no option {', '.join(options - known)}"
 
