@@ -235,7 +235,7 @@ class CRF(keras.layers.Layer):
         potentials = rows.with_ends(potentials - ops.max(potentials, axis=-1, keepdims=True), start, end)
         _, states = both_ways(potentials, rows.length, transitions, wide=self.constraints is not None)
         tags, _ = counts(*states, ops.ones_like(potentials[:, 0, 0]))
-        return rows.unpack(tags) * ops.cast(mask, "float32")[..., None]
+        return ops.stop_gradient(rows.unpack(tags) * ops.cast(mask, "float32")[..., None])
 
     def get_config(self) -> dict:
         return {

@@ -436,3 +436,10 @@ def test_weights_that_are_not_one_a_row_are_refused_and_not_broadcast():
     outputs = model(np.ones((3, 3), "int32"))
     with pytest.raises(ValueError, match=r"`sample_weight` must contain one number per row, \[batch\].*\(3, 1\)"):
         model.crf_loss(np.zeros((3, 3), "int32"), outputs, np.ones((3, 1), "float32"))
+
+
+def test_no_gradient_flows_through_the_marginals():
+    crf = make_crf()
+    potentials, _, mask, _ = example("with holes")
+    found = gradient(lambda x: ops.sum(x) + ops.sum(crf.marginals(x, mask) ** 2), potentials)
+    np.testing.assert_array_equal(found, np.ones_like(potentials))
