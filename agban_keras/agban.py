@@ -15,7 +15,7 @@ from agban_keras.layers import (
 from agban_keras.layers.initializers import linear_initializer
 from agban_keras.object_tagger import ObjectTagger, update_on
 from mner_keras.data.preprocessor import PostPreprocessor
-from mner_keras.inputs import batch_inputs, word_embedding
+from mner_keras.inputs import batch_inputs, token_representation, word_embedding
 from mner_keras.layers import CRF, BiLSTM, CharBiLSTM
 from mner_keras.layers.checks import check_choice, check_count
 
@@ -71,6 +71,7 @@ class AGBAN(ObjectTagger):
         learning", IEEE Transactions on Multimedia 23, 2021.
     """
 
+    takes_backbone = True
     explained = {"attention": "nk", "text_features": "nd", "object_features": "kd"}
 
     def __init__(
@@ -108,9 +109,7 @@ class AGBAN(ObjectTagger):
         inputs = batch_inputs(preprocessor)
         token_mask = inputs["token_mask"]
         object_mask = inputs["visual_mask"]
-        tokens = keras.layers.Concatenate(name="token_representation")(
-            [words(inputs["word_ids"]), char_bilstm(inputs["char_ids"])]
-        )
+        tokens = token_representation(preprocessor, inputs, words, char_bilstm)
         tokens = keras.layers.Dropout(dropout, name="token_dropout")(tokens)
         text = bilstm(tokens, mask=token_mask)
         text = keras.layers.Dropout(dropout, name="text_dropout")(text)  # G_T [B, n, d]

@@ -11,7 +11,7 @@ from hsn_keras.layers import (
     SelfAdaptiveIntegration,
 )
 from mner_keras.data.preprocessor import PostPreprocessor
-from mner_keras.inputs import batch_inputs, word_embedding
+from mner_keras.inputs import batch_inputs, token_representation, word_embedding
 from mner_keras.layers import CRF, BiLSTM, CharCNN, Highway
 from mner_keras.layers.checks import check_choice
 from mner_keras.tagger import Tagger
@@ -62,6 +62,7 @@ class HSN(Tagger):
         Neurocomputing 439, 2021.
     """
 
+    takes_backbone = True
     preprocessing = {"use_pos": True, "visual": VGG16_REGIONS}
     explained = {"region_attention": "k", "token_attention": "n", "gamma": "nd"}
 
@@ -131,12 +132,12 @@ def text_features(
 ) -> keras.KerasTensor:
     """Return H, `[B, n, hidden_dim]` (HSN section 3.2.1).
 
-    `x = [x^word; x^char; x^pos]`, `h~ = tanh(Highway(x))` (eq. 5), `H = BiLSTM(h~)` (eq. 6), with dropout on x and H.
+    `x = [x^word; x^char; x^pos]`, with a backbone also its contextual vector, `h~ = tanh(Highway(x))` (eq. 5), `H = BiLSTM(h~)` (eq. 6), with dropout on x and H.
     """
-    words = word_embedding(preprocessor, word_dim, 200, unknown="normal")(inputs["word_ids"])
-    characters = CharCNN(preprocessor.char_vocabulary_size, char_dim, char_dim, name="char_cnn")(inputs["char_ids"])
-    pos = keras.layers.Embedding(preprocessor.pos_vocabulary_size, pos_dim, name="pos_embedding")(inputs["pos_ids"])
-    tokens = keras.layers.Concatenate(name="token_representation")([words, characters, pos])
+    words = word_embedding(preprocessor, word_dim, 200, unknown="normal")
+    characters = CharCNN(preprocessor.char_vocabulary_size, char_dim, char_dim, name="char_cnn")
+    pos = keras.layers.Embedding(preprocessor.pos_vocabulary_size, pos_dim, name="pos_embedding")
+    tokens = token_representation(preprocessor, inputs, words, characters, pos)
     tokens = keras.layers.Dropout(dropout, name="token_dropout")(tokens)
     tokens = keras.layers.Activation("tanh", name="token_tanh")(Highway(name="highway")(tokens))
     hidden = BiLSTM(hidden_dim, name="bilstm")(tokens, mask=inputs["token_mask"])

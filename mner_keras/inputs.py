@@ -11,19 +11,15 @@ from mner_keras.layers import CRF, WordEmbedding
 def batch_inputs(preprocessor: PostPreprocessor) -> dict[str, keras.KerasTensor]:
     """Return a `keras.Input` for each key of the preprocessor's batches.
 
-    With subwords these are `subword_ids`, `subword_mask`, `first_subwords` and `token_mask`; else `word_ids`,
-    `char_ids`, `token_mask` and, where the preprocessor has them, `pos_ids`, `visual_features` and `visual_mask`.
+    These are `token_mask` and, where the preprocessor has them, the other keys that `PostPreprocessor` names.
     """
     inputs = {"token_mask": _input("token_mask", "bool")}
-    if preprocessor.subwords is not None:
-        return {
-            "subword_ids": _input("subword_ids"),
-            "subword_mask": _input("subword_mask", "bool"),
-            "first_subwords": _input("first_subwords"),
-            **inputs,
-        }
-    inputs["word_ids"] = _input("word_ids")
-    inputs["char_ids"] = keras.Input((None, preprocessor.max_characters), dtype="int32", name="char_ids")
+    if preprocessor.use_words:
+        inputs["word_ids"] = _input("word_ids")
+    if preprocessor.use_characters:
+        inputs["char_ids"] = keras.Input((None, preprocessor.max_characters), dtype="int32", name="char_ids")
+    if (backbone := preprocessor.backbone) is not None:
+        inputs |= backbone.inputs()
     if preprocessor.use_pos:
         inputs["pos_ids"] = _input("pos_ids")
     if preprocessor.visual is not None:
@@ -57,6 +53,30 @@ def word_embedding(preprocessor: PostPreprocessor, dim: int | None, default: int
         unknown=unknown,
         name="word_embedding",
     )
+
+
+def token_representation(
+    preprocessor: PostPreprocessor,
+    inputs: dict[str, keras.KerasTensor],
+    words: keras.layers.Layer | None = None,
+    characters: keras.layers.Layer | None = None,
+    pos: keras.layers.Layer | None = None,
+) -> keras.KerasTensor:
+    """Return the tokens' vectors `[word; char; POS; contextual]`, `[B, n, d]`, those that the preprocessor has.
+
+    Args:
+        preprocessor: knows which of them; a fine-tuned backbone becomes the layer `backbone`.
+        inputs: of `batch_inputs`.
+        words, characters, pos: the layers that read `word_ids`, `char_ids` and `pos_ids`.
+    """
+    layers = {"word_ids": words, "char_ids": characters, "pos_ids": pos}
+    parts = [layers[name](inputs[name]) for name in layers if name in inputs and layers[name] is not None]
+    if preprocessor.backbone is not None and preprocessor.backbone.fine_tune:
+        backbone = preprocessor.backbone.make_layer()
+        parts.append(backbone({name: inputs[name] for name in backbone.input}))
+    elif preprocessor.backbone is not None:
+        parts.append(inputs["contextual"])
+    return parts[0] if len(parts) == 1 else keras.layers.Concatenate(name="token_representation")(parts)
 
 
 def crf_outputs(

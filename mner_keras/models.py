@@ -109,10 +109,10 @@ def read_model_config(path: str | os.PathLike) -> dict:
 
 
 def reads_subwords(path: str | os.PathLike) -> bool:
-    """Return whether a model's file, or a run's, contains a model over subwords; false for what cannot be read."""
+    """Return whether a model's file, or a run's, contains a text backbone; false for what cannot be read."""
     try:
         config = read_model_config(find_model_file(path) if os.path.isdir(path) else path)
-        return config["config"]["preprocessor"]["subwords"] is not None
+        return config["config"]["preprocessor"]["backbone"] is not None
     except (InputError, KeyError, TypeError):
         return False
 

@@ -11,7 +11,7 @@ from typing import Any
 from mner_keras.errors import InputError, did_you_mean
 
 KERAS_FILE = "model.keras"
-EXTRA_MODULES = {"bert": ("keras_hub", "safetensors", "tokenizers"), "crf": ("pycrfsuite",)}
+EXTRA_MODULES = {"backbones": ("keras_hub", "safetensors", "sentencepiece", "tokenizers"), "crf": ("pycrfsuite",)}
 FEATURES = {
     "regions": (("vgg16",), "49 regions of VGG16's last pooling layer"),
     "objects": (("mask-rcnn", "mask_rcnn", "maskrcnn"), "objects of Mask R-CNN trained on COCO"),
@@ -94,6 +94,10 @@ class ModelEntry:
         """Return whether it reads subwords: its operations are then large."""
         return "subwords" in self.reads
 
+    def training_with(self, fine_tune: bool) -> Training:
+        """Return the paper's settings, or `FINE_TUNING` where a backbone is fine-tuned that the paper does not have."""
+        return FINE_TUNING if fine_tune and not self.reads_subwords else self.training
+
     @property
     def missing_modules(self) -> list[str]:
         """Return the modules of its extra that are not installed."""
@@ -127,6 +131,8 @@ _CO_ATTENTION_TRAINING = Training("rmsprop", 0.001, batch_size=10, epochs=100, p
 _MNER_MA_TRAINING = Training("adagrad", 0.02, batch_size=10, epochs=100, patience=20)
 # Devlin et al. appendix A.3, and their program's weight decay; 3 to 5 epochs. A BERT reads no vectors and no picture.
 _BERT_TRAINING = Training("adamw", 5e-5, batch_size=32, epochs=5, patience=0, weight_decay=0.01, warmup=0.1)
+FINE_TUNING = Training("adamw", 2e-4, batch_size=16, epochs=5, patience=0, weight_decay=0.01, warmup=0.1)
+"""The settings of a model that fine-tunes a text backbone, where its paper has none; chosen for a small BERT."""
 _BERT_SETTINGS = (*(field.name for field in dataclasses.fields(Training)), "seed", "precision")
 # A feature CRF's epoch is an iteration of L-BFGS, which reads all posts.
 _FEATURE_CRF = {
@@ -246,7 +252,7 @@ MODELS: dict[str, ModelEntry] = {
         paper="Devlin et al. 2019",
         reads=("subwords",),
         settings=_BERT_SETTINGS,
-        extra="bert",
+        extra="backbones",
     ),
     "stanford-ner-like": ModelEntry(
         "mner_keras.baselines.feature_crf",
@@ -281,8 +287,13 @@ def find_model(name: str) -> ModelEntry:
     return MODELS[name]
 
 
-def training_of(model_class: type) -> Training:
-    """Return a model class's paper settings; Adam, 0.001 and batches of 16 for an unregistered class."""
-    names = {entry.class_name: entry.training for entry in MODELS.values()}
+def training_of(model_class: type, fine_tune: bool = False) -> Training:
+    """Return a model class's paper settings; Adam, 0.001 and batches of 16 for an unregistered class.
+
+    Args:
+        model_class: the class.
+        fine_tune: whether the model fine-tunes a text backbone.
+    """
+    names = {entry.class_name: entry for entry in MODELS.values()}
     found = [names[base.__name__] for base in model_class.__mro__ if base.__name__ in names]
-    return found[0] if found else Training("adam", 0.001, batch_size=16)
+    return found[0].training_with(fine_tune) if found else Training("adam", 0.001, batch_size=16)

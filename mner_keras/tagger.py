@@ -57,6 +57,9 @@ class Tagger(CRFModel):
     preprocessing: dict[str, Any] = {"use_pos": False}
     """The arguments of `PostPreprocessor.fit` that belong to the paper's settings."""
 
+    takes_backbone = False
+    """Whether a preprocessor of the model may have a pretrained text backbone, or leave out words or characters."""
+
     explained: dict[str, str] = {}
     """The arrays that `explain` returns, by name, and their axes: `n` tokens, `k` regions or objects, `d` features."""
 
@@ -82,6 +85,9 @@ class Tagger(CRFModel):
         self._training: Training | None = None
         self._schedule: dict[str, Any] | None = None
         self._predictor = Predictor(self)
+        if preprocessor.backbone is not None and not preprocessor.backbone.fine_tune:
+            # Not in the graph, but in the model's file.
+            self.frozen_backbone = preprocessor.backbone.frozen
         if preprocessor.vectors is not None:
             self.get_layer("word_embedding").load_vectors(*preprocessor.word_vectors())
 
@@ -102,8 +108,19 @@ class Tagger(CRFModel):
             features: the store of the pictures' features; without it the sizes are those of the paper's extractor.
             pictures: whether the posts' pictures are used; if not, every post counts as one without a picture.
             options: other arguments of `PostPreprocessor.fit`.
+
+        Raises:
+            ValueError: a pretrained backbone for a model that takes none.
         """
-        return PostPreprocessor.fit(posts, vectors, features, pictures=pictures, **{**cls.preprocessing, **options})
+        options = {**cls.preprocessing, **options}
+        plain = {"backbone": None, "use_words": True, "use_characters": True}
+        for name, value in plain.items():
+            if not cls.takes_backbone and options.get(name, value) != value:
+                raise ValueError(
+                    f"`{name}` must be {value}: {cls.__name__} takes no pretrained backbone. Received: "
+                    f"{name}={options[name]!r}"
+                )
+        return PostPreprocessor.fit(posts, vectors, features, pictures=pictures, **options)
 
     def call(self, inputs, training=None, mask=None):
         # A batch may contain keys that this model does not read.
@@ -113,8 +130,9 @@ class Tagger(CRFModel):
         """Configure the training.
 
         Args:
-            optimizer: a Keras optimiser; by default the one of the model's paper. `fit` builds its learning rate
-                schedule as soon as the numbers of steps and epochs are known.
+            optimizer: a Keras optimiser; by default the one of the model's paper, or AdamW with a warm-up where a
+                backbone is fine-tuned. `fit` builds its learning rate schedule as soon as the numbers of steps and
+                epochs are known.
             training: other settings than the paper's for the default optimiser.
             kwargs: the other arguments of Keras' `compile`; `loss` and `metrics` are built in.
         """
@@ -122,7 +140,7 @@ class Tagger(CRFModel):
             raise ValueError(f"`training` must be None with an optimiser of its own. Received: training={training!r}")
         self._training = self._schedule = None
         if optimizer is None:
-            self._training = training or training_of(type(self))
+            self._training = training or self._paper_training
             optimizer = make_optimizer(self._training)
         super().compile(optimizer, **kwargs)
 
@@ -177,7 +195,7 @@ class Tagger(CRFModel):
                     "`validation_split` must be 0 with posts: pass posts as `validation_data`. Received: "
                     f"validation_split={kwargs['validation_split']}"
                 )
-            posts_per_batch = batch_size or training_of(type(self)).batch_size
+            posts_per_batch = batch_size or self._paper_training.batch_size
             batches = PostBatches(self.preprocessor, x, features, posts_per_batch, shuffle=True, seed=seed)
             x, seed, batch_size = as_dataset(batches), batches.seed, None
             kwargs.setdefault("validation_batch_size", self._batch_size(max(posts_per_batch, MIN_EVALUATION_BATCH)))
@@ -256,7 +274,12 @@ class Tagger(CRFModel):
 
     def _batch_size(self, usual: int) -> int:
         """Return the usual batch size; the paper's for a model whose results depend on the batch."""
-        return usual if self.preprocessor.bucket else training_of(type(self)).batch_size
+        return usual if self.preprocessor.bucket else self._paper_training.batch_size
+
+    @property
+    def _paper_training(self) -> Training:
+        backbone = self.preprocessor.backbone
+        return training_of(type(self), backbone is not None and backbone.fine_tune)
 
     def potentials(self, posts: Iterable[Post | str | Sequence[str]], features=None, batch_size: int | None = None):
         """Return the potentials of each post's tokens, a list of float32 `[n, K]`; the arguments are those of `tag`."""

@@ -2,38 +2,14 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable
-from typing import Any
-
 import keras
 import numpy as np
-from keras import ops
 
-from mner_keras.baselines.layers import FirstSubwords
-from mner_keras.data.post import Post
 from mner_keras.data.preprocessor import PostPreprocessor
-from mner_keras.data.subwords import Subwords
-from mner_keras.errors import InputError
-from mner_keras.inputs import batch_inputs
+from mner_keras.inputs import batch_inputs, token_representation
 from mner_keras.layers import CRF
 from mner_keras.layers.checks import check_choice, check_rate
 from mner_keras.tagger import Tagger
-
-PRESET = "bert_base_en"
-"""KerasHub's name of cased BERT BASE, which the AGBAN paper's row uses."""
-
-SIZES = (
-    "vocabulary_size",
-    "num_layers",
-    "num_heads",
-    "hidden_dim",
-    "intermediate_dim",
-    "dropout",
-    "max_sequence_length",
-    "num_segments",
-)
-"""The arguments of a `keras_hub.models.BertBackbone`."""
 
 
 @keras.saving.register_keras_serializable(package="mner_keras")
@@ -53,25 +29,34 @@ class BertNER(Tagger):
     weight decay of 0.01 applies to every weight here; there, not to biases and norms. At that rate the CRF's own scores
     hardly move.
 
-    It needs the extra `bert` (keras-hub, tokenizers). The saved file contains the network and the word pieces: tagging
-    needs no preset.
+    By default the backbone is cased BERT BASE, as in the AGBAN paper's row. `fit_preprocessor(posts, backbone=...)`
+    takes another preset of KerasHub, or a folder. It needs the extra `backbones`.
 
     Args:
-        preprocessor: converts posts into batches; saved with the model; `fit_preprocessor` reads the preset.
+        preprocessor: converts posts into batches; saved with the model.
         crf: whether to decode with a CRF; otherwise each token is tagged independently.
         dropout: rate on the tokens' vectors; the BERT's own rate is its preset's.
-        loss_reduction: `"mean"` or `"sum"` over the posts of a batch.
+        loss_reduction: see `Tagger`.
 
     Example:
 
     >>> posts = load_dataset("sample")["train"]
-    >>> preprocessor = BertNER.fit_preprocessor(posts, preset="bert_base_en")
+    >>> preprocessor = BertNER.fit_preprocessor(posts, backbone="bert_base_en")
     >>> model = BertNER(preprocessor)
 
     Reference:
         Devlin, Chang, Lee & Toutanova, "BERT: pre-training of deep bidirectional transformers for language
         understanding", NAACL 2019.
     """
+
+    takes_backbone = True
+    preprocessing = {
+        "backbone": "bert_base_en",
+        "fine_tune": True,
+        "use_words": False,
+        "use_characters": False,
+        "use_pos": False,
+    }
 
     def __init__(
         self,
@@ -83,18 +68,10 @@ class BertNER(Tagger):
     ) -> None:
         check_choice("crf", crf, (True, False))
         check_rate("dropout", dropout)
-        if preprocessor.subwords is None:
-            raise ValueError("`preprocessor` must have subwords: create it with `BertNER.fit_preprocessor`")
-        bert = make_backbone(preprocessor.subwords.backbone)
+        if preprocessor.backbone is None:
+            raise ValueError("`preprocessor` must have a backbone: create it with `BertNER.fit_preprocessor`")
         inputs = batch_inputs(preprocessor)
-        pieces = bert(
-            {
-                "token_ids": inputs["subword_ids"],
-                "segment_ids": ops.zeros_like(inputs["subword_ids"]),
-                "padding_mask": ops.cast(inputs["subword_mask"], "int32"),
-            }
-        )  # [B, m, d]
-        tokens = FirstSubwords(name="first_pieces")(pieces, inputs["first_subwords"])  # [B, n, d]
+        tokens = token_representation(preprocessor, inputs)  # [B, n, d]
         tokens = keras.layers.Dropout(dropout, name="token_dropout")(tokens)
         scores = keras.layers.Dense(
             preprocessor.num_tags, kernel_initializer=keras.initializers.TruncatedNormal(stddev=0.02), name="potentials"
@@ -104,100 +81,5 @@ class BertNER(Tagger):
         if not crf:
             layer.transitions.assign(np.zeros((preprocessor.num_tags,) * 2))
             layer.trainable = False
-        super().__init__(
-            inputs,
-            {"potentials": potentials, "mask": inputs["token_mask"]},
-            preprocessor=preprocessor,
-            loss_reduction=loss_reduction,
-            name=name,
-        )
-        if preprocessor.subwords.weights is not None:
-            bert.set_weights(preprocessor.subwords.weights)
-
-    @classmethod
-    def fit_preprocessor(
-        cls,
-        posts: Iterable[Post],
-        vectors: None = None,
-        features: None = None,
-        preset: str | os.PathLike = PRESET,
-        **options: Any,
-    ) -> PostPreprocessor:
-        """Return a `PostPreprocessor` with the word pieces of a preset.
-
-        Args:
-            posts: the training posts.
-            vectors: `None`; a BERT reads no word vectors.
-            features: `None`; it reads no pictures.
-            preset: a preset of KerasHub (`"bert_base_en"` is cased BERT BASE), or a local Hugging Face folder. Its
-                weights become those of the model.
-            options: other arguments of `PostPreprocessor.fit`.
-        """
-        for name, value in (("vectors", vectors), ("features", features)):
-            if value is not None:
-                raise ValueError(f"`{name}` must be None: a BERT reads word pieces alone. Received: {name}={value!r}")
-        return super().fit_preprocessor(posts, subwords=load_subwords(preset), **options)
-
-
-def make_backbone(sizes: dict[str, Any]) -> keras.Model:
-    """Return the layers of a `keras_hub.models.BertBackbone` up to the word pieces' vectors, with fresh weights.
-
-    Args:
-        sizes: the backbone's arguments, named in `SIZES`.
-    """
-    if not isinstance(sizes, dict) or set(sizes) != set(SIZES):
-        raise ValueError(f"`backbone` must be a dict of {', '.join(SIZES)}. Received: backbone={sizes!r}")
-    return _without_pooler(_keras_hub().models.BertBackbone(**sizes))
-
-
-def load_subwords(preset: str | os.PathLike) -> Subwords:
-    """Return the word pieces of a preset, with the sizes and weights of its BERT.
-
-    Args:
-        preset: a preset of KerasHub's `BertBackbone`, or a Hugging Face folder (`config.json`, `model.safetensors`,
-            `vocab.txt`, `tokenizer_config.json`).
-
-    Raises:
-        InputError: no such preset or folder, a preset of another model, or the extra `bert` is missing.
-    """
-    hub = _keras_hub()
-    tokenizer = _load(hub.models.BertTokenizer, preset)
-    backbone = _load(hub.models.BertBackbone, preset)
-    if not isinstance(backbone, hub.models.BertBackbone):
-        raise InputError(f"expected a BERT, found a {type(backbone).__name__}", preset)
-    sizes = {name: backbone.get_config()[name] for name in SIZES}
-    vocabulary = tokenizer.get_vocabulary()
-    if len(vocabulary) > sizes["vocabulary_size"]:
-        raise InputError(
-            f"expected at most {sizes['vocabulary_size']:,} word pieces, found {len(vocabulary):,} in {preset!r}"
-        )
-    name = os.path.basename(os.fspath(preset))
-    subwords = Subwords(vocabulary, tokenizer.lowercase, sizes["max_sequence_length"], name, sizes)
-    subwords.weights = _without_pooler(backbone).get_weights()
-    return subwords
-
-
-def _without_pooler(backbone: keras.Model) -> keras.Model:
-    # Layers that read `[CLS]` get no gradient here.
-    return keras.Model(backbone.input, backbone.output["sequence_output"], name="backbone")
-
-
-def _load(kind: Any, preset: str | os.PathLike) -> Any:
-    try:
-        return kind.from_preset(os.fspath(preset))
-    # Missing or damaged files, unreachable hubs: each library below has its own errors.
-    except Exception as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise InputError(
-            f"expected a BERT preset of KerasHub or the folder of a Hugging Face BERT, found {os.fspath(preset)!r}, "
-            f"which does not load ({reason})"
-        ) from error
-
-
-def _keras_hub() -> Any:
-    try:
-        import keras_hub
-        import safetensors  # noqa: F401 (KerasHub reads Hugging Face folders with it)
-    except ImportError as error:
-        raise InputError(f"a BERT needs {error.name}: pip install 'mner-keras[bert]'") from None
-    return keras_hub
+        outputs = {"potentials": potentials, "mask": inputs["token_mask"]}
+        super().__init__(inputs, outputs, preprocessor, loss_reduction, name=name)

@@ -30,6 +30,7 @@ class TextTagger(Tagger):
     >>> model = TextTagger(preprocessor)
     """
 
+    takes_backbone = True
     preprocessing = {"use_pos": True}
 
     def __init__(

@@ -82,7 +82,7 @@ def train(
         config = _resumed(folder, model, given)
     _check_folder(folder, overwrite, resume)
 
-    start_keras(deterministic=True, all_cores=config.entry.reads_subwords)
+    start_keras(deterministic=True, all_cores=config.has_backbone)
     from mner_keras.cli.epoch_progress import EpochProgress
     from mner_keras.papers.caveats import training_caveats
     from mner_keras.run.train import train as train_run

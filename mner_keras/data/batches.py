@@ -141,15 +141,19 @@ class PostBatches:
             return np.where(mask, values.take(places, mode="clip"), 0)
 
         tokens = of_tokens(self._tokens)
-        inputs: Batch = {"word_ids": self._word_ids[tokens], "token_mask": mask}
-        if self.char_vectors is None:
-            inputs["char_ids"] = self.char_ids[tokens].astype("int32")
-        else:
+        inputs: Batch = {"token_mask": mask}
+        if self.preprocessor.use_words:
+            inputs["word_ids"] = self._word_ids[tokens]
+        if self.char_vectors is not None:
             inputs["char_vectors"] = self.char_vectors[tokens]
+        elif self.preprocessor.use_characters:
+            inputs["char_ids"] = self.char_ids[tokens].astype("int32")
         if self.preprocessor.use_pos:
             inputs["pos_ids"] = of_tokens(self._pos)
-        if self.preprocessor.subwords is not None:
-            inputs.update(self._subwords(rows, mask.shape))
+        if self._contextual is not None:
+            inputs["contextual"] = np.where(mask[..., None], self._contextual.take(places, axis=0, mode="clip"), 0)
+        elif self.preprocessor.backbone is not None:
+            inputs.update(self.preprocessor.backbone.arrays(*self._subwords(rows), mask.shape))
         if self.preprocessor.visual is not None:
             inputs.update(self._pictures(rows, size))
         return inputs, of_tokens(self._tags) if self.labelled else None
@@ -179,36 +183,35 @@ class PostBatches:
         for token, row in index.items():
             ids = preprocessor.char_ids(token)
             self.char_ids[row, : len(ids)] = ids
-        if preprocessor.subwords is not None:
-            self._pieces = [[], *preprocessor.subwords.ids(list(index))]
         self._tokens = np.array(flat, "int64")
         self._starts = np.concatenate([[0], np.cumsum(self.lengths)])
+        self._contextual: np.ndarray | None = None
+        if (backbone := preprocessor.backbone) is not None:
+            self._pieces = [[], *backbone.subwords.ids(list(index))]
+            self._captions: list[list[int] | None] = [None] * len(self.posts)
+            if backbone.caption and self.store is not None:
+                captions = [self.store.caption(post.image_id) for post in self.posts]
+                self._captions = [
+                    None if text is None else [i for word in backbone.subwords.ids(text.split()) for i in word]
+                    for text in captions
+                ]
+            if not backbone.fine_tune:
+                self._contextual = backbone.vectors(*self._subwords(range(len(self.posts))))
         if preprocessor.use_pos:
             self._pos = np.array([i for ids in preprocessor.pos_ids(self.posts) for i in ids], "int32")
         if self.labelled:
             self._tags = np.array([i for post in self.posts for i in preprocessor.tag_ids(post.tags)], "int32")
 
-    def _subwords(self, rows: np.ndarray, shape: tuple[int, int]) -> Batch:
-        layouts = []
-        for row in rows:
-            tokens = self._tokens[self._starts[row] : self._starts[row + 1]]
-            layouts.append(self.preprocessor.subwords.layout([self._pieces[token] for token in tokens]))
-        # Few distinct lengths, and no more than the model has positions.
-        length = min(_next_length(max(len(ids) for ids, _ in layouts)), self.preprocessor.subwords.max_length)
-        ids = np.zeros((shape[0], length), "int32")
-        mask = np.zeros((shape[0], length), bool)
-        firsts = np.zeros(shape, "int32")
-        for i, (pieces, first) in enumerate(layouts):
-            ids[i, : len(pieces)] = pieces
-            mask[i, : len(pieces)] = True
-            firsts[i, : len(first)] = first
-        return {"subword_ids": ids, "subword_mask": mask, "first_subwords": firsts}
+    def _subwords(self, rows: Iterable[int]) -> tuple[list, list]:
+        """Return the subwords of the tokens of some posts, and of their captions."""
+        tokens = (self._tokens[self._starts[row] : self._starts[row + 1]] for row in rows)
+        return [[self._pieces[token] for token in post] for post in tokens], [self._captions[row] for row in rows]
 
     def _pictures(self, rows: np.ndarray, size: int) -> Batch:
         visual = self.preprocessor.visual
         features = np.zeros((size, visual.count, visual.dim), "float32")
         mask = np.zeros((size, visual.count), bool)
-        if self.store is not None:
+        if self.store is not None and visual.pictures:
             ids = [self.posts[row].image_id for row in rows]
             features[: len(rows)], mask[: len(rows)] = self.store.read(ids, visual.count)
         if visual.kind == "regions":
@@ -221,11 +224,10 @@ class PostBatches:
         return {"visual_features": features, "visual_mask": mask}
 
     def _open(self, features: FeatureStore | str | os.PathLike | None) -> FeatureStore | None:
-        visual = self.preprocessor.visual
-        if features is None or visual is None or not visual.pictures:
+        if features is None or not self.preprocessor.reads_store:
             return None
-        store = open_store(features)
-        if store.dim != visual.dim:
+        store, visual = open_store(features), self.preprocessor.visual
+        if visual is not None and visual.pictures and store.dim != visual.dim:
             raise InputError(f"expected features of width {visual.dim}, found {store.dim}", store.path)
         return store
 

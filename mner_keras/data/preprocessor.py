@@ -15,8 +15,8 @@ import numpy as np
 from mner_keras.data.batches import PostBatches
 from mner_keras.data.pipeline import as_dataset
 from mner_keras.data.post import Post
-from mner_keras.data.subwords import Subwords
 from mner_keras.errors import InputError
+from mner_keras.text.backbone import TextBackbone
 from mner_keras.text.pos import POS_CATEGORIES, pos_category, tag_pos
 from mner_keras.vision.feature_store import FeatureStore, open_store
 from mner_keras.vision.visual_input import VisualInput
@@ -50,14 +50,17 @@ class PostPreprocessor:
         visual: the picture input of the batches; `None` for a text-only model.
         blank: the features of the blank picture, `[count, dim]`, for `regions`; zeros if `None`.
         num_singletons: how many of `words`, the last ones, appear only once in the training posts.
-        subwords: the subword tokenizer, for models that read subwords.
+        use_words: whether batches contain `word_ids`.
+        use_characters: whether batches contain `char_ids`.
+        backbone: the pretrained text model that gives the tokens contextual vectors; `None` for none.
         bucket: whether a batch joins posts of similar length and is padded to one of a few lengths. If not, batches
             ignore the posts' lengths and are padded to their longest post, in training and in tagging.
 
     Batch keys: `word_ids` int32 `[B, n]`, `char_ids` int32 `[B, n, c]`, `pos_ids` int32 `[B, n]`, `token_mask` bool
-    `[B, n]`, `visual_features` float32 `[B, k, f]`, `visual_mask` bool `[B, k]`; with `subwords` also `subword_ids`
-    int32 `[B, m]`, `subword_mask` bool `[B, m]` and `first_subwords` int32 `[B, n]` (the position of each token's first
-    subword, 0 for none); targets: tags int32 `[B, n]`.
+    `[B, n]`, `visual_features` float32 `[B, k, f]`, `visual_mask` bool `[B, k]`; with a frozen backbone `contextual`
+    float32 `[B, n, d]`; with a fine-tuned one `subword_ids` int32 `[B, m]`, `subword_mask` bool `[B, m]`,
+    `first_subwords` int32 `[B, n]` (the position of each token's first subword, 0 for none) and, if it reads captions,
+    `subword_segments` int32 `[B, m]`; targets: tags int32 `[B, n]`.
     """
 
     def __init__(
@@ -73,7 +76,9 @@ class PostPreprocessor:
         visual: VisualInput | dict | None = None,
         blank: Sequence[Sequence[float]] | None = None,
         num_singletons: int = 0,
-        subwords: Subwords | dict | None = None,
+        use_words: bool = True,
+        use_characters: bool = True,
+        backbone: TextBackbone | dict | None = None,
         bucket: bool = True,
     ) -> None:
         self.words = list(words)
@@ -87,7 +92,9 @@ class PostPreprocessor:
         self.visual = VisualInput(**visual) if isinstance(visual, dict) else visual
         self.blank = None if blank is None else np.asarray(blank, "float32")
         self.num_singletons = num_singletons
-        self.subwords = Subwords(**subwords) if isinstance(subwords, dict) else subwords
+        self.use_words = use_words
+        self.use_characters = use_characters
+        self.backbone = TextBackbone(**backbone) if isinstance(backbone, dict) else backbone
         self.bucket = bucket
         self.tags = ["O", *(prefix + kind for kind in self.types for prefix in ("B-", "I-"))]
         """The tags, in the order of the model's potentials."""
@@ -106,10 +113,14 @@ class PostPreprocessor:
         features: FeatureStore | str | os.PathLike | None = None,
         visual: VisualInput | None = None,
         pictures: bool = True,
+        use_words: bool = True,
+        use_characters: bool = True,
         use_pos: bool = True,
         fold_digits: bool = False,
         max_characters: int = 24,
-        subwords: Subwords | None = None,
+        backbone: str | os.PathLike | None = None,
+        fine_tune: bool = False,
+        caption: bool = False,
         bucket: bool = True,
         other_posts: Iterable[Post] = (),
     ) -> PostPreprocessor:
@@ -122,13 +133,25 @@ class PostPreprocessor:
             visual: the model's picture input: its kind, and its sizes without a store; `None` for a text-only model.
             pictures: whether to use the posts' pictures. If not, every post counts as one without a picture; `features`
                 then only gives the sizes and the blank picture.
-            use_pos, fold_digits, max_characters, subwords, bucket: as in the class.
+            use_words, use_characters, use_pos, fold_digits, max_characters, bucket: as in the class.
+            backbone: a pretrained text model, by its name in KerasHub or its folder (`TextBackbone.load`).
+            fine_tune: whether training changes the backbone. If not, its vectors are computed once per post.
+            caption: whether the backbone reads the caption of a post's picture, which `features` contains, behind the
+                post.
             other_posts: the posts of the other splits, for a transductive vocabulary that includes their words,
                 characters and types.
 
         Raises:
-            InputError: posts without entities, or a store of another kind of features.
+            InputError: posts without entities, a store of another kind of features, or a backbone that does not load.
+            ValueError: options that exclude each other.
         """
+        if vectors is not None and not use_words:
+            raise ValueError(f"`vectors` must be None where `use_words` is False. Received: vectors={vectors!r}")
+        if backbone is None and (fine_tune or caption or not (use_words or use_characters)):
+            raise ValueError(
+                "`backbone` must be given for `fine_tune`, for `caption`, and where words and characters are left out. "
+                "Received: backbone=None"
+            )
         posts, other_posts = list(posts), list(other_posts)
         types = sorted({tag[2:] for post in (*posts, *other_posts) for tag in post.tags or () if tag != "O"})
         if not types:
@@ -142,6 +165,8 @@ class PostPreprocessor:
         # Singletons come last: `num_singletons` counts their rows.
         words = [*repeated, *(word for word in others if word not in counts), *single]
         known = set(words)
+        if caption and (features is None or not open_store(features).has_captions):
+            raise InputError("expected a feature store with captions, as `mner features words` writes it, found none")
         blank = None
         if visual is not None and features is not None:
             store = open_store(features)
@@ -161,7 +186,9 @@ class PostPreprocessor:
             visual=visual,
             blank=blank,
             num_singletons=num_singletons,
-            subwords=subwords,
+            use_words=use_words,
+            use_characters=use_characters,
+            backbone=None if backbone is None else TextBackbone.load(backbone, fine_tune, caption),
             bucket=bucket,
         )
         preprocessor.vectors = vectors
@@ -186,6 +213,12 @@ class PostPreprocessor:
     def pos_vocabulary_size(self) -> int:
         """Return the number of rows of the part-of-speech table: padding and the ten categories."""
         return 1 + len(POS_CATEGORIES)
+
+    @property
+    def reads_store(self) -> bool:
+        """Return whether batches contain what a feature store holds: vectors of pictures, or captions."""
+        has_pictures = self.visual is not None and self.visual.pictures
+        return has_pictures or (self.backbone is not None and self.backbone.caption)
 
     @property
     def num_tags(self) -> int:
@@ -278,7 +311,7 @@ class PostPreprocessor:
         config = {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
         config["visual"] = None if self.visual is None else dataclasses.asdict(self.visual)
         config["blank"] = None if self.blank is None else self.blank.tolist()
-        config["subwords"] = None if self.subwords is None else self.subwords.get_config()
+        config["backbone"] = None if self.backbone is None else self.backbone.get_config()
         return config
 
     @classmethod

@@ -5,6 +5,7 @@ from mner_keras.layers.char_encoders import CharBiLSTM, CharCNN
 from mner_keras.layers.constraints import Constraints, bio_constraints, bioes_constraints
 from mner_keras.layers.crf import CRF
 from mner_keras.layers.crf_decode import CRFDecode
+from mner_keras.layers.first_subwords import FirstSubwords
 from mner_keras.layers.highway import Highway
 from mner_keras.layers.masked_softmax import masked_softmax
 from mner_keras.layers.word_embedding import WordEmbedding
@@ -16,6 +17,7 @@ __all__ = [
     "CharBiLSTM",
     "CharCNN",
     "Constraints",
+    "FirstSubwords",
     "Highway",
     "WordEmbedding",
     "bio_constraints",

@@ -25,7 +25,7 @@ PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 
 # Arguments that a run sets in other ways: those of the constructor, and those of `fit_preprocessor`.
 _GIVEN = ("self", "name", "preprocessor")
-_GIVEN_FIRST = ("posts", "vectors", "features", "options")
+_GIVEN_FIRST = ("cls", "posts", "vectors", "features", "visual", "other_posts", "options")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,7 +66,8 @@ class RunConfig:
         Raises:
             InputError: an unknown model, optimiser, precision or argument, or a number out of range.
         """
-        used, known = _used(model), dataclasses.asdict(find_model(model).training)
+        fine_tunes = settings.get("arguments", {}).get("fine_tune") is True
+        used, known = _used(model), dataclasses.asdict(find_model(model).training_with(fine_tunes))
         paper = {name: value for name, value in known.items() if value is not None and name in used}
         if "optimizer" in paper and settings.get("optimizer", paper["optimizer"]) != paper["optimizer"]:
             paper.update(learning_rate=0.001, learning_rate_decay=0.0, weight_decay=0.0, momentum=0.0, warmup=0.0)
@@ -111,6 +112,11 @@ class RunConfig:
         return {**self.entry.arguments, **self.arguments}
 
     @property
+    def has_backbone(self) -> bool:
+        """Return whether the model reads a pretrained text backbone: its operations are then large."""
+        return self.entry.reads_subwords or "backbone" in self.arguments
+
+    @property
     def visual(self) -> str | None:
         """Return the kind of features that the run reads; `None` where it has no use for the pictures."""
         return self.entry.visual if self.all_arguments.get("pictures", True) else None
@@ -118,7 +124,7 @@ class RunConfig:
     def find_features(self, data: Dataset) -> str | None:
         """Return the path of the store that the run reads: its own, else the data set's; `None` for none."""
         if self.entry.visual is None:
-            return None
+            return self.features if self.arguments.get("caption") else None
         found = self.features or data.features(self.entry.visual)
         return None if found is None else os.fspath(found)
 
@@ -183,13 +189,12 @@ def _used(model: str) -> set[str]:
 
 def free_arguments(model_class: type) -> dict[str, Any]:
     """Return the arguments of a class and of its `fit_preprocessor` that a run may set, with their defaults."""
-    fit = getattr(model_class, "fit_preprocessor", None)
-    return {**_free(model_class.__init__, _GIVEN), **({} if fit is None else _free(fit, _GIVEN_FIRST))}
+    return {**_free(model_class.__init__, _GIVEN), **_first_arguments(model_class)}
 
 
 def split_arguments(model_class: type, arguments: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the arguments that `fit_preprocessor` takes, and those that the constructor takes."""
-    known = _free(model_class.fit_preprocessor, _GIVEN_FIRST)
+    known = _first_arguments(model_class)
     first = {name: value for name, value in arguments.items() if name in known}
     return first, {name: value for name, value in arguments.items() if name not in known}
 
@@ -203,6 +208,17 @@ def check_arguments(model_class: type, arguments: dict[str, Any]) -> None:
                 f"expected an argument of {model_class.__name__} ({', '.join(sorted(known))}), found {name!r}."
                 + did_you_mean(name, known)
             )
+
+
+def _first_arguments(model_class: type) -> dict[str, Any]:
+    """Return the arguments of `fit_preprocessor`, and those that it passes on."""
+    if not hasattr(model_class, "fit_preprocessor"):
+        return {}
+    from mner_keras.data.preprocessor import PostPreprocessor
+
+    passed_on = _free(PostPreprocessor.fit, _GIVEN_FIRST)
+    paper = {name: value for name, value in model_class.preprocessing.items() if name in passed_on}
+    return {**passed_on, **paper, **_free(model_class.fit_preprocessor, _GIVEN_FIRST)}
 
 
 def _free(function: Any, given: tuple[str, ...]) -> dict[str, Any]:

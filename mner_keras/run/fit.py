@@ -179,8 +179,8 @@ def _preprocessor(
     if config.no_pictures:
         options = {**options, "pictures": False}
     preprocessor = model_class.fit_preprocessor(posts, vectors, store, other_posts=other_posts, **options)
+    store = store if preprocessor.reads_store and not config.no_pictures else None
     if preprocessor.visual is not None:
-        store = store if preprocessor.visual.pictures else None
         report("pictures: " + ("none" if store is None else f"{len(store):,} in {store.path}"))
         if store is not None and store.lacks_blank and preprocessor.visual.kind == "regions":
             report(f"pictures: {NO_BLANK}")

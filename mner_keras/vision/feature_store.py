@@ -93,6 +93,11 @@ class FeatureStore:
         """Whether posts without a picture see zeros: regions without a blank picture. Objects need none."""
         return BLANK not in self.names and self.attributes.get("kind", "regions") == "regions"
 
+    @property
+    def has_captions(self) -> bool:
+        """Whether the first picture has a caption."""
+        return self.caption(min(self._keys, default=None)) is not None
+
     def __contains__(self, image_id: object) -> bool:
         return self._key(image_id) is not None
 
@@ -125,6 +130,14 @@ class FeatureStore:
             return PictureObjects()
         with damage(self.path, f"names, boxes and scores at {key!r}"):
             return PictureObjects.of(_attributes(self.file[key]), count)
+
+    def caption(self, image_id: str | None) -> str | None:
+        """Read the caption of a picture; `None` if the store has none."""
+        key = self._key(image_id)
+        if key is None:
+            return None
+        with damage(self.path, f"a caption at {key!r}"):
+            return _attributes(self.file[key]).get("caption")
 
     def describe(self) -> dict[str, Any]:
         """Summarise the store.

@@ -5,13 +5,12 @@ from mner_keras.baselines.layers.gates import FiltrationGate, GatedFusion, Visua
 from mner_keras.baselines.layers.guided_attention import GuidedAttention
 from mner_keras.baselines.layers.modality_attention import ModalityAttention
 from mner_keras.baselines.layers.pooled_char_cnn import PooledCharCNN
-from mner_keras.baselines.layers.selection import FirstSubwords, LastStates
+from mner_keras.baselines.layers.selection import LastStates
 from mner_keras.baselines.layers.singleton_dropout import SingletonDropout
 
 __all__ = [
     "DirectionalSelfAttention",
     "FiltrationGate",
-    "FirstSubwords",
     "GatedFusion",
     "GuidedAttention",
     "LastStates",
