@@ -45,6 +45,8 @@ def load_extractor(
         if weights is not None:
             raise InputError("the model's features, tiles, are made without weights: --weights names some", weights)
         return TilesExtractor(visual.kind, visual.count)
+    if visual.extractor == "words":
+        raise InputError("the model's features came from words: use --features with a store of words, not pictures")
     if visual.extractor not in EXTRACTORS:
         raise InputError(
             f"expected features that this package can make ({', '.join(EXTRACTORS)}), found {visual.extractor!r}: this "
