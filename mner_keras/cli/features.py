@@ -100,6 +100,31 @@ def mask_rcnn(
 
 
 @app.command()
+def backbone(
+    pictures: PICTURES,
+    preset: Annotated[str, typer.Option(help="Name of a KerasHub preset (downloaded on first use), or its folder.")],
+    out: OUT,
+    dtype: DTYPE = "float32",
+    batch_size: BATCH_SIZE = 16,
+    max_errors: MAX_ERRORS = 1.0,
+    overwrite: OVERWRITE = False,
+) -> None:
+    """Extract regions for HSN with an image backbone of KerasHub: ViT, DeiT, DINOv2, CLIP, SigLIP, ResNet and others.
+
+    Each cell of the last feature map, or each patch of the picture, is a region, row by row from the top left. The
+    preset's own image converter does the preprocessing. Requires the extra `backbones`
+    (pip install 'mner-keras[backbones]'). Ids, `_blank`, resuming and OUT.errors.csv work as in `mner features vgg16`.
+    """
+
+    def extractor() -> Extractor:
+        from mner_keras.vision.backbones import BackboneRegions
+
+        return BackboneRegions(preset, batch_size)
+
+    _extract(pictures, extractor, out, dtype, batch_size, max_errors, overwrite)
+
+
+@app.command()
 def words(
     file: Annotated[Path, typer.Argument(help="JSON with a caption, or a list of labels, by picture.")],
     vectors: Annotated[Path, typer.Option(help="File of word vectors.")],

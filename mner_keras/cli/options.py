@@ -30,7 +30,10 @@ PostPictures = Annotated[
 ]
 ExtractorWeights = Annotated[
     Path | None,
-    typer.Option(help="The file of the extractor's weights. (default: the published weights, downloaded on first use)"),
+    typer.Option(
+        help="File of the extractor's weights, or folder of a KerasHub preset. (default: the published weights, "
+        "downloaded on first use)"
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 

@@ -13,7 +13,7 @@ from mner_keras.vision.extraction import Extractor
 if TYPE_CHECKING:
     from mner_keras.vision.visual_input import VisualInput
 
-EXTRACTORS = ("vgg16", "mask-rcnn", "tiles")
+EXTRACTORS = ("vgg16", "mask-rcnn", "tiles", "backbone")
 
 MASK_RCNN_OPTIONS = ("top", "min_score", "side", "num_proposals")
 """Arguments of `MaskRCNNObjects` that its stores record and a model keeps."""
@@ -28,7 +28,8 @@ def load_extractor(
 
     Args:
         visual: the visual input of the model's preprocessor.
-        weights: the file of the extractor's weights; by default the published weights, which are downloaded.
+        weights: the file of the extractor's weights, or a KerasHub preset's folder; by default the published weights
+            or the preset of that name, which are downloaded.
         progress: called with the bytes of a download done and their number.
 
     Raises:
@@ -56,6 +57,13 @@ def load_extractor(
         from mner_keras.vision.vgg16 import VGG16Regions
 
         extractor: Extractor = VGG16Regions(weights, batch_size=4)  # one picture alone is not made to wait for many
+    elif visual.extractor == "backbone":
+        from mner_keras.vision.backbones import BackboneRegions
+
+        preset = weights or json.loads(visual.options or "{}").get("preset")
+        if preset is None:
+            raise InputError("the model's features came from a KerasHub preset in a folder: name it with --weights")
+        extractor = BackboneRegions(preset, batch_size=4)
     else:
         from mner_keras.vision.mask_rcnn import MaskRCNNObjects
 
@@ -69,5 +77,7 @@ def load_extractor(
     made_with, found = visual.weights_hash, extractor.attributes["weights_hash"]
     if made_with and made_with != found:
         expected = f"the weights that the model's features were made with ({made_with[:12]}...)"
-        raise InputError(f"expected {expected}, found others ({found[:12]}...); --weights names a file", weights)
+        raise InputError(
+            f"expected {expected}, found others ({found[:12]}...); --weights names a file or folder", weights
+        )
     return extractor
