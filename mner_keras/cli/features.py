@@ -131,23 +131,21 @@ def words(
     out: OUT,
     regions: Annotated[int | None, typer.Option(min=1, help="Regions per picture, for HSN. (default: 49)")] = None,
     objects: Annotated[int | None, typer.Option(min=1, help="Most objects per picture, for AGBAN.")] = None,
-    dtype: DTYPE = "float16",
     overwrite: OVERWRITE = False,
 ) -> None:
     """Turn words about pictures into features: captions or labels that any captioner or detector wrote.
 
-    FILE is a JSON object. Its keys are the pictures' file names. A value is a caption, or a list of labels, or a list
-    of objects with `label` and optionally `score` and `box` (top, left, bottom, right). Each word of a caption, except
-    stop words, and each label becomes its word vector, through a fixed random projection: 49 regions of 512 numbers
-    that share the words in order, or with --objects the first K, of 1024 numbers. The blank picture is zeros.
+    FILE is a JSON object of captions, or of lists of labels, by picture file name. Instead of a label, `label`, `score`
+    and `box` (top, left, bottom, right) are possible. Each word of a caption, except stop words, and each label becomes
+    its word vector, through a fixed random projection: 49 regions of 512 numbers that share the words in order, or with
+    --objects the first K, of 1024 numbers. The blank picture is zeros; the store is float16.
     """
     if regions and objects:
         raise InputError("`--regions` and `--objects` exclude each other")
     from mner_keras.vision.words import extract_words
 
     kind, count = ("objects", objects) if objects else ("regions", regions or 49)
-    with progress_bar("pictures") as progress:
-        added, kept, unknown = extract_words(file, vectors, out, kind, count, dtype, overwrite, progress)
+    added, kept, unknown = extract_words(file, vectors, out, kind, count, overwrite)
     print(f"{out}: {added:,} pictures added, {kept:,} already there, {unknown:,} without a known word")
 
 

@@ -30,10 +30,7 @@ PostPictures = Annotated[
 ]
 ExtractorWeights = Annotated[
     Path | None,
-    typer.Option(
-        help="File of the extractor's weights, or folder of a KerasHub preset. (default: the published weights, "
-        "downloaded on first use)"
-    ),
+    typer.Option(help="The extractor's weights, a file or a folder. (default: the published ones, downloaded once)"),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 

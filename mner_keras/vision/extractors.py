@@ -28,8 +28,7 @@ def load_extractor(
 
     Args:
         visual: the visual input of the model's preprocessor.
-        weights: the file of the extractor's weights, or a KerasHub preset's folder; by default the published weights
-            or the preset of that name, which are downloaded.
+        weights: a file of weights or a folder of a KerasHub preset; by default the published ones, downloaded.
         progress: called with the bytes of a download done and their number.
 
     Raises:
@@ -77,7 +76,5 @@ def load_extractor(
     made_with, found = visual.weights_hash, extractor.attributes["weights_hash"]
     if made_with and made_with != found:
         expected = f"the weights that the model's features were made with ({made_with[:12]}...)"
-        raise InputError(
-            f"expected {expected}, found others ({found[:12]}...); --weights names a file or folder", weights
-        )
+        raise InputError(f"expected {expected}, found others ({found[:12]}...); --weights names a file", weights)
     return extractor

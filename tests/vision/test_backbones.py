@@ -83,7 +83,8 @@ def test_regions_are_what_keras_hub_gives_by_hand(family, preset, extractor, pic
     assert (attributes["extractor"], attributes["kind"]) == ("backbone", "regions")
     assert attributes["feature_dim"] == found[0]["vectors"].shape[1]
     assert (attributes["weights"], attributes["options"]) == (family, "{}")  # no path of this machine
-    assert f'{family}ImageConverter {{"image_size": {list(SIZES[family])}' in attributes["preprocessing"]
+    assert attributes["preprocessing"].startswith(f"RGB on white, {family}ImageConverter {{")
+    assert f'"image_size": {list(SIZES[family])}, "scale": [0.02, ' in attributes["preprocessing"]
     assert len(attributes["weights_hash"]) == 64
 
 
@@ -123,7 +124,7 @@ def test_a_feature_map_with_channels_first(extractor, pictures, tmp_path):
 
 
 def test_presets_that_do_not_load_are_refused(preset, tmp_path, monkeypatch):
-    with pytest.raises(InputError, match="a folder of one, found 'no_such', which does not load .Unknown preset"):
+    with pytest.raises(InputError, match="image preset, found 'no_such', which does not load .Unknown preset"):
         BackboneRegions("no_such")
     with pytest.raises(InputError, match="which does not load .*config.json"):
         BackboneRegions(tmp_path)
@@ -147,7 +148,7 @@ def test_presets_that_do_not_load_are_refused(preset, tmp_path, monkeypatch):
 
 def test_outputs_that_are_not_understood_are_refused_by_class(preset, monkeypatch):
     monkeypatch.setattr(backbones, "LEADING_TOKENS", ())
-    with pytest.raises(InputError, match="found ViTBackbone with 1 tokens that are no patches"):
+    with pytest.raises(InputError, match="found ViTBackbone with 33 tokens for 16 x 32 pixels"):
         BackboneRegions(preset("ViT"))
     assert BackboneRegions(preset("SigLIP")).attributes["feature_dim"] == 8
     two = property(lambda self: 2, lambda self, value: None)
