@@ -16,6 +16,8 @@ from mner_keras.vision.vgg16 import weights_hash
 LEADING_TOKENS = ("ViTBackbone", "DeiTBackbone", "DINOV2Backbone", "DINOV3Backbone", "CLIPVisionEncoder")
 """Classes that put the class, distillation and register tokens before the patches."""
 
+_NOT_KEPT = ("name", "trainable", "dtype")  # settings of a converter that do not describe pixels
+
 
 class BackboneRegions:
     """Regions of a picture from the last output of an image backbone of KerasHub: float32 `[k, f]`.
@@ -50,7 +52,7 @@ class BackboneRegions:
         # The number of tokens is measured: the shape that KerasHub declares for SigLIP has a class token too many.
         found = self._compute([self.prepare(Image.new("RGB", self.blank_size))])
         self._first = _first_patch(encoder, found.shape, size)
-        config = {key: value for key, value in self.converter.get_config().items() if key not in ("name", "trainable")}
+        config = {key: value for key, value in self.converter.get_config().items() if key not in _NOT_KEPT}
         self.attributes: dict[str, Any] = {
             "extractor": "backbone",
             "kind": "regions",
