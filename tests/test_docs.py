@@ -47,6 +47,8 @@ NOT_RUN = {
     "mner report runs/reproduction": "reads finished tables and runs; it has tests of its own",
     "mner features vgg16": "downloads weights",
     "mner features mask-rcnn": "downloads weights",
+    "mner features backbone": "downloads weights",
+    "mner features words": "reads word vectors that the package does not hold",
     "mner features info twitter2015": "reads data that the package may not hold",
     "mner data fetch": "downloads data",
     "mner train hsn --data twitter2015": "reads data that the package may not hold",

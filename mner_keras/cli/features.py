@@ -12,6 +12,7 @@ import typer
 from mner_keras.cli.keras_start import start_keras
 from mner_keras.cli.options import AsJson, Precision
 from mner_keras.cli.terminal import note, print_json, progress_bar
+from mner_keras.errors import InputError
 
 if TYPE_CHECKING:
     from mner_keras.vision.extraction import Extractor
@@ -96,6 +97,56 @@ def mask_rcnn(
             return MaskRCNNObjects(weights, top, min_score, side, num_proposals, batch_size, progress)
 
     _extract(pictures, extractor, out, dtype, batch_size, max_errors, overwrite)
+
+
+@app.command()
+def backbone(
+    pictures: PICTURES,
+    preset: Annotated[str, typer.Option(help="Name of a KerasHub preset (downloaded on first use), or its folder.")],
+    out: OUT,
+    dtype: DTYPE = "float32",
+    batch_size: BATCH_SIZE = 16,
+    max_errors: MAX_ERRORS = 1.0,
+    overwrite: OVERWRITE = False,
+) -> None:
+    """Extract regions for HSN with an image backbone of KerasHub: ViT, DeiT, DINOv2, CLIP, SigLIP, ResNet and others.
+
+    Each cell of the last feature map, or each patch of the picture, is a region, row by row from the top left. The
+    preset's own image converter does the preprocessing. Requires the extra `backbones`
+    (pip install 'mner-keras[backbones]'). Ids, `_blank`, resuming and OUT.errors.csv work as in `mner features vgg16`.
+    """
+
+    def extractor() -> Extractor:
+        from mner_keras.vision.backbones import BackboneRegions
+
+        return BackboneRegions(preset, batch_size)
+
+    _extract(pictures, extractor, out, dtype, batch_size, max_errors, overwrite)
+
+
+@app.command()
+def words(
+    file: Annotated[Path, typer.Argument(help="JSON with a caption, or a list of labels, by picture.")],
+    vectors: Annotated[Path, typer.Option(help="File of word vectors.")],
+    out: OUT,
+    regions: Annotated[int | None, typer.Option(min=1, help="Regions per picture, for HSN. (default: 49)")] = None,
+    objects: Annotated[int | None, typer.Option(min=1, help="Most objects per picture, for AGBAN.")] = None,
+    overwrite: OVERWRITE = False,
+) -> None:
+    """Turn words about pictures into features: captions or labels that any captioner or detector wrote.
+
+    FILE is a JSON object of captions, or of lists of labels, by picture file name. Instead of a label, `label`, `score`
+    and `box` (top, left, bottom, right) are possible. Each word of a caption, except stop words, and each label becomes
+    its word vector, through a fixed random projection: 49 regions of 512 numbers that share the words in order, or with
+    --objects the first K, of 1024 numbers. The blank picture is zeros; the store is float16.
+    """
+    if regions and objects:
+        raise InputError("`--regions` and `--objects` exclude each other")
+    from mner_keras.vision.words import extract_words
+
+    kind, count = ("objects", objects) if objects else ("regions", regions or 49)
+    added, kept, unknown = extract_words(file, vectors, out, kind, count, overwrite)
+    print(f"{out}: {added:,} pictures added, {kept:,} already there, {unknown:,} without a known word")
 
 
 def _extract(

@@ -30,7 +30,7 @@ PostPictures = Annotated[
 ]
 ExtractorWeights = Annotated[
     Path | None,
-    typer.Option(help="The file of the extractor's weights. (default: the published weights, downloaded on first use)"),
+    typer.Option(help="The extractor's weights, a file or a folder. (default: the published ones, downloaded once)"),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 

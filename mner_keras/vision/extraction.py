@@ -22,7 +22,7 @@ from mner_keras.vision.feature_store import stack_vectors
 from mner_keras.vision.feature_writer import FeatureWriter, check_id
 from mner_keras.vision.pictures import BLANK, PictureError, PictureObjects, names_by_id, open_picture
 
-PACKAGES = ("mner-keras", "keras", "pillow", "numpy", "h5py")
+PACKAGES = ("mner-keras", "keras", "keras-hub", "pillow", "numpy", "h5py")
 """Packages whose versions a store records."""
 
 _KEPT = 256  # pictures; with more of them, `PictureFeatures` forgets what it has made

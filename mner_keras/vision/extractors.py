@@ -13,7 +13,7 @@ from mner_keras.vision.extraction import Extractor
 if TYPE_CHECKING:
     from mner_keras.vision.visual_input import VisualInput
 
-EXTRACTORS = ("vgg16", "mask-rcnn", "tiles")
+EXTRACTORS = ("vgg16", "mask-rcnn", "tiles", "backbone")
 
 MASK_RCNN_OPTIONS = ("top", "min_score", "side", "num_proposals")
 """Arguments of `MaskRCNNObjects` that its stores record and a model keeps."""
@@ -28,7 +28,7 @@ def load_extractor(
 
     Args:
         visual: the visual input of the model's preprocessor.
-        weights: the file of the extractor's weights; by default the published weights, which are downloaded.
+        weights: a file of weights or a folder of a KerasHub preset; by default the published ones, downloaded.
         progress: called with the bytes of a download done and their number.
 
     Raises:
@@ -45,6 +45,8 @@ def load_extractor(
         if weights is not None:
             raise InputError("the model's features, tiles, are made without weights: --weights names some", weights)
         return TilesExtractor(visual.kind, visual.count)
+    if visual.extractor == "words":
+        raise InputError("the model's features came from words: use --features with a store of words, not pictures")
     if visual.extractor not in EXTRACTORS:
         raise InputError(
             f"expected features that this package can make ({', '.join(EXTRACTORS)}), found {visual.extractor!r}: this "
@@ -54,6 +56,13 @@ def load_extractor(
         from mner_keras.vision.vgg16 import VGG16Regions
 
         extractor: Extractor = VGG16Regions(weights, batch_size=4)  # one picture alone is not made to wait for many
+    elif visual.extractor == "backbone":
+        from mner_keras.vision.backbones import BackboneRegions
+
+        preset = weights or json.loads(visual.options or "{}").get("preset")
+        if preset is None:
+            raise InputError("the model's features came from a KerasHub preset in a folder: name it with --weights")
+        extractor = BackboneRegions(preset, batch_size=4)
     else:
         from mner_keras.vision.mask_rcnn import MaskRCNNObjects
 

@@ -19,7 +19,7 @@ from mner_keras.vision.feature_store import UNFINISHED, open_hdf5, read_head
 from mner_keras.vision.pictures import BLANK, picture_id
 
 DTYPES = ("float16", "float32")
-_SAME = ("extractor", "weights_hash", "preprocessing", "options", "precision", "dtype")
+_SAME = ("extractor", "weights_hash", "preprocessing", "options", "source_hash", "precision", "dtype")
 LOCK = "lock"
 SHARD_SECONDS = 20.0
 """After so much computing, or 64 MiB, a shard is finished: a killed run loses no more."""
@@ -41,7 +41,7 @@ class FeatureWriter:
     Args:
         path: the store.
         attributes: root attributes, `extractor` among them; an existing store must have the same `extractor`,
-            `weights_hash`, `preprocessing`, `options`, `precision` and `dtype`.
+            `weights_hash`, `preprocessing`, `options`, `source_hash`, `precision` and `dtype`.
         dtype: `"float16"` or `"float32"`.
         overwrite: whether to replace an existing feature store instead of continuing it.
 

@@ -159,6 +159,28 @@ def test_info_says_what_is_inside(mner, stub, folder, tmp_path):
     mner("features", "info", tmp_path / "none.h5").refused("expected a feature store, found no such file")
 
 
+# === mner features words ===
+
+
+def test_words_become_a_store(mner, tmp_path, monkeypatch):
+    monkeypatch.setenv("MNER_CACHE", str(tmp_path / "cache"))
+    vectors, file, out = tmp_path / "vectors.txt", tmp_path / "words.json", tmp_path / "s.h5"
+    vectors.write_text("red 0 3 -1\ndog -2 2 0\n", encoding="utf-8")
+    file.write_text('{"a.jpg": "a red dog", "b.jpg": "xyzzy"}', encoding="utf-8")
+    command = ["features", "words", file, "--vectors", vectors, "--out", out]
+    assert mner(*command).out == f"{out}: 1 pictures added, 0 already there, 1 without a known word\n"
+    assert mner(*command).out == f"{out}: 0 pictures added, 1 already there, 1 without a known word\n"
+    with h5py.File(out) as store:
+        assert (store["a"].shape, store["a"].dtype) == ((49, 512), "float16")
+    info = mner("features", "info", out).out
+    assert all(part in info for part in ("1 with 49", "blank picture: yes", "extractor: words", "source: words.json"))
+    file.write_text('{"a.jpg": "a red cat"}', encoding="utf-8")
+    mner(*command).refused("expected a store of source_hash", "--overwrite replaces it")
+    mner(*command, "--regions", 3, "--objects", 3).refused("`--regions` and `--objects` exclude each other")
+    assert mner(*command, "--objects", 1, "--overwrite").code == 0
+    assert FeatureStore(out).read(["a"], 5)[1].sum() == 1
+
+
 # === mner features import ===
 
 

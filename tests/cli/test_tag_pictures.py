@@ -97,7 +97,7 @@ def test_extractors_that_cannot_be_had_are_refused():
         load_extractor(None)
     with pytest.raises(InputError, match="trained without pictures"):
         load_extractor(VisualInput("regions", 49, 512))
-    with pytest.raises(InputError, match=r"can make \(vgg16, mask-rcnn, tiles\), found 'captions'"):
+    with pytest.raises(InputError, match=r"can make \(vgg16, mask-rcnn, tiles, backbone\), found 'captions'"):
         load_extractor(VisualInput("regions", 49, 512, "captions"))
     with pytest.raises(InputError, match="expected options of Mask R-CNN .* found depth: the model is of another"):
         load_extractor(VisualInput("objects", 3, 1024, "mask-rcnn", options='{"top": 3, "depth": 50}'))

@@ -1,0 +1,126 @@
+"""`BackboneRegions`: the regions of a picture from any image backbone of KerasHub."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+import keras
+import numpy as np
+from PIL import Image
+
+from mner_keras.errors import InputError
+from mner_keras.vision.vgg16 import weights_hash
+
+LEADING_TOKENS = ("ViTBackbone", "DeiTBackbone", "DINOV2Backbone", "DINOV3Backbone", "CLIPVisionEncoder")
+"""Classes that put the class, distillation and register tokens before the patches."""
+
+_NOT_KEPT = ("name", "trainable", "dtype")  # settings of a converter that do not describe pixels
+
+
+class BackboneRegions:
+    """Regions of a picture from the last output of an image backbone of KerasHub: float32 `[k, f]`.
+
+    A feature map `[h, w, f]` gives `h * w` regions. A sequence gives one region per patch, without class, distillation
+    and register tokens. Regions are in row order from the top left. Of CLIP and SigLIP, only the vision encoder is
+    used; of SigLIP, the tokens before its pooling head. The preset's image converter does the preprocessing, in the
+    backbone's picture size if that is fixed.
+
+    Args:
+        preset: the name of a KerasHub preset (downloaded on first use), or a folder that `save_to_preset` wrote.
+        batch_size: pictures computed at once; smaller batches are filled up with zeros.
+
+    Raises:
+        InputError: KerasHub is not installed, the preset does not load, or its output is not understood.
+    """
+
+    def __init__(self, preset: str | os.PathLike, batch_size: int = 16) -> None:
+        self.batch_size = batch_size
+        is_folder = os.path.isdir(preset)
+        name = os.path.basename(os.path.abspath(preset)) if is_folder else os.fspath(preset)
+        self.converter, encoder, output = _load(os.path.abspath(preset) if is_folder else name)
+        self.model = keras.Model(encoder.inputs, output)
+        self._channels_first = keras.config.image_data_format() == "channels_first"
+        shape = encoder.inputs[0].shape[1:]
+        size = shape[1:] if self._channels_first else shape[:2]
+        if None not in size:
+            self.converter.image_size = size
+        elif (size := self.converter.image_size) is None:
+            raise InputError("expected a preset with a picture size, found none in its backbone or converter", preset)
+        self.blank_size = (size[1], size[0])
+        # The number of tokens is measured: the shape that KerasHub declares for SigLIP has a class token too many.
+        found = self._compute([self.prepare(Image.new("RGB", self.blank_size))])
+        self._first = _first_patch(encoder, found.shape, size)
+        config = {key: value for key, value in self.converter.get_config().items() if key not in _NOT_KEPT}
+        self.attributes: dict[str, Any] = {
+            "extractor": "backbone",
+            "kind": "regions",
+            "feature_dim": found.shape[-1],
+            "weights": name,
+            "weights_hash": weights_hash(self.model),
+            "preprocessing": f"RGB on white, {type(self.converter).__name__} {json.dumps(config, default=str)}",
+            "options": json.dumps({} if is_folder else {"preset": name}),  # a model must not depend on a folder
+            "layer": f"{type(encoder).__name__}, row by row from the top left",
+            "backend": keras.backend.backend(),
+        }
+
+    def prepare(self, picture: Image.Image) -> np.ndarray:
+        """Return what the preset's image converter makes of an RGB picture, float32."""
+        pixels = np.asarray(picture)
+        converted = self.converter(pixels.transpose(2, 0, 1) if self._channels_first else pixels)
+        return keras.ops.convert_to_numpy(converted).astype("float32")
+
+    def extract(self, prepared: list[np.ndarray]) -> list[dict[str, np.ndarray]]:
+        """Return the regions of pictures, `vectors` float32 `[k, f]` each."""
+        found: list[dict[str, np.ndarray]] = []
+        for start in range(0, len(prepared), self.batch_size):
+            outputs = self._compute(prepared[start : start + self.batch_size])
+            found += [{"vectors": output.reshape(-1, output.shape[-1])[self._first :]} for output in outputs]
+        return found
+
+    def _compute(self, prepared: list[np.ndarray]) -> np.ndarray:
+        """Return the outputs of at most one batch, `[b, h, w, f]` or `[b, tokens, f]`."""
+        pixels = np.zeros((self.batch_size, *prepared[0].shape), "float32")
+        pixels[: len(prepared)] = prepared
+        outputs = keras.ops.convert_to_numpy(self.model.predict_on_batch(pixels)).astype("float32")[: len(prepared)]
+        return outputs.transpose(0, 2, 3, 1) if self._channels_first and outputs.ndim == 4 else outputs
+
+
+def _load(preset: str) -> tuple[Any, Any, Any]:
+    """Load a preset's image converter and image encoder; the third value is the output to read."""
+    try:
+        import keras_hub
+    except ImportError:
+        raise InputError("a backbone needs keras-hub: pip install 'mner-keras[backbones]'") from None
+    try:
+        converter = keras_hub.layers.ImageConverter.from_preset(preset)
+        backbone = keras_hub.models.Backbone.from_preset(preset)
+    except Exception as error:  # noqa: BLE001 (whatever a missing, foreign or damaged preset leads to)
+        reason = (str(error).strip() or type(error).__name__).partition("\n")[0][:200]
+        expected = "expected the name or the folder of a KerasHub image preset"
+        raise InputError(f"{expected}, found {preset!r}, which does not load ({reason})") from None
+    encoder = getattr(backbone, "vision_encoder", None) or backbone
+    pools = isinstance(encoder, keras_hub.models.SigLIPVisionEncoder)
+    output = encoder.post_layer_norm.output if pools else encoder.output
+    shapes, shape = [tensor.shape for tensor in encoder.inputs], getattr(output, "shape", ())
+    if len(shapes) != 1 or len(shapes[0]) != 4 or len(shape) not in (3, 4):
+        raise _not_understood(encoder, f"inputs {shapes} and output {shape}")
+    return converter, encoder, output
+
+
+def _first_patch(encoder: Any, shape: tuple[int, ...], size: tuple[int, int]) -> int:
+    """Return the number of tokens before the patches in an output of a shape; 0 for a feature map."""
+    patch = getattr(encoder, "patch_size", None) or 0
+    height, width = (patch, patch) if isinstance(patch, int) else patch
+    if len(shape) == 4:
+        return 0
+    extra = shape[1] - (size[0] // height) * (size[1] // width) if height else -1
+    if extra < 0 or extra and type(encoder).__name__ not in LEADING_TOKENS:
+        raise _not_understood(encoder, f"{shape[1]} tokens for {size[0]} x {size[1]} pixels, patch size {patch}")
+    return extra
+
+
+def _not_understood(encoder: Any, found: str) -> InputError:
+    expected = "expected a backbone that gives a feature map, or one token per patch, of a picture"
+    return InputError(f"{expected}; found {type(encoder).__name__} with {found}")
