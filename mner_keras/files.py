@@ -58,16 +58,10 @@ def write_json(path: Path, value: Any) -> None:
     write_whole(path, lambda unfinished: unfinished.write_text(text, encoding="utf-8"))
 
 
-def file_sha256(path: str | os.PathLike) -> str:
-    """Return the SHA-256 of a file, in hexadecimal."""
+def file_sha256(path: str | os.PathLike, algorithm: str | Callable = "sha256") -> str:
+    """Return the SHA-256 of a file, in hexadecimal, or the hash of another of `hashlib`'s algorithms."""
     with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def file_md5(path: str | os.PathLike) -> str:
-    """Return the MD5 of a file, in hexadecimal, for files whose publisher gives no better hash."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, partial(hashlib.md5, usedforsecurity=False)).hexdigest()
+        return hashlib.file_digest(file, algorithm).hexdigest()
 
 
 def file_record(path: str | os.PathLike, sha256: str | None = None) -> dict[str, Any]:
@@ -119,26 +113,28 @@ def cache_folder() -> Path:
     return Path(os.path.expanduser(os.environ.get("MNER_CACHE") or "~/.cache/mner-keras"))
 
 
-def download(
-    address: str, path: Path, check: Callable[[Path], Any], pause: float = 1.0, progress: Progress = no_progress
-) -> None:
+def download(address: str, path: Path, expected: str, pause: float = 1.0, progress: Progress = no_progress) -> None:
     """Download a file with `write_whole`. A broken connection is resumed where it broke, `ATTEMPTS` attempts in all.
 
     Args:
         address: the URL.
         path: the file to write, in an existing folder.
-        check: called with the complete download before it is renamed; raises an error to reject it.
+        expected: the file's SHA-256, or its MD5 where its publisher gives no better hash, in hexadecimal.
         pause: seconds before the second attempt, doubled before each further one.
         progress: called with the bytes received and the total.
 
     Raises:
-        InputError: no network, no such file on the server, or a connection that kept breaking.
+        InputError: no network, no such file on the server, a connection that kept breaking, or another hash.
     """
 
     def write(unfinished: Path) -> None:
         unfinished.unlink(missing_ok=True)  # left by a killed process, perhaps from another address
         _try_often(address, unfinished, pause, progress)
-        check(unfinished)
+        md5 = partial(hashlib.md5, usedforsecurity=False)
+        if (found := file_sha256(unfinished, md5 if len(expected) == 32 else "sha256")) != expected:
+            raise InputError(
+                f"expected a file of the hash {expected[:12]}..., found {found[:12]}...; not kept", address
+            )
 
     write_whole(path, write)
 

@@ -1,5 +1,6 @@
 """Atomic writes, locks and downloads."""
 
+import hashlib
 import http.server
 import json
 import os
@@ -69,6 +70,7 @@ def test_a_file_is_recognised_by_its_content(tmp_path):
 
 
 CONTENT = bytes(range(256)) * 40_000
+HASH = hashlib.sha256(CONTENT).hexdigest()
 
 
 @pytest.fixture
@@ -101,7 +103,9 @@ def test_a_broken_download_is_resumed(server, tmp_path):
     path = tmp_path / "file.bin"
     path.with_name(".unfinished-file.bin").write_bytes(b"of another address")
     seen = []
-    download(server.address, path, lambda _: None, 0.0, lambda done, total: seen.append((done, total)))
+    download(
+        server.address, path, hashlib.sha256(CONTENT).hexdigest(), 0.0, lambda done, total: seen.append((done, total))
+    )
     assert path.read_bytes() == CONTENT
     assert server.asked == [None, "bytes=4000000-", "bytes=8000000-"]
     assert seen == sorted(seen)
@@ -111,5 +115,5 @@ def test_a_broken_download_is_resumed(server, tmp_path):
 def test_a_server_that_cannot_resume_sends_all_again(server, tmp_path):
     server.resumes = False
     with pytest.raises(InputError, match=r"file\.bin: cannot be downloaded, 3 attempts .*6240000 more expected"):
-        download(server.address, tmp_path / "file.bin", lambda _: None, 0.0)
+        download(server.address, tmp_path / "file.bin", HASH, 0.0)
     assert list(tmp_path.iterdir()) == []
