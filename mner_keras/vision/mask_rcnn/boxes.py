@@ -190,6 +190,10 @@ class Proposals(keras.layers.Layer):
         chosen, valid = non_max_suppression(boxes, scores, self.count, PROPOSAL_OVERLAP)
         return ops.where(valid[..., None], gather_rows(boxes, chosen), 0.0), valid
 
+    def compute_output_spec(self, objectness: Any, deltas: Any) -> tuple[Any, Any]:
+        first = (objectness.shape[0], self.count)
+        return keras.KerasTensor((*first, 4), "float32"), keras.KerasTensor(first, "bool")
+
 
 @keras.saving.register_keras_serializable("mner_keras")
 class Detections(keras.layers.Layer):
@@ -235,4 +239,12 @@ class Detections(keras.layers.Layer):
             "scores": gather_rows(score, chosen),
             "features": gather_rows(features, chosen),
             "valid": valid,
+        }
+
+    def compute_output_spec(self, boxes: Any, valid: Any, scores: Any, deltas: Any, features: Any, window: Any) -> dict:
+        ends = {"boxes": (4,), "classes": (), "scores": (), "features": (features.shape[-1],), "valid": ()}
+        dtypes = {"classes": "int32", "valid": "bool"}
+        return {
+            name: keras.KerasTensor((boxes.shape[0], self.count, *end), dtypes.get(name, "float32"))
+            for name, end in ends.items()
         }
