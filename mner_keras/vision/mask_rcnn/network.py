@@ -92,6 +92,10 @@ class MaskRCNN(keras.Model):
         self.body = body
         self.head = head
         self.trainable = False
+        self._arguments = {"side": side, "num_proposals": num_proposals, "min_score": min_score, "name": name}
+
+    def get_config(self) -> dict[str, Any]:
+        return dict(self._arguments)
 
 
 def _body(side: int) -> keras.Model:
