@@ -92,16 +92,19 @@ def test_every_picture_is_there_and_in_both_stores(posts):
 
 
 def test_stores_hold_what_the_extractor_says(posts):
-    from mner_keras.vision.tiles import tiles_objects, tiles_regions
+    from mner_keras.vision import open_picture
+    from mner_keras.vision.tiles import TilesExtractor
 
     with h5py.File(SAMPLE / "regions.h5") as regions, h5py.File(SAMPLE / "objects.h5") as objects:
         for image in [post["image"] for post in posts if post["image"] is not None][::50]:
-            path = SAMPLE / "images" / f"{image}.png"
-            np.testing.assert_allclose(regions[image], tiles_regions(path), atol=2e-3)
-            features, names, boxes, _ = tiles_objects(path)
-            np.testing.assert_allclose(objects[image], features, atol=2e-3)
-            assert list(objects[image].attrs["names"]) == names
-            np.testing.assert_array_equal(objects[image].attrs["boxes"], boxes)
+            picture = [open_picture(SAMPLE / "images" / f"{image}.png")]
+            np.testing.assert_allclose(
+                regions[image], TilesExtractor("regions").extract(picture)[0]["vectors"], atol=2e-3
+            )
+            found = TilesExtractor("objects").extract(picture)[0]
+            np.testing.assert_allclose(objects[image], found["vectors"], atol=2e-3)
+            assert list(objects[image].attrs["names"]) == found["names"]
+            np.testing.assert_array_equal(objects[image].attrs["boxes"], found["boxes"])
 
 
 def test_types_and_pictures_are_spread_evenly(splits):
