@@ -13,7 +13,7 @@ import os
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -106,6 +106,20 @@ def hold_lock(path: str | os.PathLike) -> FileLock | None:
     except Timeout:
         return None
     return lock
+
+
+def numbered_lines(stream: Iterable[bytes], name: str | os.PathLike) -> Iterator[tuple[int, str]]:
+    """Yield lines of UTF-8 and their numbers; only a line feed ends a line, and nothing else is stripped.
+
+    Raises:
+        InputError: bytes that are not UTF-8, in the file `name`.
+    """
+    for number, raw in enumerate(stream, start=1):
+        try:
+            line = raw.decode("utf-8-sig" if number == 1 else "utf-8")
+        except UnicodeDecodeError as error:
+            raise InputError(f"expected UTF-8, found the byte 0x{raw[error.start]:02x}", name, number) from None
+        yield number, line.removesuffix("\n").removesuffix("\r")
 
 
 def cache_folder() -> Path:

@@ -15,6 +15,7 @@ from typing import IO, Any
 
 from mner_keras.data.post import Post, is_bio_tag
 from mner_keras.errors import InputError
+from mner_keras.files import numbered_lines
 
 _JSON_KEYS = ("id", "tokens", "text", "tags", "pos", "image")
 _IMAGE_LINE = "IMGID:"
@@ -47,7 +48,7 @@ def iter_conll(stream: IO[bytes], name: str | os.PathLike = "<stdin>") -> Iterat
     image_id: str | None = None
     image_line = 0
     # The blank line after the last post may be missing.
-    for number, line in itertools.chain(_lines(stream, name), [(0, "")]):
+    for number, line in itertools.chain(numbered_lines(stream, name), [(0, "")]):
         if not line:
             if tokens:
                 yield Post(tuple(tokens), tuple(tags), image_id)
@@ -75,7 +76,7 @@ def iter_conll(stream: IO[bytes], name: str | os.PathLike = "<stdin>") -> Iterat
 
 def iter_jsonl(stream: IO[bytes], name: str | os.PathLike = "<stdin>") -> Iterator[Post]:
     """Yield the posts of a binary stream of JSON lines; blank lines are skipped."""
-    for number, line in _lines(stream, name):
+    for number, line in numbered_lines(stream, name):
         if not line.strip():
             continue
         try:
@@ -94,7 +95,7 @@ def iter_jsonl(stream: IO[bytes], name: str | os.PathLike = "<stdin>") -> Iterat
 
 def iter_text(stream: IO[bytes], name: str | os.PathLike = "<stdin>") -> Iterator[Post]:
     """Yield the posts of a binary stream of plain text, one per line, tokenised; blank lines are skipped."""
-    for number, line in _lines(stream, name):
+    for number, line in numbered_lines(stream, name):
         if not line.strip():
             continue
         if "\0" in line:
@@ -199,16 +200,6 @@ def _read_file(path: str | os.PathLike, read: Any) -> list[Post]:
     if not posts:
         raise InputError("expected posts, found an empty file", path)
     return posts
-
-
-def _lines(stream: IO[bytes], name: str | os.PathLike) -> Iterator[tuple[int, str]]:
-    """Yield numbered lines without their line feed; nothing else is stripped, and only a line feed ends a line."""
-    for number, raw in enumerate(stream, start=1):
-        try:
-            line = raw.decode("utf-8-sig" if number == 1 else "utf-8")
-        except UnicodeDecodeError as error:
-            raise InputError(f"expected UTF-8, found the byte 0x{raw[error.start]:02x}", name, number) from None
-        yield number, line.removesuffix("\n").removesuffix("\r")
 
 
 def _short(text: str, width: int = 60) -> str:

@@ -244,24 +244,21 @@ def _shape(dataset: h5py.h5d.DatasetID) -> tuple[int, int]:
 
 def open_hdf5(path: str | os.PathLike, expected: str = "a feature store (HDF5)") -> h5py.File:
     """Open an HDF5 file for reading; `expected` says what the caller needs if there is none to be read."""
-    if os.path.isdir(path):
-        raise InputError(f"expected {expected}, found a folder", path)
+    if not os.path.isfile(path):
+        found = "a folder" if os.path.isdir(path) else "no such file"
+        raise InputError(f"expected {expected}, found {found}", path)
     try:
         return h5py.File(path, "r")
-    except FileNotFoundError:
-        raise InputError(f"expected {expected}, found no such file", path) from None
     except PermissionError:
         raise InputError("no permission to read the file", path) from None
     except Exception as error:  # noqa: BLE001 (h5py raises whatever a damaged header leads to)
         reason = str(error)
         if isinstance(error, BlockingIOError) or "unable to lock file" in reason or "already open for" in reason:
             raise InputError("another process holds the file open for writing: wait until it ends", path) from None
+        found = "a damaged HDF5 file" if h5py.is_hdf5(path) else "another kind of file"
         if "truncated file" in reason:
-            raise InputError(f"expected {expected}, found a truncated file: copy or create it again", path) from None
-        with contextlib.suppress(OSError):
-            if h5py.is_hdf5(path):
-                raise InputError(f"expected {expected}, found a damaged HDF5 file", path) from None
-        raise InputError(f"expected {expected}, found another kind of file", path) from None
+            found = "a truncated file: copy or create it again"
+        raise InputError(f"expected {expected}, found {found}", path) from None
 
 
 def read_head(file: h5py.File, path: str | os.PathLike) -> tuple[set[str], dict[str, Any]]:
