@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -28,7 +28,7 @@ def read_conll(path: str | os.PathLike) -> list[Post]:
         InputError: a missing or empty file, bytes that are not UTF-8, a line of one column or three, a tag that is not
             BIO, a post without tokens.
     """
-    return _read_file(path, iter_conll)
+    return read_file(path, iter_conll)
 
 
 def read_jsonl(path: str | os.PathLike) -> list[Post]:
@@ -38,7 +38,7 @@ def read_jsonl(path: str | os.PathLike) -> list[Post]:
         InputError: a missing or empty file, bytes that are not UTF-8, a line that is not a JSON object, or fields of
             unequal length.
     """
-    return _read_file(path, iter_jsonl)
+    return read_file(path, iter_jsonl)
 
 
 def iter_conll(stream: IO[bytes], name: str | os.PathLike = "<stdin>") -> Iterator[Post]:
@@ -191,7 +191,8 @@ def _find_tokens(text: str, tokens: Any) -> tuple[tuple[int, int], ...] | None:
     return tuple(offsets)
 
 
-def _read_file(path: str | os.PathLike, read: Any) -> list[Post]:
+def read_file(path: str | os.PathLike, read: Callable[..., Iterator[Post]]) -> list[Post]:
+    """Return the posts that a reader of binary streams finds in a file, at least one."""
     try:
         with open(path, "rb") as stream:
             posts = list(read(stream, path))
@@ -206,9 +207,13 @@ def _short(text: str, width: int = 60) -> str:
     return repr(text if len(text) <= width else text[:width] + "...")
 
 
-READERS = {".jsonl": read_jsonl, ".txt": read_conll, ".conll": read_conll}
+READERS: dict[str, Callable[..., Iterator[Post]]] = {"text": iter_text, "jsonl": iter_jsonl, "conll": iter_conll}
+"""The reader of each format, by the name that `--input` takes."""
+
+ENDINGS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".conll": "conll", ".tsv": "conll"}
+"""The formats that a file's ending tells."""
 
 
 def read_posts(path: str | os.PathLike) -> list[Post]:
-    """Read a file of tagged posts: JSON lines if it ends in `.jsonl`, otherwise CoNLL columns."""
-    return READERS.get(Path(path).suffix.lower(), read_conll)(path)
+    """Read a file of tagged posts in the format of its ending, otherwise as CoNLL columns."""
+    return read_file(path, READERS[ENDINGS.get(Path(path).suffix.lower(), "conll")])

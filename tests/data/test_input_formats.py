@@ -5,7 +5,8 @@ import re
 
 import pytest
 
-from mner_keras.data.input_formats import READERS, read_posts_to_tag
+from mner_keras.data.files import READERS
+from mner_keras.data.input_formats import read_posts_to_tag
 from mner_keras.errors import InputError
 
 ANNA = [("Anna", "sings")]
