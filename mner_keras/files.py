@@ -143,7 +143,13 @@ def download(address: str, path: Path, expected: str, pause: float = 1.0, progre
 
     def write(unfinished: Path) -> None:
         unfinished.unlink(missing_ok=True)  # left by a killed process, perhaps from another address
-        _try_often(address, unfinished, pause, progress)
+        for attempt in range(ATTEMPTS):
+            time.sleep(pause * 2 ** (attempt - 1) if attempt else 0)
+            reason = _receive(address, unfinished, progress)
+            if reason is None:
+                break
+        else:
+            raise InputError(f"cannot be downloaded, {ATTEMPTS} attempts ({reason})", address)
         md5 = partial(hashlib.md5, usedforsecurity=False)
         if (found := file_sha256(unfinished, md5 if len(expected) == 32 else "sha256")) != expected:
             raise InputError(
@@ -153,36 +159,32 @@ def download(address: str, path: Path, expected: str, pause: float = 1.0, progre
     write_whole(path, write)
 
 
-def _try_often(address: str, unfinished: Path, pause: float, progress: Progress) -> None:
-    for attempt in range(1, ATTEMPTS + 1):
-        try:
-            _receive(address, unfinished, progress)
-            return
-        except urllib.error.HTTPError as error:
-            if error.code < 500:
-                raise InputError(f"the server answers {error.code} {error.reason}", address) from None
-            reason = f"{error.code} {error.reason}"
-        except (OSError, http.client.HTTPException) as error:
-            cause = getattr(error, "reason", None)
-            reason = str(cause if isinstance(cause, (OSError, str)) else error) or type(error).__name__
-        except ValueError as error:
-            raise InputError(f"expected the URL of a file, found {address!r} ({error})") from None
-        if attempt < ATTEMPTS:
-            time.sleep(pause * 2 ** (attempt - 1))
-    raise InputError(f"cannot be downloaded, {ATTEMPTS} attempts ({reason})", address)
+def _receive(address: str, unfinished: Path, progress: Progress) -> str | None:
+    """Receive the bytes that the file still lacks, or all of them from a server that cannot resume.
 
-
-def _receive(address: str, unfinished: Path, progress: Progress) -> None:
-    """Receive the bytes that the file still lacks, or all of them from a server that cannot resume."""
+    Returns:
+        why the connection broke, `None` if it did not.
+    """
     start = unfinished.stat().st_size if unfinished.exists() else 0
-    request = urllib.request.Request(address, headers={"Range": f"bytes={start}-"} if start else {})
-    with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:
-        resumed = answer.status == http.HTTPStatus.PARTIAL_CONTENT
-        with open(unfinished, "ab" if resumed else "wb") as file:
-            length = answer.headers.get("Content-Length")
-            total = (start if resumed else 0) + int(length) if length is not None else 0
-            while block := answer.read(_BLOCK):
-                file.write(block)
-                progress(file.tell(), total)
-            if length is not None and file.tell() != total:
-                raise http.client.IncompleteRead(b"", total - file.tell())
+    try:
+        request = urllib.request.Request(address, headers={"Range": f"bytes={start}-"} if start else {})
+        with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:
+            resumed = answer.status == http.HTTPStatus.PARTIAL_CONTENT
+            with open(unfinished, "ab" if resumed else "wb") as file:
+                length = answer.headers.get("Content-Length")
+                total = (start if resumed else 0) + int(length) if length is not None else 0
+                while block := answer.read(_BLOCK):
+                    file.write(block)
+                    progress(file.tell(), total)
+                if length is not None and file.tell() != total:
+                    raise http.client.IncompleteRead(b"", total - file.tell())
+    except urllib.error.HTTPError as error:
+        if error.code < 500:
+            raise InputError(f"the server answers {error.code} {error.reason}", address) from None
+        return f"{error.code} {error.reason}"
+    except (OSError, http.client.HTTPException) as error:
+        cause = getattr(error, "reason", None)
+        return str(cause if isinstance(cause, (OSError, str)) else error) or type(error).__name__
+    except ValueError as error:
+        raise InputError(f"expected the URL of a file, found {address!r} ({error})") from None
+    return None

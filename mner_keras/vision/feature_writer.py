@@ -19,8 +19,8 @@ from mner_keras.vision.feature_store import UNFINISHED, open_hdf5, read_head
 from mner_keras.vision.pictures import BLANK, picture_id
 
 DTYPES = ("float16", "float32")
-_SAME = ("extractor", "weights_hash", "preprocessing", "options", "precision", "dtype")
 LOCK = "lock"
+_SAME = ("extractor", "weights_hash", "preprocessing", "options", "precision", "dtype")
 SHARD_SECONDS = 20.0
 """After so much computing, or 64 MiB, a shard is finished: a killed run loses no more."""
 
@@ -100,14 +100,9 @@ class FeatureWriter:
         boxes: np.ndarray | None = None,
         scores: np.ndarray | None = None,
     ) -> None:
-        """Add a picture.
+        """Add a picture's vectors, floats `[k, f]`; `_blank` is the id of the blank picture.
 
-        Args:
-            image_id: the picture's id; `_blank` for the blank picture.
-            vectors: floats `[k, f]`.
-            names: what the objects are called, k of them.
-            boxes: where they are, `[k, 4]`: top, left, bottom, right in pixels.
-            scores: how sure the extractor is, `[k]`.
+        `names` `[k]`, `boxes` `[k, 4]` and `scores` `[k]` are those of `PictureObjects`.
 
         Raises:
             InputError: an id that is there already, or that HDF5 cannot hold; vectors of another shape, or too large

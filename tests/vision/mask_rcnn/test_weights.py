@@ -78,41 +78,27 @@ def test_other_files_are_refused(tmp_path):
 # === The download ===
 
 
-@pytest.fixture
-def served(tmp_path, monkeypatch):
-    """A file of weights at an address, and the cache's new folder."""
-    monkeypatch.setenv("MNER_CACHE", str(tmp_path / "cache" / "new"))
-    return write(tmp_path / "served.h5")
+def test_the_weights_are_downloaded_once_or_it_says_how_to_go_on(tmp_path, monkeypatch):
+    def fetch(md5=MD5, name="served.h5", progress=lambda *_: None):
+        return coco_weights((tmp_path / name).as_uri(), md5, 0.0, progress)
 
-
-def fetch(path, md5=MD5, **options):
-    return coco_weights(path.as_uri(), md5, 0.0, **options)
-
-
-def test_the_weights_are_downloaded_once_with_progress(served, tmp_path):
-    steps, content = [], served.read_bytes()
+    content, steps = write(tmp_path / "served.h5").read_bytes(), []
     md5 = hashlib.md5(content).hexdigest()
-    path = fetch(served, md5, progress=lambda done, total: steps.append((done, total)))
-    assert path == tmp_path / "cache" / "new" / "mask_rcnn_coco.h5"
+    cache = tmp_path / "cache" / "new"
+    monkeypatch.setenv("MNER_CACHE", str(cache))
+    # Its names and shapes are right, its numbers another's.
+    with pytest.raises(InputError, match=f"cannot be downloaded .*file of the hash {MD5[:12]}.*--weights takes a file"):
+        fetch()
+    with pytest.raises(InputError, match="cannot be downloaded .*3 attempts .*--weights takes a file"):
+        fetch(name="none.h5")
+    assert list(cache.iterdir()) == []
+    path = fetch(md5, progress=lambda *step: steps.append(step))
+    assert path == cache / "mask_rcnn_coco.h5"
     assert path.read_bytes() == content
     assert steps[-1] == (len(content), len(content))
-    served.unlink()
-    assert fetch(served, md5) == path
-    assert [left.name for left in path.parent.iterdir()] == ["mask_rcnn_coco.h5"]
-
-
-def test_a_download_that_is_something_else_is_not_kept(served, tmp_path):
-    # Its names and shapes are right, its numbers another's.
-    told = rf"cannot be downloaded \({served.as_uri()}: expected a file of the hash {MD5[:12]}.*--weights takes a file"
-    with pytest.raises(InputError, match=told):
-        fetch(served)
-    assert list((tmp_path / "cache" / "new").iterdir()) == []
-
-
-def test_a_download_that_fails_says_how_to_go_on(served, tmp_path, monkeypatch):
-    with pytest.raises(InputError, match="cannot be downloaded .*3 attempts .*--weights takes a file"):
-        fetch(tmp_path / "none.h5")
-    (tmp_path / "file").write_text("no folder", encoding="utf-8")
-    monkeypatch.setenv("MNER_CACHE", str(tmp_path / "file"))
+    (tmp_path / "served.h5").unlink()
+    assert fetch(md5) == path
+    assert list(cache.iterdir()) == [path]
+    monkeypatch.setenv("MNER_CACHE", str(path))
     with pytest.raises(InputError, match="cannot be downloaded .*--weights takes a file"):
-        fetch(served)
+        fetch()
