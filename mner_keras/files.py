@@ -13,7 +13,7 @@ import os
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -58,16 +58,10 @@ def write_json(path: Path, value: Any) -> None:
     write_whole(path, lambda unfinished: unfinished.write_text(text, encoding="utf-8"))
 
 
-def file_sha256(path: str | os.PathLike) -> str:
-    """Return the SHA-256 of a file, in hexadecimal."""
+def file_sha256(path: str | os.PathLike, algorithm: str | Callable = "sha256") -> str:
+    """Return the SHA-256 of a file, in hexadecimal, or the hash of another of `hashlib`'s algorithms."""
     with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def file_md5(path: str | os.PathLike) -> str:
-    """Return the MD5 of a file, in hexadecimal, for files whose publisher gives no better hash."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, partial(hashlib.md5, usedforsecurity=False)).hexdigest()
+        return hashlib.file_digest(file, algorithm).hexdigest()
 
 
 def file_record(path: str | os.PathLike, sha256: str | None = None) -> dict[str, Any]:
@@ -114,65 +108,83 @@ def hold_lock(path: str | os.PathLike) -> FileLock | None:
     return lock
 
 
+def numbered_lines(stream: Iterable[bytes], name: str | os.PathLike) -> Iterator[tuple[int, str]]:
+    """Yield lines of UTF-8 and their numbers; only a line feed ends a line, and nothing else is stripped.
+
+    Raises:
+        InputError: bytes that are not UTF-8, in the file `name`.
+    """
+    for number, raw in enumerate(stream, start=1):
+        try:
+            line = raw.decode("utf-8-sig" if number == 1 else "utf-8")
+        except UnicodeDecodeError as error:
+            raise InputError(f"expected UTF-8, found the byte 0x{raw[error.start]:02x}", name, number) from None
+        yield number, line.removesuffix("\n").removesuffix("\r")
+
+
 def cache_folder() -> Path:
     """Return the folder for downloads: `$MNER_CACHE` or `~/.cache/mner-keras`. It is not created here."""
     return Path(os.path.expanduser(os.environ.get("MNER_CACHE") or "~/.cache/mner-keras"))
 
 
-def download(
-    address: str, path: Path, check: Callable[[Path], Any], pause: float = 1.0, progress: Progress = no_progress
-) -> None:
+def download(address: str, path: Path, expected: str, pause: float = 1.0, progress: Progress = no_progress) -> None:
     """Download a file with `write_whole`. A broken connection is resumed where it broke, `ATTEMPTS` attempts in all.
 
     Args:
         address: the URL.
         path: the file to write, in an existing folder.
-        check: called with the complete download before it is renamed; raises an error to reject it.
+        expected: the file's SHA-256, or its MD5 where its publisher gives no better hash, in hexadecimal.
         pause: seconds before the second attempt, doubled before each further one.
         progress: called with the bytes received and the total.
 
     Raises:
-        InputError: no network, no such file on the server, or a connection that kept breaking.
+        InputError: no network, no such file on the server, a connection that kept breaking, or another hash.
     """
 
     def write(unfinished: Path) -> None:
         unfinished.unlink(missing_ok=True)  # left by a killed process, perhaps from another address
-        _try_often(address, unfinished, pause, progress)
-        check(unfinished)
+        for attempt in range(ATTEMPTS):
+            time.sleep(pause * 2 ** (attempt - 1) if attempt else 0)
+            reason = _receive(address, unfinished, progress)
+            if reason is None:
+                break
+        else:
+            raise InputError(f"cannot be downloaded, {ATTEMPTS} attempts ({reason})", address)
+        md5 = partial(hashlib.md5, usedforsecurity=False)
+        if (found := file_sha256(unfinished, md5 if len(expected) == 32 else "sha256")) != expected:
+            raise InputError(
+                f"expected a file of the hash {expected[:12]}..., found {found[:12]}...; not kept", address
+            )
 
     write_whole(path, write)
 
 
-def _try_often(address: str, unfinished: Path, pause: float, progress: Progress) -> None:
-    for attempt in range(1, ATTEMPTS + 1):
-        try:
-            _receive(address, unfinished, progress)
-            return
-        except urllib.error.HTTPError as error:
-            if error.code < 500:
-                raise InputError(f"the server answers {error.code} {error.reason}", address) from None
-            reason = f"{error.code} {error.reason}"
-        except (OSError, http.client.HTTPException) as error:
-            cause = getattr(error, "reason", None)
-            reason = str(cause if isinstance(cause, (OSError, str)) else error) or type(error).__name__
-        except ValueError as error:
-            raise InputError(f"expected the URL of a file, found {address!r} ({error})") from None
-        if attempt < ATTEMPTS:
-            time.sleep(pause * 2 ** (attempt - 1))
-    raise InputError(f"cannot be downloaded, {ATTEMPTS} attempts ({reason})", address)
+def _receive(address: str, unfinished: Path, progress: Progress) -> str | None:
+    """Receive the bytes that the file still lacks, or all of them from a server that cannot resume.
 
-
-def _receive(address: str, unfinished: Path, progress: Progress) -> None:
-    """Receive the bytes that the file still lacks, or all of them from a server that cannot resume."""
+    Returns:
+        why the connection broke, `None` if it did not.
+    """
     start = unfinished.stat().st_size if unfinished.exists() else 0
-    request = urllib.request.Request(address, headers={"Range": f"bytes={start}-"} if start else {})
-    with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:
-        resumed = answer.status == http.HTTPStatus.PARTIAL_CONTENT
-        with open(unfinished, "ab" if resumed else "wb") as file:
-            length = answer.headers.get("Content-Length")
-            total = (start if resumed else 0) + int(length) if length is not None else 0
-            while block := answer.read(_BLOCK):
-                file.write(block)
-                progress(file.tell(), total)
-            if length is not None and file.tell() != total:
-                raise http.client.IncompleteRead(b"", total - file.tell())
+    try:
+        request = urllib.request.Request(address, headers={"Range": f"bytes={start}-"} if start else {})
+        with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:
+            resumed = answer.status == http.HTTPStatus.PARTIAL_CONTENT
+            with open(unfinished, "ab" if resumed else "wb") as file:
+                length = answer.headers.get("Content-Length")
+                total = (start if resumed else 0) + int(length) if length is not None else 0
+                while block := answer.read(_BLOCK):
+                    file.write(block)
+                    progress(file.tell(), total)
+                if length is not None and file.tell() != total:
+                    raise http.client.IncompleteRead(b"", total - file.tell())
+    except urllib.error.HTTPError as error:
+        if error.code < 500:
+            raise InputError(f"the server answers {error.code} {error.reason}", address) from None
+        return f"{error.code} {error.reason}"
+    except (OSError, http.client.HTTPException) as error:
+        cause = getattr(error, "reason", None)
+        return str(cause if isinstance(cause, (OSError, str)) else error) or type(error).__name__
+    except ValueError as error:
+        raise InputError(f"expected the URL of a file, found {address!r} ({error})") from None
+    return None

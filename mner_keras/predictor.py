@@ -11,10 +11,10 @@ import keras
 import numpy as np
 
 from mner_keras.data.batches import PostBatches
-from mner_keras.data.pictured import with_pictures
 from mner_keras.data.post import Post
 from mner_keras.layers import CharBiLSTM, CharCNN, CRFDecode
 from mner_keras.registry import training_of
+from mner_keras.tagged_post import with_pictures
 from mner_keras.vision.extractors import load_extractor
 
 DISTINCT_TOKENS = 8192

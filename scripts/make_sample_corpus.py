@@ -251,7 +251,8 @@ def ground(rng: random.Random) -> Image.Image:
 
 def write_pictures(drafts: list[Draft], out: Path, font: Path, seed: int) -> None:
     """Draw the posts' pictures and extract their features: images/, regions.h5 and objects.h5."""
-    from mner_keras.vision.tiles import EXTRACTOR, F_O, F_R, tiles_objects, tiles_regions  # needed for pictures only
+    from mner_keras.vision import open_picture  # needed for pictures only
+    from mner_keras.vision.tiles import TilesExtractor
 
     folder = out / "images"
     folder.mkdir(exist_ok=True)
@@ -259,16 +260,17 @@ def write_pictures(drafts: list[Draft], out: Path, font: Path, seed: int) -> Non
         old.unlink()
     draughtsman = Draughtsman(font)
     with h5py.File(out / "regions.h5", "w") as regions, h5py.File(out / "objects.h5", "w") as objects:
-        for store, kind, width in ((regions, "regions", F_R), (objects, "objects", F_O)):
-            store.attrs.update(extractor=EXTRACTOR, kind=kind, feature_dim=width, weights="", weights_hash="")
+        cells, things = TilesExtractor("regions"), TilesExtractor("objects")
+        for store, extractor in ((regions, cells), (objects, things)):
+            store.attrs.update(extractor.attributes, weights="", weights_hash="")
 
-        def extract(name: str, picture: Image.Image | Path) -> None:
-            regions.create_dataset(name, data=tiles_regions(picture).astype("float16"))
-            features, names, boxes, scores = tiles_objects(picture)
-            dataset = objects.create_dataset(name, data=features.astype("float16"))
-            dataset.attrs["names"] = np.array(names, dtype=h5py.string_dtype())
-            dataset.attrs["boxes"] = boxes.astype("int16")
-            dataset.attrs["scores"] = scores
+        def extract(name: str, picture: Image.Image) -> None:
+            regions.create_dataset(name, data=cells.extract([picture])[0]["vectors"].astype("float16"))
+            found = things.extract([picture])[0]
+            dataset = objects.create_dataset(name, data=found["vectors"].astype("float16"))
+            dataset.attrs["names"] = np.array(found["names"], dtype=h5py.string_dtype())
+            dataset.attrs["boxes"] = found["boxes"].astype("int16")
+            dataset.attrs["scores"] = found["scores"]
 
         extract("_blank", Image.new("RGB", (SIDE, SIDE), "white"))
         for number, post in enumerate(drafts):
@@ -276,7 +278,7 @@ def write_pictures(drafts: list[Draft], out: Path, font: Path, seed: int) -> Non
                 name = f"sample-{number:05d}"
                 picture = draughtsman.draw(post.things, random.Random(f"{seed} {name}"))
                 picture.save(folder / f"{name}.png", optimize=True)
-                extract(name, folder / f"{name}.png")
+                extract(name, open_picture(folder / f"{name}.png"))
 
 
 def readme(splits: dict[str, list[Draft]], command: str, pictures: bool) -> str:

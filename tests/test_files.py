@@ -1,5 +1,6 @@
 """Atomic writes, locks and downloads."""
 
+import hashlib
 import http.server
 import json
 import os
@@ -69,27 +70,35 @@ def test_a_file_is_recognised_by_its_content(tmp_path):
 
 
 CONTENT = bytes(range(256)) * 40_000
+HASH = hashlib.sha256(CONTENT).hexdigest()
 
 
 @pytest.fixture
 def server():
-    """A server that breaks off each answer after 4,000,000 bytes and, if `resumes`, understands `Range`."""
+    """A server that breaks off each answer after `most` bytes and, if `resumes`, understands `Range`.
+
+    It answers with the errors of `status` first, and tells the length if `lengths`.
+    """
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
             asked = self.headers.get("Range")
             server.asked.append(asked)
+            if server.status:
+                self.send_error(server.status.pop())
+                return
             start = int(asked.removeprefix("bytes=").removesuffix("-")) if asked and server.resumes else 0
             self.send_response(206 if start else 200)
-            self.send_header("Content-Length", str(len(CONTENT) - start))
+            if server.lengths:
+                self.send_header("Content-Length", str(len(CONTENT) - start))
             self.end_headers()
-            self.wfile.write(CONTENT[start : start + 4_000_000])
+            self.wfile.write(CONTENT[start : start + server.most])
 
         def log_message(self, *_):
             pass
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.asked, server.resumes = [], True
+    server.asked, server.status, server.resumes, server.lengths, server.most = [], [], True, True, 4_000_000
     threading.Thread(target=server.serve_forever, daemon=True).start()
     server.address = f"http://127.0.0.1:{server.server_port}/file.bin"
     yield server
@@ -101,15 +110,30 @@ def test_a_broken_download_is_resumed(server, tmp_path):
     path = tmp_path / "file.bin"
     path.with_name(".unfinished-file.bin").write_bytes(b"of another address")
     seen = []
-    download(server.address, path, lambda _: None, 0.0, lambda done, total: seen.append((done, total)))
+    download(server.address, path, HASH, 0.0, lambda done, total: seen.append((done, total)))
     assert path.read_bytes() == CONTENT
     assert server.asked == [None, "bytes=4000000-", "bytes=8000000-"]
     assert seen == sorted(seen)
     assert seen[-1] == (len(CONTENT), len(CONTENT))
+    server.status, server.most = [503, 503], len(CONTENT)
+    download(server.address, path, hashlib.md5(CONTENT).hexdigest(), 0.0)
+    assert server.asked[3:] == [None] * 3
 
 
-def test_a_server_that_cannot_resume_sends_all_again(server, tmp_path):
-    server.resumes = False
-    with pytest.raises(InputError, match=r"file\.bin: cannot be downloaded, 3 attempts .*6240000 more expected"):
-        download(server.address, tmp_path / "file.bin", lambda _: None, 0.0)
+@pytest.mark.parametrize(
+    ("settings", "address", "message"),
+    [
+        ({"resumes": False}, None, r"file\.bin: cannot be downloaded, 3 attempts .*6240000 more expected"),
+        ({"status": [503] * 3}, None, r"file\.bin: cannot be downloaded, 3 attempts \(503 "),
+        ({"status": [404]}, None, r"file\.bin: the server answers 404"),
+        # A cut that no length betrays.
+        ({"lengths": False}, None, r"file\.bin: expected a file of the hash .* not kept"),
+        ({}, "http://127.0.0.1:1/file.bin", "cannot be downloaded, 3 attempts .*refused"),
+        ({}, "nowhere", "expected the URL of a file, found 'nowhere'"),
+    ],
+)
+def test_a_download_that_fails_leaves_nothing(server, tmp_path, settings, address, message):
+    vars(server).update(settings)
+    with pytest.raises(InputError, match=message):
+        download(address or server.address, tmp_path / "file.bin", HASH, 0.0)
     assert list(tmp_path.iterdir()) == []

@@ -19,11 +19,7 @@ from mner_keras.files import file_sha256
 from mner_keras.vision.pictures import find_pictures
 
 SPLITS = ("train", "dev", "test")
-_FILES = {
-    "train": ("train.txt", "train.jsonl"),
-    "dev": ("dev.txt", "valid.txt", "dev.jsonl", "valid.jsonl"),
-    "test": ("test.txt", "test.jsonl"),
-}
+_ENDINGS = (".txt", ".jsonl")
 
 
 class Dataset(Mapping[str, list[Post]]):
@@ -66,10 +62,12 @@ class Dataset(Mapping[str, list[Post]]):
         Raises:
             InputError: the folder contains none of the split's possible files, or two of them.
         """
-        found = [self.folder / name for name in _FILES[split] if (self.folder / name).is_file()]
+        stems = ("dev", "valid") if split == "dev" else (split,)
+        names = [stem + ending for ending in _ENDINGS for stem in stems]
+        found = [self.folder / name for name in names if (self.folder / name).is_file()]
         if len(found) != 1:
             seen = " and ".join(path.name for path in found) or "none of them"
-            raise InputError(f"expected one of {', '.join(_FILES[split])}, found {seen}", self.folder)
+            raise InputError(f"expected one of {', '.join(names)}, found {seen}", self.folder)
         return found[0]
 
     def features(self, kind: str) -> Path | None:

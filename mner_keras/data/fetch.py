@@ -39,10 +39,7 @@ SOURCES = {
 def fetch_dataset(
     name: str, folder: str | os.PathLike, distribution: str = "original", mirror: str = "", pause: float = 1.0
 ) -> dict[Path, bool]:
-    """Download the files of a data set that do not exist yet.
-
-    Each file is written under another name, checked by its hash and then renamed. A broken connection is retried,
-    three attempts in all.
+    """Download the files of a data set that do not exist yet, with `mner_keras.files.download`.
 
     Args:
         name: `twitter2015`.
@@ -55,40 +52,26 @@ def fetch_dataset(
         the paths, and whether each was downloaded now.
 
     Raises:
-        InputError: an unknown data set; another file of this name; no network, no such file on the server, a connection
-            that kept breaking, or an unexpected hash.
+        InputError: an unknown data set, another file of this name, or what `download` raises.
     """
-    if (name, distribution) not in SOURCES:
+    known = [other for other_name, other in SOURCES if other_name == name]
+    if not known:
         names = sorted({known for known, _ in SOURCES})
-        if name not in names:
-            raise InputError(f"expected {' or '.join(names)}, found {name!r}.{did_you_mean(name, names)}")
-        known = [other for other_name, other in SOURCES if other_name == name]
+        raise InputError(f"expected {' or '.join(names)}, found {name!r}.{did_you_mean(name, names)}")
+    if distribution not in known:
         raise InputError(f"expected a distribution ({', '.join(known)}), found {distribution!r}")
     address, files = SOURCES[name, distribution]
     address = (mirror or address).rstrip("/")
     folder = Path(folder)
     if folder.exists() and not folder.is_dir():
         raise InputError("expected a folder to write into, found a file", folder)
-    present = {}
     for file, (_, expected) in files.items():
         path = folder / file
-        present[file] = path.exists()
-        if present[file] and file_sha256(path) != expected:
+        if path.exists() and file_sha256(path) != expected:
             raise InputError(f"there is another file of this name (expected the hash {expected[:12]}...)", path)
     folder.mkdir(parents=True, exist_ok=True)
-    fetched = {}
+    fetched = {folder / file: not (folder / file).exists() for file in files}
     for file, (remote, expected) in files.items():
-        if not present[file]:
-            _download(f"{address}/{remote}", folder / file, expected, pause)
-        fetched[folder / file] = not present[file]
+        if fetched[folder / file]:
+            download(f"{address}/{remote}", folder / file, expected, pause)
     return fetched
-
-
-def _download(address: str, path: Path, expected: str, pause: float) -> None:
-    def check(unfinished: Path) -> None:
-        found = file_sha256(unfinished)
-        if found != expected:
-            wanted = f"a file of the hash {expected[:12]}..."
-            raise InputError(f"expected {wanted}, found {found[:12]}...; not kept", address)
-
-    download(address, path, check, pause)

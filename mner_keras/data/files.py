@@ -9,12 +9,13 @@ from __future__ import annotations
 import itertools
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
 from mner_keras.data.post import Post, is_bio_tag
 from mner_keras.errors import InputError
+from mner_keras.files import numbered_lines
 
 _JSON_KEYS = ("id", "tokens", "text", "tags", "pos", "image")
 _IMAGE_LINE = "IMGID:"
@@ -27,7 +28,7 @@ def read_conll(path: str | os.PathLike) -> list[Post]:
         InputError: a missing or empty file, bytes that are not UTF-8, a line of one column or three, a tag that is not
             BIO, a post without tokens.
     """
-    return _read_file(path, iter_conll)
+    return read_file(path, iter_conll)
 
 
 def read_jsonl(path: str | os.PathLike) -> list[Post]:
@@ -37,7 +38,7 @@ def read_jsonl(path: str | os.PathLike) -> list[Post]:
         InputError: a missing or empty file, bytes that are not UTF-8, a line that is not a JSON object, or fields of
             unequal length.
     """
-    return _read_file(path, iter_jsonl)
+    return read_file(path, iter_jsonl)
 
 
 def iter_conll(stream: IO[bytes], name: str | os.PathLike = "<stdin>") -> Iterator[Post]:
@@ -47,7 +48,7 @@ def iter_conll(stream: IO[bytes], name: str | os.PathLike = "<stdin>") -> Iterat
     image_id: str | None = None
     image_line = 0
     # The blank line after the last post may be missing.
-    for number, line in itertools.chain(_lines(stream, name), [(0, "")]):
+    for number, line in itertools.chain(numbered_lines(stream, name), [(0, "")]):
         if not line:
             if tokens:
                 yield Post(tuple(tokens), tuple(tags), image_id)
@@ -75,7 +76,7 @@ def iter_conll(stream: IO[bytes], name: str | os.PathLike = "<stdin>") -> Iterat
 
 def iter_jsonl(stream: IO[bytes], name: str | os.PathLike = "<stdin>") -> Iterator[Post]:
     """Yield the posts of a binary stream of JSON lines; blank lines are skipped."""
-    for number, line in _lines(stream, name):
+    for number, line in numbered_lines(stream, name):
         if not line.strip():
             continue
         try:
@@ -94,7 +95,7 @@ def iter_jsonl(stream: IO[bytes], name: str | os.PathLike = "<stdin>") -> Iterat
 
 def iter_text(stream: IO[bytes], name: str | os.PathLike = "<stdin>") -> Iterator[Post]:
     """Yield the posts of a binary stream of plain text, one per line, tokenised; blank lines are skipped."""
-    for number, line in _lines(stream, name):
+    for number, line in numbered_lines(stream, name):
         if not line.strip():
             continue
         if "\0" in line:
@@ -190,7 +191,8 @@ def _find_tokens(text: str, tokens: Any) -> tuple[tuple[int, int], ...] | None:
     return tuple(offsets)
 
 
-def _read_file(path: str | os.PathLike, read: Any) -> list[Post]:
+def read_file(path: str | os.PathLike, read: Callable[..., Iterator[Post]]) -> list[Post]:
+    """Return the posts that a reader of binary streams finds in a file, at least one."""
     try:
         with open(path, "rb") as stream:
             posts = list(read(stream, path))
@@ -201,23 +203,17 @@ def _read_file(path: str | os.PathLike, read: Any) -> list[Post]:
     return posts
 
 
-def _lines(stream: IO[bytes], name: str | os.PathLike) -> Iterator[tuple[int, str]]:
-    """Yield numbered lines without their line feed; nothing else is stripped, and only a line feed ends a line."""
-    for number, raw in enumerate(stream, start=1):
-        try:
-            line = raw.decode("utf-8-sig" if number == 1 else "utf-8")
-        except UnicodeDecodeError as error:
-            raise InputError(f"expected UTF-8, found the byte 0x{raw[error.start]:02x}", name, number) from None
-        yield number, line.removesuffix("\n").removesuffix("\r")
-
-
 def _short(text: str, width: int = 60) -> str:
     return repr(text if len(text) <= width else text[:width] + "...")
 
 
-READERS = {".jsonl": read_jsonl, ".txt": read_conll, ".conll": read_conll}
+READERS: dict[str, Callable[..., Iterator[Post]]] = {"text": iter_text, "jsonl": iter_jsonl, "conll": iter_conll}
+"""The reader of each format, by the name that `--input` takes."""
+
+ENDINGS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".conll": "conll", ".tsv": "conll"}
+"""The formats that a file's ending tells."""
 
 
 def read_posts(path: str | os.PathLike) -> list[Post]:
-    """Read a file of tagged posts: JSON lines if it ends in `.jsonl`, otherwise CoNLL columns."""
-    return READERS.get(Path(path).suffix.lower(), read_conll)(path)
+    """Read a file of tagged posts in the format of its ending, otherwise as CoNLL columns."""
+    return read_file(path, READERS[ENDINGS.get(Path(path).suffix.lower(), "conll")])

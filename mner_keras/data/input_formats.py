@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from mner_keras.data.files import iter_conll, iter_jsonl, iter_text
+from mner_keras.data.files import ENDINGS, READERS
 from mner_keras.data.post import Post, is_bio_tag
 from mner_keras.errors import InputError
 
-READERS: dict[str, Callable[..., Iterator[Post]]] = {"text": iter_text, "jsonl": iter_jsonl, "conll": iter_conll}
-"""The reader of each format, by the name that `--input` takes."""
-
-_ENDINGS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".conll": "conll", ".tsv": "conll"}
 _JSON = re.compile(r"""\s*([\[{]\s*$|\{\s*["'}]|\[\s*["'{\]]|\[\s*\[\s*["'])""")
 _CONLL_COMMENT = re.compile(r"-DOCSTART-|#\s*(id|sent_id|text|newdoc|newpar|global\.columns)\b")
 _CSV_NAMES = {"text", "texts", "tweet", "tweets", "sentence", "sentences", "content", "post", "posts", "message"}
@@ -34,7 +30,7 @@ def read_posts_to_tag(stream: Iterable[bytes], name: str, format_: str = "") -> 
         InputError: a malformed line, or an unsupported format: a JSON array, a pretty-printed JSON object, CSV, or
             CoNLL columns with spaces or more than two columns.
     """
-    format_ = format_ or _ENDINGS.get(Path(name).suffix.lower(), "")
+    format_ = format_ or ENDINGS.get(Path(name).suffix.lower(), "")
     if format_:
         yield from READERS[format_](stream, name)
         return

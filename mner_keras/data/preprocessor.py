@@ -100,6 +100,12 @@ class PostPreprocessor:
         """The tags, in the order of the model's potentials."""
         self.vectors: WordVectors | None = None
         """The pretrained word vectors that a new model copies; not saved with the preprocessor."""
+        self.vocabulary_size = FIRST + len(self.words)
+        """The number of rows of the trainable word table: padding, unknown, the training posts' words."""
+        self.frozen_vocabulary_size = len(self.frozen_words)
+        self.char_vocabulary_size = FIRST + len(self.characters)
+        self.pos_vocabulary_size = 1 + len(POS_CATEGORIES)
+        self.num_tags = len(self.tags)
         self._trained_ids = {word: FIRST + i for i, word in enumerate(self.words)}
         self._frozen_ids = {word: self.vocabulary_size + i for i, word in enumerate(self.frozen_words)}
         self._character_ids = {character: FIRST + i for i, character in enumerate(self.characters)}
@@ -195,35 +201,10 @@ class PostPreprocessor:
         return preprocessor
 
     @property
-    def vocabulary_size(self) -> int:
-        """Return the number of rows of the trainable word table: padding, unknown, the training posts' words."""
-        return FIRST + len(self.words)
-
-    @property
-    def frozen_vocabulary_size(self) -> int:
-        """Return the number of rows of the frozen word table."""
-        return len(self.frozen_words)
-
-    @property
-    def char_vocabulary_size(self) -> int:
-        """Return the number of rows of the character table: padding, unknown, the characters."""
-        return FIRST + len(self.characters)
-
-    @property
-    def pos_vocabulary_size(self) -> int:
-        """Return the number of rows of the part-of-speech table: padding and the ten categories."""
-        return 1 + len(POS_CATEGORIES)
-
-    @property
     def reads_store(self) -> bool:
         """Return whether batches contain what a feature store holds: vectors of pictures, or captions."""
         has_pictures = self.visual is not None and self.visual.pictures
         return has_pictures or (self.backbone is not None and self.backbone.caption)
-
-    @property
-    def num_tags(self) -> int:
-        """Return the number of tags, K."""
-        return len(self.tags)
 
     def word_vectors(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return pretrained vectors for the word tables.

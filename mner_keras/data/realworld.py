@@ -7,6 +7,7 @@ the paper) links to it on Baidu, with an access code. This module is for users w
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import os
 import random
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,7 +16,7 @@ from typing import Any
 
 from mner_keras.data.datasets import SPLITS, load_dataset
 from mner_keras.data.entities import check_iob2, entity_spans
-from mner_keras.data.files import iter_conll, read_posts, write_conll
+from mner_keras.data.files import iter_conll, read_file, read_posts, write_conll
 from mner_keras.data.post import Post
 from mner_keras.errors import InputError
 from mner_keras.files import file_sha256, write_json, write_whole
@@ -48,10 +49,7 @@ def make_realworld(
         overwrite: whether to replace the files of an earlier set.
 
     Returns:
-        what `realworld.json` contains: `base`, `text_only`, `seed`, `added`, `posts`, `pool` (posts with an entity),
-        `without_entity` (posts left out), `empty_lines` (lines without a token, left out), `types_lacking` (types of
-        the base that the plain-text files do not have), `types_new`, `split_handles` (posts of the pool with a lone
-        "@").
+        what `realworld.json` contains.
 
     Raises:
         InputError: too few posts, a folder that contains other files, a malformed file, tags in IOB1.
@@ -62,7 +60,7 @@ def make_realworld(
     posts: list[Post] = []
     empty_lines = 0
     for file in text_only:
-        found, dropped = read_text_only(file)
+        found, dropped = _read_text_only(file)
         check_iob2((post.tags or () for post in found), file)
         posts += found
         empty_lines += dropped
@@ -70,11 +68,8 @@ def make_realworld(
     if len(pool) < sum(sizes):
         raise InputError(f"expected {sum(sizes):,} plain-text posts that contain an entity, found {len(pool):,}")
     random.Random(seed).shuffle(pool)
-    splits: dict[str, list[Post]] = {}
-    start = 0
-    for split, size in zip(SPLITS, sizes, strict=True):
-        splits[split] = [*data[split], *pool[start : start + size]]
-        start += size
+    rest = iter(pool)
+    splits = {split: [*data[split], *itertools.islice(rest, size)] for split, size in zip(SPLITS, sizes, strict=True)}
     of_base, of_pool = _types([post for split in SPLITS for post in data[split]]), _types(pool)
     record = {
         "base": {"name": data.name, "sha256": data.hashes()},
@@ -82,8 +77,8 @@ def make_realworld(
         "seed": seed,
         "added": dict(zip(SPLITS, sizes, strict=True)),
         "posts": {split: len(found) for split, found in splits.items()},
-        "pool": len(pool),
-        "without_entity": len(posts) - len(pool),
+        "pool": len(pool),  # posts with an entity
+        "without_entity": len(posts) - len(pool),  # left out, as are lines without a token
         "empty_lines": empty_lines,
         "types_lacking": sorted(of_base - of_pool),
         "types_new": sorted(of_pool - of_base),
@@ -96,14 +91,11 @@ def make_realworld(
     return record
 
 
-def read_text_only(file: str | os.PathLike) -> tuple[list[Post], int]:
+def _read_text_only(file: str | os.PathLike) -> tuple[list[Post], int]:
     """Return the posts of a plain-text file, and how many lines without a token were left out.
 
     The Broad Twitter Corpus contains a few lines whose token is empty, with or without its tag; `read_conll` refuses
     them.
-
-    Raises:
-        InputError: what `read_posts` raises for any other line.
     """
     if Path(file).suffix.lower() == ".jsonl":
         return read_posts(file), 0
@@ -118,12 +110,7 @@ def read_text_only(file: str | os.PathLike) -> tuple[list[Post], int]:
             else:
                 yield line
 
-    try:
-        with open(file, "rb") as stream:
-            posts = list(iter_conll(kept(stream), file))
-    except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror}", file) from None
-    return posts, dropped
+    return read_file(file, lambda stream, name: iter_conll(kept(stream), name)), dropped
 
 
 def _types(posts: Sequence[Post]) -> set[str]:
@@ -133,8 +120,7 @@ def _types(posts: Sequence[Post]) -> set[str]:
 def _check_folder(folder: Path, overwrite: bool) -> None:
     if folder.exists() and not folder.is_dir():
         raise InputError("expected a folder to write into, found a file", folder)
-    if not folder.exists() or not any(folder.iterdir()):
-        return
-    if not overwrite or not (folder / RECORD).exists():
-        found = "a set made earlier: --overwrite replaces it" if (folder / RECORD).exists() else "other files"
+    ours = (folder / RECORD).exists()
+    if folder.exists() and any(folder.iterdir()) and not (overwrite and ours):
+        found = "a set made earlier: --overwrite replaces it" if ours else "other files"
         raise InputError(f"expected an empty folder or none, found {found}", folder)

@@ -24,9 +24,8 @@ from PIL import Image
 
 import mner_keras
 from mner_keras.data.entities import entity_spans
-from mner_keras.data.pictured import with_pictures
 from mner_keras.files import write_whole
-from mner_keras.tagged_post import TaggedPost, as_post
+from mner_keras.tagged_post import TaggedPost, as_post, with_pictures
 from mner_keras.views import case as rules
 from mner_keras.views.case import MOST_TOKENS, PostCase, is_right_to_left, make_cases, region_grid, shares
 from mner_keras.vision.extractors import load_extractor

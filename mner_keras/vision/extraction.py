@@ -49,17 +49,16 @@ class Extractor(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class Extraction:
-    """The result of an extraction."""
+    """The result of an extraction: the pictures that it `added`, and those that the store `kept` from before.
+
+    `failed` are path and reason of each picture that could not be read; `errors_path` is the list of them or `None`.
+    """
 
     path: Path
     added: int
-    """Pictures that this run added."""
     kept: int
-    """Pictures that the store held already."""
     failed: tuple[tuple[str, str], ...]
-    """Path and reason of each picture that could not be read."""
     errors_path: Path | None
-    """The list of them, `None` where there is none."""
     seconds: float
 
 
@@ -80,10 +79,8 @@ def extract_features(
     Args:
         pictures: paths by image id.
         extractor: turns pictures into vectors.
-        path: the store.
-        dtype: `"float16"` or `"float32"`.
+        path, dtype, overwrite: see `FeatureWriter`.
         batch_size: pictures per batch.
-        overwrite: whether to replace an existing feature store.
         progress: called with the pictures done and their number.
 
     Raises:
@@ -118,9 +115,15 @@ def extract_features(
                 for image_id, found in zip(prepared, extractor.extract(list(prepared.values())), strict=True):
                     writer.add(image_id, **found)
             progress(kept + start + len(present), len(pictures))
-    errors = _write_errors(Path(path), failed)
+    errors = Path(f"{os.fspath(path)}.errors.csv")
+    errors.unlink(missing_ok=True)
+    if failed:
+        # A file name need not be Unicode: its bytes stay as they are.
+        with open(errors, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
+            csv.writer(file, lineterminator="\n").writerows([("picture", "reason"), *failed.items()])
     seconds = time.monotonic() - started
-    return Extraction(Path(path), len(todo) - len(failed), kept, tuple(failed.items()), errors, seconds)
+    added, listed = len(todo) - len(failed), errors if failed else None
+    return Extraction(Path(path), added, kept, tuple(failed.items()), listed, seconds)
 
 
 class PictureFeatures:
@@ -196,15 +199,3 @@ def _prepare(image_id: str, place: str | os.PathLike, extractor: Extractor) -> A
     except InputError:
         raise PictureError("its name is not Unicode", place) from None
     return extractor.prepare(open_picture(place))
-
-
-def _write_errors(path: Path, failed: Mapping[str, str]) -> Path | None:
-    """List the unreadable pictures next to the store; without any there is no list."""
-    errors = path.with_name(path.name + ".errors.csv")
-    if not failed:
-        errors.unlink(missing_ok=True)
-        return None
-    # A file name need not be Unicode: its bytes stay as they are.
-    with open(errors, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
-        csv.writer(file, lineterminator="\n").writerows([("picture", "reason"), *failed.items()])
-    return errors

@@ -52,16 +52,13 @@ class FeatureStore:
 
     def __init__(self, path: str | os.PathLike) -> None:
         self.path = os.fspath(path)
-        self._file: h5py.File | None = None
         if not os.path.lexists(self.path):
             raise InputError("expected a feature store, found no such file", self.path)
 
-    @property
+    @cached_property
     def file(self) -> h5py.File:
         """The open file."""
-        if self._file is None:
-            self._file = open_hdf5(self.path)
-        return self._file
+        return open_hdf5(self.path)
 
     @cached_property
     def names(self) -> frozenset[str]:
@@ -140,12 +137,7 @@ class FeatureStore:
             return _attributes(self.file[key]).get("caption")
 
     def describe(self) -> dict[str, Any]:
-        """Summarise the store.
-
-        Returns:
-            `path`, `bytes`, `pictures`, `blank` (whether there is one), `vectors` (pictures by number of vectors),
-            `width`, `dtype`, `finished`, `attributes`.
-        """
+        """Summarise the store; `vectors` are the numbers of pictures by their number of vectors."""
         datasets = {name: self.dataset(name) for name in self.names}
         vectors = Counter(_shape(dataset)[0] for name, dataset in datasets.items() if name != BLANK)
         attributes = dict(self.attributes)
@@ -162,14 +154,7 @@ class FeatureStore:
         }
 
     def check(self, progress: Progress = no_progress) -> None:
-        """Read all values once.
-
-        Args:
-            progress: called with the pictures read and their number.
-
-        Raises:
-            InputError: what `read` raises, for the first picture that is wrong.
-        """
+        """Read all values once; raise what `read` raises for the first picture that is wrong."""
         for number, name in enumerate(sorted(self.names), start=1):
             self._read([name], _shape(self.dataset(name))[0])
             progress(number, len(self.names))
@@ -181,18 +166,16 @@ class FeatureStore:
             dataset = h5py.h5d.open(self.file.id, key.encode("utf-8", "surrogateescape"))
             shape, dtype = dataset.shape, dataset.dtype
         if dtype.kind != "f" or not (len(shape) == 2 or len(shape) == 4 and shape[0] == 1):
-            found = f"{dtype} of shape {shape}"
-            raise InputError(f"expected floats of shape [k, f] at {key!r}, found {found}", self.path)
+            raise InputError(f"expected floats of shape [k, f] at {key!r}, found {dtype} of shape {shape}", self.path)
         return dataset
 
     def close(self) -> None:
         """Close the file; the next read opens it again."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        if "file" in self.__dict__:
+            self.__dict__.pop("file").close()
 
     def __getstate__(self) -> dict:
-        return {**self.__dict__, "_file": None}
+        return {name: value for name, value in self.__dict__.items() if name != "file"}
 
     def _key(self, image_id: object) -> str | None:
         return self._keys.get(picture_id(image_id)) if isinstance(image_id, str) else None
@@ -257,24 +240,21 @@ def _shape(dataset: h5py.h5d.DatasetID) -> tuple[int, int]:
 
 def open_hdf5(path: str | os.PathLike, expected: str = "a feature store (HDF5)") -> h5py.File:
     """Open an HDF5 file for reading; `expected` says what the caller needs if there is none to be read."""
-    if os.path.isdir(path):
-        raise InputError(f"expected {expected}, found a folder", path)
+    if not os.path.isfile(path):
+        found = "a folder" if os.path.isdir(path) else "no such file"
+        raise InputError(f"expected {expected}, found {found}", path)
     try:
         return h5py.File(path, "r")
-    except FileNotFoundError:
-        raise InputError(f"expected {expected}, found no such file", path) from None
     except PermissionError:
         raise InputError("no permission to read the file", path) from None
     except Exception as error:  # noqa: BLE001 (h5py raises whatever a damaged header leads to)
         reason = str(error)
         if isinstance(error, BlockingIOError) or "unable to lock file" in reason or "already open for" in reason:
             raise InputError("another process holds the file open for writing: wait until it ends", path) from None
+        found = "a damaged HDF5 file" if h5py.is_hdf5(path) else "another kind of file"
         if "truncated file" in reason:
-            raise InputError(f"expected {expected}, found a truncated file: copy or create it again", path) from None
-        with contextlib.suppress(OSError):
-            if h5py.is_hdf5(path):
-                raise InputError(f"expected {expected}, found a damaged HDF5 file", path) from None
-        raise InputError(f"expected {expected}, found another kind of file", path) from None
+            found = "a truncated file: copy or create it again"
+        raise InputError(f"expected {expected}, found {found}", path) from None
 
 
 def read_head(file: h5py.File, path: str | os.PathLike) -> tuple[set[str], dict[str, Any]]:

@@ -19,8 +19,12 @@ from mner_keras.vision.feature_store import UNFINISHED, open_hdf5, read_head
 from mner_keras.vision.pictures import BLANK, picture_id
 
 DTYPES = ("float16", "float32")
+<<<<<<< HEAD
 _SAME = ("extractor", "weights_hash", "preprocessing", "options", "source_hash", "precision", "dtype")
+=======
+>>>>>>> wC
 LOCK = "lock"
+_SAME = ("extractor", "weights_hash", "preprocessing", "options", "precision", "dtype")
 SHARD_SECONDS = 20.0
 """After so much computing, or 64 MiB, a shard is finished: a killed run loses no more."""
 
@@ -71,9 +75,9 @@ class FeatureWriter:
         self._gathered: dict[str, tuple[np.ndarray, dict[str, Any]]] = {}
         self._bytes = 0
         self._since = time.monotonic()
-        self._shards: dict[str, Path] = {}
-        self._stored: set[str] = set()
-        self._complete = False
+        # Of each picture that is written the file: the store or a shard.
+        self._places: dict[str, Path] = {}
+        self._finished = False
         self.parts.mkdir(exist_ok=True)
         self._lock = hold_lock(self.parts / LOCK)
         if self._lock is None:
@@ -86,11 +90,11 @@ class FeatureWriter:
 
     def __contains__(self, image_id: str) -> bool:
         image_id = picture_id(image_id)
-        return image_id in self._stored or image_id in self._shards or image_id in self._gathered
+        return image_id in self._places or image_id in self._gathered
 
     def __len__(self) -> int:
         """Pictures so far, the blank one not counted."""
-        return len((self._stored | self._shards.keys() | self._gathered.keys()) - {BLANK})
+        return len((self._places.keys() | self._gathered.keys()) - {BLANK})
 
     def add(
         self,
@@ -100,14 +104,9 @@ class FeatureWriter:
         boxes: np.ndarray | None = None,
         scores: np.ndarray | None = None,
     ) -> None:
-        """Add a picture.
+        """Add a picture's vectors, floats `[k, f]`; `_blank` is the id of the blank picture.
 
-        Args:
-            image_id: the picture's id; `_blank` for the blank picture.
-            vectors: floats `[k, f]`.
-            names: what the objects are called, k of them.
-            boxes: where they are, `[k, 4]`: top, left, bottom, right in pixels.
-            scores: how sure the extractor is, `[k]`.
+        `names` `[k]`, `boxes` `[k, 4]` and `scores` `[k]` are those of `PictureObjects`.
 
         Raises:
             InputError: an id that is there already, or that HDF5 cannot hold; vectors of another shape, or too large
@@ -136,13 +135,14 @@ class FeatureWriter:
     def flush(self) -> None:
         """Finish the present shard, and merge when the shards hold as much as the store."""
         self._write_shard()
-        if self._shards and (len(self._shards) >= len(self._stored) or len(set(self._shards.values())) >= _MOST_SHARDS):
+        shards = [place for place in self._places.values() if place != self.path]
+        if shards and (2 * len(shards) >= len(self._places) or len(set(shards)) >= _MOST_SHARDS):
             self._merge(finished=False)
 
     def finish(self) -> None:
         """Merge everything into the store, mark it finished and remove the shards."""
         self._write_shard()
-        if not self._complete or self._shards:
+        if not self._finished:
             self._merge(finished=True)
         self.close()
 
@@ -179,18 +179,18 @@ class FeatureWriter:
                 self.path.unlink()
             else:
                 self._check_same(attributes, self.path)
-                self._stored, self._complete = names, not attributes.get(UNFINISHED, False)
-        for left in self.parts.glob(".unfinished-*"):
-            left.unlink()
-        for shard in sorted(self.parts.glob("[0-9]*.h5")):
+                self._places = dict.fromkeys(names, self.path)
+                self._finished = not attributes.get(UNFINISHED, False)
+        for shard in sorted(self.parts.glob("*.h5")):
             names = set()
-            if not overwrite:
+            if not overwrite and shard.stem.isdigit():  # a killed process leaves others
                 with contextlib.suppress(InputError), open_hdf5(shard) as file:
                     names, attributes = read_head(file, shard)
                 if names:
                     self._check_same(attributes, shard)
-            if names - self._stored:
-                self._shards.update(dict.fromkeys(names - self._stored, shard))
+            if names := names - self._places.keys():
+                self._places.update(dict.fromkeys(names, shard))
+                self._finished = False
             else:
                 shard.unlink()  # merged already, damaged, or to be replaced
 
@@ -212,35 +212,32 @@ class FeatureWriter:
                 for image_id, (vectors, about) in self._gathered.items():
                     file.create_dataset(image_id, data=vectors).attrs.update(about)
 
-        number = max((int(path.stem) for path in self._shards.values()), default=-1) + 1
-        shard = self.parts / f"{number:06d}.h5"
+        shard = self.parts / f"{len(self._places):06d}.h5"
         write_whole(shard, write)
-        self._shards.update(dict.fromkeys(self._gathered, shard))
-        self._gathered, self._bytes = {}, 0
+        self._places.update(dict.fromkeys(self._gathered, shard))
+        self._gathered, self._bytes, self._finished = {}, 0, False
 
     def _merge(self, finished: bool) -> None:
         """Copy store and shards into a new store, by id, and put it in the old one's place."""
+        files = set(self._places.values())
 
         def write(path: Path) -> None:
             with contextlib.ExitStack() as stack, h5py.File(path, "w") as target:
                 target.attrs.update(self.attributes)
                 if not finished:
                     target.attrs[UNFINISHED] = True
-                places = {*self._shards.values(), *([self.path] if self._stored else ())}
-                source = {place: stack.enter_context(open_hdf5(place)) for place in places}
-                for image_id in sorted(self._stored | self._shards.keys()):
-                    place = self._shards.get(image_id, self.path)
+                source = {place: stack.enter_context(open_hdf5(place)) for place in files}
+                for image_id, place in sorted(self._places.items()):
                     try:
                         source[place].copy(image_id, target)
                     except (KeyError, RuntimeError, ValueError) as error:  # an OSError may be a full disk
                         raise InputError(f"expected features at {image_id!r}, found damaged data", place) from error
 
         write_whole(self.path, write)
-        self._stored |= self._shards.keys()
-        for shard in set(self._shards.values()):
+        for shard in files - {self.path}:
             shard.unlink()
-        self._shards = {}
-        self._complete = finished
+        self._places = dict.fromkeys(self._places, self.path)
+        self._finished = finished
 
 
 def check_target(path: str | os.PathLike, dtype: str) -> None:

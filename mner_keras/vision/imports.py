@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 
 from mner_keras.errors import InputError
-from mner_keras.files import Progress, file_sha256, no_progress
+from mner_keras.files import Progress, file_sha256, no_progress, numbered_lines
 from mner_keras.vision.extraction import Extractor, blank_features, versions
 from mner_keras.vision.feature_store import FeatureStore
 from mner_keras.vision.feature_writer import FeatureWriter
@@ -39,9 +39,7 @@ def import_features(
     Args:
         file: HDF5 with one dataset `(1, 512, 7, 7)` an image id (Zhang et al. 2018), or text with four lines an image:
             its file name, the objects' names with tabs between them, `k * 1024` numbers, a blank line (AGBAN).
-        path: the store.
-        dtype: `"float16"` or `"float32"`.
-        overwrite: whether to replace an existing feature store.
+        path, dtype, overwrite: see `FeatureWriter`.
         progress: called with the work done and the total.
         extractor: for HDF5, the extractor of the blank picture, which the authors' file lacks; without it, posts
             without a picture see zeros. Objects need no blank picture.
@@ -59,13 +57,10 @@ def import_features(
         raise InputError("expected another file to write than the one to read", path)
     zhang = has_regions(file)
     if not zhang:
-        # Another kind of file is refused before anything is written.
         with open(file, "rb") as stream:
-            head = stream.read(4096)
-        if b"\0" in head:
-            raise InputError("expected an HDF5 file of VGG16 features or AGBAN's text file, found other bytes", file)
-        if not head.strip():
-            raise InputError("expected features, found an empty file", file)
+            if b"\0" in stream.read(4096):
+                expected = "an HDF5 file of VGG16 features or AGBAN's text file"
+                raise InputError(f"expected {expected}, found other bytes", file)
     attributes: dict[str, Any] = {
         **(_ZHANG if zhang else _AGBAN),
         # The file stands for the weights, which nobody gave out.
@@ -79,8 +74,9 @@ def import_features(
         for name, vectors, names in (_read_zhang if zhang else _read_objects)(file, progress):
             image_id = picture_id(name)
             if image_id in seen:
-                found = f"found {seen[image_id]} and {name}"
-                raise InputError(f"expected one picture of the id {image_id!r}, {found}", file)
+                raise InputError(
+                    f"expected one picture of the id {image_id!r}, found {seen[image_id]} and {name}", file
+                )
             seen[image_id] = name
             if image_id not in writer:
                 writer.add(image_id, vectors, names)
@@ -114,26 +110,22 @@ def _read_zhang(file: str | os.PathLike, progress: Progress) -> Iterator[Record]
 
 
 def _read_objects(file: str | os.PathLike, progress: Progress) -> Iterator[Record]:
-    size = os.path.getsize(file)
-    done = 0
-    lines: list[str] = []
+    number, block = 0, []
     with open(file, "rb") as stream:
-        for number, raw in enumerate(stream, start=1):
-            done += len(raw)
-            try:
-                lines.append(raw.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n"))
-            except UnicodeDecodeError as error:
-                raise InputError(f"expected UTF-8, found the byte 0x{raw[error.start]:02x}", file, number) from None
-            if len(lines) == 1 and not lines[0].strip():
+        for number, line in numbered_lines(stream, file):
+            block.append(line)
+            if len(block) == 1 and not line.strip():
                 raise InputError("expected a picture's file name, found a blank line", file, number)
-            if len(lines) == 3:
-                yield _objects(*lines, file, number)
-                progress(done, size)
-            if len(lines) == 4:
-                if lines.pop().strip():
+            if len(block) == 3:
+                yield _objects(*block, file, number)
+                progress(stream.tell(), os.path.getsize(file))
+            if len(block) == 4:
+                if line.strip():
                     raise InputError("expected a blank line after a picture's three lines, found text", file, number)
-                lines.clear()
-    if len(lines) in (1, 2):
+                block = []
+    if not number:
+        raise InputError("expected features, found an empty file", file)
+    if len(block) in (1, 2):
         raise InputError("expected three lines of a picture, found the end of the file: is it cut off?", file, number)
 
 

@@ -91,12 +91,8 @@ def picture_id(name: str) -> str:
 def names_by_id(names: Iterable[str], path: str | os.PathLike | None = None) -> dict[str, str]:
     """Map picture ids to the names that they come from.
 
-    Args:
-        names: the names.
-        path: the file or folder that holds them, for the error message.
-
     Raises:
-        InputError: two names of one id.
+        InputError: two names of one id, in the file or folder `path`.
     """
     found: dict[str, str] = {}
     for name in names:
@@ -131,13 +127,13 @@ def open_picture(picture: str | os.PathLike | Image.Image) -> Image.Image:
         if path is None:
             return _in_rgb(picture)
         if "\0" in str(path):
-            raise _Unfit("cannot be read: embedded null byte")
+            raise PictureError("cannot be read: embedded null byte")
         about = os.stat(path)
         # Opening a pipe would wait for its other end.
         if not stat.S_ISREG(about.st_mode):
-            raise _Unfit("is no file")
+            raise PictureError("is no file")
         if about.st_size == 0:
-            raise _Unfit("the file is empty")
+            raise PictureError("the file is empty")
         with open(path, "rb") as file:
             return _in_rgb(Image.open(file, formats=FORMATS))
     except Exception as error:  # noqa: BLE001 (Pillow's readers raise whatever a damaged file leads to)
@@ -184,13 +180,9 @@ def find_pictures(places: Iterable[str | os.PathLike]) -> tuple[dict[str, Path],
     return found, sorted(passed)
 
 
-class _Unfit(Exception):
-    """A reason not to read a picture; `open_picture` adds the path."""
-
-
 def _reason(error: Exception) -> str:
-    if isinstance(error, _Unfit):
-        return str(error)
+    if isinstance(error, PictureError):
+        return error.reason
     if isinstance(error, Image.UnidentifiedImageError):
         return f"is no picture in {', '.join(FORMATS[:-1])} or {FORMATS[-1]}"
     if isinstance(error, Image.DecompressionBombError):
@@ -206,9 +198,9 @@ def _in_rgb(image: Image.Image) -> Image.Image:
     if Image.MAX_IMAGE_PIXELS is not None and pixels > Image.MAX_IMAGE_PIXELS:
         raise Image.DecompressionBombError
     if image.format == "WEBP" and pixels > _WEBP_LIMIT:
-        raise _Unfit(f"holds more pixels than is safe to decode: {pixels:,} of WebP")
+        raise PictureError(f"holds more pixels than is safe to decode: {pixels:,} of WebP")
     if not pixels:
-        raise _Unfit("holds no pixels")
+        raise PictureError("holds no pixels")
     with _one_large if pixels > LARGE else contextlib.nullcontext():
         if pixels > LARGE:
             image = _smaller(image)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.colors import rgb_to_hsv
 from PIL import Image
 from scipy import ndimage
-
-EXTRACTOR = "tiles"
 
 GRID = 3
 CELL = 5  # a region's colours: CELL x CELL x RGB
@@ -34,86 +31,59 @@ _COLOURS = (
 class TilesExtractor:
     """Regions or objects of drawn pictures, without a network.
 
+    Each is described by its colours where it differs from the picture's ground (5x5 RGB for a region, 8x8 for an
+    object; what does not differ is 0), the shares of 16 colours and of 8 edge directions, and its shape or the share of
+    it that is ground. The ground is estimated from the picture's border.
+
     Args:
-        kind: `"regions"` (nine cells, `[9, f]`) or `"objects"` (`[k, f]`).
+        kind: `"regions"` (nine cells of a 3x3 grid, row by row from the top left, `[9, f]`) or `"objects"` (`[k, f]`):
+            connected pixels that differ from the ground, the most striking first, named by their commonest colour. An
+            object's score is the square root of its share of the picture times its mean contrast.
         max_objects: objects a picture gives at most.
     """
 
     blank_size = (96, 96)
 
     def __init__(self, kind: str = "regions", max_objects: int = 5) -> None:
+        if max_objects < 1:
+            raise ValueError(f"`max_objects` must be at least 1. Received: max_objects={max_objects}")
         self.kind = kind
         self.max_objects = max_objects
         width = F_R if kind == "regions" else F_O
-        self.attributes: dict[str, Any] = {"extractor": EXTRACTOR, "kind": kind, "feature_dim": width}
+        self.attributes: dict[str, Any] = {"extractor": "tiles", "kind": kind, "feature_dim": width}
 
     def prepare(self, picture: Image.Image) -> Image.Image:
         """The picture as it is."""
         return picture
 
     def extract(self, prepared: list[Image.Image]) -> list[dict[str, Any]]:
-        """`vectors` of each picture, and of objects their `names`, `boxes` and `scores`."""
+        """`vectors` float32 of each picture, and of objects their `names`, `boxes` int64 `[k, 4]` (top, left, bottom,
+        right in pixels, the last two exclusive) and `scores` float32 `[k]`, descending."""
         if self.kind == "regions":
-            return [{"vectors": tiles_regions(picture)} for picture in prepared]
-        keys = "vectors", "names", "boxes", "scores"
-        return [dict(zip(keys, tiles_objects(picture, self.max_objects), strict=True)) for picture in prepared]
+            return [{"vectors": _regions(picture)} for picture in prepared]
+        return [_objects(picture, self.max_objects) for picture in prepared]
 
 
-def tiles_regions(picture: Image.Image | str | os.PathLike) -> np.ndarray:
-    """Describe the nine cells of a 3x3 grid, row by row from the top left: float32 [9, F_R].
-
-    A cell's description is its colours where it differs from the picture's ground (5x5 RGB, the ground itself is 0),
-    the shares of 16 colours and of 8 edge directions, and the share of the cell that is ground.
-
-    Raises:
-        TypeError: `picture` is neither a PIL image nor a path.
-        OSError: the file is missing, or no picture.
-    """
-    square = _open(picture).resize((_REGION_SIDE, _REGION_SIDE), Image.Resampling.BILINEAR)
+def _regions(picture: Image.Image) -> np.ndarray:
+    square = picture.resize((_REGION_SIDE, _REGION_SIDE), Image.Resampling.BILINEAR)
     rgb = np.asarray(square, dtype="float64") / 255.0
     mask = _difference(rgb) > _STANDS_OUT
     side = _REGION_SIDE // GRID
     regions = []
-    for row in range(GRID):
-        for column in range(GRID):
-            cell = np.s_[row * side : (row + 1) * side, column * side : (column + 1) * side]
-            ground_share = 1.0 - mask[cell].mean()
-            regions.append(np.concatenate([_describe(rgb[cell], mask[cell], CELL), [ground_share]]))
+    for row in range(0, _REGION_SIDE, side):
+        for column in range(0, _REGION_SIDE, side):
+            cell = np.s_[row : row + side, column : column + side]
+            regions.append(np.concatenate([_describe(rgb[cell], mask[cell], CELL), [1.0 - mask[cell].mean()]]))
     return np.asarray(regions, dtype="float32")
 
 
-def tiles_objects(
-    picture: Image.Image | str | os.PathLike, max_objects: int = 5
-) -> tuple[np.ndarray, list[str], np.ndarray, np.ndarray]:
-    """Find the things that stand out from the picture's ground, the most striking first.
-
-    A thing is a connected set of pixels whose colour differs from the ground, which is estimated from the picture's
-    border. Its description is its colours (8x8 RGB, everything that is not the thing is 0), the shares of 16 colours
-    and of 8 edge directions, and its shape.
-
-    Args:
-        picture: a PIL image, or the path of one.
-        max_objects: how many things to give at most, at least 1.
-
-    Returns:
-        Features float32 [k, F_O]; names, each the thing's commonest colour; boxes int64 [k, 4] (top, left, bottom,
-        right in pixels, the last two exclusive); scores float32 [k] in [0, 1], descending: the square root of the
-        thing's share of the picture times its mean contrast. k is 0 for a picture where nothing stands out.
-
-    Raises:
-        TypeError: `picture` is neither a PIL image nor a path.
-        ValueError: `max_objects` is less than 1.
-        OSError: the file is missing, or no picture.
-    """
-    if max_objects < 1:
-        raise ValueError(f"`max_objects` must be at least 1. Received: max_objects={max_objects}")
-    image = _open(picture)
-    width, height = image.size
+def _objects(picture: Image.Image, max_objects: int) -> dict[str, Any]:
+    width, height = picture.size
     scale = min(1.0, _OBJECT_SIDE / max(width, height))
     if scale < 1.0:
         small = (max(1, round(width * scale)), max(1, round(height * scale)))
-        image = image.resize(small, Image.Resampling.BILINEAR)
-    rgb = np.asarray(image, dtype="float64") / 255.0
+        picture = picture.resize(small, Image.Resampling.BILINEAR)
+    rgb = np.asarray(picture, dtype="float64") / 255.0
     difference = _difference(rgb)
     found = []
     for mask in _components(difference > _STANDS_OUT):
@@ -128,26 +98,14 @@ def tiles_objects(
         box = np.array([rows[0], columns[0], rows[-1] + 1, columns[-1] + 1])
         cut = np.s_[box[0] : box[2], box[1] : box[3]]
         features.append(np.concatenate([_describe(*_squared(rgb[cut], mask[cut]), CROP), _shape(mask, box)]))
-        names.append(_COLOURS[np.bincount(_colour_bins(rgb[mask])).argmax()])
+        names.append(_COLOURS[np.bincount(_colour_bins(rgb)[mask]).argmax()])
         boxes.append(np.rint(box * to_pixels))
-    return (
-        np.asarray(features, dtype="float32").reshape(-1, F_O),
-        names,
-        np.asarray(boxes, dtype="int64").reshape(-1, 4),
-        np.asarray([score for score, _ in found[:max_objects]], dtype="float32"),
-    )
-
-
-def _open(picture: Image.Image | str | os.PathLike) -> Image.Image:
-    """`picture` in RGB; what is transparent becomes white."""
-    if isinstance(picture, (str, os.PathLike)):
-        with Image.open(Path(picture)) as image:
-            image.load()
-            picture = image
-    if not isinstance(picture, Image.Image):
-        raise TypeError(f"`picture` must be a PIL image or a path. Received: {type(picture).__name__}")
-    rgba = picture.convert("RGBA")
-    return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
+    return {
+        "vectors": np.asarray(features, dtype="float32").reshape(-1, F_O),
+        "names": names,
+        "boxes": np.asarray(boxes, dtype="int64").reshape(-1, 4),
+        "scores": np.asarray([score for score, _ in found[:max_objects]], dtype="float32"),
+    }
 
 
 def _difference(rgb: np.ndarray) -> np.ndarray:
@@ -180,10 +138,8 @@ def _components(mask: np.ndarray) -> list[np.ndarray]:
 
 def _squared(rgb: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """`rgb` and `mask` with a margin of ground that makes them square, the thing in the middle."""
-    height, width = mask.shape
-    side = max(height, width)
-    above, before = (side - height) // 2, (side - width) // 2
-    margin = ((above, side - height - above), (before, side - width - before))
+    lacking = [max(mask.shape) - side for side in mask.shape]
+    margin = [(lack // 2, lack - lack // 2) for lack in lacking]
     return np.pad(rgb, (*margin, (0, 0))), np.pad(mask, margin)
 
 
@@ -192,25 +148,17 @@ def _describe(rgb: np.ndarray, mask: np.ndarray, side: int) -> np.ndarray:
     shown = np.where(mask[..., None], (rgb - 0.5) / 0.3, 0.0).astype("float32")
     channels = [Image.fromarray(np.ascontiguousarray(shown[..., c])) for c in range(3)]
     colours = np.stack([np.asarray(c.resize((side, side), Image.Resampling.BOX)) for c in channels], axis=-1)
-    bins = _colour_bins(rgb[mask])
+    bins = _colour_bins(rgb)[mask]
     colour_shares = np.bincount(bins, minlength=COLOUR_BINS) / max(1, bins.size)
     return np.concatenate([colours.ravel(), 2.0 * np.sqrt(colour_shares), _edges(shown.mean(-1))])
 
 
 def _colour_bins(rgb: np.ndarray) -> np.ndarray:
-    """The colour bin of each pixel of [n, 3]: 0 to 11 a hue, 12 to 15 a grey from black to white."""
-    high, low = rgb.max(-1, initial=0.0), rgb.min(-1, initial=1.0)
-    chroma = high - low
-    red, green, blue = np.moveaxis(rgb, -1, 0)
-    span = np.where(chroma > 0, chroma, 1.0)
-    sixth = np.where(
-        high == red,
-        ((green - blue) / span) % 6.0,
-        np.where(high == green, (blue - red) / span + 2.0, (red - green) / span + 4.0),
-    )
-    hue = np.rint(sixth * 2.0).astype(int) % 12  # bin 0 is centred on red
-    grey = 12 + np.minimum(3, (high * 4.0).astype(int))
-    return np.where((chroma > 0.2 * high) & (high > 0.2), hue, grey)
+    """The colour bin of each pixel of [h, w, 3]: 0 to 11 a hue, 12 to 15 a grey from black to white."""
+    hue, saturation, value = np.moveaxis(rgb_to_hsv(rgb), -1, 0)
+    grey = 12 + np.minimum(3, (value * 4.0).astype(int))
+    # Bin 0 is centred on red.
+    return np.where((saturation > 0.2) & (value > 0.2), np.rint(hue * 12.0).astype(int) % 12, grey)
 
 
 def _edges(light: np.ndarray) -> np.ndarray:

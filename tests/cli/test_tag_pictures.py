@@ -101,7 +101,7 @@ def test_extractors_that_cannot_be_had_are_refused():
         load_extractor(VisualInput("regions", 49, 512, "captions"))
     with pytest.raises(InputError, match="expected options of Mask R-CNN .* found depth: the model is of another"):
         load_extractor(VisualInput("objects", 3, 1024, "mask-rcnn", options='{"top": 3, "depth": 50}'))
-    with pytest.raises(InputError, match="none.h5: expected a file of Mask R-CNN weights, found no such file"):
+    with pytest.raises(InputError, match="none.h5: expected an HDF5 file of Mask R-CNN weights, found no such file"):
         load_extractor(VisualInput("objects", 3, 1024, "mask-rcnn", options='{"side": 64}'), "none.h5")
     with pytest.raises(InputError, match="none.weights.h5: expected a file of VGG16 weights"):
         load_extractor(VisualInput("regions", 49, 512, "vgg16"), "none.weights.h5")

@@ -52,21 +52,12 @@ def equal(a, b):
 # === Arrays ===
 
 
-def test_a_batch_holds_the_arrays_that_the_preprocessor_promises(preprocessor):
-    inputs, tags = next(iter(PostBatches(preprocessor, POSTS, batch_size=4)))
-    n = inputs["word_ids"].shape[1]
-    shapes = {key: (value.shape, value.dtype.name) for key, value in inputs.items()}
-    assert shapes == {
-        "word_ids": ((4, n), "int32"),
-        "char_ids": ((4, n, 5), "int32"),
-        "pos_ids": ((4, n), "int32"),
-        "token_mask": ((4, n), "bool"),
-    }
-    assert (tags.shape, tags.dtype.name) == ((4, n), "int32")
-
-
 def test_each_row_is_the_encoding_of_its_post(preprocessor):
     (inputs, tags), posts = next(iter(PostBatches(preprocessor, POSTS, batch_size=8))), POSTS[:8]
+    n = tags.shape[1]
+    shapes = {key: (value.shape, value.dtype.name) for key, value in (*inputs.items(), ("tags", tags))}
+    ids = {key: ((8, n), "int32") for key in ("word_ids", "pos_ids", "tags")}
+    assert shapes == {**ids, "char_ids": ((8, n, 5), "int32"), "token_mask": ((8, n), "bool")}
     for row, post in enumerate(posts):
         n = len(post)
         assert inputs["word_ids"][row, :n].tolist() == [preprocessor.word_id(token) for token in post.tokens]
@@ -156,69 +147,50 @@ def test_batches_have_six_lengths_at_most(shuffle):
 
 
 def test_the_order_is_made_from_seed_and_epoch(preprocessor):
-    def order(batches, epoch):
-        return [rows.tolist() for rows in batches.rows(epoch)]
+    def batches(seed):
+        return PostBatches(preprocessor, POSTS, batch_size=8, shuffle=True, seed=seed)
 
-    one = PostBatches(preprocessor, POSTS, batch_size=8, shuffle=True, seed=1)
-    same = PostBatches(preprocessor, POSTS, batch_size=8, shuffle=True, seed=1)
-    other = PostBatches(preprocessor, POSTS, batch_size=8, shuffle=True, seed=2)
-    assert order(one, 0) == order(same, 0)
-    assert order(one, 5) == order(same, 5)
-    assert order(one, 0) != order(one, 1)
-    assert order(one, 0) != order(other, 0)
+    def order(batches, epoch=0):
+        return np.concatenate(batches.rows(epoch)).tolist()
 
-
-def test_a_finished_pass_moves_on_to_the_next_epoch(preprocessor):
-    batches = PostBatches(preprocessor, POSTS, batch_size=8, shuffle=True, seed=1)
-    passes = [[tags.tobytes() for _, tags in batches] for _ in range(2)]
-    assert batches.epoch == 2
+    one = batches(1)
+    assert order(one) == order(batches(1))
+    assert order(one, 5) == order(batches(1), 5)
+    assert order(one) != order(one, 1)
+    assert order(one) != order(batches(2))
+    assert len({tuple(order(batches(None))) for _ in range(5)}) == 5
+    # A finished pass moves on to the next epoch.
+    passes = [[tags.tobytes() for _, tags in one] for _ in range(2)]
+    assert one.epoch == 2
     assert passes[0] != passes[1]
-    batches.epoch = 0
-    assert [tags.tobytes() for _, tags in batches] == passes[0]
-
-
-def test_without_a_seed_each_order_is_its_own(preprocessor):
-    orders = {tuple(np.concatenate(PostBatches(preprocessor, POSTS, shuffle=True).rows(0)).tolist()) for _ in range(5)}
-    assert len(orders) == 5
+    one.epoch = 0
+    assert [tags.tobytes() for _, tags in one] == passes[0]
 
 
 # === Data sets for Keras ===
 
 
-def test_a_tensorflow_data_set_has_a_known_number_of_batches(preprocessor):
-    tf = pytest.importorskip("tensorflow")
-    dataset = preprocessor.dataset(POSTS, batch_size=8, shuffle=True, seed=1)
-    assert isinstance(dataset, tf.data.Dataset)
-    assert int(dataset.cardinality()) == 7
-    inputs, tags = dataset.element_spec
-    assert tags.dtype == tf.int32
-    assert inputs["char_ids"].shape.as_list() == [None, None, 5]
-    assert len(list(dataset)) == 7
-
-
 @pytest.mark.parametrize("shuffle", [True, False])
 def test_both_kinds_of_data_set_give_the_same_batches(preprocessor, shuffle):
-    pytest.importorskip("tensorflow")
+    tf = pytest.importorskip("tensorflow")
 
     def batches():
         return PostBatches(preprocessor, POSTS, batch_size=8, shuffle=shuffle, seed=1)
 
     by_tensorflow, by_keras = as_dataset(batches()), _py_dataset(batches())
+    assert isinstance(by_tensorflow, tf.data.Dataset)
     assert len(by_keras) == int(by_tensorflow.cardinality()) == 7
+    inputs, tags = by_tensorflow.element_spec
+    assert tags.dtype == tf.int32
+    assert inputs["char_ids"].shape.as_list() == [None, None, 5]
     first = None
     for _ in range(2):
         a, b = list(by_tensorflow), [by_keras[i] for i in range(7)]
+        assert equal(by_keras[2], b[2])  # any batch at any time
         by_keras.on_epoch_end()
         assert all(equal(x, y) for x, y in zip(a, b, strict=True))
         assert first is None or shuffle != all(equal(x, y) for x, y in zip(a, first, strict=True))
         first = a
-
-
-def test_a_keras_data_set_gives_any_batch_at_any_time(preprocessor):
-    dataset = _py_dataset(PostBatches(preprocessor, POSTS, batch_size=8, shuffle=True, seed=1))
-    again = [dataset[i] for i in (6, 0, 6)]
-    assert equal(again[0], again[2])
-    assert not equal(again[0], again[1])
 
 
 def test_without_tensorflow_the_data_set_is_one_of_keras(preprocessor, monkeypatch):
@@ -288,15 +260,10 @@ def test_a_store_without_a_blank_picture_gives_zeros(tmp_path):
     assert (features[0], mask[0]) == (NONE, ON)
 
 
-def test_pictures_that_the_store_lacks_are_counted(store):
+def test_pictures_that_the_store_lacks_are_counted_and_another_width_is_refused(store):
     _, _, batches = picture_arrays(store, "objects")
     assert batches.missing_pictures == 1
-    assert count_missing(POSTS[:8], store) == 1
-    assert count_missing(POSTS[:8], store.path) == 1
-    assert count_missing(POSTS[:8], None) == 0
-
-
-def test_a_store_of_another_width_is_an_error(store):
+    assert [count_missing(POSTS[:8], features) for features in (store, store.path, None)] == [1, 1, 0]
     preprocessor = PostPreprocessor.fit(POSTS, visual=VisualInput("objects", 3, WIDTH + 1))
     with pytest.raises(InputError) as caught:
         PostBatches(preprocessor, POSTS, store)

@@ -5,7 +5,8 @@ import re
 
 import pytest
 
-from mner_keras.data.input_formats import READERS, read_posts_to_tag
+from mner_keras.data.files import READERS
+from mner_keras.data.input_formats import read_posts_to_tag
 from mner_keras.errors import InputError
 
 ANNA = [("Anna", "sings")]
@@ -118,16 +119,13 @@ def test_the_error_of_a_guessed_format_names_the_option():
 @pytest.mark.parametrize(
     "content", ["Anna\tsings", "[\n{", "id,text", "-DOCSTART- O", "IMGID:1", "{", "Anna O\nsings O", "# text = Anna"]
 )
-def test_text_can_be_set(content):
+def test_each_format_can_be_set(content):
     for name in ("<stdin>", "a.csv", "a.jsonl", "a.conll"):
         assert len(tokens(content, name, "text")) == len(content.split("\n"))
-
-
-def test_each_format_can_be_set():
     assert tokens("Anna\tO\nsings\tO\n", "a.jsonl", "conll") == ANNA
     assert tokens('{"tokens": ["Anna", "sings"]}', "a.conll", "jsonl") == ANNA
     with pytest.raises(InputError, match="expected one JSON object per line"):
-        tokens("Anna sings", "a.txt", "jsonl")
+        tokens(content, "a.txt", "jsonl")
 
 
 @pytest.mark.parametrize("format_", ["", *READERS])

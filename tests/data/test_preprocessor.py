@@ -39,13 +39,10 @@ def test_tags_are_o_and_a_pair_for_each_type():
     assert preprocessor.tag_ids(("O", "I-ORG", "B-PER")) == [0, 4, 5]
 
 
-def test_a_tag_of_an_unknown_type_is_an_error():
+def test_posts_without_entities_and_tags_of_unknown_types_are_refused():
     with pytest.raises(InputError) as caught:
         PostPreprocessor.fit(POSTS).tag_ids(("O", "B-OTHER"))
     assert str(caught.value) == "expected tags of LOC, ORG, PER, found 'B-OTHER'"
-
-
-def test_training_posts_without_an_entity_are_an_error():
     for posts in ([Post(("a",), ("O",))], [Post(("a",))], []):
         with pytest.raises(InputError, match="must contain at least one entity, found none"):
             PostPreprocessor.fit(posts)
@@ -128,9 +125,6 @@ def test_pretrained_rows_stand_where_their_words_stand():
     np.testing.assert_array_equal(frozen[preprocessor.word_id("oslo") - preprocessor.vocabulary_size], [9, 9])
     np.testing.assert_array_equal(frozen[preprocessor.word_id("rome") - preprocessor.vocabulary_size], [3, 4])
     assert PostPreprocessor.fit(POSTS, vectors(saw=[1, 2])).word_vectors()[2].shape == (0, 2)
-
-
-def test_pretrained_rows_need_vectors():
     with pytest.raises(ValueError, match="`vectors` must be given to `fit_preprocessor`"):
         PostPreprocessor.fit(POSTS).word_vectors()
 

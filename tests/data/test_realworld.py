@@ -33,9 +33,12 @@ def plain(tmp_path):
     return paths
 
 
-def test_plain_posts_stand_behind_each_split_s_own(base, plain, tmp_path):
-    record = make_realworld(base, plain, tmp_path / "out", sizes=(5, 2, 3), seed=4)
-    data, own = load_dataset(tmp_path / "out"), load_dataset(base)
+def test_plain_posts_stand_behind_each_split_s_own_in_the_seed_s_order(base, plain, tmp_path):
+    for name, seed in (("out", 1), ("same", 1), ("other", 2)):
+        record = make_realworld(base, plain, tmp_path / name, sizes=(5, 2, 3), seed=seed)
+    first, same, other = ((tmp_path / name / "train.txt").read_bytes() for name in ("out", "same", "other"))
+    assert first == same != other
+    data, own = load_dataset(tmp_path / "other"), load_dataset(base)
     added = []
     for split, size in (("train", 5), ("dev", 2), ("test", 3)):
         assert data[split][:2] == own[split]
@@ -44,17 +47,10 @@ def test_plain_posts_stand_behind_each_split_s_own(base, plain, tmp_path):
     assert len(set(added)) == 10
     assert all(post.image_id is None for post in added)
     assert all(any(tag.startswith("B-") for tag in post.tags) for post in added)
-    assert record == json.loads((tmp_path / "out" / "realworld.json").read_text("utf-8"))
+    assert record == json.loads((tmp_path / "other" / "realworld.json").read_text("utf-8"))
     wanted = {"pool": 12, "without_entity": 3, "types_lacking": ["OTHER"], "types_new": [], "split_handles": 4}
     assert {key: record[key] for key in wanted} == wanted
     assert record["posts"] == {"train": 7, "dev": 4, "test": 5}
-
-
-def test_the_seed_makes_the_order(base, plain, tmp_path):
-    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
-        make_realworld(base, plain, tmp_path / name, sizes=(5, 2, 3), seed=seed)
-    a, b, c = ((tmp_path / name / "train.txt").read_bytes() for name in "abc")
-    assert a == b != c
 
 
 def test_lines_without_a_token_are_left_out_and_counted(base, plain, tmp_path):

@@ -1,10 +1,13 @@
 """Files of Mask R-CNN weights in the layout that Keras 2 wrote, with random values under which the network behaves."""
 
+import functools
+
 import h5py
 import keras
 import numpy as np
 
-from mner_keras.vision.mask_rcnn.weights import RPN_LAYERS, RPN_MODEL, expected_weights
+from mner_keras.vision.mask_rcnn import MaskRCNN
+from mner_keras.vision.mask_rcnn.weights import RPN_LAYERS, RPN_MODEL, weights_by_name
 
 MASK_BRANCH = {
     **{("mrcnn_mask_conv1", "kernel"): (3, 3, 256, 256), ("mrcnn_mask_conv1", "bias"): (256,)},
@@ -13,6 +16,17 @@ MASK_BRANCH = {
     **{("mrcnn_mask", "kernel"): (1, 1, 256, 81), ("mrcnn_mask", "bias"): (81,)},
 }
 WITHOUT_WEIGHTS = ("input_image", "zero_padding2d_1", "activation_1", "fpn_p5upsampled", "ROI", "mrcnn_detection")
+
+
+@functools.cache
+def small_network():
+    """A network of the smallest side; its weights' shapes are those of any side."""
+    return MaskRCNN(64, 10)
+
+
+def expected_weights():
+    """The shapes of the network's weights by layer and weight."""
+    return {key: tuple(weight.shape) for key, weight in weights_by_name(small_network()).items()}
 
 
 def random_value(key, shape, random, certainty):

@@ -26,32 +26,25 @@ def left_in(folder):
 
 def test_what_is_added_is_read_back(tmp_path):
     path = tmp_path / "store.h5"
-    with FeatureWriter(path, {**ABOUT, "weights": None, "feature_dim": 4}) as writer:
-        for name in ("b", "a", "_blank"):
+    with FeatureWriter(path, {**ABOUT, "weights": None, "feature_dim": 4}, "float16") as writer:
+        for name in ("b", "_blank"):
             writer.add(name, vectors(ord(name[0])))
-        assert "a" in writer
-        assert "c" not in writer
-        assert len(writer) == 2
-    store = FeatureStore(path)
-    np.testing.assert_array_equal(store.read(["b"], 3)[0][0], vectors(ord("b")))
-    np.testing.assert_array_equal(store.blank(3), vectors(ord("_")))
-    assert store.attributes == {**ABOUT, "dtype": "float32", "feature_dim": "4"}
-    assert left_in(tmp_path) == ["store.h5"]
-
-
-def test_objects_keep_their_names_boxes_and_scores(tmp_path):
-    path = tmp_path / "store.h5"
-    with FeatureWriter(path, ABOUT, "float16") as writer:
         writer.add("a", vectors(1), ["cat", "d\u00f6g", "car"], np.arange(12).reshape(3, 4), np.array([0.9, 0.8, 0.1]))
         writer.add("none", np.zeros((0, 4)), [], np.zeros((0, 4)), np.zeros(0))
-    with h5py.File(path) as file:
-        assert file["a"].dtype == np.float16
-        assert list(file["a"].attrs["names"]) == ["cat", "d\u00f6g", "car"]
-        assert file["a"].attrs["boxes"].tolist() == np.arange(12).reshape(3, 4).tolist()
-        assert file["a"].attrs["scores"].tolist() == [0.9, 0.8, 0.1]
-        assert file["none"].shape == (0, 4)
-    with FeatureWriter(tmp_path / "other.h5", ABOUT) as writer, pytest.raises(InputError, match="expected 3 names"):
-        writer.add("a", vectors(1), ["cat"])
+        assert [name for name in "abc" if name in writer] == ["a", "b"]
+        assert len(writer) == 3
+        with pytest.raises(InputError, match="expected 3 names"):
+            writer.add("c", vectors(1), ["cat"])
+    store = FeatureStore(path)
+    np.testing.assert_array_equal(store.read(["b"], 3)[0][0], vectors(ord("b")).astype("float16"))
+    np.testing.assert_array_equal(store.blank(3), vectors(ord("_")).astype("float16"))
+    assert store.attributes == {**ABOUT, "dtype": "float16", "feature_dim": "4"}
+    found = store.objects("a", 3)
+    assert found.names == ("cat", "d\u00f6g", "car")
+    assert found.boxes.tolist() == np.arange(12).reshape(3, 4).tolist()
+    assert found.scores.tolist() == [0.9, 0.8, 0.1]
+    assert store.dataset("none").shape == (0, 4)
+    assert left_in(tmp_path) == ["store.h5"]
 
 
 def test_a_second_writer_goes_on_and_the_store_does_not_tell(tmp_path):
@@ -75,7 +68,7 @@ def test_a_second_writer_goes_on_and_the_store_does_not_tell(tmp_path):
 
 
 def test_after_an_error_what_was_made_is_kept_and_marked_unfinished(tmp_path, monkeypatch):
-    path = tmp_path / "store.h5"
+    path, parts = tmp_path / "store.h5", tmp_path / "store.h5.parts"
     monkeypatch.setattr(feature_writer, "SHARD_SECONDS", 0)
     with pytest.raises(RuntimeError), FeatureWriter(path, ABOUT) as writer:
         writer.add("a", vectors(1))
@@ -85,22 +78,14 @@ def test_after_an_error_what_was_made_is_kept_and_marked_unfinished(tmp_path, mo
     assert len(store) >= 1
     assert store.attributes["unfinished"] == "True"
     store.close()
+    # A damaged shard is made again.
+    parts.mkdir(exist_ok=True)
+    (parts / "000009.h5").write_bytes(b"\x89HDF")
+    (parts / ".unfinished-000001.h5").write_bytes(b"")
     with FeatureWriter(path, ABOUT) as writer:
         assert "a" in writer
         assert "b" in writer
     assert "unfinished" not in FeatureStore(path).attributes
-
-
-def test_a_damaged_shard_is_made_again(tmp_path):
-    path = tmp_path / "store.h5"
-    with FeatureWriter(path, ABOUT) as writer:
-        writer.add("a", vectors(1))
-    (tmp_path / "store.h5.parts").mkdir()
-    (tmp_path / "store.h5.parts" / "000000.h5").write_bytes(b"\x89HDF")
-    (tmp_path / "store.h5.parts" / ".unfinished-000001.h5").write_bytes(b"")
-    with FeatureWriter(path, ABOUT) as writer:
-        writer.add("b", vectors(2))
-    assert len(FeatureStore(path)) == 2
     assert left_in(tmp_path) == ["store.h5"]
 
 
@@ -152,16 +137,7 @@ def test_two_writers_at_once_are_refused(tmp_path):
     assert len(FeatureStore(path)) == 1
 
 
-@pytest.mark.parametrize("odd", ["", ".", "..", "a/b", "\x00", "\ud800"], ids=ascii)
-def test_an_id_that_hdf5_cannot_hold_is_refused(tmp_path, odd):
-    with FeatureWriter(tmp_path / "store.h5", ABOUT) as writer:
-        with pytest.raises(InputError, match="expected a picture's id"):
-            writer.add(odd, vectors(1))
-        writer.add("\u00e9 \U0001f600", vectors(1))
-    assert "\u00e9 \U0001f600" in FeatureStore(tmp_path / "store.h5")
-
-
-def test_vectors_that_do_not_fit_are_refused(tmp_path):
+def test_what_hdf5_or_the_dtype_cannot_hold_is_refused(tmp_path):
     with FeatureWriter(tmp_path / "store.h5", ABOUT, "float16") as writer:
         writer.add("a.jpg", vectors(1))
         assert "a" in writer
@@ -172,15 +148,19 @@ def test_vectors_that_do_not_fit_are_refused(tmp_path):
             ("b", np.ones(3), r"found \(3,\)"),
             ("b", np.full((1, 4), 1e6), "expected finite numbers in float16 at 'b'"),
             ("b", np.full((1, 4), np.nan), "expected finite numbers in float16 at 'b'"),
+            *((odd, vectors(1), "expected a picture's id") for odd in ("", ".", "..", "a/b", "\x00", "\ud800")),
         ):
             with pytest.raises(InputError, match=found):
                 writer.add(image_id, value)
-    with pytest.raises(InputError, match="expected a dtype .* found 'int8'"):
-        FeatureWriter(tmp_path / "store.h5", ABOUT, "int8")
-    with pytest.raises(InputError, match="expected a folder to write into, found none"):
-        FeatureWriter(tmp_path / "none" / "store.h5", ABOUT)
-    with pytest.raises(InputError, match="expected a file to write, found a folder"):
-        FeatureWriter(tmp_path, ABOUT)
+        writer.add("\u00e9 \U0001f600", vectors(1))
+    assert "\u00e9 \U0001f600" in FeatureStore(tmp_path / "store.h5")
+    for path, dtype, found in (
+        (tmp_path / "store.h5", "int8", "expected a dtype .* found 'int8'"),
+        (tmp_path / "none" / "store.h5", "float32", "expected a folder to write into, found none"),
+        (tmp_path, "float32", "expected a file to write, found a folder"),
+    ):
+        with pytest.raises(InputError, match=found):
+            FeatureWriter(path, ABOUT, dtype)
 
 
 # === Killed runs ===

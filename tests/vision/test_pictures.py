@@ -27,12 +27,6 @@ def save(tmp_path):
     return save
 
 
-def corners(image):
-    """Top left, top right, bottom left, bottom right."""
-    w, h = image.size
-    return [image.getpixel(place) for place in ((0, 0), (w - 1, 0), (0, h - 1), (w - 1, h - 1))]
-
-
 def near(colour, expected, by=12):
     return all(abs(a - b) <= by for a, b in zip(colour, expected, strict=True))
 
@@ -41,13 +35,18 @@ def near(colour, expected, by=12):
 
 
 @pytest.mark.parametrize("ending", ["jpg", "png", "webp", "gif", "bmp"])
-def test_every_format_is_read_whatever_its_ending(save, ending):
+def test_every_format_is_read_whatever_its_ending_or_refused_if_cut(save, ending):
     path = save(Image.new("RGB", (20, 10), RED), f"a.{ending}")
     wrong = path.rename(path.with_suffix(".jpg" if ending != "jpg" else ".png"))
     image = open_picture(wrong)
     assert (image.mode, image.size) == ("RGB", (20, 10))
     assert near(image.getpixel((5, 5)), RED)
     assert near(open_picture(str(wrong)).getpixel((5, 5)), RED)
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3)).astype("uint8"))
+    path = save(noise, f"a.{ending}")
+    path.write_bytes(path.read_bytes()[: os.path.getsize(path) // 2])
+    with pytest.raises(PictureError, match="is damaged|is no picture"):
+        open_picture(path)
 
 
 @pytest.mark.parametrize(
@@ -112,21 +111,20 @@ def test_the_first_frame_of_an_animation_is_read(save):
         assert near(open_picture(path).getpixel((4, 4)), RED), ending
 
 
-@pytest.mark.parametrize(("orientation", "corner"), [(1, 0), (2, 1), (3, 3), (4, 2), (5, 0), (6, 1), (7, 3), (8, 2)])
-def test_the_camera_s_orientation_is_applied(save, orientation, corner):
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF")
+def test_the_camera_s_orientation_is_applied(save):
     image = Image.new("RGB", (32, 16), "white")
     image.paste(RED, (0, 0, 16, 8))
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    found = open_picture(save(image, "a.jpg", exif=exif, quality=95))
-    assert found.size == ((32, 16) if orientation < 5 else (16, 32))
-    assert [near(colour, RED, 40) for colour in corners(found)] == [place == corner for place in range(4)]
-
-
-@pytest.mark.filterwarnings("ignore:Corrupt EXIF")
-def test_a_damaged_exif_record_turns_nothing(save):
-    path = save(Image.new("RGB", (32, 16), RED), "a.jpg", exif=b"Exif\0\0MM\0*\0\0\0\x08\xff\xff" + b"\x01" * 40)
-    assert open_picture(path).size == (32, 16)
+    for orientation, corner in ((1, 0), (2, 1), (3, 3), (4, 2), (5, 0), (6, 1), (7, 3), (8, 2)):
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        found = open_picture(save(image, "a.jpg", exif=exif, quality=95))
+        assert found.size == ((32, 16) if orientation < 5 else (16, 32))
+        w, h = found.size
+        corners = [found.getpixel(place) for place in ((0, 0), (w - 1, 0), (0, h - 1), (w - 1, h - 1))]
+        assert [near(colour, RED, 40) for colour in corners] == [place == corner for place in range(4)]
+    damaged = b"Exif\0\0MM\0*\0\0\0\x08\xff\xff" + b"\x01" * 40
+    assert open_picture(save(image, "a.jpg", exif=damaged)).size == (32, 16)
 
 
 def test_pictures_already_open_are_taken(save):
@@ -194,15 +192,6 @@ def test_what_is_no_picture_is_refused(tmp_path, content, reason):
     assert str(caught.value) == f"{path}: {caught.value.reason}"
 
 
-@pytest.mark.parametrize("ending", ["jpg", "png", "webp", "gif", "bmp"])
-def test_a_truncated_file_is_refused(save, ending):
-    noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3)).astype("uint8"))
-    path = save(noise, f"a.{ending}")
-    path.write_bytes(path.read_bytes()[: os.path.getsize(path) // 2])
-    with pytest.raises(PictureError, match="is damaged|is no picture"):
-        open_picture(path)
-
-
 def test_what_cannot_be_opened_is_refused(tmp_path):
     for path in (tmp_path / "none.jpg", tmp_path, "a\0b.jpg"):
         with pytest.raises(PictureError, match="cannot be read|is no file"):
@@ -250,18 +239,13 @@ def test_a_folder_s_pictures_are_found_by_id(tmp_path):
     ]
 
 
-@pytest.mark.parametrize("ending", ["jfif", "jpe", "JPG_LARGE"])
-def test_other_endings_of_jpeg_are_read(tmp_path, ending):
-    Image.new("RGB", (20, 10), RED).save(tmp_path / f"D1.{ending}", format="JPEG")
-    found, passed = find_pictures([tmp_path])
-    assert (list(found), passed) == (["D1"], [])
-    assert near(open_picture(found["D1"]).getpixel((5, 5)), RED)
-
-
-@pytest.mark.parametrize("other", ["a.png", "a.jfif", "a.jpg_large", "a .jpg", "a.jpg.jpg"])
+@pytest.mark.parametrize("other", ["a.png", "a.jfif", "a.jpe", "a.JPG_LARGE", "a .jpg", "a.jpg.jpg"])
 def test_two_files_of_one_id_are_an_error(tmp_path, other):
-    for name in ("a.jpg", other, "b.jpg"):
-        (tmp_path / name).write_bytes(b"")
+    Image.new("RGB", (20, 10), RED).save(tmp_path / other, format="JPEG")
+    found, passed = find_pictures([tmp_path])
+    assert (list(found), passed) == (["a"], [])
+    assert near(open_picture(found["a"]).getpixel((5, 5)), RED)
+    (tmp_path / "a.jpg").write_bytes(b"")
     with pytest.raises(InputError) as caught:
         find_pictures([tmp_path])
     first, second = sorted(tmp_path / name for name in ("a.jpg", other))

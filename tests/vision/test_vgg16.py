@@ -108,12 +108,8 @@ np.save(sys.argv[2], np.stack([found["vectors"] for found in extractor.extract(p
 def test_the_backends_agree(extractor, weights, pictures, tmp_path, backend):
     pytest.importorskip(backend)
     paths = [str(pictures[name]) for name in ("113", "27")]
-    subprocess.run(
-        [sys.executable, "-c", BACKEND, str(weights), str(tmp_path / "found.npy"), *paths],
-        env={**os.environ, "KERAS_BACKEND": backend},
-        check=True,
-        timeout=300,
-    )
+    command = [sys.executable, "-c", BACKEND, str(weights), str(tmp_path / "found.npy"), *paths]
+    subprocess.run(command, env={**os.environ, "KERAS_BACKEND": backend}, check=True, timeout=300)
     ours = extractor.extract([extractor.prepare(open_picture(path)) for path in paths])
     expected = np.stack([found["vectors"] for found in ours])
     np.testing.assert_allclose(np.load(tmp_path / "found.npy"), expected, rtol=1e-3, atol=1e-3)

@@ -1,4 +1,4 @@
-"""Boxes, the anchors that they start from, and the suppression of those that overlap.
+"""Boxes, the anchors that they start from, and the layers that choose among them: `Proposals` and `Detections`.
 
 A box is top, left, bottom, right, as shares of a picture's sides.
 
@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import keras
 import numpy as np
 from keras import ops
 
@@ -33,6 +34,25 @@ LARGEST = 10.0
 NEVER = -1.0
 """The score of a box that is not to be chosen; scores are probabilities."""
 
+CONSIDERED = 6000
+"""Anchors that proposals are chosen from."""
+
+PROPOSAL_OVERLAP, DETECTION_OVERLAP = 0.7, 0.3
+"""Intersections over union above which the lesser of two boxes goes."""
+
+_NAMES = """
+background, person, bicycle, car, motorcycle, airplane, bus, train, truck, boat, traffic light, fire hydrant,
+stop sign, parking meter, bench, bird, cat, dog, horse, sheep, cow, elephant, bear, zebra, giraffe, backpack,
+umbrella, handbag, tie, suitcase, frisbee, skis, snowboard, sports ball, kite, baseball bat, baseball glove,
+skateboard, surfboard, tennis racket, bottle, wine glass, cup, fork, knife, spoon, bowl, banana, apple, sandwich,
+orange, broccoli, carrot, hot dog, pizza, donut, cake, chair, couch, potted plant, bed, dining table, toilet, tv,
+laptop, mouse, remote, keyboard, cell phone, microwave, oven, toaster, sink, refrigerator, book, clock, vase,
+scissors, teddy bear, hair drier, toothbrush
+"""
+
+CLASSES = tuple(name.strip() for name in _NAMES.split(","))
+"""COCO's 80 classes after the background, in the order of the network's outputs."""
+
 _CORNER = np.array([0, 0, 1, 1])
 
 
@@ -47,12 +67,10 @@ def to_pixels(boxes: np.ndarray, size: Sequence[int]) -> np.ndarray:
 
 
 def shift_boxes(boxes: Any, deltas: Any) -> Any:
-    """Boxes moved and stretched by what the network says.
+    """Boxes `[..., 4]` moved and stretched by the network's output, `deltas` `[..., 4]`.
 
-    Args:
-        boxes: tensor `[..., 4]`.
-        deltas: the network's output `[..., 4]`: how far the centre moves down and to the right, in heights and widths
-            of the box, and the logarithms of the factors of height and width; all divided by `DELTA_SCALE`.
+    These are how far the centre moves down and to the right, in heights and widths of the box, and the logarithms of
+    the factors of height and width; all divided by `DELTA_SCALE`.
     """
     deltas = deltas * np.array(DELTA_SCALE, "float32")
     corner, size = boxes[..., :2], boxes[..., 2:] - boxes[..., :2]
@@ -80,9 +98,7 @@ def overlap(boxes: Any, others: Any) -> Any:
 
 def gather_rows(values: Any, indices: Any) -> Any:
     """Of each picture the rows that are named: `values` `[B, N, *f]` and `indices` int `[B, *i]` give `[B, *i, *f]`."""
-    count = values.shape[1]
-    batch = ops.shape(values)[0]
-    first = count * ops.arange(batch, dtype="int32")
+    first = values.shape[1] * ops.arange(ops.shape(values)[0], dtype="int32")
     first = ops.reshape(first, (-1,) + (1,) * (len(indices.shape) - 1))
     rows = ops.reshape(values, (-1, *values.shape[2:]))
     return ops.take(rows, ops.cast(indices, "int32") + first, axis=0)
@@ -99,16 +115,10 @@ def _spans(size: Sequence[int]) -> np.ndarray:
 
 
 def make_anchors(side: int) -> np.ndarray:
-    """The anchors of a square picture, as shares of its sides.
+    """The anchors of a square picture of `side` pixels: float32 `[3 * cells, 4]`; 261,888 of them at 1024.
 
     Level by level from P2, row by row, cell by cell, and at each cell the ratios in their order: the order of the
     network's outputs. An anchor is centred on its cell's top left corner, as in the Matterport implementation.
-
-    Args:
-        side: the picture's side in pixels, a multiple of 64.
-
-    Returns:
-        float32 `[3 * cells, 4]`: top, left, bottom, right; 261,888 of them at 1024.
     """
     ratios = np.sqrt(np.array(RATIOS))
     boxes = []
@@ -123,17 +133,11 @@ def make_anchors(side: int) -> np.ndarray:
 def non_max_suppression(
     boxes: Any, scores: Any, count: int, threshold: float, groups: Any | None = None
 ) -> tuple[Any, Any]:
-    """The best boxes that do not overlap a better one.
+    """The best boxes `[B, N, 4]` that do not overlap a better one.
 
-    Chosen one after the other, the best score first (the earlier one of two that are equal); a choice rules out what
-    overlaps it by more than the threshold. All pictures of a batch are done in one loop of `count` steps.
-
-    Args:
-        boxes: float `[B, N, 4]`.
-        scores: float `[B, N]` in `[0, 1]`; `NEVER` for boxes that are out of question.
-        count: how many to choose at most.
-        threshold: intersection over union above which the lesser box goes.
-        groups: int `[B, N]`: boxes of different groups do not rule each other out.
+    Chosen one after the other, the best of the scores `[B, N]` first (the earlier one of two that are equal, never one
+    of `NEVER`). A choice rules out what overlaps it by more than the threshold and is of the same of the groups int
+    `[B, N]`. All pictures of a batch are done in one loop of `count` steps.
 
     Returns:
         indices int32 `[B, count]`, the best first, and bool `[B, count]`: which of them are choices; the indices after
@@ -152,13 +156,95 @@ def non_max_suppression(
             gone = ops.logical_and(gone, groups == gather_rows(groups, best))
         gone = ops.logical_or(gone, positions == best)
         here = ops.logical_and(steps == index, found)
-        return (
-            ops.where(gone, NEVER, left),
-            ops.where(here, best, chosen),
-            ops.logical_or(here, valid),
-        )
+        return ops.where(gone, NEVER, left), ops.where(here, best, chosen), ops.logical_or(here, valid)
 
     # Made from the scores, so that a batch of unknown size keeps its shape through the loop.
     nothing = ops.zeros_like(scores[:, :1], dtype="int32") + ops.zeros_like(steps)  # [B, count]
     _, chosen, valid = ops.fori_loop(0, count, step, (scores, nothing, nothing > 0))
     return chosen, valid
+
+
+@keras.saving.register_keras_serializable("mner_keras")
+class Proposals(keras.layers.Layer):
+    """The best of the anchors, moved, cut to the picture, and without those that overlap a better one.
+
+    From the probabilities `[B, A]` that an anchor holds an object and the anchors' deltas `[B, A, 4]`: boxes float32
+    `[B, count, 4]`, the best first, and bool `[B, count]`, which of them are proposals; the rest are zeros.
+
+    Reference:
+        Ren et al. 2015, "Faster R-CNN", section 3.1; He et al. 2017, "Mask R-CNN".
+    """
+
+    def __init__(self, side: int, count: int = 1000, **kwargs: Any) -> None:
+        # The coordinates of a large picture's boxes need more digits than half precision has.
+        super().__init__(**{**kwargs, "dtype": "float32"})
+        self.side = side
+        self.count = count
+        self.anchors = make_anchors(side)
+
+    def call(self, objectness: Any, deltas: Any) -> tuple[Any, Any]:
+        scores, best = ops.top_k(objectness, min(CONSIDERED, len(self.anchors)))
+        anchors = ops.take(self.anchors, best, axis=0)
+        window = ops.convert_to_tensor([0.0, 0.0, 1.0, 1.0], "float32")
+        boxes = clip_boxes(shift_boxes(anchors, gather_rows(deltas, best)), window)
+        chosen, valid = non_max_suppression(boxes, scores, self.count, PROPOSAL_OVERLAP)
+        return ops.where(valid[..., None], gather_rows(boxes, chosen), 0.0), valid
+
+    def compute_output_spec(self, objectness: Any, deltas: Any) -> tuple[Any, Any]:
+        first = (objectness.shape[0], self.count)
+        return keras.KerasTensor((*first, 4), "float32"), keras.KerasTensor(first, "bool")
+
+
+@keras.saving.register_keras_serializable("mner_keras")
+class Detections(keras.layers.Layer):
+    """The proposals whose most probable class is an object's and probable enough, the most probable first.
+
+    A proposal is moved by its class' deltas and cut to the window. The features stay those of the proposal as it was
+    before it was moved.
+
+    Call arguments:
+        boxes, valid: as `Proposals` gives them, `[B, R, 4]` and `[B, R]`.
+        scores, deltas: of each class, `[B, R, K]` and `[B, R, K, 4]`; class 0 is the background.
+        features: `[B, R, f]`.
+        window: `[B, 4]`, the part of the square that the picture takes.
+
+    Returns:
+        a dict of `boxes` `[B, count, 4]`, `classes` int32 `[B, count]`, `scores` `[B, count]`, `features`
+        `[B, count, f]` and `valid` bool `[B, count]`, the detections before the rest.
+
+    Reference:
+        He et al. 2017, "Mask R-CNN", section 3.1, as the Matterport implementation has it.
+    """
+
+    def __init__(self, min_score: float = 0.7, count: int = 100, **kwargs: Any) -> None:
+        super().__init__(**{**kwargs, "dtype": "float32"})
+        self.min_score = min_score
+        self.count = count
+
+    def call(self, boxes: Any, valid: Any, scores: Any, deltas: Any, features: Any, window: Any) -> dict[str, Any]:
+        number, classes = scores.shape[1], scores.shape[2]
+        best = ops.cast(ops.argmax(scores, axis=-1), "int32")  # [B, R]
+        score = ops.max(scores, axis=-1)
+        # Each proposal's deltas are a row for each class; it takes its own.
+        own = ops.arange(number, dtype="int32") * classes + best
+        boxes = shift_boxes(boxes, gather_rows(ops.reshape(deltas, (-1, number * classes, 4)), own))
+        boxes = clip_boxes(boxes, window[:, None])
+        kept = ops.logical_and(valid, ops.logical_and(best > 0, score >= self.min_score))
+        chosen, valid = non_max_suppression(
+            boxes, ops.where(kept, score, NEVER), self.count, DETECTION_OVERLAP, groups=best
+        )
+        return {
+            "boxes": gather_rows(boxes, chosen),
+            "classes": gather_rows(best, chosen),
+            "scores": gather_rows(score, chosen),
+            "features": gather_rows(features, chosen),
+            "valid": valid,
+        }
+
+    def compute_output_spec(self, boxes: Any, valid: Any, scores: Any, deltas: Any, features: Any, window: Any) -> dict:
+        ends = {"boxes": (4,), "classes": (), "scores": (), "features": (features.shape[-1],), "valid": ()}
+        dtypes = {"classes": "int32", "valid": "bool"}
+        return {
+            name: keras.KerasTensor((boxes.shape[0], self.count, *end), dtypes.get(name, "float32"))
+            for name, end in ends.items()
+        }

@@ -12,10 +12,9 @@ from PIL import Image, ImageOps
 
 from mner_keras.errors import InputError
 from mner_keras.files import Progress, no_progress
-from mner_keras.vision.mask_rcnn.boxes import to_pixels, to_unit
-from mner_keras.vision.mask_rcnn.detections import CLASSES
+from mner_keras.vision.mask_rcnn.boxes import CLASSES, to_pixels, to_unit
 from mner_keras.vision.mask_rcnn.network import FEATURE_WIDTH, SIDE, MaskRCNN
-from mner_keras.vision.mask_rcnn.weights import COCO, check_weights, coco_weights, load_weights
+from mner_keras.vision.mask_rcnn.weights import coco_weights, load_weights
 from mner_keras.vision.vgg16 import weights_hash
 
 _SHORT, _LONG = 800, 1024
@@ -65,18 +64,12 @@ class MaskRCNNObjects:
         batch_size: int = 1,
         progress: Progress = no_progress,
     ) -> None:
-        if side < 64 or side % 64:
-            raise InputError(f"expected a side that is a multiple of 64, found {side}")
-        if top < 1:
-            raise InputError(f"expected at least 1 object a picture, found {top}")
-        if num_proposals < 1:
-            raise InputError(f"expected at least 1 proposal a picture, found {num_proposals}")
+        if top < 1 or num_proposals < 1:
+            raise InputError(f"expected at least 1 object and 1 proposal a picture, found {top} and {num_proposals}")
         if not 0 <= min_score <= 1:
             raise InputError(f"expected a least probability from 0 to 1, found {min_score}")
-        path = coco_weights(progress=progress) if weights is None else weights
-        check_weights(path)  # before the seconds that the network takes
         self.network = MaskRCNN(side, num_proposals, min_score)
-        load_weights(self.network, path)
+        load_weights(self.network, coco_weights(progress=progress) if weights is None else weights)
         self.side = side
         self.top = top
         self.batch_size = batch_size
@@ -86,7 +79,7 @@ class MaskRCNNObjects:
             "extractor": "mask-rcnn",
             "kind": "objects",
             "feature_dim": FEATURE_WIDTH,
-            "weights": COCO if weights is None else os.path.abspath(weights),
+            "weights": "coco" if weights is None else os.path.abspath(weights),
             "weights_hash": weights_hash(self.network),
             "preprocessing": f"RGB on white, bilinear into the middle of {side} x {side}, less the mean pixel",
             "layer": "second convolution of the head after batch normalisation and relu, at the proposal",

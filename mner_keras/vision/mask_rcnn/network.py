@@ -11,8 +11,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from mner_keras.vision.mask_rcnn.boxes import RATIOS, gather_rows
-from mner_keras.vision.mask_rcnn.detections import CLASSES, Detections, Proposals
+from mner_keras.errors import InputError
+from mner_keras.vision.mask_rcnn.boxes import CLASSES, RATIOS, Detections, Proposals, gather_rows
 
 MEAN_PIXEL = (123.7, 116.8, 103.9)
 """Red, green, blue; taken off every picture."""
@@ -41,15 +41,12 @@ class MaskRCNN(keras.Model):
     """Mask R-CNN as the Matterport implementation builds it, for inference, up to the boxes: no masks.
 
     ResNet-101, a feature pyramid, proposals from anchors, RoI align at each proposal, two convolutions of 1024, a class
-    and a box. The layers bear that implementation's names, so that its published weights load by name
-    (`mner_keras.vision.mask_rcnn.weights`). Precision by Keras' dtype policies; boxes, probabilities and detection are
-    float32 under each.
+    and a box. The layers bear that implementation's names, so that its published weights load by name. Precision by
+    Keras' dtype policies; boxes, probabilities and detection are float32 under each.
 
     Args:
-        side: the side of the square that pictures come in, in pixels: a multiple of 64. The weights were trained at
-            1024; smaller squares are faster and miss small objects.
-        num_proposals: proposals looked at in each picture.
-        min_score: the least probability of a detection.
+        side, num_proposals, min_score: see `MaskRCNNObjects`. The weights were trained at a side of 1024; smaller
+            squares are faster and miss small objects.
 
     Call arguments:
         inputs: a dict of `pixels` `[B, side, side, 3]`, red, green and blue from 0 to 255, and `window` float32
@@ -79,7 +76,7 @@ class MaskRCNN(keras.Model):
         self, side: int = SIDE, num_proposals: int = 1000, min_score: float = 0.7, name: str = "mask_rcnn"
     ) -> None:
         if side < 64 or side % 64:
-            raise ValueError(f"`side` must be a multiple of 64. Received: side={side}")
+            raise InputError(f"expected a side that is a multiple of 64, found {side}")
         body, head = _body(side), _head(side, num_proposals)
         inputs = {
             "pixels": keras.Input((side, side, 3), name="pixels"),
@@ -94,14 +91,11 @@ class MaskRCNN(keras.Model):
         super().__init__(inputs, detections, name=name)
         self.body = body
         self.head = head
-        self.side = side
-        self.num_proposals = num_proposals
-        self.min_score = min_score
         self.trainable = False
+        self._arguments = {"side": side, "num_proposals": num_proposals, "min_score": min_score, "name": name}
 
     def get_config(self) -> dict[str, Any]:
-        names = "side", "num_proposals", "min_score", "name"
-        return {name: getattr(self, name) for name in names}
+        return dict(self._arguments)
 
 
 def _body(side: int) -> keras.Model:
@@ -204,10 +198,6 @@ class RoIAlign(keras.layers.Layer):
     edge of the box, corners included, and are interpolated bilinearly between cells; one point a bin, as TensorFlow's
     `crop_and_resize` takes them. A point beyond the map reads 0.
 
-    Args:
-        side: the picture's side in pixels.
-        pool_size: points a side of the grid.
-
     Call arguments:
         boxes: float32 `[B, R, 4]`, as shares of the picture's sides.
         maps: P2 to P5, `[B, side / 4, side / 4, C]` to `[B, side / 32, side / 32, C]`.
@@ -263,9 +253,6 @@ class RoIAlign(keras.layers.Layer):
         points = ops.maximum(ops.minimum(points, edge), 0.0)
         before = ops.floor(points)
         return ops.cast(before, "int32"), points - before, inside
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "side": self.side, "pool_size": self.pool_size}
 
 
 def levels_of(boxes: Any, side: int) -> Any:

@@ -29,9 +29,8 @@ from mner_keras.vision import (
     open_picture,
 )
 from mner_keras.vision.mask_rcnn import MaskRCNN, MaskRCNNObjects
-from mner_keras.vision.mask_rcnn.boxes import to_unit
-from mner_keras.vision.mask_rcnn.detections import CLASSES
-from mner_keras.vision.mask_rcnn.weights import expected_weights
+from mner_keras.vision.mask_rcnn.boxes import CLASSES, to_unit
+from mner_keras.vision.mask_rcnn.weights import weights_by_name
 
 SIDE, PROPOSALS = 128, 40
 SETTINGS = {"side": SIDE, "num_proposals": PROPOSALS}
@@ -77,21 +76,13 @@ def batch_of(prepared):
 
 @pytest.mark.slow
 def test_every_weight_of_the_file_reaches_its_layer(extractor, weights):
-    network = extractor.network
-    ours = {}
-    for part in (network.body, network.head):
-        for layer in part.layers:
-            for weight in layer.weights:
-                ours[layer.name, weight.name] = weight
-    table = expected_weights()
-    assert {key: tuple(weight.shape) for key, weight in ours.items()} == table
-    assert sum(np.prod(shape) for shape in table.values()) == network.count_params()
+    ours = weights_by_name(extractor.network)
+    assert sum(np.prod(weight.shape) for weight in ours.values()) == extractor.network.count_params()
     with h5py.File(weights) as file:
-        for key in table:
-            layer, name = key
+        for (layer, name), weight in ours.items():
             group = file["rpn_model" if layer.startswith("rpn_") else layer]
-            np.testing.assert_array_equal(np.asarray(ours[key]), group[f"{layer}/{name}:0"], err_msg=str(key))
-    assert not network.trainable_weights
+            np.testing.assert_array_equal(np.asarray(weight), group[f"{layer}/{name}:0"], err_msg=f"{layer} {name}")
+    assert not extractor.network.trainable_weights
 
 
 @pytest.mark.slow
@@ -246,18 +237,19 @@ def test_half_precision(extractor, noise):
     np.testing.assert_array_equal(rough["head_features"][0, 0], rough["head_features"][0, 2])
 
 
-def test_arguments_out_of_range_are_refused(tmp_path):
-    for side in (0, 100):
-        with pytest.raises(ValueError, match=f"`side` must be a multiple of 64. Received: side={side}"):
-            MaskRCNN(side)
-        with pytest.raises(InputError, match=f"expected a side that is a multiple of 64, found {side}"):
-            MaskRCNNObjects(tmp_path / "none.h5", side=side)
-    with pytest.raises(InputError, match="at least 1 object a picture, found 0"):
-        MaskRCNNObjects(tmp_path / "none.h5", top=0)
-    with pytest.raises(InputError, match="at least 1 proposal a picture, found 0"):
-        MaskRCNNObjects(tmp_path / "none.h5", num_proposals=0)
-    with pytest.raises(InputError, match="a least probability from 0 to 1, found 70"):
-        MaskRCNNObjects(tmp_path / "none.h5", min_score=70)
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"side": 0}, "expected a side that is a multiple of 64, found 0"),
+        ({"side": 100}, "expected a side that is a multiple of 64, found 100"),
+        ({"top": 0}, "at least 1 object and 1 proposal a picture, found 0 and 1000"),
+        ({"num_proposals": 0}, "at least 1 object and 1 proposal a picture, found 5 and 0"),
+        ({"min_score": 70}, "a least probability from 0 to 1, found 70"),
+    ],
+)
+def test_arguments_out_of_range_are_refused(options, message):
+    with pytest.raises(InputError, match=message):
+        MaskRCNNObjects("none.h5", **options)
 
 
 @pytest.mark.slow

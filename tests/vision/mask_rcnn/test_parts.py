@@ -8,7 +8,10 @@ from keras import ops
 from PIL import Image
 
 from mner_keras.vision.mask_rcnn.boxes import (
+    CLASSES,
     NEVER,
+    Detections,
+    Proposals,
     clip_boxes,
     make_anchors,
     non_max_suppression,
@@ -17,7 +20,6 @@ from mner_keras.vision.mask_rcnn.boxes import (
     to_pixels,
     to_unit,
 )
-from mner_keras.vision.mask_rcnn.detections import CLASSES, Detections, Proposals
 from mner_keras.vision.mask_rcnn.extractor import picture_boxes, square_picture
 from mner_keras.vision.mask_rcnn.network import RoIAlign, levels_of
 

@@ -4,10 +4,10 @@ import hashlib
 
 import h5py
 import pytest
-from legacy_file import write_legacy_file
+from legacy_file import expected_weights, small_network, write_legacy_file
 
 from mner_keras.errors import InputError
-from mner_keras.vision.mask_rcnn.weights import MD5, check_weights, coco_weights, expected_weights, load_weights
+from mner_keras.vision.mask_rcnn.weights import MD5, coco_weights, load_weights
 
 
 def write(path, **options):
@@ -28,18 +28,15 @@ def test_the_table_is_that_of_resnet_101_with_a_pyramid():
     assert table["mrcnn_bbox_fc", "bias"] == (324,)
 
 
-@pytest.mark.parametrize("root", ["", "model_weights"])
-@pytest.mark.parametrize("mask_branch", [False, True])
+@pytest.mark.parametrize(("root", "mask_branch"), [("", True), ("model_weights", False)])
 def test_the_legacy_layout_is_read_with_and_without_the_mask_branch(tmp_path, root, mask_branch):
-    check_weights(write(tmp_path / "w.h5", root=root, mask_branch=mask_branch))
-
-
-def test_names_that_keras_numbered_are_read(tmp_path):
-    path = write(tmp_path / "w.h5")
-    with h5py.File(path, "r+") as file:
-        file.move("rpn_model/rpn_conv_shared", "rpn_model/rpn_conv_shared_3")
-        file.move("mrcnn_class_conv1/mrcnn_class_conv1", "mrcnn_class_conv1/mrcnn_class_conv1_1")
-    check_weights(path)
+    path = write(tmp_path / "w.h5", root=root, mask_branch=mask_branch)
+    if root:
+        # Names that Keras numbered.
+        with h5py.File(path, "r+") as file:
+            file.move(f"{root}/rpn_model/rpn_conv_shared", f"{root}/rpn_model/rpn_conv_shared_3")
+            file.move(f"{root}/conv1/conv1", f"{root}/conv1/conv1_1")
+    load_weights(small_network(), path)
 
 
 def test_each_difference_is_named(tmp_path):
@@ -52,7 +49,7 @@ def test_each_difference_is_named(tmp_path):
     }
     path = write(tmp_path / "w.h5", changes=changes)
     with pytest.raises(InputError) as raised:
-        load_weights(None, path)  # refused before anything is loaded
+        load_weights(small_network(), path)  # refused before anything is loaded
     assert str(raised.value) == (
         f"{path}: expected the weights of Matterport's Mask R-CNN for COCO; res4w_branch2b/kernel is missing; "
         "rpn_class_raw/bias is missing; mrcnn_class_logits/bias is (2,), not (81,); "
@@ -62,60 +59,46 @@ def test_each_difference_is_named(tmp_path):
 
 
 def test_other_files_are_refused(tmp_path):
-    with pytest.raises(InputError, match="none.h5: expected a file of Mask R-CNN weights, found no such file"):
-        load_weights(None, tmp_path / "none.h5")
+    with pytest.raises(InputError, match="none.h5: expected an HDF5 file of Mask R-CNN weights, found no such file"):
+        load_weights(small_network(), tmp_path / "none.h5")
     other = tmp_path / "other.h5"
     other.write_bytes(b"no weights")
     with pytest.raises(InputError, match="other.h5: expected an HDF5 file of Mask R-CNN weights, found another kind"):
-        load_weights(None, other)
+        load_weights(small_network(), other)
     whole = write(tmp_path / "whole.h5").read_bytes()
     other.write_bytes(whole[: len(whole) // 2])  # a download that was broken off
     with pytest.raises(InputError, match="of Mask R-CNN weights, found a (truncated|damaged)"):
-        load_weights(None, other)
+        load_weights(small_network(), other)
     with h5py.File(other, "w") as file:
         file["113"] = [[1.0]]
     with pytest.raises(InputError, match="expected the layers of Matterport's Mask R-CNN .* found none of them"):
-        load_weights(None, other)
+        load_weights(small_network(), other)
 
 
 # === The download ===
 
 
-@pytest.fixture
-def served(tmp_path, monkeypatch):
-    """A file of weights at an address, and the cache's new folder."""
-    monkeypatch.setenv("MNER_CACHE", str(tmp_path / "cache" / "new"))
-    return write(tmp_path / "served.h5")
+def test_the_weights_are_downloaded_once_or_it_says_how_to_go_on(tmp_path, monkeypatch):
+    def fetch(md5=MD5, name="served.h5", progress=lambda *_: None):
+        return coco_weights((tmp_path / name).as_uri(), md5, 0.0, progress)
 
-
-def fetch(path, md5=MD5, **options):
-    return coco_weights(path.as_uri(), md5, 0.0, **options)
-
-
-def test_the_weights_are_downloaded_once_with_progress(served, tmp_path):
-    steps, content = [], served.read_bytes()
+    content, steps = write(tmp_path / "served.h5").read_bytes(), []
     md5 = hashlib.md5(content).hexdigest()
-    path = fetch(served, md5, progress=lambda done, total: steps.append((done, total)))
-    assert path == tmp_path / "cache" / "new" / "mask_rcnn_coco.h5"
+    cache = tmp_path / "cache" / "new"
+    monkeypatch.setenv("MNER_CACHE", str(cache))
+    # Its names and shapes are right, its numbers another's.
+    with pytest.raises(InputError, match=f"cannot be downloaded .*file of the hash {MD5[:12]}.*--weights takes a file"):
+        fetch()
+    with pytest.raises(InputError, match="cannot be downloaded .*3 attempts .*--weights takes a file"):
+        fetch(name="none.h5")
+    assert list(cache.iterdir()) == []
+    path = fetch(md5, progress=lambda *step: steps.append(step))
+    assert path == cache / "mask_rcnn_coco.h5"
     assert path.read_bytes() == content
     assert steps[-1] == (len(content), len(content))
-    served.unlink()
-    assert fetch(served, md5) == path
-    assert [left.name for left in path.parent.iterdir()] == ["mask_rcnn_coco.h5"]
-
-
-def test_a_download_that_is_something_else_is_not_kept(served, tmp_path):
-    # Its names and shapes are right, its numbers another's.
-    told = rf"cannot be downloaded \({served.as_uri()}: expected a file of the MD5 {MD5}, .*--weights takes a file"
-    with pytest.raises(InputError, match=told):
-        fetch(served)
-    assert list((tmp_path / "cache" / "new").iterdir()) == []
-
-
-def test_a_download_that_fails_says_how_to_go_on(served, tmp_path, monkeypatch):
-    with pytest.raises(InputError, match="cannot be downloaded .*3 attempts .*--weights takes a file"):
-        fetch(tmp_path / "none.h5")
-    (tmp_path / "file").write_text("no folder", encoding="utf-8")
-    monkeypatch.setenv("MNER_CACHE", str(tmp_path / "file"))
+    (tmp_path / "served.h5").unlink()
+    assert fetch(md5) == path
+    assert list(cache.iterdir()) == [path]
+    monkeypatch.setenv("MNER_CACHE", str(path))
     with pytest.raises(InputError, match="cannot be downloaded .*--weights takes a file"):
-        fetch(served)
+        fetch()
