@@ -28,13 +28,14 @@ _GIVEN = ("self", "name", "preprocessor")
 _GIVEN_FIRST = ("posts", "vectors", "features", "options")
 
 
-@dataclasses.dataclass(frozen=True)
-class RunConfig:
-    """The complete description of a training run, sufficient to repeat it.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RunConfig(Training):
+    """The complete description of a training run, sufficient to repeat it: a model, its inputs, and its `Training`."""
 
-    The settings from `epochs` to `warmup` are explained by `mner_keras.registry.Training`.
-    """
-
+    optimizer: str = "adam"
+    learning_rate: float = 0.003
+    batch_size: int = 16
+    patience: int = 20
     model: str  # a name of the registry
     data: str = "sample"  # a data set's name or folder
     features: str = ""  # the store of the pictures' features; empty for the data set's own
@@ -42,16 +43,6 @@ class RunConfig:
     vectors: str = ""  # the file of word vectors; empty for none
     max_vectors: int = 200_000  # vectors to keep from the file in addition to those of the training posts' words
     transductive: bool = False  # build the vocabulary over train, dev and test, as in AGBAN's released code
-    epochs: int = 100
-    patience: int = 20
-    batch_size: int = 16
-    optimizer: str = "adam"
-    learning_rate: float = 0.003
-    learning_rate_decay: float = 0.0
-    weight_decay: float = 0.0
-    momentum: float = 0.0
-    gradient_clip: float = 0.0
-    warmup: float = 0.0
     seed: int = 1  # of weights, data order and dropout
     precision: str = "float32"  # a Keras dtype policy
     arguments: dict[str, Any] = dataclasses.field(default_factory=dict)  # further arguments of the model
@@ -66,8 +57,7 @@ class RunConfig:
         Raises:
             InputError: an unknown model, optimiser, precision or argument, or a number out of range.
         """
-        used, known = _used(model), dataclasses.asdict(find_model(model).training)
-        paper = {name: value for name, value in known.items() if value is not None and name in used}
+        paper = {name: value for name, value in find_model(model).used_training.items() if value is not None}
         if "optimizer" in paper and settings.get("optimizer", paper["optimizer"]) != paper["optimizer"]:
             paper.update(learning_rate=0.001, learning_rate_decay=0.0, weight_decay=0.0, momentum=0.0, warmup=0.0)
         config = cls(model=model, **{**paper, **settings})
@@ -133,7 +123,8 @@ class RunConfig:
         """Write the configuration as TOML, without the settings that the model ignores."""
         used = _used(self.model)
         values = {name: value for name, value in dataclasses.asdict(self).items() if name in used}
-        Path(path).write_text(tomli_w.dumps({"format": FORMAT, **values}), encoding="utf-8")
+        text = tomli_w.dumps({"format": FORMAT, "model": self.model, **values})
+        Path(path).write_text(text, encoding="utf-8")
 
     @classmethod
     def load(cls, path: str | os.PathLike, of_run: bool = False) -> RunConfig:
