@@ -23,6 +23,9 @@ FORMAT = 2
 
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 
+_AT_LEAST_0 = (
+    *("patience", "max_vectors", "seed", "learning_rate_decay", "weight_decay", "momentum", "gradient_clip"),
+)
 # Arguments that a run sets in other ways: those of the constructor, and those of `fit_preprocessor`.
 _GIVEN = ("self", "name", "preprocessor")
 _GIVEN_FIRST = ("posts", "vectors", "features", "options")
@@ -66,14 +69,12 @@ class RunConfig(Training):
 
     def check(self) -> None:
         """Raise `InputError` for an invalid value."""
-        for name, least in (("epochs", 1), ("batch_size", 1), ("patience", 0), ("max_vectors", 0), ("seed", 0)):
-            if getattr(self, name) < least:
+        at_least = dict.fromkeys(("epochs", "batch_size"), 1) | dict.fromkeys(_AT_LEAST_0, 0)
+        for name, least in at_least.items():
+            if not least <= getattr(self, name) < math.inf:
                 raise InputError(f"`{name}` must be at least {least}. Received: {name}={getattr(self, name)}")
         if not 0 < self.learning_rate < math.inf:
             raise InputError(f"`learning_rate` must be above 0. Received: learning_rate={self.learning_rate}")
-        for name in ("learning_rate_decay", "weight_decay", "momentum", "gradient_clip"):
-            if not 0 <= getattr(self, name) < math.inf:
-                raise InputError(f"`{name}` must be a number of at least 0. Received: {name}={getattr(self, name)}")
         if not 0 <= self.warmup < 1:
             raise InputError(f"`warmup` must be at least 0 and below 1. Received: warmup={self.warmup}")
         if self.warmup and self.learning_rate_decay:
