@@ -132,7 +132,8 @@ def text_features(
 ) -> keras.KerasTensor:
     """Return H, `[B, n, hidden_dim]` (HSN section 3.2.1).
 
-    `x = [x^word; x^char; x^pos]`, with a backbone also its contextual vector, `h~ = tanh(Highway(x))` (eq. 5), `H = BiLSTM(h~)` (eq. 6), with dropout on x and H.
+    `x = [x^word; x^char; x^pos]`, `h~ = tanh(Highway(x))` (eq. 5), `H = BiLSTM(h~)` (eq. 6), with dropout on x and H.
+    A preprocessor with a backbone adds its contextual vector to x.
     """
     words = word_embedding(preprocessor, word_dim, 200, unknown="normal")
     characters = CharCNN(preprocessor.char_vocabulary_size, char_dim, char_dim, name="char_cnn")

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import importlib
-import io
 import json
 import os
 import zipfile
 import zlib
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from mner_keras.errors import InputError
 
@@ -65,24 +62,10 @@ def load(path: str | os.PathLike) -> Tagger | System:
     except InputError:
         raise
     except (OSError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
-        if _is_quantized(path):
-            message = "expected a model, found a quantized one, which does not load: save it unquantized"
-            raise InputError(message, path) from error
         reason = str(error).strip().partition("\n")[0]
-        raise InputError(f"expected a model of this version, found one that does not load ({reason})", path) from error
-
-
-def _is_quantized(path: str | os.PathLike) -> bool:
-    """Return whether the weights in a `.keras` file have one byte each."""
-    import h5py
-
-    sizes: list[int] = []
-    try:
-        with zipfile.ZipFile(path) as archive, h5py.File(io.BytesIO(archive.read("model.weights.h5"))) as weights:
-            weights.visititems(lambda name, item: sizes.append(getattr(item, "dtype", np.dtype("float32")).itemsize))
-    except (OSError, KeyError, RuntimeError, zipfile.BadZipFile):
-        return False
-    return 1 in sizes
+        raise InputError(
+            f"expected an unquantized model of this version, found one that does not load ({reason})", path
+        ) from error
 
 
 def read_model_config(path: str | os.PathLike) -> dict:
@@ -148,6 +131,5 @@ def load_tagger(path: str | os.PathLike) -> Tagger | System:
 
 def visual_input(model: Tagger | System) -> VisualInput | None:
     """Return the picture input of a model that `load_tagger` opened; `None` for none."""
-    preprocessor = getattr(model, "preprocessor", None)
-    visual = None if preprocessor is None else preprocessor.visual
+    visual = getattr(getattr(model, "preprocessor", None), "visual", None)
     return visual if visual is not None and visual.pictures else None

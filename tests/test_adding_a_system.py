@@ -1,4 +1,4 @@
-"""A new system is one file and one line: those of the page, added to a copy of the package."""
+"""A new system is one file and one entry: those of the page, added to a copy of the package."""
 
 import json
 import os
@@ -47,15 +47,13 @@ def package(tmp_path_factory):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("images", "__pycache__"))
     text = PAGE.read_text(encoding="utf-8")
     files = re.findall(r"^`(mner_keras/[\w/]+\.py)`:\n\n```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
-    lines = re.findall(r"^Its line in `MODELS`:\n\n```python\n([^\n]+\n)```$", text, re.MULTILINE)
-    assert len(files) == len(lines) == 2
-    registry = folder / "mner_keras" / "registry.py"
-    for (path, content), line in zip(files, lines, strict=True):
+    entries = re.findall(r"^```toml\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    assert len(files) == len(entries) == 2
+    for path, content in files:
         assert not (folder / path).exists()
         (folder / path).write_text(content, encoding="utf-8")
-        before, opening, after = registry.read_text(encoding="utf-8").partition("MODELS: dict[str, ModelEntry] = {\n")
-        assert opening
-        registry.write_text(before + opening + line + after, encoding="utf-8")
+    with open(folder / "mner_keras" / "registry.toml", "a", encoding="utf-8") as registry:
+        registry.writelines(entries)
     return folder
 
 

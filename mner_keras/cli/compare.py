@@ -30,7 +30,11 @@ def compare(
 
     groups = read_groups(runs)
     base = next(iter(groups))
-    compared = {name: compare_runs(group, groups[base], scheme) for name, group in groups.items() if name != base}
+    compared = {
+        name: dataclasses.asdict(compare_runs(group, groups[base], scheme))
+        for name, group in groups.items()
+        if name != base
+    }
     differing = disagreements(groups)
     if as_json:
         systems = [
@@ -41,10 +45,8 @@ def compare(
             }
             for name, group in groups.items()
         ]
-        against = {name: dataclasses.asdict(found) for name, found in compared.items()}
-        record = {"scheme": SCHEMES[scheme], "systems": systems}
-        record |= {"against": {"system": base, **against}, "posts": differing}
-        print_json(record)
+        against = {"system": base, **compared}
+        print_json({"scheme": SCHEMES[scheme], "systems": systems, "against": against, "posts": differing})
         return
     rows = []
     for name, group in groups.items():

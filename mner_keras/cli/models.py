@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -12,10 +11,7 @@ from mner_keras.cli.keras_start import start_keras
 from mner_keras.cli.options import AsJson, read_arguments
 from mner_keras.cli.terminal import print_json, print_table
 from mner_keras.errors import InputError
-from mner_keras.registry import MODELS, ModelEntry, find_model
-
-if TYPE_CHECKING:
-    from mner_keras.tagged_post import System
+from mner_keras.registry import MODELS, find_model
 
 
 def models(
@@ -67,11 +63,9 @@ def _list(as_json: bool) -> None:
         return
     width = max(map(len, MODELS)) + 2
     for record in records:
-        tables: dict[str, list[str]] = {}
+        tables: dict[str, dict[str, None]] = {}
         for row in record["rows"]:
-            numbers = tables.setdefault(row["paper"].upper(), [])
-            if row["table"] not in numbers:
-                numbers.append(row["table"])
+            tables.setdefault(row["paper"].upper(), {})[row["table"]] = None
         printed = [f"{paper} table {', '.join(numbers)}" for paper, numbers in tables.items()]
         paper = f" ({record['paper']})" if record["paper"] else ""
         print(f"{record['name']:{width}}{record['summary']}{paper}")
@@ -80,23 +74,10 @@ def _list(as_json: bool) -> None:
 
 def _record(name: str) -> dict[str, Any]:
     """Return a model's entries in the registry and the published tables."""
-    entry = find_model(name)
-    return {
-        "name": name,
-        "summary": entry.summary,
-        "paper": entry.paper,
-        "rows": published_rows(name),
-        "reads": list(entry.reads),
-        "extra": entry.extra,
-        "training": _training(entry),
-    }
-
-
-def published_rows(model: str) -> list[dict[str, str]]:
-    """Return a model's rows in the two papers' tables: `paper`, `table`, and `row` as printed."""
     from mner_keras.papers.published import PAPERS, load_published
 
-    return [
+    entry = find_model(name)
+    rows = [
         {
             "paper": paper,
             "table": table.number,
@@ -105,57 +86,43 @@ def published_rows(model: str) -> list[dict[str, str]]:
         for paper in PAPERS
         for table in load_published(paper).tables
         for row in table.rows
-        if row.model == model
+        if row.model == name
     ]
+    return {
+        "name": name,
+        "summary": entry.summary,
+        "paper": entry.paper,
+        "rows": rows,
+        "reads": list(entry.reads),
+        "extra": entry.extra,
+        "training": entry.used_training(),
+    }
 
 
 def _details(name: str, pairs: Sequence[str]) -> dict[str, Any]:
     """Return the parts of a description that need Keras: class, arguments, parameters."""
     start_keras()
-    from mner_keras.run.config import check_arguments, free_arguments
+    from mner_keras.data.datasets import load_dataset
+    from mner_keras.run.config import RunConfig, check_arguments, free_arguments
+    from mner_keras.run.fit import TaggerFit
 
-    entry = find_model(name)
-    given = read_arguments(pairs)
-    model_class = entry.load_class()
-    check_arguments(model_class, given)
-    arguments = {**free_arguments(model_class), **entry.arguments, **given}
+    config = RunConfig.for_model(name, arguments=read_arguments(pairs))
+    model_class = config.entry.load_class()
+    check_arguments(model_class, config.arguments)
+    arguments = {**free_arguments(model_class), **config.all_arguments}
     parameters, note = None, ""
-    if not entry.is_keras:
+    if not config.entry.is_keras:
         note = "known after training"
-    elif "preset" in arguments and "preset" not in given:
+    elif "preset" in arguments and "preset" not in config.arguments:
         note = "depends on the preset: count with --set preset=FOLDER"
     else:
-        parameters = _count(model_class, {**entry.arguments, **given})
+        parameters = TaggerFit(config, load_dataset("sample")).model.count_params()
     return {
         "class": f"{model_class.__module__}.{model_class.__name__}",
         "arguments": arguments,
         "parameters": parameters,
         "parameters_note": note,
         "counted_on": "sample corpus, no word vectors",
-    }
-
-
-def _count(model_class: type[System], arguments: dict[str, Any]) -> int:
-    from mner_keras.data.datasets import load_dataset
-    from mner_keras.run.config import split_arguments
-
-    data = load_dataset("sample")
-    visual = model_class.preprocessing.get("visual")
-    store = None if visual is None else data.features(visual.kind)
-    first, rest = split_arguments(model_class, arguments)
-    try:
-        preprocessor = model_class.fit_preprocessor(data["train"], features=store, **first)
-        return model_class(preprocessor, **rest).count_params()
-    except (TypeError, ValueError) as error:
-        raise InputError(f"the model cannot be built: {str(error).partition(chr(10))[0]}") from error
-
-
-def _training(entry: ModelEntry) -> dict[str, Any]:
-    """Return the training settings that apply to the model."""
-    return {
-        name: value
-        for name, value in dataclasses.asdict(entry.training).items()
-        if entry.settings is None or name in entry.settings
     }
 
 

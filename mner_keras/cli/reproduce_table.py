@@ -131,14 +131,14 @@ def reproduce_table(
             return
         outcomes = _train(plan, out, jobs, resume)
         measured = measure_table(folder, published, data, plan, str(scheme), tolerance, outcomes)
-    from mner_keras.papers.render import print_measured, to_json
+    from mner_keras.papers.render import print_measured
 
     if as_json:
-        print_json(to_json(measured))
+        print_json(measured)
     else:
         print_measured(measured)
         print(f"table: {folder} (table.md, .csv, .tex, .json)")
-    if any(row.failures for row in measured.rows):
+    if any(row["failures"] for row in measured["rows"]):
         raise typer.Exit(INCOMPLETE)
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from mner_keras.data.datasets import Dataset, load_dataset
 from mner_keras.papers.plan import Plan, PlannedRun, Setting
-from mner_keras.registry import FEATURES, Training
+from mner_keras.registry import FEATURES
 from mner_keras.run.config import RunConfig, free_arguments
 from mner_keras.vision.feature_store import NO_BLANK, FeatureStore
 
@@ -88,7 +87,7 @@ def _extractor_caveats(kind: str, store: FeatureStore, readers: Sequence[RunConf
     papers: dict[str, list[RunConfig]] = {}
     for config in readers:
         names, description = config.entry.features or FEATURES[kind]
-        if not extractor.startswith(names):
+        if not extractor.startswith(tuple(names)):
             papers.setdefault(description, []).append(config)
     for description, configs in papers.items():
         of, whose = (
@@ -136,12 +135,10 @@ def _changed_arguments(run: PlannedRun) -> str:
 
 
 def _changed_training(run: PlannedRun) -> str:
-    entry, ours = run.config.entry, run.config
-    papers = {f.name: getattr(entry.training, f.name) for f in dataclasses.fields(Training)}
     return ", ".join(
-        f"{name.replace('_', ' ')} {getattr(ours, name)}"
-        for name, value in papers.items()
-        if (entry.settings is None or name in entry.settings) and value not in (None, getattr(ours, name))
+        f"{name.replace('_', ' ')} {getattr(run.config, name)}"
+        for name, value in run.config.entry.used_training().items()
+        if value not in (None, getattr(run.config, name))
     )
 
 

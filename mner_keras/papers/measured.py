@@ -1,4 +1,4 @@
-"""`MeasuredTable`: a table with what is published and what is measured; `build_table` reads it from run folders."""
+"""Tables with what is published and what is measured, each as the record in its `table.json`."""
 
 from __future__ import annotations
 
@@ -9,87 +9,66 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mner_keras.papers.compare import Comparison, compare_runs
+from mner_keras.papers.compare import compare_runs
 from mner_keras.papers.plan import Plan
 from mner_keras.papers.published import OVERALL, Column, PublishedNumber, PublishedTable, TableRow
 from mner_keras.papers.runner import Outcome, outcome_of
 from mner_keras.run.run import Run
 from mner_keras.run.scores import SCHEMES
 
-
-@dataclasses.dataclass(frozen=True)
-class Cell:
-    """One number of a table."""
-
-    published: PublishedNumber | None = None
-    values: tuple[float, ...] = ()  # measured: one per seed, one count or one setting; empty without a measurement
-    comparable: bool = True  # whether the difference of both has a meaning
-
-    @property
-    def mean(self) -> float | None:
-        """The mean of the values."""
-        return statistics.fmean(self.values) if self.values else None
-
-    @property
-    def deviation(self) -> float | None:
-        """Their sample standard deviation; `None` for fewer than two."""
-        return statistics.stdev(self.values) if len(self.values) > 1 else None
-
-    @property
-    def difference(self) -> float | None:
-        """Measured minus published; `None` where one of them is missing or they are not comparable."""
-        if self.published is None or self.mean is None or not self.comparable:
-            return None
-        return self.mean - self.published.value
-
-    def agrees(self, tolerance: float | None) -> bool | None:
-        """Whether the difference is within a tolerance; `None` where that is unknown."""
-        if tolerance is None or self.difference is None:
-            return None
-        return abs(self.difference) <= tolerance or math.isclose(abs(self.difference), tolerance)
+Record = dict[str, Any]
 
 
-@dataclasses.dataclass(frozen=True)
-class MeasuredRow:
-    """A row of a table, published and measured."""
+def cell_record(
+    number: PublishedNumber | None, values: Sequence[float], comparable: bool = True, tolerance: float | None = None
+) -> Record:
+    """Return a published number and the measured values: one per seed, one count or one setting; empty for none."""
+    mean = statistics.fmean(values) if values else None
+    difference = None if number is None or mean is None or not comparable else mean - number.value
+    within = None
+    if tolerance is not None and difference is not None:
+        within = abs(difference) <= tolerance or math.isclose(abs(difference), tolerance)
+    return {
+        "published": number and number.value,
+        "source": number and number.source,
+        "significant": number is not None and number.significant,
+        "misprint": number and number.misprint and number.misprint.note,
+        "mean": mean,
+        "standard_deviation": statistics.stdev(values) if len(values) > 1 else None,
+        "values": list(values),
+        "difference": difference,
+        "within_tolerance": within,
+    }
 
-    row: TableRow
-    cells: tuple[Cell, ...]  # one per column
-    runs: Mapping[int, Path] = dataclasses.field(default_factory=dict)  # folders of finished runs by seed, each once
-    comparison: Comparison | None = None  # in F1 with the table's reference; None for the reference, or without runs
-    failures: tuple[str, ...] = ()  # why runs did not finish
+
+def row_record(
+    row: TableRow, cells: Mapping[str, Record], runs: Mapping[int, Path] | None = None, **more: Any
+) -> Record:
+    """Return a row with its cells by column, the folders of finished runs by seed, `comparison` and `failures`."""
+    runs = runs or {}
+    about = {"key": row.key, "name": row.name, "part": row.part, "seeds": list(runs), "cells": dict(cells)}
+    return {**about, "comparison": None, "failures": [], "runs": [str(folder) for folder in runs.values()], **more}
 
 
-@dataclasses.dataclass(frozen=True)
-class MeasuredTable:
-    """A table of a paper, published and measured."""
+def table_record(table: PublishedTable, columns: Sequence[str], rows: Sequence[Record], **more: Any) -> Record:
+    """Return a table; `more` replaces the entries of the record that differ from those of an empty table.
 
-    table: PublishedTable
-    columns: tuple[str, ...]  # headings
-    rows: tuple[MeasuredRow, ...]
-    measured: str  # what the measured numbers are, in a few words
-    caveats: tuple[str, ...] = ()  # differences from the paper's setting, one line each
-    notes: tuple[str, ...] = ()  # misprints and other remarks, one line each
-    provenance: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    tolerance: float | None = None  # points within which a measured number agrees with the published one
-
-    @property
-    def heading(self) -> str:
-        """Paper, number and title."""
-        return f"{self.table.paper.upper()}, table {self.table.number}: {self.table.title}"
-
-    @property
-    def names(self) -> list[str]:
-        """The rows' names; rows of the same name are preceded by their part of the table."""
-        names = [row.row.name for row in self.rows]
-        return [
-            f"{row.row.part}: {row.row.name}" if names.count(row.row.name) > 1 else row.row.name for row in self.rows
-        ]
+    These are `measured` (what the measured numbers are, in a few words), `caveats` (differences from the paper's
+    setting), `notes` (after those on the published table), `provenance` and `tolerance`.
+    """
+    record = {
+        **{name: getattr(table, name) for name in ("paper", "number", "title", "kind", "unit")},
+        **{"measured": "", "reference": dict(table.reference), "tolerance": None, "caveats": []},
+        **{"columns": list(columns), "rows": list(rows), "notes": [], "provenance": {}},
+        **more,
+    }
+    record["notes"] = [*_published_notes(table, {row["key"] for row in rows}), *record["notes"]]
+    return record
 
 
 def build_table(
     plan: Plan, scheme: str = "strict", tolerance: float | None = None, outcomes: Mapping[Path, Outcome] | None = None
-) -> MeasuredTable:
+) -> Record:
     """Build a table of results from the run folders of its plan.
 
     Args:
@@ -115,44 +94,43 @@ def build_table(
             outcome = known[run.folder]
             why = f": {outcome.message}" if outcome.message else ""
             failures[run.row.key][f"seed {run.seed} {outcome.state}{why}"] = None
-    rows = []
+    headings, rows = [_heading(column) for column in columns], []
     for row in {run.row.key: run.row for run in plan.runs}.values():
         runs: dict[int, Path] = {}
         for seed, run in by_row[row.key].items():
             # A system without random numbers has one run for all seeds.
             if run.path not in runs.values():
                 runs[seed] = run.path
-        cells = []
-        for column in columns:
+        cells = {}
+        for heading, column in zip(headings, columns, strict=True):
             kind, metric = column.entity_type, column.metric or row.metric
-            values = tuple(scores[folder][kind][metric] for folder in runs.values() if kind in scores[folder])
+            values = [scores[folder][kind][metric] for folder in runs.values() if kind in scores[folder]]
             number = table.find_number(row.key, column.key) if column.key in row.values else None
-            cells.append(Cell(number, values, plan.data.comparable(table)))
+            cells[heading] = cell_record(number, values, plan.data.comparable(table), tolerance)
         comparison = _compare(table, row, by_row, scheme)
-        rows.append(MeasuredRow(row, tuple(cells), runs, comparison, tuple(failures[row.key])))
+        rows.append(row_record(row, cells, runs, comparison=comparison, failures=list(failures[row.key])))
     provenances = [run.provenance for run in finished.values()]
     backends = sorted({str(found.get("backend")) for found in provenances})
     several = (f"the runs used several backends: {', '.join(backends)}",) if len(backends) > 1 else ()
-    return MeasuredTable(
-        table=table,
-        columns=tuple(_heading(column) for column in columns),
-        rows=tuple(rows),
+    return table_record(
+        table,
+        headings,
+        rows,
         measured=f"F1, precision and recall in percent, over whole entities ({SCHEMES[scheme]}), of the test split",
-        caveats=(*plan.caveats, *several),
-        notes=(*published_notes(table, rows), *_test_notes(table, rows)),
+        caveats=[*plan.caveats, *several],
+        notes=_test_notes(table, rows),
         provenance=_join_provenances(provenances, scheme),
         tolerance=tolerance,
     )
 
 
-def published_notes(table: PublishedTable, rows: Sequence[MeasuredRow]) -> tuple[str, ...]:
-    """Return the table's note, one line per misprint in these rows, and the notes of rows of results."""
-    shown = {row.row.key: row.row for row in rows}
+def _published_notes(table: PublishedTable, shown: set[str]) -> list[str]:
+    """Return the table's note, one line per misprint in the rows shown, and the notes of rows of results."""
     lines = [table.note] if table.note else []
     lines += [f"misprint ({m.row}, {', '.join(m.columns)}): {m.note}" for m in table.misprints if m.row in shown]
     if table.kind == "results":
-        lines += [f"{row.name}: {row.note}" for row in shown.values() if row.note]
-    return tuple(lines)
+        lines += [f"{row.name}: {row.note}" for row in table.rows if row.key in shown and row.note]
+    return lines
 
 
 def _scores(run: Run, scheme: str, types: Mapping[str, str]) -> dict[str, dict[str, float]]:
@@ -180,27 +158,27 @@ def _heading(column: Column) -> str:
 
 def _compare(
     table: PublishedTable, row: TableRow, by_row: Mapping[str, Mapping[int, Run]], scheme: str
-) -> Comparison | None:
-    """Compare a row with the table's reference, over the seeds that both have."""
+) -> Record | None:
+    """Compare a row with the table's reference in F1, over the seeds that both have; `None` for the reference."""
     pair = by_row[row.key], by_row.get(table.reference.get("row", ""), {})
     seeds = set(pair[0]) & set(pair[1])
     if row.metric not in (None, "f1") or not seeds or any(pair[0][seed] is pair[1][seed] for seed in seeds):
         return None
-    return compare_runs(*(reversed(pair) if table.reference["role"] == "best" else pair), scheme)
+    return dataclasses.asdict(compare_runs(*(reversed(pair) if table.reference["role"] == "best" else pair), scheme))
 
 
-def _test_notes(table: PublishedTable, rows: Sequence[MeasuredRow]) -> tuple[str, ...]:
-    comparisons = [row.comparison for row in rows if row.comparison is not None]
+def _test_notes(table: PublishedTable, rows: Sequence[Record]) -> list[str]:
+    comparisons = [row["comparison"] for row in rows if row["comparison"] is not None]
     if not comparisons:
-        return ()
+        return []
     name = next(row.name for row in table.rows if row.key == table.reference["row"])
     claim = f"that {name} is better than the row" if table.reference["role"] == "best" else f"better than {name}"
     notes = [
         f"bootstrap: p, paired over posts, one-tailed, 1,000 draws: {claim}; the interval is the difference's, 95 %"
     ]
-    if any(found.t_test is not None for found in comparisons):
+    if any(found["t_test"] is not None for found in comparisons):
         notes.append(f"t-test: p, paired by seed, one-tailed: {claim}")
-    return tuple(notes)
+    return notes
 
 
 def _join_provenances(provenances: Sequence[Mapping[str, Any]], scheme: str) -> dict[str, Any]:

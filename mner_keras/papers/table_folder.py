@@ -14,10 +14,10 @@ import tomli_w
 from mner_keras.data.datasets import Dataset, check_dataset, load_dataset
 from mner_keras.errors import InputError
 from mner_keras.files import write_json, write_whole
-from mner_keras.papers.measured import Cell, MeasuredRow, MeasuredTable, build_table, published_notes
+from mner_keras.papers.measured import Record, build_table, cell_record, row_record, table_record
 from mner_keras.papers.plan import DataIdentity, Plan, PlannedRun, identify_dataset
 from mner_keras.papers.published import OVERALL, PublishedTable, TableRow, find_table
-from mner_keras.papers.render import to_csv, to_json, to_latex, to_markdown
+from mner_keras.papers.render import to_csv, to_latex, to_markdown
 from mner_keras.papers.runner import Outcome
 from mner_keras.registry import find_model
 from mner_keras.run.config import free_arguments
@@ -38,7 +38,7 @@ def measure_table(
     scheme: str = "strict",
     tolerance: float | None = None,
     outcomes: Mapping[Path, Outcome] | None = None,
-) -> MeasuredTable:
+) -> Record:
     """Build a table, and write its plan and its printed forms (Markdown, CSV, LaTeX, JSON) into a folder.
 
     A table of results needs the plan, and takes the arguments of `build_table`; a table of statistics takes the data.
@@ -67,11 +67,11 @@ def measure_table(
     }
     for name, text in texts.items():
         write_whole(folder / name, lambda unfinished, text=text: unfinished.write_text(text, encoding="utf-8"))
-    write_json(folder / "table.json", to_json(measured))
+    write_json(folder / "table.json", measured)
     return measured
 
 
-def read_table(folder: str | os.PathLike) -> MeasuredTable:
+def read_table(folder: str | os.PathLike) -> Record:
     """Build the table of a folder again, from its plan and the run folders.
 
     Raises:
@@ -98,7 +98,7 @@ def read_table(folder: str | os.PathLike) -> MeasuredTable:
     return build_table(plan, content["scheme"], content.get("tolerance"))
 
 
-def count_table(table: PublishedTable, data: Dataset) -> MeasuredTable:
+def count_table(table: PublishedTable, data: Dataset) -> Record:
     """Build a table of statistics (HSN's table 1, AGBAN's table I) by counting in the data.
 
     HSN's table 1 describes two data sets; the rows of the other one stay empty.
@@ -108,25 +108,26 @@ def count_table(table: PublishedTable, data: Dataset) -> MeasuredTable:
     """
     report, identity = check_dataset(data), identify_dataset(data)
     part = "Real-world" if identity.name == "real-world" else "Twitter"
-    rows = []
+    rows, notes = [], []
     for row in table.rows:
-        cells = []
+        cells = {}
         for column in table.columns:
             counts = report["total"] if column.key == "total" else report["splits"][column.key]
             values = () if row.part not in ("", part) else (float(_count(row, counts, identity.types)),)
-            cells.append(Cell(table.find_number(row.key, column.key), values, identity.name != "other"))
-        rows.append(MeasuredRow(row, tuple(cells)))
-    differing = [row.row for row in rows if any(cell.difference for cell in row.cells)]
-    notes = [": ".join(filter(None, (row.part, row.name, row.note))) for row in differing if row.note]
-    if identity.name == "umt" and table.paper == "agban" and differing:
+            number = table.find_number(row.key, column.key)
+            cells[column.name] = cell_record(number, values, identity.name != "other")
+        rows.append(row_record(row, cells))
+        if row.note and any(cell["difference"] for cell in cells.values()):
+            notes.append(": ".join(filter(None, (row.part, row.name, row.note))))
+    if identity.name == "umt" and table.paper == "agban":
         notes.append(_CHANGED)
-    return MeasuredTable(
-        table=table,
-        columns=tuple(column.name for column in table.columns),
-        rows=tuple(rows),
+    return table_record(
+        table,
+        [column.name for column in table.columns],
+        rows,
         measured=f"counted; entities are read as {SCHEME}",
-        caveats=(f"data: {identity.description}",),
-        notes=(*published_notes(table, rows), *notes),
+        caveats=[f"data: {identity.description}"],
+        notes=notes,
         provenance={"data": [{"name": data.name, "sha256": report["sha256"]}], "scheme": SCHEME},
     )
 
@@ -140,7 +141,7 @@ def _count(row: TableRow, counts: Mapping[str, Any], types: Mapping[str, str]) -
     return counts["posts"] - (counts["without_picture"] if row.name == "Images" else 0)
 
 
-def settings_table(table: PublishedTable) -> MeasuredTable:
+def settings_table(table: PublishedTable) -> Record:
     """Build a table of settings next to the defaults of the paper's model."""
     entry = find_model(table.paper)
     model_class = entry.load_class()
@@ -151,13 +152,10 @@ def settings_table(table: PublishedTable) -> MeasuredTable:
     # The number of tags follows from the data; the papers' four types make nine.
     values = {"num_tags": 9, **{f"model.{name}": value for name, value in defaults.items()}}
     values |= {f"training.{name}": value for name, value in dataclasses.asdict(entry.training).items()}
-    return MeasuredTable(
-        table=table,
-        columns=("value",),
-        rows=tuple(
-            MeasuredRow(row, (Cell(table.find_number(row.key, "value"), (float(values[row.setting]),)),))
-            for row in table.rows
-        ),
-        measured=f"the defaults of `mner train {table.paper}`",
-        notes=tuple(f"{row.name}: {row.note}" for row in table.rows if row.note),
-    )
+    rows = [
+        row_record(row, {"value": cell_record(table.find_number(row.key, "value"), [float(values[row.setting])])})
+        for row in table.rows
+    ]
+    measured = f"the defaults of `mner train {table.paper}`"
+    notes = [f"{row.name}: {row.note}" for row in table.rows if row.note]
+    return table_record(table, ["value"], rows, measured=measured, notes=notes)

@@ -23,18 +23,22 @@ FORMAT = 2
 
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 
+_AT_LEAST_0 = (
+    *("patience", "max_vectors", "seed", "learning_rate_decay", "weight_decay", "momentum", "gradient_clip"),
+)
 # Arguments that a run sets in other ways: those of the constructor, and those of `fit_preprocessor`.
 _GIVEN = ("self", "name", "preprocessor")
 _GIVEN_FIRST = ("cls", "posts", "vectors", "features", "visual", "other_posts", "options")
 
 
-@dataclasses.dataclass(frozen=True)
-class RunConfig:
-    """The complete description of a training run, sufficient to repeat it.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RunConfig(Training):
+    """The complete description of a training run, sufficient to repeat it: a model, its inputs, and its `Training`."""
 
-    The settings from `epochs` to `warmup` are explained by `mner_keras.registry.Training`.
-    """
-
+    optimizer: str = "adam"
+    learning_rate: float = 0.003
+    batch_size: int = 16
+    patience: int = 20
     model: str  # a name of the registry
     data: str = "sample"  # a data set's name or folder
     features: str = ""  # the store of the pictures' features; empty for the data set's own
@@ -42,16 +46,6 @@ class RunConfig:
     vectors: str = ""  # the file of word vectors; empty for none
     max_vectors: int = 200_000  # vectors to keep from the file in addition to those of the training posts' words
     transductive: bool = False  # build the vocabulary over train, dev and test, as in AGBAN's released code
-    epochs: int = 100
-    patience: int = 20
-    batch_size: int = 16
-    optimizer: str = "adam"
-    learning_rate: float = 0.003
-    learning_rate_decay: float = 0.0
-    weight_decay: float = 0.0
-    momentum: float = 0.0
-    gradient_clip: float = 0.0
-    warmup: float = 0.0
     seed: int = 1  # of weights, data order and dropout
     precision: str = "float32"  # a Keras dtype policy
     arguments: dict[str, Any] = dataclasses.field(default_factory=dict)  # further arguments of the model
@@ -66,9 +60,9 @@ class RunConfig:
         Raises:
             InputError: an unknown model, optimiser, precision or argument, or a number out of range.
         """
-        fine_tunes = settings.get("arguments", {}).get("fine_tune") is True
-        used, known = _used(model), dataclasses.asdict(find_model(model).training_with(fine_tunes))
-        paper = {name: value for name, value in known.items() if value is not None and name in used}
+        fine_tune = settings.get("arguments", {}).get("fine_tune") is True
+        used = find_model(model).used_training(fine_tune)
+        paper = {name: value for name, value in used.items() if value is not None}
         if "optimizer" in paper and settings.get("optimizer", paper["optimizer"]) != paper["optimizer"]:
             paper.update(learning_rate=0.001, learning_rate_decay=0.0, weight_decay=0.0, momentum=0.0, warmup=0.0)
         config = cls(model=model, **{**paper, **settings})
@@ -77,14 +71,12 @@ class RunConfig:
 
     def check(self) -> None:
         """Raise `InputError` for an invalid value."""
-        for name, least in (("epochs", 1), ("batch_size", 1), ("patience", 0), ("max_vectors", 0), ("seed", 0)):
-            if getattr(self, name) < least:
+        at_least = dict.fromkeys(("epochs", "batch_size"), 1) | dict.fromkeys(_AT_LEAST_0, 0)
+        for name, least in at_least.items():
+            if not least <= getattr(self, name) < math.inf:
                 raise InputError(f"`{name}` must be at least {least}. Received: {name}={getattr(self, name)}")
         if not 0 < self.learning_rate < math.inf:
             raise InputError(f"`learning_rate` must be above 0. Received: learning_rate={self.learning_rate}")
-        for name in ("learning_rate_decay", "weight_decay", "momentum", "gradient_clip"):
-            if not 0 <= getattr(self, name) < math.inf:
-                raise InputError(f"`{name}` must be a number of at least 0. Received: {name}={getattr(self, name)}")
         if not 0 <= self.warmup < 1:
             raise InputError(f"`warmup` must be at least 0 and below 1. Received: warmup={self.warmup}")
         if self.warmup and self.learning_rate_decay:
@@ -139,7 +131,8 @@ class RunConfig:
         """Write the configuration as TOML, without the settings that the model ignores."""
         used = _used(self.model)
         values = {name: value for name, value in dataclasses.asdict(self).items() if name in used}
-        Path(path).write_text(tomli_w.dumps({"format": FORMAT, **values}), encoding="utf-8")
+        text = tomli_w.dumps({"format": FORMAT, "model": self.model, **values})
+        Path(path).write_text(text, encoding="utf-8")
 
     @classmethod
     def load(cls, path: str | os.PathLike, of_run: bool = False) -> RunConfig:

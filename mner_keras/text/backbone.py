@@ -64,7 +64,7 @@ class TextBackbone:
             fine_tune, caption: as in the class.
 
         Raises:
-            InputError: no such preset or folder, a preset of another kind of model, or the extra `backbones` is missing.
+            InputError: no such preset or folder, another kind of model, or the extra `backbones` is missing.
         """
         hub, path = keras_hub(), Path(os.fspath(preset))
         backbone = load_preset(hub.models.Backbone, preset, "text backbone")
@@ -97,7 +97,7 @@ class TextBackbone:
         return {name: keras.Input((None,), dtype=dtype, name=name) for name, dtype in names.items()}
 
     def make_layer(self) -> keras.Model:
-        """Return a model from the arrays of `arrays` to contextual vectors `[B, n, d]`, with pretrained weights if known."""
+        """Return a model from `arrays` to contextual vectors `[B, n, d]`, with the pretrained weights if known."""
         import keras
         from keras import ops
 
@@ -122,7 +122,10 @@ class TextBackbone:
         return self.make_layer()
 
     def arrays(
-        self, pieces: Sequence[Sequence[Sequence[int]]], captions: Sequence[Sequence[int] | None], shape: tuple[int, int]
+        self,
+        pieces: Sequence[Sequence[Sequence[int]]],
+        captions: Sequence[Sequence[int] | None],
+        shape: tuple[int, int],
     ) -> dict[str, np.ndarray]:
         """Return the subwords of a batch.
 
@@ -176,11 +179,11 @@ class TextBackbone:
 
 
 def load_preset(kind: type, preset: str | os.PathLike, expected: str) -> Any:
-    """Return `kind.from_preset(preset)`, a part of a KerasHub preset or of a folder in KerasHub's or Hugging Face's form.
+    """Return `kind.from_preset(preset)`.
 
     Args:
         kind: a class of KerasHub.
-        preset: the preset's name, or the folder.
+        preset: a preset of KerasHub, or a folder in KerasHub's or Hugging Face's form.
         expected: what the preset must be, for the error message.
 
     Raises:

@@ -58,7 +58,9 @@ class Subwords:
         try:
             tokenizer = Tokenizer.from_file(str(path))
         except Exception as error:  # noqa: BLE001 (the library raises bare exceptions)
-            raise InputError(f"expected a tokenizer of Hugging Face, found a file that does not load ({error})", path)
+            raise InputError(
+                f"expected Hugging Face's tokenizer, found a file that does not load ({error})", path
+            ) from error
         tokenizer.no_padding()
         tokenizer.no_truncation()
         single, pair = tokenizer.encode("").ids, tokenizer.encode("", "").ids

@@ -15,7 +15,7 @@ import numpy as np
 from mner_keras.data.entities import entity_spans
 from mner_keras.errors import InputError
 from mner_keras.papers import render as tables
-from mner_keras.papers.measured import MeasuredTable
+from mner_keras.papers.measured import Record
 from mner_keras.papers.table_folder import PLAN, read_table
 from mner_keras.registry import find_model
 from mner_keras.run.run import CONFIG, PROVENANCE, Run
@@ -79,12 +79,12 @@ class TablePart:
     """A section of the page about a table, with the sections of the runs of each row."""
 
     key: str
-    table: MeasuredTable
+    table: Record
     runs: list[list[str]]
 
     @property
     def title(self) -> str:
-        return f"{self.table.table.paper.upper()}, table {self.table.table.number}"
+        return f"{self.table['paper'].upper()}, table {self.table['number']}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -145,7 +145,7 @@ def make_report(
     keys = {folder: f"run-{number}" for number, folder in enumerate(folders, start=1)}
     table_parts = []
     for number, table in enumerate(measured, start=1):
-        rows = [[keys[folder.resolve()] for folder in row.runs.values()] for row in table.rows]
+        rows = [[keys[Path(folder).resolve()] for folder in row["runs"]] for row in table["rows"]]
         table_parts.append(TablePart(f"table-{number}", table, rows))
     run_parts = []
     for number, (run, title) in enumerate(zip(runs, _titles(runs), strict=True)):
@@ -207,9 +207,9 @@ def _apart(place: tuple[int, int], others: Iterable[tuple[int, int]], alone: str
     return BOUNDS if any(place[0] < end and start < place[1] for start, end in others) else alone
 
 
-def _find_sources(places: Sequence[str | os.PathLike]) -> tuple[list[MeasuredTable], dict[Path, Path]]:
+def _find_sources(places: Sequence[str | os.PathLike]) -> tuple[list[Record], dict[Path, Path]]:
     """The tables among folders, and by resolved path the folders of the runs: the named ones and those of tables."""
-    found: dict[Path, MeasuredTable] = {}
+    found: dict[Path, Record] = {}
     runs: dict[Path, Path] = {}
     for place in map(Path, places):
         if not place.is_dir():
@@ -217,7 +217,7 @@ def _find_sources(places: Sequence[str | os.PathLike]) -> tuple[list[MeasuredTab
             raise InputError(f"expected the folder of a run or of a table, found {what}", place)
         if (place / PLAN).is_file():
             table = found.setdefault(place.resolve(), read_table(place))
-            for run in (run for row in table.rows for run in row.runs.values()):
+            for run in (Path(run) for row in table["rows"] for run in row["runs"]):
                 runs.setdefault(run.resolve(), run)
         elif (place / PROVENANCE).is_file():
             runs.setdefault(place.resolve(), place)
@@ -253,7 +253,7 @@ def _run_part(
     listed = [
         (part.key, part.title, name)
         for part in table_parts
-        for name, runs in zip(part.table.names, part.runs, strict=True)
+        for name, runs in zip(tables.row_names(part.table), part.runs, strict=True)
         if key in runs
     ]
     counts = count_confusion((row.tags, row.predicted) for row in run.predictions)

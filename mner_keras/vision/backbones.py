@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from mner_keras.errors import InputError
+from mner_keras.text.backbone import keras_hub, load_preset
 from mner_keras.vision.vgg16 import weights_hash
 
 LEADING_TOKENS = ("ViTBackbone", "DeiTBackbone", "DINOV2Backbone", "DINOV3Backbone", "CLIPVisionEncoder")
@@ -89,19 +90,11 @@ class BackboneRegions:
 
 def _load(preset: str) -> tuple[Any, Any, Any]:
     """Load a preset's image converter and image encoder; the third value is the output to read."""
-    try:
-        import keras_hub
-    except ImportError:
-        raise InputError("a backbone needs keras-hub: pip install 'mner-keras[backbones]'") from None
-    try:
-        converter = keras_hub.layers.ImageConverter.from_preset(preset)
-        backbone = keras_hub.models.Backbone.from_preset(preset)
-    except Exception as error:  # noqa: BLE001 (whatever a missing, foreign or damaged preset leads to)
-        reason = (str(error).strip() or type(error).__name__).partition("\n")[0][:200]
-        expected = "expected the name or the folder of a KerasHub image preset"
-        raise InputError(f"{expected}, found {preset!r}, which does not load ({reason})") from None
+    hub = keras_hub()
+    converter = load_preset(hub.layers.ImageConverter, preset, "image backbone")
+    backbone = load_preset(hub.models.Backbone, preset, "image backbone")
     encoder = getattr(backbone, "vision_encoder", None) or backbone
-    pools = isinstance(encoder, keras_hub.models.SigLIPVisionEncoder)
+    pools = isinstance(encoder, hub.models.SigLIPVisionEncoder)
     output = encoder.post_layer_norm.output if pools else encoder.output
     shapes, shape = [tensor.shape for tensor in encoder.inputs], getattr(output, "shape", ())
     if len(shapes) != 1 or len(shapes[0]) != 4 or len(shape) not in (3, 4):

@@ -19,12 +19,8 @@ from mner_keras.vision.feature_store import UNFINISHED, open_hdf5, read_head
 from mner_keras.vision.pictures import BLANK, picture_id
 
 DTYPES = ("float16", "float32")
-<<<<<<< HEAD
-_SAME = ("extractor", "weights_hash", "preprocessing", "options", "source_hash", "precision", "dtype")
-=======
->>>>>>> wC
 LOCK = "lock"
-_SAME = ("extractor", "weights_hash", "preprocessing", "options", "precision", "dtype")
+_SAME = ("extractor", "weights_hash", "preprocessing", "options", "source_hash", "precision", "dtype")
 SHARD_SECONDS = 20.0
 """After so much computing, or 64 MiB, a shard is finished: a killed run loses no more."""
 
@@ -103,10 +99,12 @@ class FeatureWriter:
         names: list[str] | None = None,
         boxes: np.ndarray | None = None,
         scores: np.ndarray | None = None,
+        caption: str | None = None,
     ) -> None:
         """Add a picture's vectors, floats `[k, f]`; `_blank` is the id of the blank picture.
 
-        `names` `[k]`, `boxes` `[k, 4]` and `scores` `[k]` are those of `PictureObjects`.
+        `names` `[k]`, `boxes` `[k, 4]` and `scores` `[k]` are those of `PictureObjects`; `caption` says what the picture
+        shows.
 
         Raises:
             InputError: an id that is there already, or that HDF5 cannot hold; vectors of another shape, or too large
@@ -127,6 +125,8 @@ class FeatureWriter:
         for key, value in about.items():
             if len(value) != len(stored):
                 raise InputError(f"expected {len(stored)} {key} at {image_id!r}, found {len(value)}", self.path)
+        if caption:
+            about["caption"] = caption
         self._gathered[image_id] = stored, about
         self._bytes += stored.nbytes
         if self._bytes >= _SHARD_BYTES or time.monotonic() - self._since >= SHARD_SECONDS:

@@ -38,7 +38,7 @@ def extract_words(
     count: int = 49,
     overwrite: bool = False,
 ) -> tuple[int, int, int]:
-    """Write the words of pictures into a store, as float16 vectors.
+    """Write the words of pictures into a store, as float16 vectors, and the captions, for text backbones.
 
     A caption gives one vector per word, without stop words; a label gives the mean of its words' vectors. Words are
     lower-cased; those without a vector are ignored. Each vector of width d is multiplied by a fixed random matrix with
@@ -61,7 +61,7 @@ def extract_words(
         InputError: another form of file, two pictures of one id, no known word, a store of other words or vectors.
     """
     pictures = read_words(file)
-    found = read_vectors(vectors, {word for items in pictures.values() for _, words in items for word in words}, 0)
+    found = read_vectors(vectors, {word for _, items in pictures.values() for _, words in items for word in words}, 0)
     if not found.words:
         raise InputError(f"expected vectors of words in {os.fspath(file)}, found none", vectors)
     # One stream of random numbers gives both matrices, the one for regions first.
@@ -84,7 +84,7 @@ def extract_words(
     with FeatureWriter(path, attributes, "float16", overwrite) as writer:
         if kind == "regions" and BLANK not in writer:
             writer.add(BLANK, np.zeros((count, WIDTHS[kind])))
-        for image_id, items in pictures.items():
+        for image_id, (caption, items) in pictures.items():
             rows = [(item, [row for word in words if (row := found.lookup(word)) >= 0]) for item, words in items]
             known = [(item, found.matrix[those].mean(0)) for item, those in rows if those]
             if image_id in writer:
@@ -95,12 +95,16 @@ def extract_words(
                     known = [known[i * len(known) // count] for i in range(count)]
                 shown, matrix = zip(*known[:count], strict=True)
                 about = {_KEYS[key]: [item[key] for item in shown] for key in shown[0]} if kind == "objects" else {}
-                writer.add(image_id, np.stack(matrix) @ projection, **about)
+                writer.add(image_id, np.stack(matrix) @ projection, **about, caption=caption)
     return added, kept, len(pictures) - added - kept
 
 
-def read_words(file: str | os.PathLike) -> dict[str, list[tuple[dict[str, Any], list[str]]]]:
-    """Read a file of captions or labels: by image id, objects (`label`, `score`, `box`) and the words of the label."""
+def read_words(file: str | os.PathLike) -> dict[str, tuple[str, list[tuple[dict[str, Any], list[str]]]]]:
+    """Read a file of captions or labels.
+
+    Returns:
+        by image id: the caption, or the labels in one; objects (`label`, `score`, `box`) and the words of the label.
+    """
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         names = [name for name, _ in pairs]
@@ -129,7 +133,8 @@ def read_words(file: str | os.PathLike) -> dict[str, list[tuple[dict[str, Any], 
         if not all(_fits(item) and item.keys() == items[0].keys() for item in items):
             expected = "a caption, or a list of labels or of objects that all have `label`, `score`, `box` or fewer"
             raise InputError(f"expected {expected} at {name!r}, found {json.dumps(value)[:60]}", file)
-        found[image_id] = [(item, _WORD.findall(item["label"].lower())) for item in items]
+        caption = pictures[name] if isinstance(pictures[name], str) else ", ".join(item["label"] for item in items)
+        found[image_id] = caption, [(item, _WORD.findall(item["label"].lower())) for item in items]
     return found
 
 

@@ -20,8 +20,9 @@ from mner_keras.data.batches import PostBatches
 pytest.importorskip("keras_hub")
 pytest.importorskip("safetensors")
 
-from mner_keras.baselines.bert_ner import BertNER, load_subwords  # noqa: E402
 from mner_keras.data.subwords import Subwords  # noqa: E402
+
+from mner_keras.baselines.bert_ner import BertNER, load_subwords  # noqa: E402
 
 POSTS = make_posts(count=20)
 TENSORFLOW = keras.backend.backend() == "tensorflow"

@@ -66,12 +66,12 @@ def of_another_version(model, path):
 
 def with_an_unknown_argument(model, path):
     rewrite(model, path, lambda config: {**config, "config": {**config["config"], "colour": "blue"}})
-    return "expected a model of this version, found one that does not load ("
+    return "expected an unquantized model of this version, found one that does not load ("
 
 
 def of_another_size(model, path):
     rewrite(model, path, lambda config: {**config, "config": {**config["config"], "hidden_dim": 18}})
-    return "expected a model of this version, found one that does not load ("
+    return "expected an unquantized model of this version, found one that does not load ("
 
 
 def of_another_package(model, path):
@@ -98,7 +98,7 @@ def with_a_crf_alone(model, path):
 
 def without_a_preprocessor(model, path):
     rewrite(model, path, lambda config: {**config, "config": {**config["config"], "preprocessor": None}})
-    return "expected a model of this version, found one that does not load ("
+    return "expected an unquantized model of this version, found one that does not load ("
 
 
 @pytest.mark.parametrize(

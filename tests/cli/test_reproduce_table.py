@@ -27,7 +27,7 @@ def test_a_table_is_trained_and_printed_and_never_trained_again(mner, table):
     assert result.code == 0, result
     assert result.err.count(": training") == 2
     assert "measured (2 seeds)" in result.out
-    assert "differences from the paper's setting" in result.out
+    assert "What differs from the paper's setting" in result.out
     assert result.err.index("differences from") < result.err.index(": training")
     names = ["plan.toml", "table.csv", "table.json", "table.md", "table.tex"]
     assert sorted(path.name for path in (out / "hsn-5").iterdir()) == names

@@ -28,7 +28,7 @@ def crf_copy(crf_run, tmp_path):
 def test_a_run_of_a_feature_crf(crf_run, corpus):
     folder, result = crf_run
     assert result.code == 0, result
-    assert result.err == ("stanford-ner-like ignores `vectors`, `batch_size`, `optimizer`, `seed`\n")
+    assert result.err == ("stanford-ner-like ignores `optimizer`, `batch_size`, `vectors`, `seed`\n")
     assert "best dev F1" not in result.out and "scores over entities, strict IOB2" in result.out
     names = {"config.toml", "history.csv", "metrics.json", "model.crf", "provenance.json"}
     assert names <= {path.name for path in folder.iterdir()}

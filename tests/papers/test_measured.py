@@ -16,9 +16,9 @@ from mner_keras.errors import InputError
 from mner_keras.files import file_record
 from mner_keras.papers import find_table
 from mner_keras.papers.caveats import find_caveats
-from mner_keras.papers.measured import Cell, build_table
+from mner_keras.papers.measured import build_table, cell_record
 from mner_keras.papers.plan import DataIdentity, Setting, identify_dataset, make_plan
-from mner_keras.papers.render import to_csv, to_json, to_latex, to_markdown
+from mner_keras.papers.render import row_names, to_csv, to_latex, to_markdown
 from mner_keras.papers.runner import Outcome, check_finished
 from mner_keras.papers.table_folder import count_table, measure_table, read_table, settings_table
 from mner_keras.run.run import Run
@@ -77,7 +77,15 @@ def measured(plan):
 
 
 def row_of(measured, key):
-    return next(row for row in measured.rows if row.row.key == key)
+    return next(row for row in measured["rows"] if row["key"] == key)
+
+
+def cells_of(measured, key):
+    return list(row_of(measured, key)["cells"].values())
+
+
+def differences(measured):
+    return [cell["difference"] for row in measured["rows"] for cell in row["cells"].values()]
 
 
 def scores_of(plan, key):
@@ -85,33 +93,39 @@ def scores_of(plan, key):
 
 
 def test_a_row_has_mean_deviation_and_its_comparison_with_the_best_system(measured, plan):
-    assert measured.columns == ("precision", "recall", "overall F1")
+    assert measured["columns"] == ["precision", "recall", "overall F1"]
     for key in RATES:
         row, scores = row_of(measured, key), [found["micro"] for found in scores_of(plan, key)]
-        assert list(row.runs) == [1, 2, 3]
-        for cell, metric in zip(row.cells, ("precision", "recall", "f1"), strict=True):
-            assert cell.mean == pytest.approx(statistics.fmean(score[metric] for score in scores))
-            assert cell.deviation == pytest.approx(statistics.stdev(score[metric] for score in scores))
-    assert row_of(measured, "hsn").comparison is None
-    found = row_of(measured, "hsn-without-vf").comparison
-    ours, theirs = (row_of(measured, key).cells[2].mean for key in ("hsn", "hsn-without-vf"))
-    assert found.difference == pytest.approx(ours - theirs)
-    assert max(found.t_test, found.bootstrap) < 0.05
+        assert row["seeds"] == [1, 2, 3]
+        for cell, metric in zip(row["cells"].values(), ("precision", "recall", "f1"), strict=True):
+            assert cell["mean"] == pytest.approx(statistics.fmean(score[metric] for score in scores))
+            assert cell["standard_deviation"] == pytest.approx(statistics.stdev(score[metric] for score in scores))
+    assert row_of(measured, "hsn")["comparison"] is None
+    found = row_of(measured, "hsn-without-vf")["comparison"]
+    ours, theirs = (cells_of(measured, key)[2]["mean"] for key in ("hsn", "hsn-without-vf"))
+    assert found["difference"] == pytest.approx(ours - theirs)
+    assert max(found["t_test"], found["bootstrap"]) < 0.05
 
 
 def test_a_difference_needs_the_papers_data(measured, plan):
-    assert all(cell.difference is None for row in measured.rows for cell in row.cells)
+    assert set(differences(measured)) == {None}
     twitter = dataclasses.replace(plan, data=DataIdentity("umt", "Twitter-2015", {}))
-    cell = row_of(build_table(twitter), "hsn").cells[2]
-    assert cell.difference == pytest.approx(cell.mean - 74.18)
-    near, far = Cell(cell.published, (73.5, 74.0)), Cell(cell.published, (70.0,))
-    assert (near.agrees(0.5), far.agrees(0.5), near.agrees(None)) == (True, False, None)
-    assert Cell(cell.published, (74.0,), comparable=False).agrees(5) is None
+    cell = cells_of(build_table(twitter), "hsn")[2]
+    assert cell["difference"] == pytest.approx(cell["mean"] - 74.18)
+    number = TABLE.find_number("hsn", "f1")
+    for values, comparable, tolerance, within in (
+        ((73.5, 74.0), True, 0.5, True),
+        ((70.0,), True, 0.5, False),
+        ((74.0,), True, None, None),
+        ((74.0,), False, 5, None),
+    ):
+        assert cell_record(number, values, comparable, tolerance)["within_tolerance"] is within
 
 
 def test_the_table_of_a_folder_is_built_again_from_its_runs(plan, measured, tmp_path):
     written = measure_table(tmp_path / "hsn-5", TABLE, plan=plan, tolerance=1.5)
-    assert dataclasses.replace(written, tolerance=None) == measured
+    assert {cell["within_tolerance"] for row in written["rows"] for cell in row["cells"].values()} == {None}
+    assert {**written, "tolerance": None} == measured
     again = read_table(tmp_path / "hsn-5")
     assert to_markdown(again) == to_markdown(written) == (tmp_path / "hsn-5" / "table.md").read_text()
     counted = measure_table(tmp_path / "agban-i", find_table("agban", 1))
@@ -194,7 +208,7 @@ def test_runs_of_several_backends_are_told(data, tmp_path):
     plan = plan_of(TABLE, setting, tmp_path, ["hsn"])
     for run, backend in zip(plan.runs, ("jax", "torch"), strict=True):
         finish_run(run.folder, run.config, predict(load_dataset(data)["test"], 1, 1), backend=backend)
-    assert "the runs used several backends: jax, torch" in build_table(plan).caveats
+    assert "the runs used several backends: jax, torch" in build_table(plan)["caveats"]
 
 
 def test_data_sets_are_comparable_with_the_tables_of_their_kind(data):
@@ -251,22 +265,22 @@ def test_runs_of_posts_features_or_vectors_that_changed_since_are_refused(data, 
 # === Rows, columns, forms ===
 def test_rows_of_one_name_are_told_apart_by_their_part(setting, tmp_path):
     measured = build_table(plan_of(find_table("hsn", 3), setting, tmp_path))
-    assert "Twitter embeddings: HSN" in measured.names
-    assert len(set(measured.names)) == 6
+    assert "Twitter embeddings: HSN" in row_names(measured)
+    assert len(set(row_names(measured))) == 6
 
 
 def test_a_row_per_metric_is_measured_in_its_metric(data, tmp_path):
     setting = Setting(data=str(data))
     plan = plan_of(find_table("agban", 4), setting, tmp_path)
     measured = build_table(finish(plan, setting, lambda run: 0.6 if run.row.model == "agban" else 0.4))
-    assert measured.columns == ("PER", "LOC", "ORG", "MISC", "overall")
+    assert measured["columns"] == ["PER", "LOC", "ORG", "MISC", "overall"]
     assert len({run.folder for run in plan.runs}) == 3
     scores = scores_of(plan, "agban")[0]
     for key, metric in (("agban-precision", "precision"), ("agban-recall", "recall"), ("agban", "f1")):
         row = row_of(measured, key)
-        assert row.cells[4].mean == scores["micro"][metric]
-        assert row.cells[0].mean == scores["types"]["PER"][metric]
-        assert (row.comparison is None) == (metric != "f1")
+        assert row["cells"]["overall"]["mean"] == scores["micro"][metric]
+        assert row["cells"]["PER"]["mean"] == scores["types"]["PER"][metric]
+        assert (row["comparison"] is None) == (metric != "f1")
 
 
 def test_types_that_no_paper_has_get_columns_and_are_not_mixed(tmp_path):
@@ -277,16 +291,16 @@ def test_types_that_no_paper_has_get_columns_and_are_not_mixed(tmp_path):
     ]
     found = [["O" if tag.endswith("OTHER") else tag for tag in post.tags] for post in posts]
     measured = build_table(one_run(tmp_path, "hsn-crawl", posts, found, find_table("hsn", 3)))
-    cells = dict(zip(measured.columns, measured.rows[0].cells, strict=True))
+    cells = {name: cell["mean"] for name, cell in measured["rows"][0]["cells"].items()}
     assert list(cells) == ["PER F1", "LOC F1", "ORG F1", "MISC F1", "overall F1", "OTHER F1"]
-    assert (cells["MISC F1"].mean, cells["OTHER F1"].mean, cells["LOC F1"].mean) == (100, 0, None)
+    assert (cells["MISC F1"], cells["OTHER F1"], cells["LOC F1"]) == (100, 0, None)
 
 
 def test_lenient_scores_open_entities_at_orphans(tmp_path):
     posts = make_posts(20)
     orphans = [tuple(tag.replace("B-", "I-") for tag in post.tags) for post in posts]
     plan = one_run(tmp_path, "hsn", posts, orphans)
-    found = {scheme: build_table(plan, scheme).rows[0].cells[2].mean for scheme in ("strict", "lenient")}
+    found = {scheme: cells_of(build_table(plan, scheme), "hsn")[2]["mean"] for scheme in ("strict", "lenient")}
     assert found == {"strict": 0, "lenient": 100}
 
 
@@ -294,18 +308,18 @@ def test_failed_runs_are_told_and_the_others_stay(plan):
     outcomes = {run.folder: Outcome("finished") for run in plan.runs}
     folder = next(run.folder for run in plan.runs if run.row.key == "hsn" and run.seed == 2)
     measured = build_table(plan, outcomes={**outcomes, folder: Outcome("diverged", "the loss is nan")})
-    assert row_of(measured, "hsn").runs.keys() == {1, 3}
-    assert row_of(measured, "hsn").failures == ("seed 2 diverged: the loss is nan",)
+    assert row_of(measured, "hsn")["seeds"] == [1, 3]
+    assert row_of(measured, "hsn")["failures"] == ["seed 2 diverged: the loss is nan"]
     assert "HSN: seed 2 diverged: the loss is nan" in to_markdown(measured)
-    assert row_of(measured, "hsn-without-vf").comparison.seeds == 2
+    assert row_of(measured, "hsn-without-vf")["comparison"]["seeds"] == 2
 
 
 def test_markdown(measured, setting, tmp_path):
     text = to_markdown(measured)
     assert text.index("What differs") < text.index("| w/o MI |") < text.index("Against HSN")
     assert "| HSN | published | 74.92 | 73.45 | 74.18 |" in text
-    cell = row_of(measured, "hsn").cells[2]
-    assert f"{cell.mean:.2f} ± {cell.deviation:.2f} |" in text
+    cell = cells_of(measured, "hsn")[2]
+    assert f"{cell['mean']:.2f} ± {cell['standard_deviation']:.2f} |" in text
     # The paper's mark of significance is printed and explained.
     empty = build_table(plan_of(find_table("agban", 3), setting, tmp_path))
     assert "| published | 74.13 | 72.39 | 73.25* |" in to_markdown(empty)
@@ -317,22 +331,22 @@ def test_csv_latex_and_json(measured):
     assert len(rows) == 15
     row = next(r for r in rows if (r["row"], r["column"]) == ("hsn", "overall F1"))
     assert (row["published"], row["source"], row["seeds"]) == ("74.18", "computed", "3")
-    assert float(row["mean"]) == pytest.approx(row_of(measured, "hsn").cells[2].mean)
+    assert float(row["mean"]) == pytest.approx(cells_of(measured, "hsn")[2]["mean"])
     text = to_latex(measured)
     assert text.startswith("% HSN, table 5")
     assert text.count(r"\\") == 1 + 2 * 5
     body = [line for line in text.splitlines() if not line.startswith("%")]
     assert not set("±–‡") & set("\n".join(body))
     assert all(line.count("&") == 4 for line in body if line.endswith(r"\\"))
-    found = json.loads(json.dumps(to_json(measured)))
-    assert [row["key"] for row in found["rows"]] == list(RATES)
+    found = json.loads(json.dumps(measured))
+    assert found == measured and [row["key"] for row in found["rows"]] == list(RATES)
     assert len(found["rows"][0]["cells"]["overall F1"]["values"]) == 3
     assert (found["provenance"]["runs"], found["provenance"]["seconds"]) == (15, 30)
 
 
 # === Tables that nothing is trained for ===
 def counts(measured, key):
-    return [cell.mean for cell in row_of(measured, key).cells]
+    return [cell["mean"] for cell in cells_of(measured, key)]
 
 
 @needs_tweets
@@ -346,25 +360,26 @@ def test_the_tables_of_counts(name, overall, orgs):
     measured = count_table(find_table("agban", 1), data)
     assert counts(measured, "overall") == overall
     assert counts(measured, "ORG")[:3] == orgs
-    assert any(cell.difference for row in measured.rows for cell in row.cells[:3]) == (name == "umt")
+    splits = [cell for row in measured["rows"] for cell in list(row["cells"].values())[:3]]
+    assert any(cell["difference"] for cell in splits) == (name == "umt")
     assert ("The cleaned distribution differs" in to_markdown(measured)) == (name == "umt")
-    assert sum("misprint" in note for note in measured.notes) == 5
+    assert sum("misprint" in note for note in measured["notes"]) == 5
     measured = count_table(find_table("hsn", 1), data)
     assert counts(measured, "twitter-sentences") == counts(measured, "twitter-images") == [4000, 1000, 3257]
     assert counts(measured, "twitter-entities") == overall[:3]
     assert counts(measured, "real-world-entities") == [None] * 3
-    assert any("5072 is the test split of a later" in note for note in measured.notes)
+    assert any("5072 is the test split of a later" in note for note in measured["notes"])
 
 
 def test_the_sample_corpus_is_counted_and_not_compared():
     measured = count_table(find_table("agban", 1), load_dataset("sample"))
-    assert all(cell.difference is None for row in measured.rows for cell in row.cells)
+    assert set(differences(measured)) == {None}
     assert counts(measured, "overall")[3] == sum(counts(measured, "overall")[:3])
-    assert "a demonstration" in measured.caveats[0]
+    assert "a demonstration" in measured["caveats"][0]
 
 
 @pytest.mark.parametrize("paper", ["hsn", "agban"])
 def test_the_defaults_are_those_of_the_settings_tables(paper):
     measured = settings_table(find_table(paper, 2))
-    assert {cell.difference for row in measured.rows for cell in row.cells} == {0}
+    assert set(differences(measured)) == {0}
     assert "| default |" in to_markdown(measured)
