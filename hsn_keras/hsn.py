@@ -135,10 +135,14 @@ def text_features(
     `x = [x^word; x^char; x^pos]`, `h~ = tanh(Highway(x))` (eq. 5), `H = BiLSTM(h~)` (eq. 6), with dropout on x and H.
     A preprocessor with a backbone adds its contextual vector to x.
     """
-    words = word_embedding(preprocessor, word_dim, 200, unknown="normal")
-    characters = CharCNN(preprocessor.char_vocabulary_size, char_dim, char_dim, name="char_cnn")
-    pos = keras.layers.Embedding(preprocessor.pos_vocabulary_size, pos_dim, name="pos_embedding")
-    tokens = token_representation(preprocessor, inputs, words, characters, pos)
+    # Each layer is created as it is called: the order of both decides the initial weights that a seed gives.
+    tokens = token_representation(
+        preprocessor,
+        inputs,
+        words=lambda ids: word_embedding(preprocessor, word_dim, 200, unknown="normal")(ids),
+        characters=lambda ids: CharCNN(preprocessor.char_vocabulary_size, char_dim, char_dim, name="char_cnn")(ids),
+        pos=lambda ids: keras.layers.Embedding(preprocessor.pos_vocabulary_size, pos_dim, name="pos_embedding")(ids),
+    )
     tokens = keras.layers.Dropout(dropout, name="token_dropout")(tokens)
     tokens = keras.layers.Activation("tanh", name="token_tanh")(Highway(name="highway")(tokens))
     hidden = BiLSTM(hidden_dim, name="bilstm")(tokens, mask=inputs["token_mask"])

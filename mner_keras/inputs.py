@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import keras
 
 from mner_keras.data.preprocessor import PostPreprocessor
@@ -58,19 +60,19 @@ def word_embedding(preprocessor: PostPreprocessor, dim: int | None, default: int
 def token_representation(
     preprocessor: PostPreprocessor,
     inputs: dict[str, keras.KerasTensor],
-    words: keras.layers.Layer | None = None,
-    characters: keras.layers.Layer | None = None,
-    pos: keras.layers.Layer | None = None,
+    words: Callable[[keras.KerasTensor], keras.KerasTensor] | None = None,
+    characters: Callable[[keras.KerasTensor], keras.KerasTensor] | None = None,
+    pos: Callable[[keras.KerasTensor], keras.KerasTensor] | None = None,
 ) -> keras.KerasTensor:
     """Return the tokens' vectors `[word; char; POS; contextual]`, `[B, n, d]`, those that the preprocessor has.
 
     Args:
         preprocessor: knows which of them; a fine-tuned backbone becomes the layer `backbone`.
         inputs: of `batch_inputs`.
-        words, characters, pos: the layers that read `word_ids`, `char_ids` and `pos_ids`.
+        words, characters, pos: layers, or functions, that read `word_ids`, `char_ids` and `pos_ids`.
     """
-    layers = {"word_ids": words, "char_ids": characters, "pos_ids": pos}
-    parts = [layers[name](inputs[name]) for name in layers if name in inputs and layers[name] is not None]
+    reads = {"word_ids": words, "char_ids": characters, "pos_ids": pos}
+    parts = [read(inputs[name]) for name, read in reads.items() if read is not None and name in inputs]
     if preprocessor.backbone is not None and preprocessor.backbone.fine_tune:
         backbone = preprocessor.backbone.make_layer()
         parts.append(backbone({name: inputs[name] for name in backbone.input}))
