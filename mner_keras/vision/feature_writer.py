@@ -103,8 +103,7 @@ class FeatureWriter:
     ) -> None:
         """Add a picture's vectors, floats `[k, f]`; `_blank` is the id of the blank picture.
 
-        `names` `[k]`, `boxes` `[k, 4]` and `scores` `[k]` are those of `PictureObjects`; `caption` says what the picture
-        shows.
+        `names` `[k]`, `boxes` `[k, 4]` and `scores` `[k]` are those of `PictureObjects`; `caption` is its text.
 
         Raises:
             InputError: an id that is there already, or that HDF5 cannot hold; vectors of another shape, or too large
