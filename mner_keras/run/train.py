@@ -158,10 +158,13 @@ def _environment() -> dict[str, Any]:
     for package in _PACKAGES:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             versions[package] = importlib.metadata.version(package)
+    # Keras lists no devices of torch; a tensor names the one in use.
+    is_torch = keras.backend.backend() == "torch"
+    devices = [keras.ops.zeros(()).device] if is_torch else keras.distribution.list_devices()
     return {
         "versions": versions,
         "backend": keras.backend.backend(),
-        "devices": [str(device) for device in keras.distribution.list_devices()],
+        "devices": [str(device) for device in devices],
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         "git_commit": _git_commit(),
     }
