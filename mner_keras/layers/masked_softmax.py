@@ -16,8 +16,11 @@ def masked_softmax(scores, mask, axis: int | tuple[int, ...] = -1):
     """
     lowest = -6e4 if keras.backend.standardize_dtype(scores.dtype) == "float16" else -1e9
     scores = ops.where(mask, scores, ops.cast(lowest, scores.dtype))
-    # `initial`: the axis may be empty.
-    highest = ops.stop_gradient(ops.max(scores, axis=axis, keepdims=True, initial=lowest))
+    if 0 in scores.shape:
+        return scores
+    # `initial`: the axis may turn out to be empty. Not on torch, where Keras puts it on the CPU and shapes are known.
+    start = {} if keras.backend.backend() == "torch" else {"initial": lowest}
+    highest = ops.stop_gradient(ops.max(scores, axis=axis, keepdims=True, **start))
     weights = ops.exp(scores - highest)
     weights = ops.where(mask, weights, ops.zeros_like(weights))
     total = ops.sum(weights, axis=axis, keepdims=True)
