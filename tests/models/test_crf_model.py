@@ -113,9 +113,7 @@ def test_a_file_with_quantized_layers_says_what_it_is(corpus, tmp_path):
     model = make_world("text", corpus).build()
     model.get_layer("potentials").quantize("int8")
     model.save(tmp_path / "model.keras")
-    with pytest.raises(
-        InputError, match="model.keras: expected an unquantized model of this version"
-    ):
+    with pytest.raises(InputError, match="model.keras: expected an unquantized model of this version"):
         mner_keras.load(tmp_path / "model.keras")
 
 
