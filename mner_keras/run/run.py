@@ -121,6 +121,8 @@ class Run:
         path = self.path / HISTORY
         if not path.is_file() and self.config is not None and not self.config.entry.is_keras:
             return []
+        if self.path.is_file():
+            raise InputError("expected a run's folder, which contains its history; found a file", self.path)
         return read_parsed(path, "a run's history", _parse_history)
 
     @cached_property
