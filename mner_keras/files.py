@@ -58,6 +58,25 @@ def write_json(path: Path, value: Any) -> None:
     write_whole(path, lambda unfinished: unfinished.write_text(text, encoding="utf-8"))
 
 
+def read_parsed(path: str | os.PathLike, what: str, parse: Callable[[str], Any]) -> Any:
+    """Return the content of a text file.
+
+    Args:
+        path: the file.
+        what: its content, for the error.
+        parse: turns the text into values; a `ValueError` is reported with the path.
+
+    Raises:
+        InputError: the file cannot be read or parsed.
+    """
+    try:
+        return parse(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"expected {what}; {error.strerror or error}", path) from None
+    except ValueError as error:
+        raise InputError(f"expected {what}, found a file that does not parse ({error})", path) from None
+
+
 def file_sha256(path: str | os.PathLike, algorithm: str | Callable = "sha256") -> str:
     """Return the SHA-256 of a file, in hexadecimal, or the hash of another of `hashlib`'s algorithms."""
     with open(path, "rb") as file:

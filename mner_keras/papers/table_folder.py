@@ -13,7 +13,7 @@ import tomli_w
 
 from mner_keras.data.datasets import Dataset, check_dataset, load_dataset
 from mner_keras.errors import InputError
-from mner_keras.files import write_json, write_whole
+from mner_keras.files import read_parsed, write_json, write_whole
 from mner_keras.papers.measured import Record, build_table, cell_record, row_record, table_record
 from mner_keras.papers.plan import DataIdentity, Plan, PlannedRun, identify_dataset
 from mner_keras.papers.published import OVERALL, PublishedTable, TableRow, find_table
@@ -78,12 +78,7 @@ def read_table(folder: str | os.PathLike) -> Record:
         InputError: the folder has no plan, or a file cannot be read.
     """
     path = Path(folder) / PLAN
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"expected a table of `mner reproduce-table`; {error.strerror or error}", path) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"expected the plan of a table, found a file that does not parse ({error})", path) from None
+    content = read_parsed(path, "a table of `mner reproduce-table`", tomllib.loads)
     try:
         table = find_table(content["paper"], content["table"])
         if table.kind == "statistics":

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import tomli_w
 
 from mner_keras.errors import InputError, did_you_mean
+from mner_keras.files import read_parsed
 from mner_keras.registry import ModelEntry, Training, find_model
 
 if TYPE_CHECKING:
@@ -146,12 +147,7 @@ class RunConfig(Training):
         Raises:
             InputError: no such file, invalid TOML, an unknown key, a value of another type, or a run of another format.
         """
-        try:
-            values = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-        except OSError as error:
-            raise InputError(f"expected a run's configuration; {error.strerror}", path) from None
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise InputError(f"expected TOML, found a file that does not parse ({error})", path) from None
+        values = read_parsed(path, "a run's configuration", tomllib.loads)
         found = values.pop("format", 1)
         if of_run and found != FORMAT:
             raise InputError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 import os
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from mner_keras.data.datasets import Dataset, load_dataset
 from mner_keras.errors import InputError
-from mner_keras.files import is_same_file
+from mner_keras.files import is_same_file, read_parsed
 from mner_keras.run.config import RunConfig, free_arguments
 from mner_keras.run.scores import PREDICTIONS, Prediction, entity_scores, read_predictions
 
@@ -39,7 +38,8 @@ class Run:
         config: the run's configuration; `None` for a model's file, or for a folder with nothing but a model.
 
     Raises:
-        InputError: there is no such file or folder, or the folder contains neither a run nor a model.
+        InputError: there is no such file or folder, or the folder contains neither a run nor a model. Each part raises
+            it for a missing or damaged file.
 
     Example:
 
@@ -77,11 +77,7 @@ class Run:
 
     @cached_property
     def model_file(self) -> Path:
-        """Return the model's file.
-
-        Raises:
-            InputError: the folder contains none.
-        """
+        """Return the model's file."""
         from mner_keras.models import find_model_file
 
         return Path(find_model_file(self.path)) if self.path.is_dir() else self.path
@@ -121,34 +117,17 @@ class Run:
 
     @cached_property
     def history(self) -> list[dict[str, float]]:
-        """One row per epoch: losses, and scores in percent. Empty for a system that keeps no history.
-
-        Raises:
-            InputError: a Keras model has no history, or the file is not a table of numbers.
-        """
+        """One row per epoch: losses, and scores in percent. Empty for a system that keeps no history."""
         path = self.path / HISTORY
         if not path.is_file() and self.config is not None and not self.config.entry.is_keras:
             return []
-        try:
-            with open(path, encoding="utf-8", newline="") as file:
-                rows = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
-        except NotADirectoryError:
-            raise InputError("expected a run's folder, which contains its history; found a file", self.path) from None
-        except OSError as error:
-            raise InputError(f"expected a run's history; {error.strerror}", path) from None
-        except (TypeError, ValueError, csv.Error) as error:
-            raise InputError(f"expected a table of numbers, found {error}", path) from None
-        if not rows:
-            raise InputError("expected a row for each epoch, found none", path)
-        return rows
+        if self.path.is_file():
+            raise InputError("expected a run's folder, which contains its history; found a file", self.path)
+        return read_parsed(path, "a run's history", _parse_history)
 
     @cached_property
     def metrics(self) -> dict[str, Any]:
-        """Return the content of `metrics.json`: scores on dev and test, in percent.
-
-        Raises:
-            InputError: no such file, or other JSON.
-        """
+        """Return the content of `metrics.json`: scores on dev and test, in percent."""
         found = self._read_json(METRICS)
         try:
             for split in ("dev", "test"):
@@ -163,20 +142,12 @@ class Run:
 
     @cached_property
     def provenance(self) -> dict[str, Any]:
-        """Return the content of `provenance.json`: versions, hashes, device, time.
-
-        Raises:
-            InputError: no such file, or other JSON.
-        """
+        """Return the content of `provenance.json`: versions, hashes, device, time."""
         return self._read_json(PROVENANCE)
 
     @cached_property
     def predictions(self) -> list[Prediction]:
-        """Return the posts of the test split with their gold tags and the model's.
-
-        Raises:
-            InputError: no such file, or a line of another form.
-        """
+        """Return the posts of the test split with their gold tags and the model's."""
         return read_predictions(self.path)
 
     def scores(self, scheme: str = "strict") -> dict[str, Any]:
@@ -230,13 +201,14 @@ class Run:
         return train / math.ceil(train / self.config.batch_size), ((dev - rest) * size + rest**2) / dev
 
     def _read_json(self, name: str) -> dict[str, Any]:
-        path = self.path / name
-        try:
-            found = json.loads(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise InputError(f"expected a finished run; {error.strerror or error}", path) from None
-        except ValueError:
-            raise InputError("expected JSON, found something else", path) from None
+        found = read_parsed(self.path / name, "a finished run", json.loads)
         if not isinstance(found, dict):
-            raise InputError("expected an object, found other JSON", path)
+            raise InputError("expected an object, found other JSON", self.path / name)
         return found
+
+
+def _parse_history(text: str) -> list[dict[str, float]]:
+    names, *rows = (line.split(",") for line in text.splitlines())
+    if not rows:
+        raise ValueError("no epoch")
+    return [dict(zip(names, map(float, row), strict=True)) for row in rows]

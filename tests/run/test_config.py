@@ -59,9 +59,9 @@ def test_a_configuration_that_is_missing_or_no_toml_is_an_error(tmp_path):
     path = tmp_path / "config.toml"
     with pytest.raises(InputError, match=f"^{re.escape(str(path))}: expected a run's configuration; "):
         RunConfig.load(path)
-    assert refused(path, "model = ").startswith("expected TOML, found a file that does not parse (")
+    assert refused(path, "model = ").startswith("expected a run's configuration, found a file that does not parse (")
     path.write_bytes(b"model = '\xff'")
-    with pytest.raises(InputError, match="expected TOML"):
+    with pytest.raises(InputError, match="found a file that does not parse"):
         RunConfig.load(path)
     path.write_text("model = 'text'\nlearning_rate = 1\n", encoding="utf-8")
     assert RunConfig.load(path).learning_rate == 1

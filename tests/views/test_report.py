@@ -132,8 +132,8 @@ def test_damaged_input_is_an_error(finished, tmp_path):
     refused(tmp_path, "expected the folder of a finished run or of a table (plan.toml), found neither")
     run = shutil.copytree(finished / "runs" / "hsn", tmp_path / "copy")
     for name, text, message in (
-        ("metrics.json", "{", "expected JSON"),
-        ("history.csv", "epoch,loss\n1,x\n", "expected a table of numbers"),
+        ("metrics.json", "{", "found a file that does not parse"),
+        ("history.csv", "epoch,loss\n1,x\n", "found a file that does not parse"),
         ("provenance.json", "[]", "expected an object"),
         ("predictions.jsonl", "3\n", "expected an object with `image`"),
     ):
