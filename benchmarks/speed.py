@@ -63,6 +63,7 @@ def store(path: Path, pictures: int = 10_000, dtype: str = "float32", batch_size
     from mner_keras.data.post import Post
     from mner_keras.data.preprocessor import PostPreprocessor
     from mner_keras.vision import FeatureStore, FeatureWriter
+    from mner_keras.vision.visual_input import VisualInput
 
     rng = np.random.default_rng(0)
     if not path.exists():
@@ -81,7 +82,7 @@ def store(path: Path, pictures: int = 10_000, dtype: str = "float32", batch_size
         Post(tuple(rng.choice(words, 12)), ("B-PER", *["O"] * 11), f"p{number}")
         for number in rng.permutation(len(found))[:20_000]
     ]
-    preprocessor = PostPreprocessor.fit(posts, None, found, visual="regions", use_pos=False)
+    preprocessor = PostPreprocessor.fit(posts, None, found, VisualInput("regions", 49, 512), use_pos=False)
     for name, features in (("without the store", None), ("with the store", found)):
         batches = PostBatches(preprocessor, posts, features, batch_size, shuffle=True, seed=1)
         print_rate(name, len(posts), partial(list, batches), 1)
