@@ -36,13 +36,6 @@ def test_the_page_is_well_formed_and_makes_no_requests(text, found, finished):
     assert str(finished) not in text
 
 
-def test_a_script_in_a_post_stays_text(found):
-    for key in ("run-1", "run-2", "run-3"):
-        assert "<script>alert(1)</script>" in found.texts[key]
-        assert "src=http://evil.example/x.png" in found.texts[key]
-        assert "القاهرة" in found.texts[key]
-
-
 def test_the_table_is_whole_and_leads_to_its_runs(text, found, finished):
     from mner_keras.papers.render import text_rows
     from mner_keras.papers.table_folder import read_table
@@ -168,18 +161,6 @@ def test_every_entity_counts_once_in_its_row_and_once_in_its_column():
     }
     assert [found[kind, ALL] for kind in ("LOC", "ORG", "PER")] == [1, 1, 2]
     assert [found[ALL, kind] for kind in ("LOC", "ORG", "PER")] == [1, 1, 2]
-
-
-def test_the_confusion_adds_up_to_the_scores(finished):
-    from mner_keras.run.run import Run
-
-    run = Run(finished / "runs" / "text")
-    found = count_confusion((row.tags, row.predicted) for row in run.predictions)
-    for kind, scores in run.metrics["test"]["types"].items():
-        right = found[kind, kind]
-        assert scores["support"] == found[kind, ALL]
-        assert scores["recall"] == pytest.approx(100 * right / found[kind, ALL])
-        assert scores["precision"] == pytest.approx(100 * right / max(1, found[ALL, kind]))
 
 
 def test_curves_hold_the_losses_per_post():
