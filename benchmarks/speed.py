@@ -1,84 +1,195 @@
-"""Posts per second in training, prediction and tagging, through the real pipeline.
-
-Usage: python benchmarks/speed.py MODEL DATA [--features STORE] [--vectors FILE]
-       python benchmarks/speed.py plain
-
-Trains on 2,000 posts at the paper's batch size with its optimiser (three epochs, each timed: the first one compiles),
-predicts the test split at batch 64 in its own order and sorted by length, and tags it with scores (each twice). Run it
-on an idle machine.
-
-`plain` is the reference: a plain Keras model of AGBAN's size on arrays, without pictures and CRF. It trains on 2,000
-posts at batch 10 and predicts 3,257 at batch 64, each of 20 tokens of 24 characters. Keras feeds arrays by tf.data,
-whose autotuner delays short passes: see docs/results.md.
-"""
+"""Speed and memory of the real pipeline: one command per part; `--help` explains each. Run it on an idle machine."""
 
 from __future__ import annotations
 
-import argparse
+import json
+import os
+import random
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
 from functools import partial
+from pathlib import Path
+from timeit import repeat
+from typing import Annotated, Any
 
 import numpy as np
-from measures import print_rate
+import typer
 
 from mner_keras.cli.keras_start import start_keras
 
+app = typer.Typer(help=__doc__)
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model")
-    parser.add_argument("data", nargs="?")
-    parser.add_argument("--features")
-    parser.add_argument("--vectors", default="")
-    options = parser.parse_args()
+
+@app.command()
+def model(name: str, data: str, features: str | None = None, vectors: str = "") -> None:
+    """Posts per second in training, prediction and tagging.
+
+    Trains on 2,000 posts at the paper's batch size with its optimiser (three epochs, each timed: the first one
+    compiles), predicts the test split at batch 64 in its own order and sorted by length, and tags it with scores (each
+    twice).
+    """
     start_keras()
-    if options.model == "plain":
-        measure_plain()
-    elif options.data:
-        measure_model(options)
-    else:
-        parser.error("DATA must be given with a model")
-
-
-def measure_model(options: argparse.Namespace) -> None:
-    """Measure a model of the registry."""
     from mner_keras.data.datasets import load_dataset
     from mner_keras.data.preprocessor import needed_words
     from mner_keras.registry import find_model
     from mner_keras.text import read_vectors
 
-    data, entry = load_dataset(options.data), find_model(options.model)
-    train, test, batch_size = data["train"][:2000], data["test"], entry.training.batch_size
-    vectors = read_vectors(options.vectors, needed_words(data["train"])) if options.vectors else None
-    preprocessor = entry.load_class().fit_preprocessor(data["train"], vectors, options.features)
-    model = entry.load_class()(preprocessor, **entry.arguments)
-    model.compile()
-    batches = preprocessor.dataset(train, options.features, batch_size, shuffle=True, seed=1)
+    posts, entry = load_dataset(data), find_model(name)
+    train, test, batch_size = posts["train"][:2000], posts["test"], entry.training.batch_size
+    found = read_vectors(vectors, needed_words(posts["train"])) if vectors else None
+    preprocessor = entry.load_class().fit_preprocessor(posts["train"], found, features)
+    tagger = entry.load_class()(preprocessor, **entry.arguments)
+    tagger.compile()
+    batches = preprocessor.dataset(train, features, batch_size, shuffle=True, seed=1)
     print_rate(f"pipeline alone, batch {batch_size}", len(train), lambda: list(batches), 2)
-    print_rate(f"train, batch {batch_size}", len(train), lambda: model.fit(batches, epochs=1, verbose=0), 3)
-    for order, posts in (("own order", test), ("sorted by length", sorted(test, key=len))):
-        inputs = preprocessor.dataset(posts, options.features, batch_size=64)
-        print_rate(f"predict, batch 64, {order}", len(test), partial(model.predict, inputs, verbose=0), 2)
-    print_rate("tag with scores, batch 64", len(test), lambda: model.tag(test, options.features), 2)
+    print_rate(f"train, batch {batch_size}", len(train), lambda: tagger.fit(batches, epochs=1, verbose=0), 3)
+    for order, some in (("own order", test), ("sorted by length", sorted(test, key=len))):
+        inputs = preprocessor.dataset(some, features, batch_size=64)
+        print_rate(f"predict, batch 64, {order}", len(test), partial(tagger.predict, inputs, verbose=0), 2)
+    print_rate("tag with scores, batch 64", len(test), lambda: tagger.tag(test, features), 2)
 
 
-def measure_plain() -> None:
-    """Measure the plain Keras model."""
-    import keras
-    from keras import layers
+@app.command()
+def store(path: Path, pictures: int = 10_000, dtype: str = "float32", batch_size: int = 16) -> None:
+    """Writing and reading a feature store, and batches with and without it.
 
-    tokens, characters = keras.Input((20,), dtype="int32"), keras.Input((20, 24), dtype="int32")
-    spelled = layers.TimeDistributed(layers.Bidirectional(layers.LSTM(25)))(layers.Embedding(100, 30)(characters))
-    words = layers.Concatenate()([layers.Embedding(12000, 200)(tokens), spelled])
-    hidden = layers.Bidirectional(layers.LSTM(100, return_sequences=True))(words)
-    model = keras.Model([tokens, characters], layers.Dense(9, activation="softmax")(hidden))
-    model.compile("sgd", "sparse_categorical_crossentropy")
+    The store is written with pictures of 49 x 512 random numbers if it does not exist (100,000 in float32: 10 GB).
+    """
+    from mner_keras.data.batches import PostBatches
+    from mner_keras.data.post import Post
+    from mner_keras.data.preprocessor import PostPreprocessor
+    from mner_keras.vision import FeatureStore, FeatureWriter
+    from mner_keras.vision.visual_input import VisualInput
+
     rng = np.random.default_rng(0)
-    x = [rng.integers(1, 12000, (3257, 20)), rng.integers(1, 100, (3257, 20, 24))]
-    y = rng.integers(0, 9, (2000, 20))
-    some = [array[:2000] for array in x]
-    print_rate("train, batch 10", 2000, lambda: model.fit(some, y, batch_size=10, verbose=0), 3)
-    print_rate("predict, batch 64", 3257, lambda: model.predict(x, batch_size=64, verbose=0), 3)
+    if not path.exists():
+        vectors = rng.random((64, 49, 512), "float32")
+        started = time.perf_counter()
+        with FeatureWriter(path, {"extractor": "random", "feature_dim": 512}, dtype) as writer:
+            for number in range(pictures):
+                writer.add(f"p{number}", vectors[number % len(vectors)])
+        rate = pictures / (time.perf_counter() - started)
+        print(f"written: {pictures:,} pictures, {path.stat().st_size / 2**30:.1f} GiB, {rate:.0f} pictures/s")
+    started = time.perf_counter()
+    found = FeatureStore(path)
+    print(f"opened: {len(found):,} pictures in {time.perf_counter() - started:.2f} s")
+    words = ["the", "best", "Benz", "in", "Los", "Angeles", "today", "so", "good", "and", "yet", "it", "rains"]
+    posts = [
+        Post(tuple(rng.choice(words, 12)), ("B-PER", *["O"] * 11), f"p{number}")
+        for number in rng.permutation(len(found))[:20_000]
+    ]
+    preprocessor = PostPreprocessor.fit(posts, None, found, VisualInput("regions", 49, 512), use_pos=False)
+    for name, features in (("without the store", None), ("with the store", found)):
+        batches = PostBatches(preprocessor, posts, features, batch_size, shuffle=True, seed=1)
+        print_rate(name, len(posts), partial(list, batches), 1)
+    print(f"memory: {peak():.2f} GiB at most")
+
+
+@app.command()
+def mask_rcnn(
+    side: int = 1024, num_proposals: int = 1000, batch_size: int = 1, precision: str = "float32", times: int = 3
+) -> None:
+    """Mask R-CNN's seconds per picture, in total and by part, and the peak of memory, with random weights.
+
+    The first batch is compiled and not counted. Processor time is also printed, since other programs may run.
+    """
+    start_keras(all_cores=True)
+    import keras
+
+    from mner_keras.vision.mask_rcnn import MaskRCNN
+
+    keras.config.set_dtype_policy(precision)
+    network = MaskRCNN(side, num_proposals)
+    pixels = np.random.default_rng(0).integers(0, 256, (batch_size, side, side, 3)).astype("float32")
+    inputs = {"pixels": pixels, "window": np.tile(np.array([0, 0, 1, 1], "float32"), (batch_size, 1))}
+    maps = network.body.predict_on_batch(pixels)["maps"]
+    boxes = np.tile(np.array([0.2, 0.2, 0.4, 0.4], "float32"), (batch_size, num_proposals, 1))
+    print(f"{keras.backend.backend()}, {precision}, {batch_size} x {side} x {side}, seconds per picture")
+    for name, part, given in (
+        ("all", network, inputs),
+        ("body", network.body, pixels),
+        ("head", network.head, {"maps": maps, "boxes": boxes}),
+    ):
+        run = partial(part.predict_on_batch, given)
+        run()
+        started = time.process_time()
+        walls = np.array(repeat(run, number=1, repeat=times)) / batch_size
+        processor = (time.process_time() - started) / times / batch_size
+        print(
+            f"{name:5} {walls.min():6.2f} at best, {walls.mean():6.2f} mean, processor {processor:6.2f}; "
+            f"{peak():.2f} GiB"
+        )
+
+
+@app.command()
+def scaling(
+    run: str,
+    out: Path,
+    posts: Annotated[list[int], typer.Option()] = [1000, 3000, 10_000, 30_000, 100_000],  # noqa: B006
+    tokens: Annotated[list[int], typer.Option()] = [5, 16, 50, 100, 200, 400],  # noqa: B006
+) -> None:
+    """Time and memory of `mner tag` against the number of posts and against their length.
+
+    Tags made-up posts of words of the model's vocabulary in a process of its own: so many posts of 16 tokens, and 2,000
+    posts of so many tokens. Prints wall time and the peak of resident memory, start included, and draws them.
+    """
+    import matplotlib.pyplot as plt
+
+    from mner_keras.models import find_model_file, read_model_config
+
+    config = read_model_config(find_model_file(run) if os.path.isdir(run) else run)
+    words = [word for word in config["config"]["preprocessor"]["words"] if word.isalnum()]
+    figure, panels = plt.subplots(1, 2, figsize=(9, 3.2), layout="constrained")
+    series = {"posts of 16 tokens": [(n, n, 16) for n in posts]}
+    series["tokens per post, 2,000 posts"] = [(k, 2000, k) for k in tokens]
+    found = {}
+    for panel, (what, points) in zip(panels, series.items(), strict=True):
+        rows = found[what] = [(x, *tag(run, words, count, length)) for x, count, length in points]
+        for x, seconds, memory in rows:
+            print(f"{what} {x:>8,}: {seconds:7.1f} s, {memory:6,.0f} MB", flush=True)
+        x, seconds, memory = zip(*rows, strict=True)
+        panel.set(xlabel=what, xscale="log")
+        for axes, values, name, line, colour in (
+            (panel, seconds, "seconds", "o-", "tab:blue"),
+            (panel.twinx(), memory, "peak memory, MB", "s--", "tab:red"),
+        ):
+            axes.plot(x, values, line, color=colour)
+            axes.set_ylabel(name, color=colour)
+            axes.set_ylim(0, None)
+    figure.savefig(out)
+    print(json.dumps(found))
+
+
+def tag(run: str, words: list[str], posts: int, tokens: int) -> tuple[float, float]:
+    """Return the seconds and the peak of memory, in MB, of tagging so many posts of so many tokens."""
+    rng = random.Random(1)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "posts.txt"
+        with path.open("w", encoding="utf-8") as file:
+            file.writelines(" ".join(rng.choices(words, k=tokens)) + "\n" for _ in range(posts))
+        command = [sys.executable, "-m", "mner_keras", "tag", run, str(path), "--input", "text"]
+        started = time.perf_counter()
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        sys.exit("tagging failed")
+    return time.perf_counter() - started, usage.ru_maxrss / 1024
+
+
+def print_rate(what: str, posts: int, run: Callable[[], Any], times: int) -> None:
+    """Print the posts per second of each of so many passes."""
+    for number, taken in enumerate(repeat(run, number=1, repeat=times), start=1):
+        print(f"{what}, pass {number}: {posts / taken:,.0f} posts/s", flush=True)
+
+
+def peak() -> float:
+    """Return the peak of resident memory so far, in GiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
 if __name__ == "__main__":
-    main()
+    app()

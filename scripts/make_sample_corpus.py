@@ -10,7 +10,7 @@ import json
 import random
 import sys
 import tomllib
-from collections import Counter
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -202,40 +202,29 @@ def make_drafts(size: int, rng: random.Random, seen: set[str]) -> list[Draft]:
     return drafts
 
 
-class Draughtsman:
-    """Draw pictures with the glyphs of a colour emoji font.
+@cache
+def glyph(character: str, font: Path) -> Image.Image:
+    """Return the glyph of a colour emoji font in RGBA, cropped to its content."""
+    canvas = Image.new("RGBA", (180, 180), (0, 0, 0, 0))
+    drawn = ImageFont.truetype(str(font), FONT_SIZE)
+    ImageDraw.Draw(canvas).text((20, 20), character, font=drawn, embedded_color=True)
+    return canvas.crop(canvas.getbbox())
 
-    Args:
-        font: the path of NotoColorEmoji.ttf, or of another font with bitmaps of size 109.
-    """
 
-    def __init__(self, font: Path) -> None:
-        self.font = ImageFont.truetype(str(font), FONT_SIZE)
-        self.glyphs: dict[str, Image.Image] = {}
-
-    def glyph(self, character: str) -> Image.Image:
-        """Return the glyph in RGBA, cropped to its content."""
-        if character not in self.glyphs:
-            canvas = Image.new("RGBA", (180, 180), (0, 0, 0, 0))
-            ImageDraw.Draw(canvas).text((20, 20), character, font=self.font, embedded_color=True)
-            self.glyphs[character] = canvas.crop(canvas.getbbox())
-        return self.glyphs[character]
-
-    def draw(self, things: list[str], rng: random.Random) -> Image.Image:
-        """Return a picture of SIDE x SIDE pixels with a thing of each type, from left to right, without contact."""
-        picture = ground(rng)
-        width = (SIDE - 4) // len(things)  # one column per thing
-        for number, type_ in enumerate(things):
-            glyph = self.glyph(rng.choice(THINGS[type_]))
-            side = rng.uniform(0.62, 0.95) * min(width - 4, 68)
-            scale = side / max(glyph.size)
-            glyph = glyph.resize([max(1, round(length * scale)) for length in glyph.size], Image.Resampling.LANCZOS)
-            glyph = glyph.rotate(rng.uniform(-10, 10), Image.Resampling.BICUBIC, expand=True)
-            glyph = glyph.crop(glyph.getbbox())
-            left = 2 + number * width + rng.randint(2, max(2, width - 2 - glyph.width))
-            top = rng.randint(4, SIDE - 4 - glyph.height)
-            picture.paste(glyph, (left, top), glyph)
-        return picture.quantize(COLOURS, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+def draw(things: list[str], font: Path, rng: random.Random) -> Image.Image:
+    """Return a picture of SIDE x SIDE pixels with a thing of each type, from left to right, without contact."""
+    picture = ground(rng)
+    width = (SIDE - 4) // len(things)  # one column per thing
+    for number, type_ in enumerate(things):
+        thing = glyph(rng.choice(THINGS[type_]), font)
+        scale = rng.uniform(0.62, 0.95) * min(width - 4, 68) / max(thing.size)
+        thing = thing.resize([max(1, round(length * scale)) for length in thing.size], Image.Resampling.LANCZOS)
+        thing = thing.rotate(rng.uniform(-10, 10), Image.Resampling.BICUBIC, expand=True)
+        thing = thing.crop(thing.getbbox())
+        left = 2 + number * width + rng.randint(2, max(2, width - 2 - thing.width))
+        top = rng.randint(4, SIDE - 4 - thing.height)
+        picture.paste(thing, (left, top), thing)
+    return picture.quantize(COLOURS, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
 
 
 def ground(rng: random.Random) -> Image.Image:
@@ -258,7 +247,6 @@ def write_pictures(drafts: list[Draft], out: Path, font: Path, seed: int) -> Non
     folder.mkdir(exist_ok=True)
     for old in folder.glob("sample-*.png"):
         old.unlink()
-    draughtsman = Draughtsman(font)
     with h5py.File(out / "regions.h5", "w") as regions, h5py.File(out / "objects.h5", "w") as objects:
         cells, things = TilesExtractor("regions"), TilesExtractor("objects")
         for store, extractor in ((regions, cells), (objects, things)):
@@ -276,30 +264,28 @@ def write_pictures(drafts: list[Draft], out: Path, font: Path, seed: int) -> Non
         for number, post in enumerate(drafts):
             if post.things:
                 name = f"sample-{number:05d}"
-                picture = draughtsman.draw(post.things, random.Random(f"{seed} {name}"))
+                picture = draw(post.things, font, random.Random(f"{seed} {name}"))
                 picture.save(folder / f"{name}.png", optimize=True)
                 extract(name, open_picture(folder / f"{name}.png"))
 
 
 def readme(splits: dict[str, list[Draft]], command: str, pictures: bool) -> str:
     """Return the folder's README.md."""
-    head = "| | " + " | ".join(splits) + " |\n|---|" + "---:|" * len(splits)
     rows = {
-        "posts": lambda posts: len(posts),
+        "posts": len,
         "with a picture": lambda posts: sum(bool(post.things) for post in posts) if pictures else 0,
         **{type_: lambda posts, t=f"B-{type_}": sum(post.tags.count(t) for post in posts) for type_ in TYPES},
-        **{kind: lambda posts, k=kind: Counter(post.kind for post in posts)[k] for kind in KINDS},
+        **{kind: lambda posts, k=kind: sum(post.kind == k for post in posts) for kind in KINDS},
     }
-    table = "\n".join(
-        f"| {row} | " + " | ".join(str(count(p)) for p in splits.values()) + " |" for row, count in rows.items()
-    )
-    shown = (
-        WORDS["readme"]["pictures"]
-        if pictures
-        else "\nThe posts were made without pictures: the kinds say what they would have shown.\n"
-    )
+    table = [f"| | {' | '.join(splits)} |", "|---|" + "---:|" * len(splits)]
+    for row, count in rows.items():
+        table.append(f"| {row} | {' | '.join(str(count(posts)) for posts in splits.values())} |")
+    shown = "\nThe posts were made without pictures: the kinds say what they would have shown.\n"
     return WORDS["readme"]["text"].format(
-        command=command, table=f"{head}\n{table}", pictures=shown, names=len(NAME_TYPES)
+        command=command,
+        table="\n".join(table),
+        pictures=WORDS["readme"]["pictures"] if pictures else shown,
+        names=len(NAME_TYPES),
     )
 
 
@@ -347,10 +333,9 @@ def main(arguments: list[str] | None = None) -> int:
         first += len(drafts)
     if pictures:
         write_pictures([post for drafts in splits.values() for post in drafts], options.out, options.font, options.seed)
-    command = f"python scripts/make_sample_corpus.py OUT_DIR --seed {options.seed} --sizes " + " ".join(
-        map(str, options.sizes)
-    )
-    text = readme(splits, command + " --no-pictures" * options.no_pictures, pictures)
+    sizes = " ".join(map(str, options.sizes)) + " --no-pictures" * options.no_pictures
+    command = f"python scripts/make_sample_corpus.py OUT_DIR --seed {options.seed} --sizes {sizes}"
+    text = readme(splits, command, pictures)
     (options.out / "README.md").write_text(text, encoding="utf-8")
     return 0
 

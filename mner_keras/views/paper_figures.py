@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +14,14 @@ from mner_keras.data.entities import entity_spans
 from mner_keras.errors import InputError, did_you_mean
 from mner_keras.run.run import Run
 from mner_keras.views.case import PostCase, attention_of, make_cases
-from mner_keras.views.curves import loss_curves_figure
-from mner_keras.views.figures import attention_map_figure, case_study_figure, hsn_attention_figure
-from mner_keras.views.modality_space import modality_space_figure, sample_features
+from mner_keras.views.figures import (
+    attention_map_figure,
+    case_study_figure,
+    hsn_attention_figure,
+    loss_curves_figure,
+    modality_space_figure,
+    sample_features,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -148,19 +154,15 @@ def _is_wrong(post: Post, tags: Sequence[str]) -> bool:
     return post.tags is not None and entity_spans(post.tags) != entity_spans(tags)
 
 
-def _trust(sign: int, wrong: bool) -> Rank:
+def _trust(sign: int, wrong: bool, post: Post, tags: Sequence[str], explanation: Mapping[str, Any]) -> float | None:
     """HSN's figures 5 and 6: posts with a picture, ordered by gamma of their entities."""
-
-    def rank(post: Post, tags: Sequence[str], explanation: Mapping[str, np.ndarray]) -> float | None:
-        spans, gamma = entity_spans(tags), explanation.get("gamma")
-        if post.image_id is None or not spans or (_is_wrong(post, tags) and not wrong):
-            return None
-        return 0.0 if gamma is None else sign * float(np.mean([gamma[start:end].mean() for _, start, end in spans]))
-
-    return rank
+    spans, gamma = entity_spans(tags), explanation.get("gamma")
+    if post.image_id is None or not spans or (_is_wrong(post, tags) and not wrong):
+        return None
+    return 0.0 if gamma is None else sign * float(np.mean([gamma[start:end].mean() for _, start, end in spans]))
 
 
-def _uneven(post: Post, tags: Sequence[str], explanation: Mapping[str, np.ndarray]) -> tuple[bool, float] | None:
+def _uneven(post: Post, tags: Sequence[str], explanation: Mapping[str, Any]) -> tuple[bool, float] | None:
     """AGBAN's figure 6: posts with two objects or more whose entities attend to other objects than the other words."""
     scores, spans = attention_of(explanation), entity_spans(tags)
     if scores.shape[1] < 2 or not spans:
@@ -171,26 +173,22 @@ def _uneven(post: Post, tags: Sequence[str], explanation: Mapping[str, np.ndarra
     return _is_wrong(post, tags), -float(np.abs(rows.mean(axis=0) - part.mean(axis=0)).max())
 
 
-def _differing(wrong: bool) -> Rank:
+def _differing(wrong: bool, post: Post, tags: Sequence[str], other: Sequence[str]) -> bool | None:
     """AGBAN's figures 8 and 9: posts that the run gets right, or wrong, and the other run differently."""
-
-    def rank(post: Post, tags: Sequence[str], other: Sequence[str]) -> bool | None:
-        differs = entity_spans(tags) != entity_spans(other)
-        shown = post.tags is not None and differs and _is_wrong(post, tags) == wrong
-        return post.image_id is None if shown else None
-
-    return rank
+    differs = entity_spans(tags) != entity_spans(other)
+    shown = post.tags is not None and differs and _is_wrong(post, tags) == wrong
+    return post.image_id is None if shown else None
 
 
 _AGBAN = ("AGBAN", "ReleasedAGBAN")
 FIGURES = {
-    ("hsn", 5): PaperFigure(("HSN",), rank=_trust(1, wrong=False)),
-    ("hsn", 6): PaperFigure(("HSN",), rank=_trust(-1, wrong=True)),
+    ("hsn", 5): PaperFigure(("HSN",), rank=partial(_trust, 1, False)),
+    ("hsn", 6): PaperFigure(("HSN",), rank=partial(_trust, -1, True)),
     ("agban", 5): PaperFigure(_AGBAN, compares=True),
     ("agban", 6): PaperFigure(_AGBAN, rank=_uneven),
     ("agban", 7): PaperFigure(_AGBAN),
-    ("agban", 8): PaperFigure(compares=True, rank=_differing(wrong=False), count=4),
-    ("agban", 9): PaperFigure(compares=True, rank=_differing(wrong=True)),
+    ("agban", 8): PaperFigure(compares=True, rank=partial(_differing, False), count=4),
+    ("agban", 9): PaperFigure(compares=True, rank=partial(_differing, True)),
 }
 """The figures by paper and number."""
 

@@ -21,104 +21,10 @@ from mner_keras.registry import find_model
 from mner_keras.run.run import CONFIG, PROVENANCE, Run
 from mner_keras.text import TaggerDataMissing
 from mner_keras.views.case import PostCase, make_cases, own_pictures
-from mner_keras.views.curves import curve_image, describe_curve, read_curves
+from mner_keras.views.figures import curve_image, describe_curve, read_curves
 from mner_keras.views.post_view import render, style_sheet
 
-BOUNDS, MISSED, SPURIOUS = "other bounds", "missed", "spurious"
-
-
-@dataclasses.dataclass(frozen=True)
-class Confusion:
-    """Entities counted by their gold and their predicted type, strict IOB2.
-
-    Each gold entity counts once in its type's row: under the type predicted for the same tokens, else under `BOUNDS` if
-    a predicted entity contains some of its tokens, else under `MISSED`. Each predicted entity counts once in its type's
-    column: by its gold type, `BOUNDS` or `SPURIOUS`. So a type's row adds up to its gold entities, and its column to
-    its predicted ones.
-
-    Args:
-        types: the types of both, in alphabetical order.
-        counts: by row and column; what is missing is 0.
-    """
-
-    types: tuple[str, ...]
-    counts: Mapping[tuple[str, str], int]
-
-    @property
-    def rows(self) -> tuple[str, ...]:
-        return (*self.types, BOUNDS, SPURIOUS)
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        return (*self.types, BOUNDS, MISSED)
-
-    def count(self, row: str, column: str) -> int | None:
-        """Return a count; `None` if neither side is a type."""
-        return self.counts.get((row, column), 0) if row in self.types or column in self.types else None
-
-    def gold(self, kind: str) -> int:
-        """Return the number of gold entities of a type."""
-        return sum(self.counts.get((kind, column), 0) for column in self.columns)
-
-    def predicted(self, kind: str) -> int:
-        """Return the number of predicted entities of a type."""
-        return sum(self.counts.get((row, kind), 0) for row in self.rows)
-
-
-@dataclasses.dataclass(frozen=True)
-class HardPost:
-    """A post with a high loss: its place in the test split, from 1, and the loss of its gold tags in nats."""
-
-    number: int
-    loss: float
-    case: PostCase
-
-
-@dataclasses.dataclass(frozen=True)
-class TablePart:
-    """A section of the page about a table, with the sections of the runs of each row."""
-
-    key: str
-    table: Record
-    runs: list[list[str]]
-
-    @property
-    def title(self) -> str:
-        return f"{self.table['paper'].upper()}, table {self.table['number']}"
-
-
-@dataclasses.dataclass(frozen=True)
-class RunPart:
-    """A section of the page about a run."""
-
-    key: str
-    title: str  # the model and the seed; if two runs share these, the folder too
-    run: Run
-    listed: list[tuple[str, str, str]]  # the section and the title of each table with the run, and the row's name
-    confusion: Confusion
-    charts: list[tuple[str, str, str, str]]  # label, light image, dark image and description of each curve
-    by_post: bool  # whether the losses in the charts are per post
-    posts: list[HardPost]
-    mean_loss: float  # over the test split
-    no_posts: str  # why there are no posts; empty if none were requested
-
-    @property
-    def summary(self) -> str:
-        return find_model(self.run.config.model).summary
-
-    @property
-    def provenance(self) -> list[tuple[str, str]]:
-        return list(_facts(self.run.provenance))
-
-    @property
-    def settings(self) -> list[tuple[str, str]]:
-        """The run's settings; files appear by name, because the page may be sent to others."""
-        values = {**dataclasses.asdict(self.run.config), **self.run.config.arguments}
-        del values["arguments"]
-        for name in ("data", "features", "vectors"):
-            if values[name] and (name != "data" or Path(values[name]).is_absolute()):
-                values[name] = Path(values[name]).name
-        return list(_facts(values))
+BOUNDS, MISSED, SPURIOUS, ALL = "other bounds", "missed", "spurious", "in all"
 
 
 def make_report(
@@ -143,16 +49,28 @@ def make_report(
     measured, folders = _find_sources(places)
     runs = [Run(folder) for folder in folders.values()]
     keys = {folder: f"run-{number}" for number, folder in enumerate(folders, start=1)}
-    table_parts = []
-    for number, table in enumerate(measured, start=1):
-        rows = [[keys[Path(folder).resolve()] for folder in row["runs"]] for row in table["rows"]]
-        table_parts.append(TablePart(f"table-{number}", table, rows))
+    table_parts = [
+        {
+            "key": f"table-{number}",
+            "title": f"{table['paper'].upper()}, table {table['number']}",
+            "table": table,
+            "runs": [[keys[Path(folder).resolve()] for folder in row["runs"]] for row in table["rows"]],
+        }
+        for number, table in enumerate(measured, start=1)
+    ]
     run_parts = []
     for number, (run, title) in enumerate(zip(runs, _titles(runs), strict=True)):
         progress(number, len(runs))
-        run_parts.append(_run_part(run, keys[run.path.resolve()], title, table_parts, posts, pictures))
+        key = keys[run.path.resolve()]
+        listed = [
+            (part["key"], part["title"], name)
+            for part in table_parts
+            for name, row in zip(tables.row_names(part["table"]), part["runs"], strict=True)
+            if key in row
+        ]
+        run_parts.append({"key": key, "title": title, "listed": listed, **_run_part(run, posts, pictures)})
     progress(len(runs), len(runs))
-    shown = [part.title.replace(", ", " ") for part in table_parts] or [part.title for part in run_parts[:3]]
+    shown = [part["title"].replace(", ", " ") for part in table_parts] or [part["title"] for part in run_parts[:3]]
     more = 0 if table_parts else len(run_parts) - len(shown)
     return render(
         "report.html.j2",
@@ -162,17 +80,22 @@ def make_report(
         runs=run_parts,
         best_f1=max((run.metrics["test"]["micro"]["f1"] for run in runs), default=0.0),
         printed=tables,
-        names={"BOUNDS": BOUNDS, "MISSED": MISSED, "SPURIOUS": SPURIOUS},
+        names={"BOUNDS": BOUNDS, "MISSED": MISSED, "SPURIOUS": SPURIOUS, "ALL": ALL},
     )
 
 
-def hardest_posts(run: Run, count: int, pictures: Mapping[str, Path] | None) -> tuple[list[HardPost], float]:
+def hardest_posts(
+    run: Run, count: int, pictures: Mapping[str, Path] | None
+) -> tuple[list[tuple[int, float, PostCase]], float]:
     """Return the posts of the test split with the highest loss, and the mean loss over the split.
 
     Args:
         run: the run of a Keras model.
         count: how many posts.
         pictures: paths by image id; `None` for those in the run's data.
+
+    Returns:
+        each post's place in the split, from 1, the loss of its gold tags in nats, and its case; the mean loss.
 
     Raises:
         InputError: the run's data, features or model are not available, or are not those of its predictions.
@@ -181,26 +104,36 @@ def hardest_posts(run: Run, count: int, pictures: Mapping[str, Path] | None) -> 
     if [(post.tokens, post.tags) for post in posts] != [(row.tokens, row.tags) for row in scored]:
         raise InputError("expected the posts that the run was scored on, found others", run.dataset.path("test"))
     losses = -run.model.log_likelihood(posts, run.store)
-    chosen = np.argsort(-losses, kind="stable")[:count]
+    chosen = np.argsort(-losses, kind="stable")[:count].tolist()
     pictures = own_pictures(run.dataset) if pictures is None else pictures
     predicted = {run.name: [scored[number].predicted for number in chosen]}
     cases = make_cases(run.model, [posts[number] for number in chosen], run.store, pictures, predicted)
     pairs = zip(chosen, cases, strict=True)
-    return [HardPost(int(number) + 1, float(losses[number]), case) for number, case in pairs], float(losses.mean())
+    return [(number + 1, float(losses[number]), case) for number, case in pairs], float(losses.mean())
 
 
-def count_confusion(pairs: Iterable[tuple[Sequence[str], Sequence[str]]]) -> Confusion:
-    """Count the entities of posts, given as their gold and their predicted tags."""
+def count_confusion(pairs: Iterable[tuple[Sequence[str], Sequence[str]]]) -> Counter[tuple[str, str]]:
+    """Count entities by their gold and their predicted type, strict IOB2.
+
+    Each gold entity counts once in its type's row: under the type predicted for the same tokens, else under `BOUNDS` if
+    a predicted entity contains some of its tokens, else under `MISSED`. Each predicted entity counts once in its type's
+    column: by its gold type, `BOUNDS` or `SPURIOUS`. A type's row adds up to its gold entities, its count under `ALL`,
+    and its column to its predicted ones, the column's count in the row `ALL`.
+
+    Args:
+        pairs: the gold and the predicted tags of each post.
+
+    Returns:
+        counts by row and column.
+    """
     counts: Counter[tuple[str, str]] = Counter()
     for tags, predicted in pairs:
         gold, found = ({(start, end): kind for kind, start, end in entity_spans(one)} for one in (tags, predicted))
-        for place, kind in gold.items():
-            counts[kind, found.get(place) or _apart(place, found, MISSED)] += 1
-        for place, kind in found.items():
-            if place not in gold:
-                counts[_apart(place, gold, SPURIOUS), kind] += 1
-    types = {name for pair in counts for name in pair} - {BOUNDS, MISSED, SPURIOUS}
-    return Confusion(tuple(sorted(types)), dict(counts))
+        counts.update((kind, ALL) for kind in gold.values())
+        counts.update((ALL, kind) for kind in found.values())
+        counts.update((kind, found.get(place) or _apart(place, found, MISSED)) for place, kind in gold.items())
+        counts.update((_apart(place, gold, SPURIOUS), kind) for place, kind in found.items() if place not in gold)
+    return counts
 
 
 def _apart(place: tuple[int, int], others: Iterable[tuple[int, int]], alone: str) -> str:
@@ -227,17 +160,11 @@ def _find_sources(places: Sequence[str | os.PathLike]) -> tuple[list[Record], di
     return list(found.values()), runs
 
 
-def _run_part(
-    run: Run,
-    key: str,
-    title: str,
-    table_parts: Sequence[TablePart],
-    count: int,
-    pictures: Mapping[str, Path] | None,
-) -> RunPart:
+def _run_part(run: Run, count: int, pictures: Mapping[str, Path] | None) -> dict[str, Any]:
+    """What the page's section about a run shows; `no_posts` is empty if none were requested."""
     run.metrics, run.provenance  # noqa: B018 - damaged files are errors; missing models, data or features are not
-    posts, mean, reason, batches = [], 0.0, "", None
-    if not find_model(run.config.model).is_keras:
+    posts, mean, reason, batches, entry = [], 0.0, "", None, find_model(run.config.model)
+    if not entry.is_keras:
         reason = "This system is not a Keras model with a CRF layer: its posts have no such loss."
     else:
         try:
@@ -250,14 +177,25 @@ def _run_part(
     for name, curve in read_curves(run.history, batches or (1.0, 1.0)).items():
         label = "F1" if name == "f1" else name.replace("_", " ").replace("crf", "CRF")
         charts.append((label, curve_image(label, curve), curve_image(label, curve, dark=True), describe_curve(curve)))
-    listed = [
-        (part.key, part.title, name)
-        for part in table_parts
-        for name, runs in zip(tables.row_names(part.table), part.runs, strict=True)
-        if key in runs
-    ]
-    counts = count_confusion((row.tags, row.predicted) for row in run.predictions)
-    return RunPart(key, title, run, listed, counts, charts, batches is not None, posts, mean, reason)
+    confusion = count_confusion((row.tags, row.predicted) for row in run.predictions)
+    settings = {**dataclasses.asdict(run.config), **run.config.arguments}
+    del settings["arguments"]
+    for name in ("data", "features", "vectors"):  # files appear by name, because the page may be sent to others
+        if settings[name] and (name != "data" or Path(settings[name]).is_absolute()):
+            settings[name] = Path(settings[name]).name
+    return {
+        "run": run,
+        "summary": entry.summary,
+        "confusion": confusion,
+        "types": sorted({name for pair in confusion for name in pair} - {BOUNDS, MISSED, SPURIOUS, ALL}),
+        "charts": charts,
+        "by_post": batches is not None,
+        "posts": posts,
+        "mean_loss": mean,
+        "no_posts": reason,
+        "provenance": list(_facts(run.provenance)),
+        "settings": list(_facts(settings)),
+    }
 
 
 def _titles(runs: Sequence[Run]) -> list[str]:

@@ -62,7 +62,7 @@ def test_agban_space_compares_two_runs(mner, untrained, tmp_path, monkeypatch):
     arguments = ("--run", untrained("agban"), "--other", untrained("agban-gban"), "--out", out, "--split", "train")
     assert mner("figure", "agban", 5, *arguments).code == 0
     assert list(drawn) == ["agban-gban, without adversarial training", "agban, with adversarial training"]
-    assert len({sample.text.shape for sample in drawn.values()}) == 1
+    assert len({sample.features.shape for sample in drawn.values()}) == 1
     assert out.exists()
 
 

@@ -10,9 +10,16 @@ from PIL import Image
 
 from mner_keras import InputError, Post
 from mner_keras.views.case import PostCase
-from mner_keras.views.curves import loss_curves_figure
-from mner_keras.views.figures import attention_map_figure, case_study_figure, hsn_attention_figure, write_figure
-from mner_keras.views.modality_space import ModalityFeatures, linear_separability, modality_space_figure
+from mner_keras.views.figures import (
+    ModalityFeatures,
+    attention_map_figure,
+    case_study_figure,
+    hsn_attention_figure,
+    linear_separability,
+    loss_curves_figure,
+    modality_space_figure,
+    write_figure,
+)
 from mner_keras.views.paper_figures import FIGURES, choose_posts, find_posts
 from mner_keras.vision import PictureObjects
 
@@ -120,8 +127,9 @@ def test_the_losses_are_those_of_a_post():
 
 def modality_features(distance, count=60, width=8):
     rng = np.random.default_rng(0)
-    text, objects = rng.normal(size=(2, count, width))
-    return ModalityFeatures(text, objects + distance, np.arange(count) // 3, np.arange(count) // 3)
+    is_text = np.repeat([True, False], count)
+    features = rng.normal(size=(2 * count, width)) + distance * ~is_text[:, None]
+    return ModalityFeatures(features, is_text, np.tile(np.arange(count) // 3, 2))
 
 
 def test_separability_is_half_for_mixed_and_one_for_parted_features():
