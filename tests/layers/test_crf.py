@@ -226,7 +226,7 @@ def test_the_layer_passes_potentials_through_and_its_weights_have_their_names():
 
 @pytest.mark.parametrize("num_tags", [0, -1, 2.0, "3", None])
 def test_a_number_of_tags_that_is_none_is_refused(num_tags):
-    with pytest.raises(ValueError, match=r"`num_tags` must be a positive integer\. Received: num_tags="):
+    with pytest.raises(ValueError, match="^`num_tags` must be "):
         CRF(num_tags)
 
 
@@ -249,13 +249,13 @@ def test_potentials_of_another_width_are_refused():
 
 @pytest.mark.parametrize("shape", [(2,), (2, 4, 1), (2, 5), (3, 4)])
 def test_a_mask_of_another_shape_is_refused(shape):
-    with pytest.raises(ValueError, match=r"`mask` must have the shape \[batch, tokens\] of the potentials\. Received"):
+    with pytest.raises(ValueError, match="`mask` must have the first two axes of `potentials`"):
         make_crf().decode(np.zeros((2, 4, K), "float32"), np.ones(shape, bool))
 
 
 @pytest.mark.parametrize("shape", [(2, 1), (1, 4), (2, 4, K)])
 def test_tags_of_another_shape_are_refused_and_not_broadcast(shape):
-    with pytest.raises(ValueError, match=r"`tags` must have the shape \[batch, tokens\] of the potentials\. Received"):
+    with pytest.raises(ValueError, match="`tags` must have the first two axes of `potentials`"):
         make_crf().log_likelihood(np.zeros((2, 4, K), "float32"), np.zeros(shape, "int32"), np.ones((2, 4), bool))
 
 
