@@ -17,7 +17,7 @@ from agban_keras.layers import (
 )
 from agban_keras.layers.initializers import begin_uniformly, linear_initializer, width_initializer
 from agban_keras.object_tagger import ObjectTagger, update_on
-from agban_keras.released_state import ReleasedState
+from agban_keras.released_state import load_arrays
 from mner_keras.data.preprocessor import PostPreprocessor
 from mner_keras.inputs import batch_inputs, word_embedding
 from mner_keras.layers import BiLSTM, CharBiLSTM
@@ -51,21 +51,15 @@ class ReleasedAGBAN(ObjectTagger):
     biases are one weight, moving variances are biased, and words are cut at `max_characters`.
 
     Args:
-        preprocessor: converts posts into batches; saved with the model (`fit_preprocessor`).
-        word_dim: width of the word vectors; by default that of the pretrained vectors, else 200.
-        char_dim: width of the characters' vectors.
-        char_hidden_dim: width of the character BiLSTM; half of it per direction.
-        hidden_dim: width of the word BiLSTM, d; half of it per direction.
+        preprocessor, word_dim, char_dim, char_hidden_dim, hidden_dim, reversal, loss_reduction: see `AGBAN`.
         rank: a third of the width of the bilinear form.
         glimpses: the number of attention distributions, and of rounds of the gate.
         num_training_tokens: used in the classes' weights: `posts m / (tokens + posts m)` for a token,
         num_training_posts: and `tokens / (tokens + posts m)` for an object.
-        reversal: lambda: `"schedule"` (Ganin & Lempitsky) or a number.
         classifier_rests_every: the classifier is not updated on every N-th training step; 0 to always update it.
         dropout: rate on the characters' vectors, on the token representation, on the BiLSTM's output and on the
             objects in the bilinear form.
         attention_dropout: rate before the attention's relu layers.
-        loss_reduction: `"sum"` over the posts of a batch, or `"mean"`.
 
     Example:
 
@@ -100,12 +94,9 @@ class ReleasedAGBAN(ObjectTagger):
         loss_reduction: str = "sum",
         name: str = "released_agban",
     ) -> None:
-        for key, value, least in (
-            ("num_training_tokens", num_training_tokens, 1),
-            ("num_training_posts", num_training_posts, 1),
-            ("classifier_rests_every", classifier_rests_every, 0),
-        ):
-            check_count(key, value, least)
+        check_count("num_training_tokens", num_training_tokens)
+        check_count("num_training_posts", num_training_posts)
+        check_count("classifier_rests_every", classifier_rests_every, 0)
         # === Layers ===
         words = word_embedding(preprocessor, word_dim, 200, unknown="uniform")
         char_bilstm = CharBiLSTM(
@@ -171,7 +162,7 @@ class ReleasedAGBAN(ObjectTagger):
         Raises:
             ValueError: an array is unknown, missing or of another shape; no weight is changed then.
         """
-        ReleasedState(self).load(arrays)
+        load_arrays(self, arrays)
 
     def compile(self, optimizer=None, **kwargs) -> None:
         super().compile(optimizer, **kwargs)

@@ -7,6 +7,7 @@ from keras import ops
 
 from agban_keras.layers.weight_norm_dense import WeightNormDense
 from mner_keras.layers.base import BaseLayer
+from mner_keras.layers.checks import check_count
 
 FOLD = 3
 """The ratio of the bilinear form's width to `rank`, as in the bilinear attention network that it is taken from."""
@@ -55,9 +56,8 @@ class ReleasedAttention(BaseLayer):
     def __init__(
         self, rank: int = 200, glimpses: int = 1, dropout: float = 0.5, attention_dropout: float = 0.2, **kwargs
     ) -> None:
-        for name, value in (("rank", rank), ("glimpses", glimpses)):
-            if value < 1:
-                raise ValueError(f"`{name}` must be at least 1. Received: {name}={value}")
+        check_count("rank", rank)
+        check_count("glimpses", glimpses)
         super().__init__(**kwargs)
         self.rank = rank
         self.glimpses = glimpses
@@ -97,12 +97,6 @@ class ReleasedAttention(BaseLayer):
             inner = [self.gate_text_nets[glimpse](output), self.gate_object_nets[glimpse](attended)]
             gate = ops.sigmoid(self.gate_nets[glimpse](ops.concatenate(inner, axis=-1)))
             output = gate * attended + output
-        return (output, scores) if return_attention_scores else output
-
-    def compute_output_spec(self, text, objects, object_mask=None, return_attention_scores=False, training=None):
-        output = keras.KerasTensor(text.shape, dtype=self.compute_dtype)
-        shape = (text.shape[0], self.glimpses, objects.shape[-2], text.shape[-2])
-        scores = keras.KerasTensor(shape, dtype=self.compute_dtype)
         return (output, scores) if return_attention_scores else output
 
     def get_config(self) -> dict:

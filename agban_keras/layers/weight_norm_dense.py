@@ -7,6 +7,7 @@ from keras import ops
 
 from agban_keras.layers.initializers import linear_initializer, width_initializer
 from mner_keras.layers.base import BaseLayer
+from mner_keras.layers.checks import check_count
 
 
 @keras.saving.register_keras_serializable(package="agban_keras")
@@ -37,8 +38,7 @@ class WeightNormDense(BaseLayer):
     """
 
     def __init__(self, units: int, activation: str | None = None, dropout: float = 0.0, **kwargs) -> None:
-        if units < 1:
-            raise ValueError(f"`units` must be at least 1. Received: units={units}")
+        check_count("units", units)
         super().__init__(**kwargs)
         self.units = units
         self.activation = activation

@@ -14,16 +14,6 @@ class Reweighting(BaseLayer):
     """Base of the units that reweight the elements of `value` by `query`.
 
     A subclass computes the weights s in `weights_of`; the output is `s * V`, without pooling (HSN eq. 16).
-
-    Call arguments:
-        query: `[B, n, d]`.
-        value: `[B, k, d']`.
-        query_mask: bool `[B, n]`, true for valid elements.
-        value_mask: bool `[B, k]`.
-        return_attention_scores: whether to return the weights as well.
-
-    Returns:
-        `value` reweighted, `[B, k, d']`; with `return_attention_scores` also the weights s, `[B, k]`.
     """
 
     def weights_of(self, query, value, query_mask, value_mask):
@@ -41,13 +31,6 @@ class Reweighting(BaseLayer):
         output = scores[..., None] * value
         return (output, scores) if return_attention_scores else output
 
-    def compute_output_spec(self, query, value, query_mask=None, value_mask=None, return_attention_scores=False):
-        check_mask("query_mask", query_mask, "query", query)
-        check_mask("value_mask", value_mask, "value", value)
-        output = keras.KerasTensor(value.shape, dtype=self.compute_dtype)
-        scores = keras.KerasTensor(value.shape[:-1], dtype=self.compute_dtype)
-        return (output, scores) if return_attention_scores else output
-
 
 @keras.saving.register_keras_serializable(package="hsn_keras")
 class HierarchicalAttention(Reweighting):
@@ -56,16 +39,7 @@ class HierarchicalAttention(Reweighting):
     This is `MultiHeadHierarchicalAttention` without heads: no projection (eq. 15), and no softmax and mean over the
     heads (eq. 14); "w/o MP" in the paper's table 5. The weights are `s = A beta`, and the output `s * V` (eq. 16).
 
-    Call arguments:
-        query: H, `[B, n, d]`.
-        value: V, `[B, k, d]`.
-        query_mask: bool `[B, n]`, true for valid elements.
-        value_mask: bool `[B, k]`.
-        return_attention_scores: whether to return the weights as well.
-
-    Returns:
-        `value` reweighted, `[B, k, d]`; with `return_attention_scores` also the weights s, `[B, k]`, which sum to one
-        over the valid values.
+    Call arguments and results are those of `MultiHeadHierarchicalAttention`.
 
     Raises:
         ValueError: `query` and `value` differ in width.

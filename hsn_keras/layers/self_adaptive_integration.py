@@ -5,11 +5,12 @@ from __future__ import annotations
 import keras
 from keras import ops
 
+from mner_keras.layers.base import BaseLayer
 from mner_keras.layers.checks import check_choice
 
 
 @keras.saving.register_keras_serializable(package="hsn_keras")
-class SelfAdaptiveIntegration(keras.layers.Layer):
+class SelfAdaptiveIntegration(BaseLayer):
     """Mix text and fusion features with a learnt weight for each token.
 
     Equations: `gamma = sigmoid(W H + U F + b)` (eq. 17), `O = gamma * H + (1 - gamma) * F` (eq. 18). A gamma near 1
@@ -39,7 +40,6 @@ class SelfAdaptiveIntegration(keras.layers.Layer):
     def __init__(self, gate: str = "token", **kwargs) -> None:
         check_choice("gate", gate, ("token", "feature"))
         super().__init__(**kwargs)
-        self.supports_masking = True
         self.gate = gate
 
     def build(self, text_shape, fusion_shape) -> None:
@@ -58,12 +58,3 @@ class SelfAdaptiveIntegration(keras.layers.Layer):
         gamma = ops.sigmoid(self.text_gate(text) + self.fusion_gate(fusion))
         output = gamma * text + (1 - gamma) * fusion
         return (output, gamma) if return_gate else output
-
-    def compute_output_spec(self, text, fusion, return_gate=False):
-        output = keras.KerasTensor(text.shape, dtype=self.compute_dtype)
-        width = 1 if self.gate == "token" else text.shape[-1]
-        gamma = keras.KerasTensor((*text.shape[:-1], width), dtype=self.compute_dtype)
-        return (output, gamma) if return_gate else output
-
-    def get_config(self) -> dict:
-        return {**super().get_config(), "gate": self.gate}

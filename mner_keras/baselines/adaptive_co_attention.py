@@ -99,9 +99,8 @@ class AdaptiveCoAttention(Tagger):
         text = BiLSTM(hidden_dim, name="second_bilstm")(tokens, mask=token_mask)  # h [B, n, d]
 
         # === Co-attention ===
-        regions = keras.layers.Dense(fusion_dim, name="region_projection")(
-            inputs["visual_features"]
-        )  # v [B, k, fusion]
+        # v [B, k, fusion]
+        regions = keras.layers.Dense(fusion_dim, name="region_projection")(inputs["visual_features"])
         seen = GuidedAttention(fusion_dim, score, name="visual_attention")(text, regions, value_mask=region_mask)  # v^
         read = GuidedAttention(fusion_dim, score, name="textual_attention")(seen, text, value_mask=token_mask)  # h^
         fused = GatedFusion(fusion_dim, name="fusion")(seen, read)  # m [B, n, fusion]

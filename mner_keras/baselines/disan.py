@@ -26,12 +26,9 @@ class Disan(Tagger):
 
     Args:
         word_dim: width of the word vectors; by default that of the pretrained vectors, else 300.
-        char_dim: width of the characters' vectors and of the character convolution.
-        pos_dim: width of the vectors of the parts of speech.
-        hidden_dim: width of h; half of it per direction of the BiLSTM.
+        char_dim, pos_dim, hidden_dim, dropout: see `HSN`; h is H there.
         attention_dim: width of the hidden layer of the attention to regions, and of the projected regions.
         scale: c of the alignment, `c tanh(. / c)`.
-        dropout: rate on the token representation and on h.
         preprocessor, loss_reduction: see `Tagger`.
 
     Example:

@@ -27,10 +27,8 @@ class MNERMA(Tagger):
 
     Args:
         word_dim: width of the word vectors; by default that of the pretrained vectors, else 200.
-        char_dim: width of the characters' vectors.
-        char_hidden_dim: width of the character BiLSTM; half of it per direction.
+        char_dim, char_hidden_dim, hidden_dim: see `BiLSTMCRF`.
         modality_dim: width of x and of each projected modality.
-        hidden_dim: width of h; half of it per direction of the BiLSTM.
         dropout: rate on x and on h.
         preprocessor, loss_reduction: see `Tagger`.
 

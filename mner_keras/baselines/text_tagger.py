@@ -14,15 +14,8 @@ from mner_keras.tagger import Tagger
 class TextTagger(Tagger):
     """HSN without a picture: a dense layer and the CRF predict the tags from its text features H.
 
-    The arguments are those of `hsn_keras.HSN` that concern the text.
-
     Args:
-        word_dim: width of the word vectors; by default that of the pretrained vectors, else 200.
-        char_dim: width of the characters' vectors and of the character convolution.
-        pos_dim: width of the vectors of the parts of speech.
-        hidden_dim: width of H; half of it per direction of the BiLSTM.
-        dropout: rate on the token representation and on H.
-        preprocessor, loss_reduction: see `Tagger`.
+        preprocessor, word_dim, char_dim, pos_dim, hidden_dim, dropout, loss_reduction: see `HSN`.
 
     Example:
 

@@ -27,14 +27,10 @@ class VAM(Tagger):
     dropout are unknown to us.
 
     Args:
-        word_dim: width of the word vectors; by default that of the pretrained vectors, else 100.
-        char_dim: width of the characters' vectors.
-        char_hidden_dim: width of the character BiLSTM; half of it per direction.
-        hidden_dim: width of h; half of it per direction of the BiLSTM.
+        word_dim, char_dim, char_hidden_dim, hidden_dim, dropout: see `BiLSTMCRF`.
         attention_dim: width of the attention's hidden layer.
         score: how to combine the projections of query and regions, `"sum"` as given, or `"joint"`; see
             `GuidedAttention`.
-        dropout: rate on the token representation.
         preprocessor, loss_reduction: see `Tagger`.
 
     Example:

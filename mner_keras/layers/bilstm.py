@@ -58,8 +58,12 @@ class BiLSTM(keras.layers.Layer):
         check_mask("mask", mask, "inputs", inputs)
         mask = ops.ones_like(inputs[..., 0], dtype="bool") if mask is None else ops.cast(mask, "bool")
         length = ops.sum(ops.cast(mask, "int32"), axis=1)  # [B]
-        way = self._last_states if not self.return_sequences else self._states
-        states = way(ops.cast(inputs, self.compute_dtype), mask, length, training)
+        inputs = ops.cast(inputs, self.compute_dtype)
+        states = (
+            self._states(inputs, length, training)
+            if self.return_sequences
+            else self._last_states(inputs, mask, length, training)
+        )
         there = mask[..., None] if self.return_sequences else length[:, None] > 0
         return ops.where(there, states, ops.zeros_like(states))
 
@@ -73,7 +77,7 @@ class BiLSTM(keras.layers.Layer):
             for weight in (cell.kernel, cell.recurrent_kernel, cell.bias)
         ]
 
-    def _states(self, inputs, mask, length, training):
+    def _states(self, inputs, length, training):
         """Return the states at each step, `[B, n, units]`."""
         if has_kernel("tensorflow", self.compute_dtype):
             from mner_keras.layers import lstm_tensorflow
@@ -102,10 +106,10 @@ class BiLSTM(keras.layers.Layer):
 
             return lstm_torch.run(inputs, length, self.kernel_weights, bool(training))[1]
         if keras.backend.backend() == "jax" and inputs.shape[0] >= 8 and inputs.shape[1] > 2 * SHORT:
-            return self._in_two_groups(inputs, mask, length, training)
-        return self._padded_last_states(inputs, mask, length, training)
+            return self._in_two_groups(inputs, length, training)
+        return self._padded_last_states(inputs, length, training)
 
-    def _in_two_groups(self, inputs, mask, length, training):
+    def _in_two_groups(self, inputs, length, training):
         """Compute the longest quarter of the rows to their end, and the others to `SHORT` steps if none is longer.
 
         JAX computes padding like any step, and compiles a program for each shape.
@@ -114,17 +118,17 @@ class BiLSTM(keras.layers.Layer):
         long = -(-inputs.shape[0] // 4)
 
         def split():
-            rows = [ops.take(x, order, axis=0) for x in (inputs, mask, length)]
-            groups = [x[:long] for x in rows], [x[long:, :SHORT] if len(x.shape) > 1 else x[long:] for x in rows]
+            rows, lengths = ops.take(inputs, order, axis=0), ops.take(length, order)
+            groups = (rows[:long], lengths[:long]), (rows[long:, :SHORT], lengths[long:])
             states = ops.concatenate([self._padded_last_states(*group, training) for group in groups], axis=0)
             return ops.take(states, ops.argsort(order), axis=0)
 
         fits = ops.take(length, order[long]) <= SHORT
-        return ops.cond(fits, split, lambda: self._padded_last_states(inputs, mask, length, training))
+        return ops.cond(fits, split, lambda: self._padded_last_states(inputs, length, training))
 
-    def _padded_last_states(self, inputs, mask, length, training):
+    def _padded_last_states(self, inputs, length, training):
         # The backward state at the first step has read the whole row.
-        forward, backward = ops.split(self._states(inputs, mask, length, training), 2, axis=-1)
+        forward, backward = ops.split(self._states(inputs, length, training), 2, axis=-1)
         last = ops.take_along_axis(forward, ops.maximum(length - 1, 0)[:, None, None], axis=1)[:, 0]
         return ops.concatenate([last, backward[:, 0]], axis=-1)
 

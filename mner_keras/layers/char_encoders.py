@@ -53,7 +53,7 @@ class CharCNN(CharEncoder):
 
     Args:
         vocabulary_size: rows of the character table; row 0 pads.
-        embedding_dim: width of a character's vector.
+        embedding_dim: width of a character's vector, initialised uniformly within `sqrt(3 / embedding_dim)`.
         filters: width of a word's vector.
         kernel_size: characters that a filter sees.
         dropout: rate on the characters' vectors.
@@ -119,10 +119,8 @@ class CharBiLSTM(CharEncoder):
     Equation (AGBAN eq. 2): `x^c = [h_forward(m); h_backward(1)]`.
 
     Args:
-        vocabulary_size: rows of the character table; row 0 pads.
-        embedding_dim: width of a character's vector, initialised uniformly within `sqrt(3 / embedding_dim)`.
+        vocabulary_size, embedding_dim, dropout: see `CharCNN`.
         units: width of a word's vector, half of it per direction.
-        dropout: rate on the characters' vectors.
 
     Call arguments:
         char_ids: int32 `[B, n, c]`, 0 for padding.

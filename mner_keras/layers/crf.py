@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-import numbers
-
 import keras
 import numpy as np
 from keras import ops
 
+from mner_keras.layers.checks import check_count, check_mask
 from mner_keras.layers.constraints import Constraints
-from mner_keras.layers.crf_recursions import (
-    FORBIDDEN,
-    best_path,
-    best_paths,
-    both_ways,
-    counts,
-    take_rows,
-)
+from mner_keras.layers.crf_recursions import FORBIDDEN, best_path, best_paths, both_ways, counts, take_rows
 
 
 @keras.saving.register_keras_serializable(package="mner_keras")
@@ -25,7 +17,8 @@ class CRF(keras.layers.Layer):
 
     A path `y` through the tags of a row scores `sum_t potentials[t, y_t] + sum_t transitions[y_t, y_t+1]`, with
     `boundary` also `start[y_1] + end[y_n]`; `p(y) = exp(score(y)) / Z`. The layer passes potentials through; its
-    methods give the likelihood, the best path and the marginals. `mner_keras.CRFModel` trains it.
+    methods take the same arguments and give the likelihood, the best path and the marginals. `mner_keras.CRFModel`
+    trains it.
 
     Masks may have holes (subwords, for example): valid positions count as adjacent. A row without a valid position has
     likelihood 0 and the tag 0. All computation is in float32, whatever the dtype policy.
@@ -63,8 +56,7 @@ class CRF(keras.layers.Layer):
         dtype="float32",
         **kwargs,
     ) -> None:
-        if isinstance(num_tags, bool) or not isinstance(num_tags, numbers.Integral) or num_tags < 1:
-            raise ValueError(f"`num_tags` must be a positive integer. Received: num_tags={num_tags!r}")
+        check_count("num_tags", num_tags)
         if isinstance(constraints, dict):
             constraints = keras.saving.deserialize_keras_object(constraints)
         if constraints is not None and not isinstance(constraints, Constraints):
@@ -124,9 +116,8 @@ class CRF(keras.layers.Layer):
         apply.
 
         Args:
-            potentials: `[B, n, K]`.
+            potentials, mask: those of the call.
             tags: int `[B, n]` in 0..K-1; values at masked positions are ignored.
-            mask: bool `[B, n]`; holes are allowed.
 
         Raises:
             ValueError: tags of another shape; a tag out of range in an array. In a compiled function, where values are
@@ -135,7 +126,7 @@ class CRF(keras.layers.Layer):
         given, given_mask = tags, mask
         potentials, mask = self._prepare(potentials, mask)
         tags = ops.cast(tags, "int32")
-        _check_shape("tags", tags, potentials)
+        check_mask("tags", tags, "potentials", potentials)
         self._check_tags(given, given_mask)
         tags = tags * ops.cast(mask, "int32")
         known = (tags >= 0) & (tags < self.num_tags)
@@ -181,10 +172,6 @@ class CRF(keras.layers.Layer):
     def decode(self, potentials, mask=None):
         """Return the best path of each row (Viterbi).
 
-        Args:
-            potentials: `[B, n, K]`.
-            mask: bool `[B, n]`; holes are allowed.
-
         Returns:
             tags int32 `[B, n]`, 0 in masked positions, and the path's score `[B]`. If the constraints allow no path,
                 the score is -inf and the tags violate as few of them as possible.
@@ -199,16 +186,14 @@ class CRF(keras.layers.Layer):
         """Return the `k` best paths of each row, best first.
 
         Args:
-            potentials: `[B, n, K]`.
-            mask: bool `[B, n]`; holes are allowed.
+            potentials, mask: those of the call.
             k: the number of paths.
 
         Returns:
             tags int32 `[B, k, n]`, 0 in masked positions, and the paths' scores `[B, k]`. A row with fewer than `k`
             paths has the score -inf and the tags 0 for the rest; an empty row has one path, of score 0.
         """
-        if isinstance(k, bool) or not isinstance(k, numbers.Integral) or k < 1:
-            raise ValueError(f"`k` must be a positive integer. Received: k={k!r}")
+        check_count("k", k)
         potentials, mask = self._prepare(potentials, mask)
         transitions, start, end = self._constrained_scores()
         rows = _Rows(mask)
@@ -224,10 +209,6 @@ class CRF(keras.layers.Layer):
         positions.
 
         Constraints apply: a forbidden tag has probability 0. No gradient flows through.
-
-        Args:
-            potentials: `[B, n, K]`.
-            mask: bool `[B, n]`; holes are allowed.
         """
         potentials, mask = self._prepare(potentials, mask)
         transitions, start, end = self._constrained_scores()
@@ -255,7 +236,7 @@ class CRF(keras.layers.Layer):
         if mask is None:
             return potentials, ops.ones_like(potentials[..., 0], dtype="bool")
         mask = ops.cast(mask, "bool")
-        _check_shape("mask", mask, potentials)
+        check_mask("mask", mask, "potentials", potentials)
         # Values in masked positions may be anything, NaN included. TensorFlow is slow at a select that broadcasts.
         there = ops.broadcast_to(mask[..., None], ops.shape(potentials))
         return ops.where(there, potentials, ops.zeros_like(potentials)), mask
@@ -295,16 +276,6 @@ class CRF(keras.layers.Layer):
 def _or_none(score):
     """Replace the scores of paths that violate the constraints by -inf."""
     return ops.where(score < FORBIDDEN / 2, -float("inf"), score)
-
-
-def _check_shape(name, values, potentials):
-    """Check that values have the potentials' first two axes, as far as both are known."""
-    shape, expected = tuple(values.shape), tuple(potentials.shape)
-    if len(shape) != 2 or any(None not in pair and pair[0] != pair[1] for pair in zip(shape, expected, strict=False)):
-        raise ValueError(
-            f"`{name}` must have the shape [batch, tokens] of the potentials. "
-            f"Received: {name}.shape={shape}, potentials.shape={expected}"
-        )
 
 
 class _Rows:

@@ -1,11 +1,13 @@
 """`ReleasedAGBAN` against the released module, written anew in PyTorch, and what does not need PyTorch to be told."""
 
 import itertools
+import re
 
 import keras
 import numpy as np
 import pytest
 from keras import ops
+from layer_harness import to_numpy
 from seqeval.metrics import f1_score
 from seqeval.scheme import IOB2
 from small_corpus import make_world
@@ -21,10 +23,6 @@ from mner_keras.vision.visual_input import MASK_RCNN_OBJECTS
 CHARACTERS = 9
 SMALL = dict(word_dim=12, char_dim=6, char_hidden_dim=8, hidden_dim=24, rank=4)
 NO_DROPOUT = dict(dropout=0.0, attention_dropout=0.0)
-
-
-def to_numpy(value):
-    return keras.ops.convert_to_numpy(value)
 
 
 # --- The arrays of the released module ---
@@ -145,10 +143,9 @@ def test_a_loaded_state_computes_what_the_released_module_computes(glimpses):
     assert attention.numpy().std() > 0.01
     model.compile("sgd")
     logs = model.test_on_batch(batch, tags, return_dict=True)
-    assert logs["crf_loss"] == pytest.approx(float(crf_losses.sum()), abs=1e-4, rel=1e-5)
-    assert logs["textual_loss"] == pytest.approx(float(textual), abs=1e-4, rel=1e-5)
-    assert logs["visual_loss"] == pytest.approx(float(visual), abs=1e-4, rel=1e-5)
-    assert logs["loss"] == pytest.approx(float(crf_losses.sum() + textual + visual), abs=1e-4, rel=1e-5)
+    losses = {"crf_loss": float(crf_losses.sum()), "textual_loss": float(textual), "visual_loss": float(visual)}
+    losses["loss"] = sum(losses.values())
+    assert {name: logs[name] for name in losses} == pytest.approx(losses, abs=1e-4, rel=1e-5)
     decoded = model.decode(batch)
     for row, path in enumerate(paths):
         expected = [label - 1 if 1 <= label <= 9 else 0 for label in path]
@@ -181,9 +178,8 @@ def test_one_training_step_is_the_released_modules():
     model.load_released_state(state)
     model.compile(keras.optimizers.SGD(0.005), run_eagerly=True)
     logs = model.train_on_batch(batch, tags, return_dict=True)
-    assert logs["crf_loss"] == pytest.approx(crf_loss, rel=1e-5)
-    assert logs["textual_loss"] == pytest.approx(textual, rel=1e-5)
-    assert logs["visual_loss"] == pytest.approx(visual, rel=1e-5)
+    losses = {"crf_loss": crf_loss, "textual_loss": textual, "visual_loss": visual}
+    assert {name: logs[name] for name in losses} == pytest.approx(losses, rel=1e-5)
 
     after = module.arrays()
     for name, variances in seen.items():
@@ -230,10 +226,6 @@ def test_a_wrong_array_is_named_and_nothing_is_loaded(full):
         return str(error.value)
 
     refuses(
-        r"Expected 'crf.transitions' of the shape \(12, 12\). Received: no array of this name",
-        **{"crf.transitions": None},
-    )
-    refuses(
         r"Expected no array 'cat_bn.wieght'. Did you mean 'cat_bn.weight'\? Received: .* of the shape \(3,\)",
         **{"cat_bn.wieght": np.zeros(3)},
     )
@@ -246,7 +238,8 @@ def test_a_wrong_array_is_named_and_nothing_is_loaded(full):
     both = refuses("released module", **{"word_embeddings.weight": np.zeros((299, 200)), "char_lstm.bias_hh_l0": None})
     assert "'word_embeddings.weight'" in both and "'char_lstm.bias_hh_l0'" in both
     for name in (name for name in state if not name.endswith("tracked") and name != "modal_clf_loss.weight"):
-        refuses("Received: no array of this name", **{name: None})
+        missing = f"Expected {name!r} of the shape {state[name].shape}. Received: no array of this name"
+        refuses(re.escape(missing), **{name: None})
 
 
 def test_arrays_without_learned_values_may_be_left_out(full):

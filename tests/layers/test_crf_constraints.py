@@ -68,7 +68,7 @@ def test_top_k_are_the_best_of_all_paths_in_order(kind, k, mask_name):
 
 @pytest.mark.parametrize("k", [0, -1, 1.5, True, None])
 def test_a_k_that_is_no_number_of_paths_is_refused(k):
-    with pytest.raises(ValueError, match=r"`k` must be a positive integer\. Received: k="):
+    with pytest.raises(ValueError, match="^`k` must be "):
         make_crf().top_k(np.zeros((1, 2, 3), "float32"), k=k)
 
 

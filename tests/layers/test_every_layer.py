@@ -18,6 +18,14 @@ OBJECT_MASK = np.array([[True, True, False], [True, False, False]])
 WORD_IDS = np.array([[2, 3, 11, 1], [4, 12, 0, 0]], "int32")
 CHAR_IDS = np.array([[[2, 3, 4, 5, 6], [7, 0, 0, 0, 0], [2, 2, 0, 0, 0]], [[3, 4, 5, 0, 0], [1, 0, 0, 0, 0], [0] * 5]])
 CHAR_IDS = CHAR_IDS.astype("int32")
+HEADS = {"num_heads": 2, "head_dim": 4, "head_softmax": False}
+REWEIGHTING = dict(
+    inputs=[TEXT, OBJECTS],
+    masks={"query_mask": TEXT_MASK, "value_mask": OBJECT_MASK},
+    call_arguments={"return_attention_scores": True},
+    expected_shapes=[(2, 3, 6), (2, 3)],
+    garbage=[(0, "query_mask", [None, None]), (1, "value_mask", ["value_mask", None])],
+)
 
 CASES = {
     "CRF": dict(
@@ -58,31 +66,10 @@ CASES = {
         expected_shapes=[(2, 4, 5)],
     ),
     "MultiHeadHierarchicalAttention": dict(
-        layer=hsn_keras.layers.MultiHeadHierarchicalAttention,
-        arguments={"num_heads": 2, "head_dim": 4, "head_softmax": False},
-        inputs=[TEXT, OBJECTS],
-        masks={"query_mask": TEXT_MASK, "value_mask": OBJECT_MASK},
-        call_arguments={"return_attention_scores": True},
-        expected_shapes=[(2, 3, 6), (2, 3)],
-        garbage=[(0, "query_mask", [None, None]), (1, "value_mask", ["value_mask", None])],
+        layer=hsn_keras.layers.MultiHeadHierarchicalAttention, arguments=HEADS, **REWEIGHTING
     ),
-    "HierarchicalAttention": dict(
-        layer=hsn_keras.layers.HierarchicalAttention,
-        inputs=[TEXT, OBJECTS],
-        masks={"query_mask": TEXT_MASK, "value_mask": OBJECT_MASK},
-        call_arguments={"return_attention_scores": True},
-        expected_shapes=[(2, 3, 6), (2, 3)],
-        garbage=[(0, "query_mask", [None, None]), (1, "value_mask", ["value_mask", None])],
-    ),
-    "MultiHeadGeneralAttention": dict(
-        layer=hsn_keras.layers.MultiHeadGeneralAttention,
-        arguments={"num_heads": 2, "head_dim": 4, "head_softmax": False},
-        inputs=[TEXT, OBJECTS],
-        masks={"query_mask": TEXT_MASK, "value_mask": OBJECT_MASK},
-        call_arguments={"return_attention_scores": True},
-        expected_shapes=[(2, 3, 6), (2, 3)],
-        garbage=[(0, "query_mask", [None, None]), (1, "value_mask", ["value_mask", None])],
-    ),
+    "HierarchicalAttention": dict(layer=hsn_keras.layers.HierarchicalAttention, **REWEIGHTING),
+    "MultiHeadGeneralAttention": dict(layer=hsn_keras.layers.MultiHeadGeneralAttention, arguments=HEADS, **REWEIGHTING),
     "SelfAdaptiveIntegration": dict(
         layer=hsn_keras.layers.SelfAdaptiveIntegration,
         arguments={"gate": "feature"},
