@@ -7,7 +7,6 @@ its attention: each token is a radio button with its numbers inside, which the s
 from __future__ import annotations
 
 import base64
-import dataclasses
 import hashlib
 import io
 import os
@@ -26,8 +25,17 @@ import mner_keras
 from mner_keras.data.entities import entity_spans
 from mner_keras.files import write_whole
 from mner_keras.tagged_post import TaggedPost, as_post, with_pictures
-from mner_keras.views import case as rules
-from mner_keras.views.case import MOST_TOKENS, PostCase, is_right_to_left, make_cases, region_grid, shares
+from mner_keras.views.case import (
+    MOST_TOKENS,
+    OBJECT_COLOURS,
+    TYPE_COLOURS,
+    PostCase,
+    is_right_to_left,
+    make_cases,
+    region_grid,
+    shares,
+    type_number,
+)
 from mner_keras.vision.extractors import load_extractor
 
 if TYPE_CHECKING:
@@ -36,17 +44,6 @@ if TYPE_CHECKING:
 
 _SHOWN = 480  # pixels of a picture's longer side that a page keeps
 _SMALL = 256  # a picture of at most so many pixels is kept as it is
-
-
-@dataclasses.dataclass(frozen=True)
-class Piece:
-    """Consecutive tokens: an entity, or the tokens between two."""
-
-    start: int
-    end: int
-    kind: str = ""  # the entity's type; empty between entities
-    right: bool = True  # whether the tags to compare with contain the same entity
-    score: float | None = None  # of the entity, 0 to 1
 
 
 class PostView:
@@ -106,7 +103,32 @@ def tagged_html(tagged: TaggedPost) -> str:
 
 def post_html(case: PostCase) -> Markup:
     """A post as HTML, without the style sheet `post.css`."""
-    return Markup(render("post.html.j2", case=case, view=_View(case)))
+    columns, grid, heat, boxes = case.columns, None, None, []
+    if "region_attention" in case.explanation:
+        weights = region_grid(case.explanation["region_attention"])
+        grid, heat = (weights, shares(weights)), columns[0].shares
+    else:
+        if columns:
+            heat = np.max([column.shares for column in columns], axis=0)
+        if case.picture is not None and case.objects.boxes is not None:
+            corners = case.objects.boxes[: len(case.object_names)].tolist()
+            boxes = [(left, top, right - left, bottom - top) for top, left, bottom, right in corners]
+    # Two posts of a page must not share one group of radio buttons.
+    key = repr((case.post, sorted(case.predicted.items()), [column.values.tobytes() for column in columns]))
+    view = {
+        "key": "post-" + hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:12],
+        "direction": "rtl" if is_right_to_left(case.post.tokens) else "ltr",
+        "tokens": case.post.tokens[:MOST_TOKENS],
+        "more": max(0, len(case.post) - MOST_TOKENS),
+        "lanes": _lanes(case),
+        "picture": None if case.picture is None else _data_uri(case.picture),
+        "size": (300, 300) if case.picture is None else case.picture.size,
+        "columns": columns,
+        "grid": grid,  # weights and shares of the regions, `[rows, columns]`
+        "heat": heat,  # how strongly to colour each token
+        "boxes": boxes,  # left, top, width, height of each object
+    }
+    return Markup(render("post.html.j2", case=case, view=view))
 
 
 def render(template: str, **values: Any) -> str:
@@ -116,8 +138,7 @@ def render(template: str, **values: Any) -> str:
 
 def style_sheet(*names: str) -> Markup:
     """Style sheets of this package without comments and indents."""
-    colours = {"types": rules.TYPE_COLOURS, "objects": rules.OBJECT_COLOURS}
-    text = "\n".join(render(name, **colours) for name in names)
+    text = "\n".join(render(name, types=TYPE_COLOURS, objects=OBJECT_COLOURS) for name in names)
     return Markup(re.sub(r"\n\s*", "\n", re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)).strip())
 
 
@@ -130,72 +151,37 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals.update(post_html=post_html, type_number=rules.type_number, version=mner_keras.__version__)
+    environment.globals.update(post_html=post_html, type_number=type_number, version=mner_keras.__version__)
     return environment
 
 
-class _View:
-    """What the template reads of a case.
+def _lanes(case: PostCase) -> list[tuple[str, list[tuple]]]:
+    """Label and pieces of the first system, then of the gold tags if they differ, then of other systems."""
+    if not case.predicted:
+        return [("gold", _cut(case, case.post.tags or (), None))]
+    first, *others = case.predicted
+    gold = None if case.post.tags is None else case.spans()
+    label = "predicted" if not others else first
+    same = gold is not None and gold == case.spans(first)
+    lanes = [(f"gold and {label}" if same else label, _cut(case, case.predicted[first], gold))]
+    if gold is not None and not same:
+        lanes.append(("gold", _cut(case, case.post.tags, case.spans(first))))
+    return lanes + [(name, _cut(case, case.predicted[name], gold)) for name in others]
 
-    Attributes:
-        lanes: label and pieces, of the first system, then of the gold tags if they differ, then of other systems.
-        columns: the numbers of each token.
-        heat: how strongly to colour each token.
-        grid: weights and shares of the regions, `[rows, columns]`; `None` for objects.
-        boxes: left, top, width, height of each object in the picture.
-        size: width and height of the picture.
-    """
 
-    def __init__(self, case: PostCase) -> None:
-        self.case = case
-        self.direction = "rtl" if is_right_to_left(case.post.tokens) else "ltr"
-        self.tokens = case.post.tokens[:MOST_TOKENS]
-        self.more = len(case.post) - len(self.tokens)
-        self.lanes = self._make_lanes()
-        self.picture = None if case.picture is None else _data_uri(case.picture)
-        self.size = (300, 300) if case.picture is None else case.picture.size
-        self.columns = case.columns
-        self.grid = self.heat = None
-        if "region_attention" in case.explanation:
-            grid = region_grid(case.explanation["region_attention"])
-            self.grid = grid, shares(grid)
-            self.heat = self.columns[0].shares
-        elif self.columns:
-            self.heat = np.max([column.shares for column in self.columns], axis=0)
-        self.boxes: list[tuple[float, float, float, float]] = []
-        if self.grid is None and case.picture is not None and case.objects.boxes is not None:
-            corners = case.objects.boxes[: len(case.object_names)]
-            self.boxes = [(left, top, right - left, bottom - top) for top, left, bottom, right in corners.tolist()]
-        # Two posts of a page must not share one group of radio buttons.
-        key = repr((case.post, sorted(case.predicted.items()), [column.values.tobytes() for column in self.columns]))
-        self.key = "post-" + hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:12]
-
-    def _make_lanes(self) -> list[tuple[str, list[Piece]]]:
-        case = self.case
-        if not case.predicted:
-            return [("gold", self._cut(case.post.tags or (), None))]
-        first, *others = case.predicted
-        gold = None if case.post.tags is None else case.spans()
-        label = "predicted" if not others else first
-        same = gold is not None and gold == case.spans(first)
-        lanes = [(f"gold and {label}" if same else label, self._cut(case.predicted[first], gold))]
-        if gold is not None and not same:
-            lanes.append(("gold", self._cut(case.post.tags, case.spans(first))))
-        return lanes + [(name, self._cut(case.predicted[name], gold)) for name in others]
-
-    def _cut(self, tags: Sequence[str], others: set[tuple[str, int, int]] | None) -> list[Piece]:
-        """The shown tokens in pieces, cut at the ends of entities."""
-        scores = {(one.type, one.start, one.end): one.score for one in self.case.entities}
-        pieces, position, last = [], 0, len(self.tokens)
-        for span in entity_spans(tags):
-            kind, start, end = span
-            if start >= last:
-                break
-            if position < start:
-                pieces.append(Piece(position, start))
-            position = min(end, last)
-            pieces.append(Piece(start, position, kind, others is None or span in others, scores.get(span)))
-        return [*pieces, Piece(position, last)] if position < last else pieces
+def _cut(case: PostCase, tags: Sequence[str], others: set[tuple[str, int, int]] | None) -> list[tuple]:
+    """The shown tokens, cut at the ends of entities: start, end, type or "", whether `others` has it, score or None."""
+    scores = {(one.type, one.start, one.end): one.score for one in case.entities}
+    pieces, position, last = [], 0, min(len(case.post), MOST_TOKENS)
+    for span in entity_spans(tags):
+        kind, start, end = span
+        if start >= last:
+            break
+        if position < start:
+            pieces.append((position, start, "", True, None))
+        position = min(end, last)
+        pieces.append((start, position, kind, others is None or span in others, scores.get(span)))
+    return [*pieces, (position, last, "", True, None)] if position < last else pieces
 
 
 def _data_uri(picture: Image.Image) -> str:

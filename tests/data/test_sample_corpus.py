@@ -11,8 +11,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mner_keras.data.entities import orphan_positions
-
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = ROOT / "mner_keras" / "data" / "sample"
 SCRIPT = ROOT / "scripts" / "make_sample_corpus.py"
