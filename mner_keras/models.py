@@ -129,6 +129,11 @@ def load_tagger(path: str | os.PathLike) -> Tagger | System:
     return model
 
 
+def reads_store(model: Tagger | System) -> bool:
+    """Return whether a model reads a feature store: its pictures, or their captions."""
+    return getattr(getattr(model, "preprocessor", None), "reads_store", False)
+
+
 def visual_input(model: Tagger | System) -> VisualInput | None:
     """Return the picture input of a model that `load_tagger` opened; `None` for none."""
     visual = getattr(getattr(model, "preprocessor", None), "visual", None)

@@ -23,7 +23,7 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON: micro and types, in percent.")] = False,
 ) -> None:
     """Score a model on a split: precision, recall and F1 over entities (strict IOB2), in total and by type."""
-    from mner_keras.models import visual_input
+    from mner_keras.models import reads_store
     from mner_keras.run.run import Run
 
     run = Run(run_or_model, data, features, no_pictures)
@@ -33,7 +33,7 @@ def evaluate(
     from mner_keras.run.scores import SCHEME
     from mner_keras.run.train import evaluate as evaluate_model
 
-    if features and visual_input(run.model) is None:
+    if features and not reads_store(run.model):
         note("the model does not read pictures: `--features` is ignored")
     scores = evaluate_model(run.model, posts, run.features)
     record = {

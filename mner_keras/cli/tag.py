@@ -66,7 +66,7 @@ def tag(
     stream, name = _open(file)
     if sys.stdout is None:
         raise InputError("standard output is closed")
-    from mner_keras.models import load_tagger, reads_subwords, visual_input
+    from mner_keras.models import load_tagger, reads_store, reads_subwords, visual_input
 
     start_keras(all_cores=pictures is not None or reads_subwords(model))
     from mner_keras.data.batches import count_missing
@@ -77,7 +77,7 @@ def tag(
     tagger = load_tagger(model)
     visual = visual_input(tagger)
     store = FeatureStore(features) if features else None
-    if store is not None and visual is None:
+    if store is not None and not reads_store(tagger):
         note("the model does not read pictures: `--features` is ignored")
         store = None
     picture = extractor = None
