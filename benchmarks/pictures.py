@@ -48,6 +48,29 @@ def attention(store: str, data: str, runs: list[str]) -> None:
 
 
 @app.command()
+def gain(out: str, runs: list[str]) -> None:
+    """A figure of groups of runs against the first group: the differences in test F1 with their 95 % intervals.
+
+    Runs that differ only in the seed are one group.
+    """
+    import matplotlib.pyplot as plt
+
+    from mner_keras.papers.compare import compare_runs, read_groups
+
+    base, *others = read_groups(runs).items()
+    found = {name: compare_runs(group, base[1], "strict") for name, group in others}
+    places = range(len(found), 0, -1)
+    figure, axes = plt.subplots(figsize=(7, 0.5 + 0.35 * len(found)), layout="constrained")
+    axes.axvline(0, color="gray", linewidth=1)
+    for place, result in zip(places, found.values(), strict=True):
+        axes.plot([result.low, result.high], [place, place], color="tab:blue", linewidth=2)
+        axes.plot(result.difference, place, "o", color="tab:blue")
+    axes.set_yticks(list(places), list(found))
+    axes.set_xlabel(f"test F1 less that of {base[0]}, points")
+    figure.savefig(out)
+
+
+@app.command()
 def missing(posts: str, text_model: str, models: list[str]) -> None:
     """The cost of missing pictures: models against a text-only one on a file of tagged posts without pictures.
 

@@ -100,12 +100,12 @@ class Run:
 
         This is the store that was given, else the run's, else the data set's own.
         """
-        from mner_keras.models import visual_input
+        from mner_keras.models import reads_store, visual_input
 
-        visual = visual_input(self.model)
-        if self._no_pictures or visual is None:
+        if self._no_pictures or not reads_store(self.model):
             return None
-        own = self._features or self.dataset.features(visual.kind)
+        visual = visual_input(self.model)
+        own = self._features or (None if visual is None else self.dataset.features(visual.kind))
         return None if own is None else os.fspath(own)
 
     @cached_property
