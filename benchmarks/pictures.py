@@ -60,13 +60,14 @@ def gain(out: str, runs: list[str]) -> None:
     base, *others = read_groups(runs).items()
     found = {name: compare_runs(group, base[1], "strict") for name, group in others}
     places = range(len(found), 0, -1)
-    figure, axes = plt.subplots(figsize=(7, 0.5 + 0.35 * len(found)), layout="constrained")
+    figure, axes = plt.subplots(figsize=(7, 0.8 + 0.4 * len(found)), layout="constrained")
     axes.axvline(0, color="gray", linewidth=1)
     for place, result in zip(places, found.values(), strict=True):
         axes.plot([result.low, result.high], [place, place], color="tab:blue", linewidth=2)
         axes.plot(result.difference, place, "o", color="tab:blue")
     axes.set_yticks(list(places), list(found))
-    axes.set_xlabel(f"test F1 less that of {base[0]}, points")
+    axes.set_ylim(0.5, len(found) + 0.5)
+    axes.set_xlabel(f"points of test F1 above or below {base[0].split()[0]}")
     figure.savefig(out)
 
 
