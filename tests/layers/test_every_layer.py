@@ -58,6 +58,12 @@ CASES = {
         inputs=[CHAR_IDS],
         expected_shapes=[(2, 3, 7)],
     ),
+    "FirstSubwords": dict(
+        refuses=False,
+        layer=mner_keras.layers.FirstSubwords,
+        inputs=[TEXT, np.array([[1, 3, 0], [1, 0, 0]], "int32")],
+        expected_shapes=[(2, 3, 6)],
+    ),
     "Highway": dict(layer=mner_keras.layers.Highway, inputs=[TEXT], expected_shapes=[(2, 4, 6)]),
     "WordEmbedding": dict(
         layer=mner_keras.layers.WordEmbedding,
@@ -192,6 +198,12 @@ def test_every_public_layer_is_in_the_list():
     }
     # A decoder has no weights but its CRF's: `test_tags_in_a_graph_of_ones_own`.
     assert public == set(CASES) | {"CRFDecode"}
+
+
+def test_a_token_has_its_first_subwords_vector_or_none():
+    found = to_numpy(mner_keras.layers.FirstSubwords()(TEXT, np.array([[1, 3, 0], [2, 0, 0]], "int32")))
+    np.testing.assert_array_equal(found[0], [TEXT[0, 1], TEXT[0, 3], np.zeros(6)])
+    np.testing.assert_array_equal(found[1], [TEXT[1, 2], np.zeros(6), np.zeros(6)])
 
 
 def test_tags_in_a_graph_of_ones_own(tmp_path):

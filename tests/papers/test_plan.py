@@ -30,10 +30,10 @@ def test_every_row_of_every_table_has_a_run_with_its_registry_entry(table):
 
 
 def test_a_row_whose_extra_is_missing_is_noted_and_skipped(monkeypatch):
-    monkeypatch.setattr(registry, "EXTRA_MODULES", {"bert": ("no_such_module",), "crf": ()})
+    monkeypatch.setattr(registry, "EXTRA_MODULES", {"backbones": ("no_such_module",), "crf": ()})
     found = make_plan(find_table("agban", 3), Setting(), load_dataset("sample"), "out", ["bert-ner", "t-ner"])
     assert [run.row.key for run in found.runs] == ["t-ner"]
-    assert found.skipped == ("BERT-NER: skipped, needs no_such_module (pip install 'mner-keras[bert]')",)
+    assert found.skipped == ("BERT-NER: skipped, needs no_such_module (pip install 'mner-keras[backbones]')",)
 
 
 def test_the_papers_budget_is_each_systems_own():
