@@ -117,7 +117,7 @@ class RunConfig(Training):
     def find_features(self, data: Dataset) -> str | None:
         """Return the path of the store that the run reads: its own, else the data set's; `None` for none."""
         if self.entry.visual is None:
-            return self.features if self.arguments.get("caption") else None
+            return (self.features or None) if self.arguments.get("caption") else None
         found = self.features or data.features(self.entry.visual)
         return None if found is None else os.fspath(found)
 
