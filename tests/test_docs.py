@@ -59,6 +59,7 @@ NOT_RUN = {
     "mner train stanford-ner-like --data twitter2015": "reads data that the package may not hold",
     "mner train t-ner-like --data twitter2015": "reads data that the package may not hold",
     "mner train hsn --data FOLDER": "reads data of the user's",
+    "mner train text --data FOLDER": "reads data of the user's",
     "mner train agban --data FOLDER": "reads data of the user's",
     "mner data realworld": "reads data that the package may not hold",
 }

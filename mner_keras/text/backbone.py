@@ -67,7 +67,7 @@ class TextBackbone:
             InputError: no such preset or folder, another kind of model, or the extra `backbones` is missing.
         """
         hub, path = keras_hub(), Path(os.fspath(preset))
-        backbone = load_preset(hub.models.Backbone, preset, "text backbone")
+        backbone = load_preset(hub.models.Backbone, preset, "a text backbone")
         known = inspect.signature(type(backbone).__init__).parameters
         config = {name: value for name, value in backbone.get_config().items() if name in known and name != "dtype"}
         if "max_sequence_length" not in config or "token_ids" not in backbone.input:
@@ -75,7 +75,7 @@ class TextBackbone:
         if (path / "tokenizer.json").is_file() and (path / "model.safetensors").is_file():
             subwords = Subwords.from_file(path / "tokenizer.json", config["max_sequence_length"])
         else:
-            tokenizer = load_preset(hub.tokenizers.Tokenizer, preset, "text backbone")
+            tokenizer = load_preset(hub.tokenizers.Tokenizer, preset, "a text backbone")
             subwords = Subwords.from_hub(tokenizer, config["max_sequence_length"])
         found = cls(subwords, type(backbone).__name__, config, path.name, fine_tune, caption)
         found.weights = _last_layer(backbone).get_weights()
@@ -184,7 +184,7 @@ def load_preset(kind: type, preset: str | os.PathLike, expected: str) -> Any:
     Args:
         kind: a class of KerasHub.
         preset: a preset of KerasHub, or a folder in KerasHub's or Hugging Face's form.
-        expected: what the preset must be, for the error message.
+        expected: what it must be, for the error message.
 
     Raises:
         InputError: it does not load.
@@ -193,9 +193,9 @@ def load_preset(kind: type, preset: str | os.PathLike, expected: str) -> Any:
         return kind.from_preset(os.fspath(preset))
     # Missing or damaged files, unreachable hubs: each library below has its own errors.
     except Exception as error:
-        reason = str(error).strip().partition("\n")[0]
+        reason = (str(error).strip() or type(error).__name__).partition("\n")[0].rstrip(":")
         raise InputError(
-            f"expected a {expected}: a preset of KerasHub, or a folder of KerasHub's or Hugging Face's; found "
+            f"expected {expected}: a preset of KerasHub, or a folder of KerasHub's or Hugging Face's; found "
             f"{os.fspath(preset)!r}, which does not load ({reason})"
         ) from error
 

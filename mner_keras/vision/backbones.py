@@ -91,8 +91,8 @@ class BackboneRegions:
 def _load(preset: str) -> tuple[Any, Any, Any]:
     """Load a preset's image converter and image encoder; the third value is the output to read."""
     hub = keras_hub()
-    converter = load_preset(hub.layers.ImageConverter, preset, "image backbone")
-    backbone = load_preset(hub.models.Backbone, preset, "image backbone")
+    converter = load_preset(hub.layers.ImageConverter, preset, "an image backbone")
+    backbone = load_preset(hub.models.Backbone, preset, "an image backbone")
     encoder = getattr(backbone, "vision_encoder", None) or backbone
     pools = isinstance(encoder, hub.models.SigLIPVisionEncoder)
     output = encoder.post_layer_norm.output if pools else encoder.output

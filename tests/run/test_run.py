@@ -24,7 +24,9 @@ def folder(tmp_path):
 def opened(folder, visual=HASHED, own="own.h5", **options):
     """A run whose model and data are stand-ins."""
     run = Run(folder, **options)
-    run.model = types.SimpleNamespace(preprocessor=types.SimpleNamespace(visual=visual))
+    run.model = types.SimpleNamespace(
+        preprocessor=types.SimpleNamespace(visual=visual, reads_store=visual is not None and visual.pictures)
+    )
     run.dataset = types.SimpleNamespace(features=lambda kind: own)
     return run
 

@@ -124,7 +124,10 @@ def test_a_feature_map_with_channels_first(extractor, pictures, tmp_path):
 
 
 def test_presets_that_do_not_load_are_refused(preset, tmp_path, monkeypatch):
-    with pytest.raises(InputError, match="image preset, found 'no_such', which does not load .Unknown preset"):
+    with pytest.raises(
+        InputError,
+        match="an image backbone: .* found 'no_such', which does not load .Unknown preset",
+    ):
         BackboneRegions("no_such")
     with pytest.raises(InputError, match="which does not load .*config.json"):
         BackboneRegions(tmp_path)
@@ -134,7 +137,7 @@ def test_presets_that_do_not_load_are_refused(preset, tmp_path, monkeypatch):
         BackboneRegions(tmp_path / "bare")
     bert = hub.models.BertBackbone(9, num_layers=1, num_heads=1, hidden_dim=4, intermediate_dim=4)
     bert.save_to_preset(str(tmp_path / "bert"))
-    with pytest.raises(InputError, match="which does not load .*BertBackbone"):
+    with pytest.raises(InputError, match="BertBackbone"):
         BackboneRegions(tmp_path / "bert")
     sizeless = tmp_path / "sizeless"
     shutil.copytree(preset("ResNet"), sizeless)
@@ -142,7 +145,7 @@ def test_presets_that_do_not_load_are_refused(preset, tmp_path, monkeypatch):
     with pytest.raises(InputError, match="sizeless: expected a preset with a picture size, found none"):
         BackboneRegions(sizeless)
     monkeypatch.setitem(sys.modules, "keras_hub", None)
-    with pytest.raises(InputError, match=r"needs keras-hub: pip install 'mner-keras\[backbones\]'"):
+    with pytest.raises(InputError, match=r"needs keras_hub: pip install 'mner-keras\[backbones\]'"):
         BackboneRegions(preset("ResNet"))
 
 
@@ -151,10 +154,11 @@ def test_outputs_that_are_not_understood_are_refused_by_class(preset, monkeypatc
     with pytest.raises(InputError, match="found ViTBackbone with 33 tokens for 16 x 32 pixels"):
         BackboneRegions(preset("ViT"))
     assert BackboneRegions(preset("SigLIP")).attributes["feature_dim"] == 8
+    folder = preset("DeiT")  # made before the class is changed
     two = property(lambda self: 2, lambda self, value: None)
     monkeypatch.setattr(hub.models.DeiTBackbone, "patch_size", two, raising=False)
     with pytest.raises(InputError, match="found DeiTBackbone with 34 tokens for 16 x 32 pixels, patch size 2"):
-        BackboneRegions(preset("DeiT"))
+        BackboneRegions(folder)
 
 
 # === Stores and models ===
