@@ -56,7 +56,8 @@ def find_caveats(plan: Plan, setting: Setting, data: Dataset) -> tuple[str, ...]
         lines.append(f"{', '.join(like)}: our feature CRFs, which resemble the original programs")
     if any(config.model == "t-ner-like" and "gazetteers" not in config.arguments for config in configs):
         lines.append("T-NER: no gazetteers, so no dictionary features (--set t-ner-like.gazetteers=FOLDER)")
-    presets = dict.fromkeys(config.arguments["preset"] for config in configs if "preset" in config.arguments)
+    of_bert = [config.arguments for config in configs if config.model == "bert-ner"]
+    presets = dict.fromkeys(arguments["backbone"] for arguments in of_bert if "backbone" in arguments)
     lines += [f"BERT-NER is fine-tuned from {preset}; the paper's is cased BERT BASE" for preset in presets]
     if setting.precision != "float32":
         lines.append(f"precision: {setting.precision}")
@@ -129,8 +130,8 @@ def _vector_caveats(plan: Plan, setting: Setting) -> Iterable[str]:
 
 
 def _changed_arguments(run: PlannedRun) -> str:
-    # A preset has a line of its own, and gazetteers are part of T-NER's paper.
-    ignored = {*run.row.arguments, "preset", "gazetteers"}
+    # The backbone of BERT-NER has a line of its own, and gazetteers are part of T-NER's paper.
+    ignored = {*run.row.arguments, "gazetteers", *(("backbone",) if run.config.model == "bert-ner" else ())}
     return ", ".join(f"{name} = {value}" for name, value in run.config.arguments.items() if name not in ignored)
 
 

@@ -174,6 +174,17 @@ def test_arguments_that_are_not_the_papers_are_told(data, tmp_path):
     assert "dropout = 0.0" not in caveats
 
 
+def test_the_backbone_is_told(data, tmp_path):
+    setting = Setting(
+        data=str(data), arguments={"bert-ner": {"backbone": "tiny"}, "agban": {"backbone": "roberta_base_en"}}
+    )
+    caveats = plan_of(find_table("agban", 3), setting, tmp_path).caveats
+    assert "BERT-NER is fine-tuned from tiny; the paper's is cased BERT BASE" in caveats
+    assert [line for line in caveats if line.startswith("arguments")] == [
+        "arguments that are not the paper's: backbone = roberta_base_en (agban)"
+    ]
+
+
 def test_what_the_stores_lack_is_told(data, tmp_path):
     posts = [post for split in load_dataset(data).values() for post in split]
     images = sorted({post.image_id for post in posts if post.image_id is not None})

@@ -7,7 +7,7 @@ import tomllib
 import pytest
 
 from mner_keras.errors import InputError
-from mner_keras.registry import MODELS
+from mner_keras.registry import FINE_TUNING, MODELS
 from mner_keras.run.config import RunConfig
 
 
@@ -31,6 +31,17 @@ def test_another_optimiser_leaves_the_papers_rate_and_decay_behind():
     assert RunConfig.for_model("agban", optimizer="adam", learning_rate=0.5).learning_rate == 0.5
     assert RunConfig.for_model("agban", optimizer="sgd").learning_rate_decay == 0.05
     assert RunConfig.for_model("bert-ner", optimizer="adam").warmup == 0.0
+
+
+def test_a_fine_tuned_backbone_has_settings_of_its_own():
+    arguments = {"fine_tune": True, "backbone": "x"}
+    config = RunConfig.for_model("hsn", arguments=arguments)
+    assert config.training == FINE_TUNING
+    assert (config.optimizer, config.learning_rate, config.warmup) == ("adamw", 2e-4, 0.1)
+    assert RunConfig.for_model("hsn", arguments={"backbone": "x"}).training == RunConfig.for_model("hsn").training
+    # BERT-NER's paper fine-tunes.
+    assert RunConfig.for_model("bert-ner", arguments=arguments).training == RunConfig.for_model("bert-ner").training
+    assert RunConfig.for_model("hsn", arguments=arguments, optimizer="adam").warmup == 0.0
 
 
 @pytest.mark.parametrize("model", MODELS)

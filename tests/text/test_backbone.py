@@ -98,7 +98,7 @@ def bert(tmp_path_factory):
 @pytest.mark.parametrize(("model_class", "fine_tune"), [(TextTagger, False), (AGBAN, False), (HSN, True)])
 def test_a_backbone_is_trained_or_frozen_and_saved(model_class, fine_tune, bert, tmp_path):
     folder = shutil.copytree(bert, tmp_path / "bert-folder")
-    model = model_class(model_class.fit_preprocessor(POSTS, backbone=folder, fine_tune=fine_tune))
+    model = model_class(model_class.fit_preprocessor(POSTS, backbone=folder, fine_tune=fine_tune, use_pos=False))
     shutil.rmtree(folder)
     model.compile()
     optimizer, paper = (FINE_TUNING.optimizer, 0.1) if fine_tune else (find_model(model.name).training.optimizer, 0.0)
@@ -142,7 +142,7 @@ def captions(tmp_path_factory):
 def test_the_caption_of_a_posts_picture_is_read_behind_it(fine_tune, bert, captions):
     tagged = [Post(("Ann", "ran"), tags=("B-PER", "O"), image_id=name) for name in ("car", "other", None)]
     preprocessor = TextTagger.fit_preprocessor(
-        tagged, features=captions, backbone=bert, caption=True, fine_tune=fine_tune
+        tagged, features=captions, backbone=bert, caption=True, fine_tune=fine_tune, use_pos=False
     )
     batches = PostBatches(preprocessor, tagged, captions, 3)
     inputs, _ = batches.batch(np.arange(3))
