@@ -111,3 +111,10 @@ class GatedBilinearAttention(BaseLayer):
             attended = ops.sigmoid(opened) * attended
         output = attended + text
         return (output, scores) if return_attention_scores else output
+
+    def compute_output_spec(self, text, objects, text_mask=None, object_mask=None, return_attention_scores=False):
+        check_mask("text_mask", text_mask, "text", text)
+        check_mask("object_mask", object_mask, "objects", objects)
+        output = keras.KerasTensor(text.shape, dtype=self.compute_dtype)
+        scores = keras.KerasTensor((*text.shape[:-1], objects.shape[-2]), dtype=self.compute_dtype)
+        return (output, scores) if return_attention_scores else output

@@ -31,6 +31,13 @@ class Reweighting(BaseLayer):
         output = scores[..., None] * value
         return (output, scores) if return_attention_scores else output
 
+    def compute_output_spec(self, query, value, query_mask=None, value_mask=None, return_attention_scores=False):
+        check_mask("query_mask", query_mask, "query", query)
+        check_mask("value_mask", value_mask, "value", value)
+        output = keras.KerasTensor(value.shape, dtype=self.compute_dtype)
+        scores = keras.KerasTensor(value.shape[:-1], dtype=self.compute_dtype)
+        return (output, scores) if return_attention_scores else output
+
 
 @keras.saving.register_keras_serializable(package="hsn_keras")
 class HierarchicalAttention(Reweighting):
