@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from mner_keras.cli.keras_start import start_keras
-from mner_keras.cli.options import ExtractorWeights
+from mner_keras.cli.options import ExtractorWeights, ModelArgument
 from mner_keras.cli.terminal import note
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -16,7 +16,7 @@ _EXAMPLES = 4
 
 
 def demo(
-    model: Annotated[Path, typer.Argument(help="A .keras file or a run's folder.")],
+    model: ModelArgument = Path("pretrained"),
     pictures: Annotated[
         Path | None,
         typer.Option(help="Folder of pictures to swap in. (default: for a model of the sample corpus, its pictures)"),

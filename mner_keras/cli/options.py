@@ -20,6 +20,9 @@ Budget = StrEnum("Budget", ["fast", "paper"])
 Precision = StrEnum("Precision", ["float32", "mixed_float16", "mixed_bfloat16"])
 Format = StrEnum("Format", ["jsonl", "conll", "text"])
 
+ModelArgument = Annotated[
+    Path, typer.Argument(help="A model's file, a run's folder, or `pretrained`: the tagger inside the package.")
+]
 TrainingData = Annotated[str, typer.Option(help="`sample`, or a folder with train.txt, dev.txt, test.txt.")]
 TrainingPrecision = Annotated[Precision, typer.Option(help="Numeric precision of the training.")]
 EntityScheme = Annotated[

@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING, Annotated, Any
 import typer
 
 from mner_keras.cli.keras_start import start_keras
-from mner_keras.cli.options import ExtractorWeights, Format
+from mner_keras.cli.options import ExtractorWeights, Format, ModelArgument
 from mner_keras.cli.terminal import note, progress_bar
 from mner_keras.errors import InputError
 
@@ -31,7 +31,7 @@ CHUNK = 4096
 
 
 def tag(
-    model: Annotated[Path, typer.Argument(help="A model's file or a run's folder.")],
+    model: ModelArgument,
     file: Annotated[str, typer.Argument(help="File of posts, or - for standard input.")] = "-",
     features: Annotated[str, typer.Option(help="Store of the posts' pictures. (default: no pictures)")] = "",
     pictures: Annotated[
