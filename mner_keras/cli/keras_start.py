@@ -6,12 +6,13 @@ import contextlib
 import logging
 import os
 import sys
+import time
 import warnings
 from collections.abc import Iterator
 
 
-def start_keras(deterministic: bool = False, all_cores: bool = False) -> None:
-    """Import Keras without the backend's start-up notes.
+def start_keras(deterministic: bool = False, all_cores: bool = False) -> float:
+    """Import Keras without the backend's start-up notes; return the seconds that it took.
 
     Args:
         deterministic: whether TensorFlow's operations must give the same numbers in every run.
@@ -25,6 +26,7 @@ def start_keras(deterministic: bool = False, all_cores: bool = False) -> None:
     warnings.filterwarnings("ignore", module="keras")
     # Pillow's warnings are redundant: the picture is read, or refused with a reason.
     warnings.filterwarnings("ignore", module="PIL")
+    started = time.perf_counter()
     with _silent_start():
         import keras
 
@@ -34,6 +36,7 @@ def start_keras(deterministic: bool = False, all_cores: bool = False) -> None:
         import tensorflow as tf
 
         tf.config.experimental.enable_op_determinism()
+    return time.perf_counter() - started
 
 
 @contextlib.contextmanager

@@ -22,8 +22,8 @@ from mner_keras.cli.options import (
     TrainingPrecision,
     read_arguments,
 )
-from mner_keras.cli.terminal import note, print_json, print_table
-from mner_keras.errors import InputError
+from mner_keras.cli.terminal import note, print_json, print_table, progress_bar
+from mner_keras.errors import InputError, counted
 from mner_keras.registry import FEATURES, find_model
 
 if TYPE_CHECKING:
@@ -122,12 +122,12 @@ def reproduce_table(
             arguments=_arguments(set_ or []),
         )
         corpus = load_dataset(data)
-        start_keras()
+        start = start_keras()
         from mner_keras.papers.table_folder import measure_table
 
         plan = _plan(published, setting, corpus, out, rows)
         if dry_run:
-            _dry_run(plan, jobs)
+            _dry_run(plan, jobs, start)
             return
         outcomes = _train(plan, out, jobs, resume)
         measured = measure_table(folder, published, data, plan, str(scheme), tolerance, outcomes)
@@ -178,7 +178,8 @@ def _train(plan: Plan, out: Path, jobs: int, resume: bool) -> dict[Path, Outcome
     for number in ends:
         signal.signal(number, signal.default_int_handler)
     try:
-        return run_all(plan.runs, jobs, note)
+        with progress_bar("epochs of all runs") as progress:
+            return run_all(plan.runs, jobs, note, progress)
     except KeyboardInterrupt:
         print(f"interrupted; the same command with --resume continues after the last finished epochs ({out})")
         sys.exit(130)
@@ -187,8 +188,14 @@ def _train(plan: Plan, out: Path, jobs: int, resume: bool) -> dict[Path, Outcome
             signal.signal(number, signal.SIG_DFL)
 
 
-def _dry_run(plan: Plan, jobs: int) -> None:
-    """Time a few steps of each system, and print the runs with estimated time and disk."""
+def _dry_run(plan: Plan, jobs: int, start: float) -> None:
+    """Time the parts of each system's run, and print the runs with estimated time and disk.
+
+    Args:
+        plan: the runs.
+        jobs: how many run at once.
+        start: seconds in which a run's process starts.
+    """
     from mner_keras.papers.runner import estimate, outcome_of
 
     folders = {run.folder: run for run in plan.runs}
@@ -208,14 +215,15 @@ def _dry_run(plan: Plan, jobs: int) -> None:
                     timed[key] = None
                     note(f"  {run.row.name} cannot be trained: {error}")
             if timed[key] is not None:
-                times = [_duration(timed[key].seconds), f"{timed[key].megabytes:,.0f} MB"]
-                seconds, disk = seconds + timed[key].seconds, disk + timed[key].megabytes
+                took = start + timed[key].seconds
+                times = [_duration(took), f"{timed[key].megabytes:,.0f} MB"]
+                seconds, disk = seconds + took, disk + timed[key].megabytes
         state = ended.state if ended is not None else "to train" if times[0] else "cannot be trained"
-        lines.append([folder.name, state, str(run.config.epochs), *times])
+        lines.append([run.title, state, str(run.config.epochs), *times])
     print_table("runs", ["", "", "epochs", "time", "disk"], lines)
     wait = _duration(seconds / min(jobs, max(len(waiting), 1)))
     print(
-        f"{len(waiting)} runs to train: about {wait} with {jobs} at once (from timed steps; "
+        f"{counted(len(waiting), 'run')} to train: about {wait} with {jobs} at once (from timed parts; "
         f"early stopping may end sooner), {disk:,.0f} MB"
     )
 
