@@ -24,9 +24,9 @@ PICTURES = {
     "ORG": ("sample-00880", "sample-00914", "sample-00811"),
     "OTHER": ("sample-00970", "sample-00901", "sample-00818"),
 }
-KINDS = {"PER": "person", "LOC": "place", "ORG": "organisation", "OTHER": "other"}
+KINDS = {"PER": "person", "LOC": "place", "ORG": "organisation", "OTHER": "thing"}
 COLOURS = {"PER": "#b45309", "LOC": "#047857", "ORG": "#1d4ed8", "OTHER": "#a21caf"}
-SIDE, GAP, TEXT = 330, 20, 140  # of a card: its width, the space around it, the height below the picture's top
+SIDE, GAP, TEXT = 360, 16, 110  # of a card: its width, the space around it, the height of its words
 
 
 def main() -> None:
@@ -79,7 +79,7 @@ def read(model: Any, name: str, folder: Path) -> list[tuple[str, str, float]]:
 def draw(cards: list[tuple[str, str, float]], folder: Path, seeing: str, blind: str) -> str:
     """Return the picture as SVG: cards in rows of two, and the scores below."""
     width, row = 2 * SIDE + 3 * GAP, 160 + TEXT
-    height = 2 * row + 3 * GAP + 70
+    height = 2 * row + 3 * GAP + 76
     before, after = SENTENCE.split("{}")
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img" '
@@ -93,9 +93,9 @@ def draw(cards: list[tuple[str, str, float]], folder: Path, seeing: str, blind: 
         parts.append(
             f'<rect x="{x}" y="{y}" width="{SIDE}" height="{row}" rx="12" fill="#fff" stroke="#d0d7de"/>'
             f'<image x="{middle - 80}" y="{y + 16}" width="160" height="160" href="data:image/png;base64,{image}"/>'
-            f'<text x="{middle}" y="{y + 220}" font-size="22" text-anchor="middle" fill="#1f2328">{before}'
+            f'<text x="{middle}" y="{y + 212}" font-size="21" text-anchor="middle" fill="#1f2328">{before}'
             f'<tspan font-weight="700" fill="{colour}">{name}</tspan>{after}</text>'
-            f'<text x="{middle}" y="{y + 262}" font-size="20" text-anchor="middle" fill="{colour}">{kind}, {meaning}'
+            f'<text x="{middle}" y="{y + 248}" font-size="20" text-anchor="middle" fill="{colour}">{kind}, {meaning}'
             f'<tspan fill="#57606a">  {score:.2f}</tspan></text>'
         )
     below = (
