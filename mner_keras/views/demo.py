@@ -52,6 +52,9 @@ _THEME = {
 """Gradio's variables and their colours in the palette."""
 
 
+_MODES = "body { color-scheme: light; } body.dark { color-scheme: dark; }"
+
+
 class DemoSession:
     """Tags one post at a time, with or without a picture.
 
@@ -145,31 +148,32 @@ def build_page(
     gradio = import_gradio()
     sees = session.extractor is not None
 
-    def tag(text: str, picture: str | None, before: tuple[str, str] | None):
+    def respond(text: str, picture: dict | None, before: tuple[str, str] | None):
         """The message, the answer's HTML, the answer to compare the next one with, and the picture that remains."""
+        path = picture and picture["path"]
         try:
-            view = session.tag(text or "", picture)
-        except InputError as error:  # the last answer remains
+            view = session.tag(text or "", path)
+        except InputError as error:  # the last answer remains, and a picture that can be read
             kept = None if isinstance(error, PictureError) else gradio.skip()
-            return error_html(str(error), picture), gradio.skip(), gradio.skip(), kept
-        seen = f"With {escape(Path(picture).name)}" if picture else "Without a picture"
-        html = f'<section id="mner-answer"><h2>{seen}</h2>{view.body()}</section>'
+            return error_html(str(error), path), gradio.skip(), gradio.skip(), kept
+        seen = f"With {escape(Path(path).name)}" if path else "Without a picture"
+        html = shown = f'<section id="mner-answer"><h2>{seen}</h2>{view.body()}</section>'
         if before is not None and before[0] == text and before[1] != html:
-            earlier = before[1].replace('id="mner-answer"><h2>', 'id="mner-before"><h2>Before: ')
             # Both answers may show the same post, and each has its own group of radio buttons.
-            shown = html + earlier.replace('name="post-', 'name="before-')
-        else:
-            shown = html
+            earlier = before[1].replace('name="post-', 'name="before-')
+            shown += earlier.replace('id="mner-answer"><h2>', 'id="mner-before"><h2>Before: ')
         return "", f'<div class="mner-answers">{shown}</div>', (text, html), gradio.skip()
 
-    def change_picture(text: str, picture: str | None, before: Any):
+    def change_picture(text: str, picture: dict | None, before: Any):
+        """Tag the post again; without a post, only look at the picture."""
         if (text or "").strip():
-            return tag(text, picture, before)
+            return respond(text, picture, before)
         try:
-            message = "" if picture is None else open_picture(picture) and ""
+            if picture is not None:
+                open_picture(picture["path"])
         except PictureError as error:
-            return error_html(str(error), picture), gradio.skip(), gradio.skip(), None
-        return message, gradio.skip(), gradio.skip(), gradio.skip()
+            return error_html(str(error), picture["path"]), gradio.skip(), gradio.skip(), None
+        return "", gradio.skip(), gradio.skip(), gradio.skip()
 
     def names(text: str) -> list[dict]:
         """The names in a text: type, text, place and score of each."""
@@ -199,8 +203,6 @@ def build_page(
                     placeholder="Drop a picture here, or click",
                     alt_text="The picture of the post",
                 )
-                # `open_picture` reports what is wrong with a picture.
-                picture.preprocess = lambda payload: payload and payload.path
                 with gradio.Row():
                     find = gradio.Button("Find names", variant="primary", elem_id="mner-find", min_width=120)
                     swap = gradio.Button(
@@ -218,17 +220,16 @@ def build_page(
                         for words, path in examples:
                             shown = path if sees else None
                             cards.append((gradio.Button(words, icon=shown, size="sm", min_width=130), words, shown))
-        inputs, outputs, hidden = (
-            [text, picture, before],
-            [message, answer, before, picture],
-            {"api_visibility": "private"},
-        )
-        gradio.on([find.click, text.submit], tag, inputs, outputs, **hidden)
-        gradio.on([picture.upload, picture.clear], change_picture, inputs, outputs, **hidden)
-        swap.click(session.next_picture, picture, picture, **hidden).then(change_picture, inputs, outputs, **hidden)
+        inputs, outputs = [text, picture, before], [message, answer, before, picture]
+        # Without gradio's preprocessing, because `open_picture` reports what is wrong with a picture.
+        raw = {"preprocess": False, "api_visibility": "private"}
+        gradio.on([find.click, text.submit], respond, inputs, outputs, **raw)
+        gradio.on([picture.upload, picture.clear], change_picture, inputs, outputs, **raw)
+        swapped = swap.click(lambda one: session.next_picture(one and one["path"]), picture, picture, **raw)
+        swapped.then(change_picture, inputs, outputs, **raw)
         for card, *example in cards:
-            chosen = card.click(lambda example=example: example, None, [text, picture], **hidden)
-            chosen.then(tag, inputs, outputs, **hidden)
+            chosen = card.click(lambda example=example: example, None, [text, picture], **raw)
+            chosen.then(respond, inputs, outputs, **raw)
         gradio.api(names, api_name="tag", queue=False)
     return page
 
@@ -256,6 +257,7 @@ def launch_page(page: Any, host: str, port: int | None, browser: bool = False) -
             max_file_size="50mb",
             theme=theme,
             css=style_sheet("post.css", "demo.css"),
+            head=f"<style>{_MODES}</style>",  # gradio would put its own selector before these
         )
     except OSError as error:
         raise InputError(f"cannot serve on {host}, port {port or '7860 to 7959'}: {error}") from None
