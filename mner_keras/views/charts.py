@@ -71,14 +71,14 @@ def style(dark: bool = False) -> dict[str, Any]:
 
 
 def draw_chart(
-    label: str, description: str, draw: Callable[[Axes, bool], None], size: tuple[float, float] = (3.6, 2.3)
+    label: str, description: str, draw: Callable[..., None], size: tuple[float, float] = (3.6, 2.3)
 ) -> Chart:
     """Return a chart for a light and a dark page.
 
     Args:
         label: what it shows.
         description: its numbers in words, for those who do not see it.
-        draw: draws on axes, dark or not.
+        draw: draws on axes; called with `dark`.
         size: width and height in inches.
     """
     images = []
@@ -86,7 +86,7 @@ def draw_chart(
         fixed = {"svg.fonttype": "none", "svg.hashsalt": "mner", "font.family": "sans-serif"}
         with matplotlib.rc_context({**style(dark), **fixed}):
             figure = Figure(figsize=size, layout="constrained")
-            draw(figure.subplots(), dark)
+            draw(figure.subplots(), dark=dark)
             file = io.BytesIO()
             figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
         images.append("data:image/svg+xml;base64," + base64.b64encode(file.getvalue()).decode())
