@@ -252,7 +252,7 @@ def _run_chart(parts: Sequence[Mapping[str, Any]]) -> Chart | None:
     if len(curves) < 2:
         return None
     text = "; ".join(f"{name}: best epoch {best}" for name, (_, best) in curves.items())
-    size = (6.5, 2.2 + 0.12 * len(curves))
+    size = (4.8, 2.2 + 0.12 * len(curves))
     return draw_chart("F1 on dev by epoch", text, partial(draw_runs, label="F1 on dev (percent)", curves=curves), size)
 
 
@@ -277,7 +277,7 @@ def _table_chart(table: Record) -> Chart | None:
         f"{row.name}: published {row.published:.2f}, measured {row.measured:.2f} ({row.low:.2f} to {row.high:.2f})"
         for row in rows
     )
-    size = (6.5, 1.0 + 0.25 * len(rows))
+    size = (4.8, 1.0 + 0.25 * len(rows))
     return draw_chart(column, text, partial(draw_intervals, label="F1 (percent)", rows=rows), size)
 
 
