@@ -27,7 +27,7 @@ _COLOURS = {
     "gamma": LinearSegmentedColormap.from_list("gamma", ["#ffffff", "#8fb5dd", "#16427a"]),
 }
 _GREY = COLOURS["quiet"][0]
-_PER_ROW = 16  # tokens in a row of the map
+_PER_ROW = (8, 16)  # the least and the most tokens in a row of the map
 _LONGEST = 14  # characters of a token that are shown
 _DOTS = 150  # per inch, of a PNG
 _DATES = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
@@ -43,7 +43,7 @@ def hsn_attention_figure(cases: Sequence[PostCase]) -> Figure:
     Args:
         cases: posts with HSN's explanation, as `make_cases` returns them.
     """
-    return _figure(cases, {"attention": ("the post's smallest", "largest"), "gamma": ("0: fusion", "1: text")})
+    return _figure(cases, {"attention": ("smallest in the post", "largest"), "gamma": ("0: fusion", "1: text")})
 
 
 def attention_map_figure(cases: Sequence[PostCase]) -> Figure:
@@ -55,7 +55,7 @@ def attention_map_figure(cases: Sequence[PostCase]) -> Figure:
     Args:
         cases: posts with AGBAN's explanation.
     """
-    return _figure(cases, {"attention": ("0", "the post's largest")})
+    return _figure(cases, {"attention": ("0", "largest in the post")})
 
 
 def case_study_figure(cases: Sequence[PostCase]) -> Figure:
@@ -95,7 +95,8 @@ def _figure(cases: Sequence[PostCase], scales: dict[str, tuple[str, str]]) -> Fi
     with matplotlib.rc_context(style()):
         maps = [case.columns if scales else [] for case in cases]
         lanes = [bool(case.post.tags) + len(case.predicted) for case in cases]
-        parts = [-(-min(len(case.post), MOST_TOKENS) // _PER_ROW) for case in cases]
+        across = int(np.clip(max(len(case.post) for case in cases), *_PER_ROW))
+        parts = [-(-min(len(case.post), MOST_TOKENS) // across) for case in cases]
         heights = [
             0.4 + max(1.9, count * (0.75 + 0.2 * (len(found) + lane)))
             for found, lane, count in zip(maps, lanes, parts, strict=True)
@@ -108,9 +109,9 @@ def _figure(cases: Sequence[PostCase], scales: dict[str, tuple[str, str]]) -> Fi
             grid = panel.add_gridspec(parts[number], 2, width_ratios=(1, 2.6))
             _draw_picture(panel.add_subplot(grid[:, 0]), case, not scales)
             for part in range(parts[number]):
-                tokens = range(part * _PER_ROW, min((part + 1) * _PER_ROW, len(case.post), MOST_TOKENS))
+                tokens = range(part * across, min((part + 1) * across, len(case.post), MOST_TOKENS))
                 axes = panel.add_subplot(grid[part, 1])
-                _draw_tokens(axes, case, tokens, found)
+                _draw_tokens(axes, case, tokens, found, across)
             if len(case.post) > MOST_TOKENS:
                 axes.set_xlabel(f"and {len(case.post) - MOST_TOKENS:,} more tokens")
         _draw_legend(legend, scales, any(case.post.tags for case in cases))
@@ -118,16 +119,16 @@ def _figure(cases: Sequence[PostCase], scales: dict[str, tuple[str, str]]) -> Fi
 
 
 def _draw_legend(panel: SubFigure, scales: dict[str, tuple[str, str]], gold: bool) -> None:
-    grid = panel.add_gridspec(1, len(scales) + gold) if scales or gold else ()
+    grid = panel.add_gridspec(1, 3)
     for place, (name, ends) in enumerate(scales.items()):
         axes = panel.add_subplot(grid[place])
         axes.imshow(np.linspace(0, 1, 64)[None], _scale(name), extent=(0, 1, 0, 1), aspect=0.05)
-        axes.set(yticks=[], title=name)
+        axes.set(yticks=[], title=name, xlim=(-0.3, 1.3))
         axes.set_xticks([0, 1], ends)
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
     if gold:
-        axes = panel.add_subplot(grid[-1])
+        axes = panel.add_subplot(grid[len(scales)])
         axes.set_axis_off()
         marks = Patch(fc=_GREY, ec=_GREY), Patch(fc="white", ec=_GREY)
         axes.legend(marks, ("entity", "×: not a gold entity"), loc="center", ncols=2, handlelength=1.2)
@@ -183,8 +184,8 @@ def _draw_picture(axes: Axes, case: PostCase, objects: bool) -> None:
     axes.spines[:].set_visible(True)
 
 
-def _draw_tokens(axes: Axes, case: PostCase, tokens: range, rows: Sequence[Column]) -> None:
-    """Draw some tokens as columns: the rows' numbers, then a lane of entities for gold and each system."""
+def _draw_tokens(axes: Axes, case: PostCase, tokens: range, rows: Sequence[Column], across: int) -> None:
+    """Draw tokens as columns, with space for so many: the rows' numbers, then the entities of gold and each system."""
     start, end = tokens.start, tokens.stop
     for y, row in enumerate(rows):
         colours = _scale(row.name)
@@ -213,7 +214,7 @@ def _draw_tokens(axes: Axes, case: PostCase, tokens: range, rows: Sequence[Colum
             axes.text(left + width / 2, y + 0.5, f"× {kind}" if wrong else kind, ha="center", va="center", **style)
     if case.attention is not None and not case.object_names and end >= min(len(case.post), MOST_TOKENS):
         axes.set_xlabel("the model sees no object")
-    axes.set(xlim=(start, start + _PER_ROW), ylim=(max(1, len(rows) + len(lanes)), 0))
+    axes.set(xlim=(start, start + across), ylim=(max(1, len(rows) + len(lanes)), 0))
     if is_right_to_left(case.post.tokens):
         axes.invert_xaxis()
     texts = [_shown(case.post.tokens[token], _LONGEST) for token in tokens]
