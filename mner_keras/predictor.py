@@ -33,13 +33,14 @@ class Predictor:
 
     def __init__(self, model) -> None:
         self.model = model
-        self._graphs: dict[str, keras.Model] = {}
+        self._graphs: dict[tuple[str, float], keras.Model] = {}
         self._extractor = None
 
     def _graph(self, gives: str) -> keras.Model:
         """Return the functional model that shares this one's layers and gives potentials, tags, what is explained, or
         the vectors of tokens from their characters; the others read these vectors."""
-        if gives not in self._graphs:
+        key = gives, self.model.temperature
+        if key not in self._graphs:
             inputs, all_outputs, encoder = dict(self.model.input), self.model.output, self._char_encoder
             if encoder is not None:
                 del inputs["char_ids"]
@@ -47,14 +48,16 @@ class Predictor:
             if gives == "char_vectors":
                 inputs, outputs = self.model.input["char_ids"], encoder.output
             elif gives.startswith("tags"):
-                outputs = CRFDecode(self.model.crf, name="decode")(all_outputs["potentials"], all_outputs["mask"])
+                outputs = CRFDecode(self.model.crf, self.model.temperature, name="decode")(
+                    all_outputs["potentials"], all_outputs["mask"]
+                )
                 outputs = outputs[0] if gives == "tags alone" else outputs
             elif gives == "explained":
                 outputs = {name: all_outputs[name] for name in self.model.explained if name in all_outputs}
             else:
                 outputs = all_outputs[gives]
-            self._graphs[gives] = keras.Model(inputs, outputs)
-        return self._graphs[gives]
+            self._graphs[key] = keras.Model(inputs, outputs)
+        return self._graphs[key]
 
     def predict(self, gives: str, inputs: dict[str, np.ndarray]) -> Any:
         """Return what a graph gives for a batch of `batches`."""
