@@ -41,7 +41,7 @@ class Predictor:
         the vectors of tokens from their characters; the others read these vectors."""
         key = gives, self.model.temperature
         if key not in self._graphs:
-            inputs, all_outputs, encoder = dict(self.model.input), self.model.output, self._char_encoder
+            inputs, all_outputs, encoder = dict(self.model.input), self.model.output, char_encoder(self.model)
             if encoder is not None:
                 del inputs["char_ids"]
                 inputs[encoder.output.name] = encoder.output
@@ -63,12 +63,6 @@ class Predictor:
         """Return what a graph gives for a batch of `batches`."""
         model = self._graph(gives)
         return model.predict_on_batch({name: inputs.get(name, inputs.get("char_vectors")) for name in model.input})
-
-    @property
-    def _char_encoder(self) -> keras.layers.Layer | None:
-        """Return the layer that encodes each token from its characters alone; `None` if there is none."""
-        found = [layer for layer in self.model.layers if isinstance(layer, (CharBiLSTM, CharCNN))]
-        return found[0] if len(found) == 1 else None
 
     def _char_vectors(self, char_ids: np.ndarray) -> np.ndarray:
         """Return the vectors of distinct tokens from their characters, `[U, d]`."""
@@ -95,7 +89,7 @@ class Predictor:
                 extractor = self._extractor = self._extractor or load_extractor(self.model.preprocessor.visual)
             named, features = with_pictures(posts, pictures, extractor)
         batches = PostBatches(self.model.preprocessor, named, features, labelled=False)
-        if self._char_encoder is not None:
+        if char_encoder(self.model) is not None:
             batches.char_vectors = self._char_vectors(batches.char_ids)
         if not self.model.preprocessor.bucket:
             batch_size = batch_size or training_of(type(self.model)).batch_size
@@ -108,3 +102,9 @@ class Predictor:
                 yield made
         for reason in features.failed.values() if pictures is not None else ():
             warnings.warn(f"{reason}: ignored", stacklevel=3)
+
+
+def char_encoder(model: keras.Model) -> keras.layers.Layer | None:
+    """Return the layer that encodes each token from its characters alone; `None` if there is none."""
+    found = [layer for layer in model.layers if isinstance(layer, (CharBiLSTM, CharCNN))]
+    return found[0] if len(found) == 1 else None

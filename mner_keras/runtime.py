@@ -17,7 +17,7 @@ from mner_keras.data.post import Post
 from mner_keras.data.preprocessor import PostPreprocessor
 from mner_keras.errors import InputError
 from mner_keras.tagged_post import TaggedPost, tagged_post
-from mner_keras.vision.ids import names_by_id, picture_id, stack_vectors
+from mner_keras.vision.ids import names_by_id, stack_vectors
 
 METADATA = "mner_keras"
 """The key of the file's metadata whose value is the JSON of everything but the network."""
@@ -86,8 +86,15 @@ class OnnxTagger:
         visual = self.preprocessor.visual
         pictures = _Pictures(features or {}, captions or {}, 0 if visual is None else visual.dim)
         names = np.array(self.preprocessor.tags, object)
-        batches = PostBatches(self.preprocessor, posts, pictures, labelled=False) if posts else None
-        for rows, inputs in batches.by_length(self._batch_size, compiled=False) if posts else ():
+        if not posts:
+            return []
+        batches = PostBatches(self.preprocessor, posts, pictures, labelled=False)
+        batches.char_vectors = np.arange(len(batches.char_ids))  # each token's row in the table of characters
+        for rows, inputs in batches.by_length(self._batch_size, compiled=False):
+            if "char_rows" in self._inputs:
+                tokens, rows_of_tokens = np.unique(inputs["char_vectors"], return_inverse=True)
+                inputs["char_ids"] = batches.char_ids[tokens][None].astype("int32")
+                inputs["char_rows"] = rows_of_tokens.reshape(inputs["token_mask"].shape).astype("int32")
             (potentials,) = self._session.run(None, {name: inputs[name] for name in self._inputs})
             lengths = batches.lengths[rows]
             tags, scores = crf_numpy.decode(potentials, lengths, self._crf, self.temperature)

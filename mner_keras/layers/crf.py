@@ -209,8 +209,8 @@ class CRF(keras.layers.Layer):
         """Return the probability of each tag at each token, `[B, n, K]`, by forward-backward; zeros in masked
         positions.
 
-        Constraints apply: a forbidden tag has probability 0. No gradient flows through. `temperature` divides all scores:
-        above 1 the probabilities are less certain, and the best path stays the best.
+        Constraints apply: a forbidden tag has probability 0. No gradient flows through. `temperature` divides all
+        scores: above 1 the probabilities are less certain, and the best path stays the best.
         """
         potentials, mask = self._prepare(potentials, mask, temperature)
         transitions, start, end = _divided(self._constrained_scores(), temperature)
