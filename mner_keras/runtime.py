@@ -46,7 +46,10 @@ class OnnxTagger:
         if not os.path.isfile(path):
             raise InputError("expected an ONNX file of `mner export`, found no such file", path)
         try:
-            self._session = onnxruntime.InferenceSession(os.fspath(path), providers=["CPUExecutionProvider"])
+            options = onnxruntime.SessionOptions()
+            # Threads that wait by spinning slow down the programs that share the cores, and this one.
+            options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+            self._session = onnxruntime.InferenceSession(os.fspath(path), options, ["CPUExecutionProvider"])
             about = json.loads(self._session.get_modelmeta().custom_metadata_map[METADATA])
         except Exception as error:  # noqa: BLE001 (ONNX Runtime has errors of its own)
             raise InputError("expected an ONNX file of `mner export`, found another file", path) from error
@@ -89,9 +92,11 @@ class OnnxTagger:
         if not posts:
             return []
         batches = PostBatches(self.preprocessor, posts, pictures, labelled=False)
-        batches.char_vectors = np.arange(len(batches.char_ids))  # each token's row in the table of characters
+        by_row = "char_rows" in self._inputs
+        if by_row:
+            batches.char_vectors = np.arange(len(batches.char_ids))  # each token's row in the table of characters
         for rows, inputs in batches.by_length(self._batch_size, compiled=False):
-            if "char_rows" in self._inputs:
+            if by_row:
                 tokens, rows_of_tokens = np.unique(inputs["char_vectors"], return_inverse=True)
                 inputs["char_ids"] = batches.char_ids[tokens][None].astype("int32")
                 inputs["char_rows"] = rows_of_tokens.reshape(inputs["token_mask"].shape).astype("int32")
