@@ -7,7 +7,20 @@ import sys
 
 import typer
 
-from mner_keras.cli import compare, data, demo, evaluate, features, figure, models, report, reproduce_table, tag, train
+from mner_keras.cli import (
+    compare,
+    data,
+    demo,
+    evaluate,
+    export,
+    features,
+    figure,
+    models,
+    report,
+    reproduce_table,
+    tag,
+    train,
+)
 from mner_keras.errors import InputError, TrainingDiverged
 
 app = typer.Typer(
@@ -22,6 +35,7 @@ app = typer.Typer(
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("tag")(tag.tag)
+app.command("export")(export.export)
 app.command("compare")(compare.compare)
 app.command("reproduce-table")(reproduce_table.reproduce_table)
 app.command("figure")(figure.figure)

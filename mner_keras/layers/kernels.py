@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
-
 import keras
 
-_switched_off = False
+in_use = True
+"""Whether any kernel is used; false while a graph is traced for a program that lacks their operations."""
 
 
 def has_kernel(backend: str, dtype: str) -> bool:
@@ -15,17 +13,6 @@ def has_kernel(backend: str, dtype: str) -> bool:
 
     On a GPU Keras has a fused LSTM of its own.
     """
-    if _switched_off or keras.backend.backend() != backend or dtype != "float32":
+    if not in_use or keras.backend.backend() != backend or dtype != "float32":
         return False
     return backend != "tensorflow" or keras.distribution.list_devices()[0].startswith("cpu")
-
-
-@contextlib.contextmanager
-def without_kernels() -> Iterator[None]:
-    """Inside the block graphs are traced in the general way, for programs that lack the kernels' operations."""
-    global _switched_off
-    _switched_off = True
-    try:
-        yield
-    finally:
-        _switched_off = False
