@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
+from keras import ops
 
 from mner_keras.data.entities import entity_spans
 from mner_keras.data.post import Post
@@ -40,7 +41,7 @@ def fit_temperature(model: Tagger, posts: Sequence[Post], features: Any = None) 
 
     def loss(logarithm: float) -> float:
         found = model.crf.log_likelihood(potentials, tags, mask, temperature=float(np.exp(logarithm)))
-        return -float(np.sum(np.asarray(found, "float64")))
+        return -float(np.mean(ops.convert_to_numpy(found)))
 
     return float(np.exp(minimize_scalar(loss, bounds=np.log(RANGE), method="bounded").x))
 
