@@ -1,7 +1,7 @@
 """Exported models against the models they come from, and the runtime without Keras."""
 
 import dataclasses
-import json
+import importlib.util
 import os
 import subprocess
 import sys
@@ -20,7 +20,7 @@ from mner_keras.runtime import OnnxTagger
 
 pytestmark = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="export runs on TensorFlow")
 needs_onnx = pytest.mark.skipif(
-    any(__import__("importlib").util.find_spec(name) is None for name in ("onnx", "tf2onnx", "onnxruntime")),
+    any(importlib.util.find_spec(name) is None for name in ("onnx", "tf2onnx", "onnxruntime")),
     reason="the extras onnx and runtime are not installed",
 )
 ROOT = Path(__file__).resolve().parents[2]
@@ -46,7 +46,8 @@ def vectors_of(world):
 def assert_same(found, expected, atol=1e-5):
     assert [one.tags for one in found] == [one.tags for one in expected]
     assert [one.post for one in found] == [one.post for one in expected]
-    entities = [(a, b) for one, two in zip(found, expected, strict=True) for a, b in zip(one.entities, two.entities)]
+    pairs = zip(found, expected, strict=True)
+    entities = [(a, b) for one, two in pairs for a, b in zip(one.entities, two.entities, strict=True)]
     assert len({round(a.score, 3) for a, _ in entities}) > 5, "scores that differ"
     for a, b in entities:
         assert dataclasses.replace(a, score=b.score) == b
@@ -62,9 +63,9 @@ def hsn(corpus, tmp_path_factory):
 
 
 @needs_onnx
-@pytest.mark.parametrize("name", ["agban-released", "bilstm-crf", "adaptive-co-attention"])
-def test_the_runtime_gives_the_tags_and_scores_of_the_model(name, corpus, tmp_path):
-    world = make_world(name, corpus)
+def test_the_runtime_gives_the_tags_and_scores_of_the_model(corpus, tmp_path):
+    # Its CRF has more labels than tags, its batches all one size, its characters an LSTM, its pictures objects.
+    world = make_world("agban-released", corpus)
     model = make_model(world)
     export_onnx(model, tmp_path / "model.onnx")
     found = OnnxTagger(tmp_path / "model.onnx").tag(world.posts, vectors_of(world))
@@ -87,19 +88,18 @@ def test_pictures_matter_to_the_runtime(hsn):
 def test_the_runtime_tags_twitter_2015_as_the_model_does(hsn):
     _, model, path = hsn
     posts = load_dataset(Path(os.environ["MNER_DATA"]) / "twitter2015" / "umt")["test"]
-    posts = [Post(post.tokens, pos=("NN", "VB", "DT") * len(post.tokens)[: len(post)]) for post in posts]
+    posts = [Post(post.tokens, pos=(("NN", "VB", "DT") * len(post))[: len(post)]) for post in posts]
     assert len(posts) == 3257
     assert_same(OnnxTagger(path).tag(posts), model.tag(posts))
 
 
 @needs_onnx
-@pytest.mark.parametrize("fine_tune", [False, True])
-def test_a_backbone_is_part_of_the_network(fine_tune, corpus, tmp_path):
+def test_a_frozen_backbone_is_part_of_the_network(corpus, tmp_path):
     pytest.importorskip("keras_hub")
     from tiny_bert import write_tiny_bert
 
     bert = write_tiny_bert(tmp_path / "tiny", layers=1, positions=48)[0]
-    world = make_world("text", corpus, backbone=bert, fine_tune=fine_tune, use_pos=False, use_characters=False)
+    world = make_world("text", corpus, backbone=bert, use_pos=False, use_characters=False)
     model = make_model(world)
     export_onnx(model, tmp_path / "model.onnx")
     assert_same(OnnxTagger(tmp_path / "model.onnx").tag(world.posts), model.tag(world.posts))
@@ -155,26 +155,6 @@ def test_what_the_runtime_cannot_read_is_refused(hsn, tmp_path):
             OnnxTagger(other)
 
 
-def test_tensorflow_alone_reads_a_saved_model(corpus, tmp_path):
-    world = make_world("hsn", corpus)
-    model = make_model(world)
-    export_saved_model(model, tmp_path / "saved")
-    inputs, _ = world.batch()
-    np.savez(tmp_path / "inputs.npz", **{name: inputs[name] for name in model.input})
-    code = (
-        "import json, sys, numpy as np, tensorflow as tf\n"
-        "found = tf.saved_model.load(sys.argv[1]).serve(dict(np.load(sys.argv[2])))\n"
-        "assert not [name for name in sys.modules if name.startswith('mner_keras')]\n"
-        "print(json.dumps({name: value.numpy().tolist() for name, value in found.items()}))"
-    )
-    command = [sys.executable, "-c", code, tmp_path / "saved", tmp_path / "inputs.npz"]
-    found = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
-    for post, tags, scores in zip(model.tag(world.posts, world.store), found["tags"], found["scores"], strict=True):
-        assert tuple(model.preprocessor.tags[tag] for tag in tags[: len(post.tags)]) == post.tags
-        for entity in post.entities:
-            assert min(scores[entity.start : entity.end]) == pytest.approx(entity.score, abs=1e-5)
-
-
 def test_other_backends_are_refused(corpus, tmp_path, monkeypatch):
     model = make_world("text", corpus).build()
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
@@ -193,14 +173,17 @@ def test_a_missing_package_is_named(package, extra, corpus, tmp_path, monkeypatc
             export_onnx(make_world("text", corpus).build(), tmp_path / "model.onnx")
 
 
-def test_the_temperature_is_saved_and_changes_scores_alone(corpus, tmp_path):
-    world = make_world("text", corpus)
-    model = make_model(world)
+@needs_onnx
+def test_the_temperature_changes_scores_alone_and_is_saved(hsn, tmp_path):
+    world, model, _ = hsn
     before = model.tag(world.posts)
-    model.temperature = 3.0
-    after = model.tag(world.posts)
+    try:
+        model.temperature = 3.0
+        after = model.tag(world.posts)
+        model.save(tmp_path / "model.keras")
+    finally:
+        model.temperature = 0.7
     assert [one.tags for one in after] == [one.tags for one in before]
-    pairs = [(a.score, b.score) for one, two in zip(before, after) for a, b in zip(one.entities, two.entities)]
-    assert sum(b < a for a, b in pairs) > 0.8 * len(pairs)
-    model.save(tmp_path / "model.keras")
-    assert load(tmp_path / "model.keras").tag(world.posts) == after
+    entities = [[entity.score for one in tagged for entity in one.entities] for tagged in (before, after)]
+    assert np.mean(np.less(entities[1], entities[0])) > 0.8
+    assert load(tmp_path / "model.keras").temperature == 3.0

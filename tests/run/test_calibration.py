@@ -1,35 +1,41 @@
 """The temperature, and the calibration error."""
 
-import keras
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
+from layer_harness import to_numpy
 from sklearn.calibration import calibration_curve
-from small_corpus import make_world
 
 from mner_keras.data.post import Post
+from mner_keras.layers import CRF
 from mner_keras.run.calibration import calibration, fit_temperature
 from mner_keras.tagged_post import tagged_post
 
 
-def test_scores_multiplied_by_a_factor_have_a_temperature_that_much_higher(corpus):
-    world = make_world("text", corpus)
-    model = world.build()
-    model.compile(keras.optimizers.Adam(0.01))
-    model.fit(world.posts, epochs=3, seed=1, verbose=0)
-    first = fit_temperature(model, world.posts)
-    model.temperature = 5.0  # plays no part
-    for weight in (*model.get_layer("potentials").weights, *model.crf.weights):
-        weight.assign(3 * weight.value)
-    assert fit_temperature(model, world.posts) == pytest.approx(3 * first, rel=0.01)
-    # No temperature nearby gives the tags more probability.
-    losses = []
-    for temperature in (2.8 * first, 3 * first, 3.2 * first):
-        for weight in (*model.get_layer("potentials").weights, *model.crf.weights):
-            weight.assign(weight.value / temperature)
-        losses.append(-model.log_likelihood(world.posts).mean())
-        for weight in (*model.get_layer("potentials").weights, *model.crf.weights):
-            weight.assign(weight.value * temperature)
-    assert min(losses) == losses[1]
+def test_scores_multiplied_by_a_factor_have_a_temperature_that_much_higher():
+    rng = np.random.default_rng(4)
+    potentials = [rng.normal(0, 2, (n, 3)).astype("float32") for n in (5, 1, 8, 7, 6, 8)]
+    crf = CRF(3)
+    crf(potentials[0][None])
+    # Two tags of three are the likeliest ones.
+    tags = [np.where(rng.uniform(size=len(x)) < 0.7, x.argmax(axis=1), rng.integers(0, 3, len(x))) for x in potentials]
+    posts = [SimpleNamespace(tags=row) for row in tags]
+
+    def fit(factor):
+        for weight, values in zip(crf.weights, weights, strict=True):
+            weight.assign(factor * values)
+        model = SimpleNamespace(
+            crf=crf,
+            potentials=lambda posts, features: [factor * x for x in potentials],
+            preprocessor=SimpleNamespace(tag_ids=list),
+        )
+        return fit_temperature(model, posts)
+
+    weights = [to_numpy(weight) for weight in crf.weights]
+    assert fit(3) == pytest.approx(3 * fit(1), rel=0.01)
+    # At the temperature of 1 no other one makes the tags likelier.
+    assert fit(1 / fit(1)) == pytest.approx(1, rel=0.01)
 
 
 def test_the_calibration_error_compares_scores_with_precision():
