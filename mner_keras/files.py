@@ -16,11 +16,12 @@ import urllib.request
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
-
-from filelock import FileLock, Timeout
+from typing import TYPE_CHECKING, Any
 
 from mner_keras.errors import InputError
+
+if TYPE_CHECKING:
+    from filelock import FileLock
 
 Progress = Callable[[int, int], None]
 """A function that receives the amount of work done and the total, 0 if it is unknown."""
@@ -119,6 +120,8 @@ def hold_lock(path: str | os.PathLike) -> FileLock | None:
     Returns:
         The lock, which `release()` or a `with` block releases; `None` if another process contains it.
     """
+    from filelock import FileLock, Timeout
+
     lock = FileLock(path, timeout=0)
     try:
         lock.acquire()

@@ -9,7 +9,20 @@ from typing import Annotated
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from mner_keras.cli import compare, data, demo, evaluate, features, figure, models, report, reproduce_table, tag, train
+from mner_keras.cli import (
+    compare,
+    data,
+    demo,
+    evaluate,
+    export,
+    features,
+    figure,
+    models,
+    report,
+    reproduce_table,
+    tag,
+    train,
+)
 from mner_keras.errors import InputError, TrainingDiverged
 
 
@@ -64,6 +77,7 @@ def _mner(
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("tag")(tag.tag)
+app.command("export")(export.export)
 app.command("compare")(compare.compare)
 app.command("reproduce-table")(reproduce_table.reproduce_table)
 app.command("figure")(figure.figure)

@@ -16,7 +16,6 @@ from mner_keras.data.files import read_posts
 from mner_keras.data.post import Post
 from mner_keras.errors import InputError, did_you_mean
 from mner_keras.files import file_sha256
-from mner_keras.vision.pictures import find_pictures
 
 SPLITS = ("train", "dev", "test")
 _ENDINGS = (".txt", ".jsonl")
@@ -124,6 +123,8 @@ def check_dataset(data: Dataset) -> dict[str, Any]:
         for kind in ("regions", "objects"):
             check_pictures(posts[split], data.features(kind), f"the {split} posts")
     if data.pictures() is not None:
+        from mner_keras.vision.pictures import find_pictures
+
         find_pictures([data.pictures()])
     return {
         "name": data.name,
