@@ -191,7 +191,7 @@ def download(
         pause: seconds before the second attempt, doubled before each further one.
         progress: called with the bytes received and the total.
         report: receives a line for people: the size before the download, and what is waited for.
-        resolve: returns the file's address from the web page that the server sends in its place.
+        resolve: returns the file's address from the web page that the server sends in its place; empty if it has none.
 
     Raises:
         InputError: no network, no such file on the server, a web page in its place, a connection that kept breaking, a
@@ -284,9 +284,11 @@ class _Receiver:
                 resumed = answer.status == http.HTTPStatus.PARTIAL_CONTENT
                 block = answer.read(_BLOCK)
                 if not resumed and block[:1024].lstrip().lower().startswith(_PAGE):
-                    if resolved or self.resolve is None:
+                    page = (block + answer.read(_BLOCK)).decode("utf-8", "replace")
+                    found = "" if resolved or self.resolve is None else self.resolve(page)
+                    if not found:
                         raise InputError("expected a file, found a web page", self.address)
-                    return self.receive(self.resolve((block + answer.read(_BLOCK)).decode("utf-8", "replace")))
+                    return self.receive(found)
                 self._store(answer, block, start if resumed else 0)
         except urllib.error.HTTPError as error:
             if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
@@ -317,7 +319,8 @@ class _Receiver:
         free = shutil.disk_usage(self.unfinished.parent).free
         if total - start > free:
             raise InputError(
-                f"expected {(total - start) / 1e6:,.0f} MB of free disk, found {free / 1e6:,.0f}", self.unfinished.parent
+                f"expected {(total - start) / 1e6:,.0f} MB of free disk, found {free / 1e6:,.0f}",
+                self.unfinished.parent,
             )
         with open(self.unfinished, "ab" if start else "wb", buffering=0) as file:
             while block:

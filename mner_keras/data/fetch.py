@@ -192,7 +192,7 @@ def _fetch(source: Source, file: Download, path: Path, mirror: str, *how) -> Non
     try:
         download(remote, path, file.hash, *how, resolve=_drive_address)
     except InputError as error:
-        if error.path != remote:
+        if isinstance(error.path, Path):  # a full disk, not the address
             raise
         by_hand = f"download it in a browser from {source.page}, save it as {path}, and repeat the command"
         raise InputError(f"{error}\nBy hand: {by_hand}.") from None
@@ -201,7 +201,7 @@ def _fetch(source: Source, file: Download, path: Path, mirror: str, *how) -> Non
 def _drive_address(page: str) -> str:
     """Return the address behind Google Drive's question whether to download a file that it cannot scan for viruses."""
     if "google" not in page.lower() and "download-form" not in page:
-        raise InputError("expected a file, found a web page")
+        return ""
     try:
         from gdown.download import get_url_from_gdrive_confirmation
         from gdown.exceptions import FileURLRetrievalError
