@@ -13,6 +13,7 @@ import tomllib
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
+from functools import partial
 from importlib import resources
 from pathlib import Path, PurePosixPath
 from typing import IO
@@ -40,16 +41,7 @@ _AGAIN = "delete it to fetch it again"
 
 @dataclasses.dataclass(frozen=True)
 class Download:
-    """A file to fetch.
-
-    Args:
-        path: its name in the user's folder; of pictures, their folder.
-        remote: its address, or its name at the source's address where it differs from `path`.
-        bytes: the size of the download; 0 if it is unknown.
-        hash: its SHA-256 where it is known; otherwise the first download records it.
-        archive: the name in the cache of the archive that contains it.
-        member: its name in the archive, with `*`; empty for the pictures of the posts.
-    """
+    """A file to fetch; `sources.toml` explains the fields."""
 
     path: str
     remote: str = ""
@@ -61,20 +53,7 @@ class Download:
 
 @dataclasses.dataclass(frozen=True)
 class Source:
-    """Something that can be fetched, and where a person finds it.
-
-    Args:
-        name: its name in `sources.toml`.
-        about: what it is.
-        page: the web page with the link.
-        address: the address of its files.
-        files: the files.
-        posts: the source of the posts that its pictures belong to.
-        call: the function, `module:name`, that downloads what a library keeps in a place of its own.
-        bytes: the size of this download.
-        by_hand: what to do where no program can download it.
-        next: the commands that use it, with `{folder}`.
-    """
+    """Something that can be fetched; `sources.toml` explains the fields."""
 
     name: str
     about: str
@@ -229,13 +208,13 @@ def _members(archive: Path) -> Iterator[list[Member]]:
         if zipfile.is_zipfile(archive):
             with zipfile.ZipFile(archive) as opened:
                 files = [info for info in opened.infolist() if not info.is_dir()]
-                yield [(info.filename, info.file_size, lambda info=info: opened.open(info)) for info in files]
+                yield [(info.filename, info.file_size, partial(opened.open, info)) for info in files]
         elif tarfile.is_tarfile(archive):
             with tarfile.open(archive) as opened:
                 files = [info for info in opened if info.isfile()]
-                yield [(info.name, info.size, lambda info=info: opened.extractfile(info)) for info in files]
+                yield [(info.name, info.size, partial(opened.extractfile, info)) for info in files]
         else:
-            yield [(archive.name, archive.stat().st_size, lambda: open(archive, "rb"))]
+            yield [(archive.name, archive.stat().st_size, partial(open, archive, "rb"))]
     except (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error) as error:
         raise InputError(f"expected a whole archive, found a damaged one ({error}); {_AGAIN}", archive) from None
 
