@@ -49,6 +49,7 @@ class Download:
     hash: str = ""
     archive: str = ""
     member: str = ""
+    unpacked: int = 0
 
 
 @dataclasses.dataclass(frozen=True)

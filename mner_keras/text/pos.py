@@ -76,6 +76,15 @@ def tag_pos(sentences: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
     return tags
 
 
+def tagger_is_there() -> bool:
+    """Return whether NLTK finds the tagger's data."""
+    try:
+        _load_tagger()
+    except TaggerDataMissing:
+        return False
+    return True
+
+
 def download_tagger() -> None:
     """Download the tagger's data into NLTK's own folder, if NLTK does not find it.
 
@@ -84,11 +93,8 @@ def download_tagger() -> None:
     """
     import nltk
 
-    try:
-        _load_tagger()
-    except TaggerDataMissing as missing:
-        if not nltk.download(_TAGGER, quiet=True):
-            raise OSError(f"NLTK cannot download the data of its tagger. {missing}") from None
+    if not tagger_is_there() and not nltk.download(_TAGGER, quiet=True):
+        raise OSError("NLTK cannot download the data of its tagger; https://www.nltk.org/data.html explains other ways")
 
 
 @functools.cache
