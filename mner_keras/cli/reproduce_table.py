@@ -86,7 +86,7 @@ def reproduce_table(
         Path | None,
         typer.Option(
             metavar="FOLDER",
-            help="Fetch or compute there what is missing: posts, pictures, features, word vectors. Prints a plan first.",
+            help="Fetch or compute there what is missing: posts, pictures, features, vectors. A plan comes first.",
         ),
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Start a plan from scratch without asking.")] = False,

@@ -2,17 +2,15 @@
 
 import dataclasses
 import hashlib
-import http.server
 import io
 import os
 import sys
 import tarfile
-import threading
 import zipfile
-from functools import partial
 from pathlib import Path
 
 import pytest
+from file_server import serve
 
 from mner_keras.data import fetch
 from mner_keras.data.fetch import SOURCES, Download, fetch_source
@@ -48,20 +46,14 @@ def drive(monkeypatch, tmp_path):
     """A server of the files of a folder, to which the sources' archives are moved: `drive(source)` is the folder."""
     folder = tmp_path / "drive"
     folder.mkdir()
-    handler = partial(http.server.SimpleHTTPRequestHandler, directory=folder)
-    monkeypatch.setattr(http.server.SimpleHTTPRequestHandler, "log_message", lambda *_: None)
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    with serve(folder) as address:
 
-    def move(name, page="page.html"):
-        address = f"http://127.0.0.1:{server.server_port}"
-        files = (dataclasses.replace(SOURCES[name].files[0], remote=f"{address}/{page}"),)
-        monkeypatch.setitem(SOURCES, name, dataclasses.replace(SOURCES[name], files=files))
-        return folder, address
+        def move(name, page="page.html"):
+            files = (dataclasses.replace(SOURCES[name].files[0], remote=f"{address}/{page}"),)
+            monkeypatch.setitem(SOURCES, name, dataclasses.replace(SOURCES[name], files=files))
+            return folder, address
 
-    yield move
-    server.shutdown()
-    server.server_close()
+        yield move
 
 
 def write_zip(path, members):
