@@ -7,7 +7,20 @@ import sys
 
 import typer
 
-from mner_keras.cli import compare, data, demo, evaluate, features, figure, models, report, reproduce_table, tag, train
+from mner_keras.cli import (
+    compare,
+    data,
+    demo,
+    doctor,
+    evaluate,
+    features,
+    figure,
+    models,
+    report,
+    reproduce_table,
+    tag,
+    train,
+)
 from mner_keras.errors import InputError, TrainingDiverged
 
 app = typer.Typer(
@@ -28,6 +41,7 @@ app.command("figure")(figure.figure)
 app.command("report")(report.report)
 app.command("models")(models.models)
 app.command("demo")(demo.demo)
+app.command("doctor")(doctor.doctor)
 app.add_typer(features.app, name="features")
 app.add_typer(data.app, name="data")
 

@@ -104,9 +104,8 @@ def ran(mner, monkeypatch):
 @pytest.mark.slow
 def test_a_table_comes_from_nothing_and_every_step_resumes(mner, remote, ran, tmp_path):
     folder, out = tmp_path / "scratch", tmp_path / "out"
-    command = ["reproduce-table", "AGBAN", "3", "--from-scratch", folder, "--out", out, "--rows", "vam,agban"]
-    command += ["--budget", "fast", "--jobs", "2"]
-    command += [part for m in ("vam", "agban") for k, v in SMALL[m].items() for part in ("--set", f"{m}.{k}={v}")]
+    command = ["reproduce-table", "AGBAN", "3", "--from-scratch", folder, "--out", out, "--rows", "vam"]
+    command += ["--budget", "fast", *(part for k, v in SMALL["vam"].items() for part in ("--set", f"vam.{k}={v}"))]
     plan = mner(*command, "--dry-run")
     assert plan.code == 0, plan
     assert not folder.exists()
