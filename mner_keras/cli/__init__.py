@@ -13,6 +13,7 @@ from mner_keras.cli import (
     compare,
     data,
     demo,
+    doctor,
     evaluate,
     export,
     features,
@@ -84,6 +85,7 @@ app.command("figure")(figure.figure)
 app.command("report")(report.report)
 app.command("models")(models.models)
 app.command("demo")(demo.demo)
+app.command("doctor")(doctor.doctor)
 app.add_typer(features.app, name="features")
 app.add_typer(data.app, name="data")
 for group in (app, features.app, data.app):

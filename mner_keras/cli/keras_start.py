@@ -5,10 +5,13 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import shutil
 import sys
 import time
 import warnings
 from collections.abc import Iterator
+
+from mner_keras.cli.terminal import note
 
 
 def start_keras(deterministic: bool = False, all_cores: bool = False) -> float:
@@ -32,11 +35,33 @@ def start_keras(deterministic: bool = False, all_cores: bool = False) -> float:
 
         # The first operation detects the devices.
         keras.ops.zeros((1,))
+    if has_gpu() and not uses_gpu():
+        note("this machine has a GPU, and Keras computes on the CPU: `mner doctor` says why")
     if deterministic and keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
         tf.config.experimental.enable_op_determinism()
     return time.perf_counter() - started
+
+
+def has_gpu() -> bool:
+    """Return whether the machine has a GPU of NVIDIA that its environment does not hide."""
+    hidden = os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1") or os.environ.get("JAX_PLATFORMS") == "cpu"
+    return not hidden and (os.path.exists("/dev/nvidia0") or shutil.which("nvidia-smi") is not None)
+
+
+def find_devices() -> list[str]:
+    """Return the names of the devices that the backend computes on."""
+    import keras
+
+    # Keras lists no devices of torch; a tensor names the one in use.
+    is_torch = keras.backend.backend() == "torch"
+    return [str(keras.ops.zeros(()).device)] if is_torch else keras.distribution.list_devices()
+
+
+def uses_gpu() -> bool:
+    """Return whether the backend computes on a GPU."""
+    return not find_devices()[0].startswith("cpu")
 
 
 @contextlib.contextmanager

@@ -29,6 +29,7 @@ from mner_keras.registry import FEATURES, find_model
 if TYPE_CHECKING:
     from mner_keras.data.datasets import Dataset
     from mner_keras.papers.plan import Plan, Setting
+    from mner_keras.papers.published import PublishedTable
     from mner_keras.papers.runner import Outcome
 
 INCOMPLETE = 1
@@ -38,7 +39,7 @@ _ENDS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(sign
 
 def reproduce_table(
     paper: Annotated[Paper | None, typer.Argument(help="The paper.", case_sensitive=False)] = None,
-    table: Annotated[str, typer.Argument(help="The table's number: 1 to 5, I to VI.")] = "",
+    table: Annotated[str, typer.Argument(help="The table's number, such as 3 or III, or `all`.")] = "",
     list_: Annotated[bool, typer.Option("--list", help="List the tables and their rows.")] = False,
     dry_run: Annotated[
         bool,
@@ -81,6 +82,14 @@ def reproduce_table(
     ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Runs trained at once.")] = 1,
     resume: Annotated[bool, typer.Option("--resume", help="Continue interrupted runs.")] = False,
+    from_scratch: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Fetch or compute there what is missing: posts, pictures, features, vectors. A plan comes first.",
+        ),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Start a plan from scratch without asking.")] = False,
     out: Annotated[Path, typer.Option(help="Folder of the runs and the tables.")] = Path("runs/reproduction"),
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
@@ -91,14 +100,24 @@ def reproduce_table(
     settings are read from the models. Without --data, the sample corpus and a few epochs are used: a quick
     demonstration, not a result. Exit code 1: some runs diverged or failed and are missing in the table.
     """
-    from mner_keras.papers import find_table
+    options = locals()
+    from mner_keras.papers import find_table, load_published
 
     if list_:
         _list(paper)
         return
     if paper is None or not table:
         raise InputError("expected a paper and a table, such as `hsn 5`; --list shows them")
-    published = find_table(paper, table)
+    tables = load_published(paper).tables if table.lower() == "all" else (find_table(paper, table),)
+    if len(tables) > 1 and (rows or as_json):
+        raise InputError("`all` excludes --rows and --json")
+    if from_scratch is not None or len(tables) > 1:
+        own = {number.number: {} for number in tables}
+        if from_scratch is not None:
+            own = _from_scratch(tables, options)
+        _all(tables, {**options, "from_scratch": None}, own)
+        return
+    (published,) = tables
     folder = out / f"{published.paper}-{published.number.lower()}"
     fast = (budget or ("fast" if data == "sample" else "paper")) == "fast"
     if published.kind != "results":
@@ -140,6 +159,67 @@ def reproduce_table(
         print(f"table: {folder} (table.md, .csv, .tex, .json)")
     if any(row["failures"] for row in measured["rows"]):
         raise typer.Exit(INCOMPLETE)
+
+
+def _all(tables: Sequence[PublishedTable], options: dict[str, Any], own: dict[str, dict[str, Any]]) -> None:
+    """Reproduce tables one after the other; `own` are options of single tables, by their numbers."""
+    codes = []
+    for table in tables:
+        if table.number in own:
+            try:
+                reproduce_table(**{**options, "table": table.number, **own[table.number]})
+            except typer.Exit as end:
+                codes.append(end.exit_code)
+    if any(codes):
+        raise typer.Exit(max(codes))
+
+
+def _from_scratch(tables: Sequence[PublishedTable], options: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Print the plan, ask, and fetch and compute what is missing.
+
+    Returns:
+        the options for each table, by its number; empty for a dry run.
+    """
+    from mner_keras.papers.from_scratch import BASIS, plan_work
+
+    if options["data"] != "sample":
+        raise InputError("`--from-scratch` excludes --data: it fetches Twitter-2015")
+    features = _named(options["features"] or [], "features", tuple(FEATURES), find_model(options["paper"]).visual or "")
+    vectors = _named(options["vectors"] or [], "vectors", ("twitter", "crawl"), "")
+    fast = options["budget"] == Budget.fast
+    seeds = options["seeds"] or (1 if fast else 5)
+    rows = [key.strip() for key in options["rows"].split(",") if key.strip()]
+    work = plan_work(tables, options["from_scratch"], seeds, fast, rows, vectors, features)
+    waiting = [step for step in work.steps if not step.done]
+    for step in work.steps:
+        size = "unknown size" if step.download is None else f"{step.download / 1e6:,.0f} MB"
+        time = f", {_duration(step.seconds)}" if step.seconds else ""
+        print(f"{'done' if step.done else size + time:24} mner {' '.join(step.command)}")
+    print(f"{_duration(work.seconds):24} {work.runs} runs, then the tables: {', '.join(work.tables) or 'none'}")
+    seconds = sum(step.seconds for step in waiting) + work.seconds
+    sizes = [step.download for step in waiting]
+    known = sum(filter(None, sizes))
+    disk = known + sum(step.disk for step in waiting)
+    print(
+        f"in all: {'at least ' if None in sizes else ''}{known / 1e9:.1f} GB to download, {disk / 1e9:.1f} GB of disk, "
+        f"at most {_duration(seconds)} ({BASIS})"
+    )
+    for line in work.notes:
+        note(line)
+    if options["dry_run"] or not work.tables:
+        return {}
+    if not options["yes"]:
+        if not sys.stdin.isatty():
+            raise InputError("expected --yes, or a terminal to ask on")
+        typer.confirm("start?", abort=True)
+    for step in waiting:
+        note(f"mner {' '.join(step.command)}")
+        step.run()
+    merged = {}
+    for number, own in work.tables.items():
+        lists = {name: [*(options[name] or []), *own.get(name, [])] for name in ("vectors", "features")}
+        merged[number] = {**own, **lists, "resume": True}
+    return merged
 
 
 def _plan(published: Any, setting: Setting, corpus: Dataset, out: Path, rows: str) -> Plan:
