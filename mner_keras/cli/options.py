@@ -19,6 +19,7 @@ Scheme = StrEnum("Scheme", ["strict", "lenient"])
 Budget = StrEnum("Budget", ["fast", "paper"])
 Precision = StrEnum("Precision", ["float32", "mixed_float16", "mixed_bfloat16"])
 Format = StrEnum("Format", ["jsonl", "conll", "text"])
+Engine = StrEnum("Engine", ["local", "ray"])
 
 TrainingData = Annotated[str, typer.Option(help="`sample`, or a folder with train.txt, dev.txt, test.txt.")]
 TrainingPrecision = Annotated[Precision, typer.Option(help="Numeric precision of the training.")]
@@ -31,6 +32,19 @@ PostPictures = Annotated[
 ExtractorWeights = Annotated[
     Path | None,
     typer.Option(help="The extractor's weights, a file or a folder. (default: the published ones, downloaded once)"),
+]
+EngineName = Annotated[
+    Engine, typer.Option("--engine", help="Where jobs run: processes of this machine, or a Ray cluster (extra `ray`).")
+]
+RayAddress = Annotated[
+    str,
+    typer.Option(
+        "--address",
+        metavar="HOST[:PORT]",
+        envvar="RAY_ADDRESS",
+        show_envvar=True,
+        help="Head of the Ray cluster. (default: Ray is started on this machine)",
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 

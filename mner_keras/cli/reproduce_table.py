@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import signal
 import sys
@@ -14,9 +15,12 @@ import typer
 from mner_keras.cli.keras_start import start_keras
 from mner_keras.cli.options import (
     Budget,
+    Engine,
+    EngineName,
     EntityScheme,
     Paper,
     Precision,
+    RayAddress,
     Scheme,
     TrainingData,
     TrainingPrecision,
@@ -80,6 +84,8 @@ def reproduce_table(
         list[str] | None, typer.Option("--set", metavar="MODEL.NAME=VALUE", help="An argument of a model. Repeatable.")
     ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Runs trained at once.")] = 1,
+    engine: EngineName = Engine.local,
+    address: RayAddress = "",
     resume: Annotated[bool, typer.Option("--resume", help="Continue interrupted runs.")] = False,
     out: Annotated[Path, typer.Option(help="Folder of the runs and the tables.")] = Path("runs/reproduction"),
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
@@ -129,7 +135,7 @@ def reproduce_table(
         if dry_run:
             _dry_run(plan, jobs)
             return
-        outcomes = _train(plan, out, jobs, resume)
+        outcomes = _train(plan, out, jobs, resume, engine, address)
         measured = measure_table(folder, published, data, plan, str(scheme), tolerance, outcomes)
     from mner_keras.papers.render import print_measured
 
@@ -160,8 +166,9 @@ def _plan(published: Any, setting: Setting, corpus: Dataset, out: Path, rows: st
     return plan
 
 
-def _train(plan: Plan, out: Path, jobs: int, resume: bool) -> dict[Path, Outcome]:
+def _train(plan: Plan, out: Path, jobs: int, resume: bool, engine: Engine, address: str) -> dict[Path, Outcome]:
     from mner_keras.papers.runner import begun, check_finished, run_all
+    from mner_keras.scale.ray_engine import ray_engine
 
     if not plan.runs:
         raise InputError(f"no row can be trained: {'; '.join(plan.skipped)}")
@@ -178,7 +185,8 @@ def _train(plan: Plan, out: Path, jobs: int, resume: bool) -> dict[Path, Outcome
     for number in ends:
         signal.signal(number, signal.default_int_handler)
     try:
-        return run_all(plan.runs, jobs, note)
+        with ray_engine(jobs, address) if engine == Engine.ray else contextlib.nullcontext() as start:
+            return run_all(plan.runs, jobs, note, start)
     except KeyboardInterrupt:
         print(f"interrupted; the same command with --resume continues after the last finished epochs ({out})")
         sys.exit(130)
