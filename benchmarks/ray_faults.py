@@ -1,8 +1,8 @@
-"""Lose workers, nodes and the driver of `--engine ray` at random moments, and compare the result with an undisturbed one.
+"""Take workers, nodes and the driver from `--engine ray` at random moments, and compare with a run left alone.
 
-python benchmarks/ray_faults.py tag MODEL        # 20,000 posts made of the sample's
-python benchmarks/ray_faults.py features WEIGHTS # 1,000 small pictures through VGG16
-python benchmarks/ray_faults.py table            # HSN's table 5 on the sample
+python benchmarks/ray_faults.py tag MODEL         # posts made of the sample's
+python benchmarks/ray_faults.py features WEIGHTS  # small pictures through VGG16
+python benchmarks/ray_faults.py table             # HSN's table 5 on the sample
 """
 
 import argparse
@@ -16,12 +16,12 @@ import tempfile
 import time
 from pathlib import Path
 
-import h5py
 import numpy as np
 from PIL import Image
 from ray.cluster_utils import Cluster
 
 from mner_keras import load_dataset
+from mner_keras.vision import FeatureStore
 
 MNER = (sys.executable, "-m", "mner_keras")
 
@@ -30,30 +30,25 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=("tag", "features", "table"))
     parser.add_argument("file", nargs="?", help="the model, or VGG16's weights")
-    parser.add_argument("--count", type=int, help="posts (20,000) or pictures (1,000)")
+    parser.add_argument("--count", type=int, help="number of posts (20,000) or pictures (1,000)")
     parser.add_argument("--kills", type=int, default=10, help="kills of workers, and of nodes")
     parser.add_argument("--pause", type=float, default=20, help="most seconds between two kills")
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
     rng = random.Random(given.seed)
     with tempfile.TemporaryDirectory() as folder:
-        folder = Path(folder)
-        make, compare = {
-            "tag": (tag, same_answers),
-            "features": (features, same_stores),
-            "table": (table, same_tables),
-        }[given.what]
-        command = make(folder, given.file, given.count, rng)
+        alone, lost = Path(folder, "alone"), Path(folder, "lost")
+        command, compare = {"tag": tag, "features": features, "table": table}[given.what](given, Path(folder), rng)
         started = time.monotonic()
-        subprocess.run([*MNER, *command(folder / "alone")], check=True, stdout=subprocess.DEVNULL)
-        alone = time.monotonic() - started
-        lost, seconds = disturb(command(folder / "lost"), given.kills, given.pause, rng)
-        print(f"undisturbed, one process: {alone:.0f} s; two nodes: {seconds:.0f} s; lost: {lost}")
-        compare(folder / "alone", folder / "lost")
+        subprocess.run([*MNER, *command(alone)], check=True, stdout=subprocess.DEVNULL)
+        seconds = time.monotonic() - started
+        print(f"left alone, one process: {seconds:.0f} s", flush=True)
+        print(disturb(command(lost), given.kills, given.pause, rng), flush=True)
+        print(compare(alone, lost))
 
 
 def disturb(command, kills, pause, rng):
-    """Run a command on two nodes, and take from it what the plan says until it ends; return what was lost, and when."""
+    """Run a command on two nodes, and kill what the plan says until it ends."""
     cluster = Cluster(True, head_node_args={"num_cpus": 0, "include_dashboard": False})
     nodes = [cluster.add_node(num_cpus=1) for _ in range(2)]
     command = [*MNER, *command, "--engine", "ray", "--jobs", "2", "--address", cluster.address]
@@ -63,18 +58,16 @@ def disturb(command, kills, pause, rng):
     driver = subprocess.Popen(command)
     while True:
         try:
-            if driver.wait(timeout=rng.uniform(0, pause) if plan else None) == 0:
-                break
-            sys.exit(f"the driver ended with {driver.returncode} after {lost}")
+            code = driver.wait(timeout=rng.uniform(0, pause) if plan else None)
+            break
         except subprocess.TimeoutExpired:
-            pass
-        what, busy = plan.pop(), workers(nodes)
+            what, busy = plan.pop(), workers(nodes)
         if what == "driver":
             driver.kill()
             driver.wait()
             driver = subprocess.Popen([*command, *(["--resume"] if "reproduce-table" in command else [])])
         elif not busy:
-            plan.insert(rng.randrange(len(plan) + 1), what)
+            plan.append(what)
             continue
         elif what == "worker":
             os.kill(rng.choice(busy)[0], signal.SIGKILL)
@@ -83,9 +76,8 @@ def disturb(command, kills, pause, rng):
             cluster.remove_node(node, allow_graceful=False)
             nodes[nodes.index(node)] = cluster.add_node(num_cpus=1)
         lost[what] += 1
-    seconds = time.monotonic() - started
     cluster.shutdown()
-    return lost, seconds
+    return f"two nodes: {time.monotonic() - started:.0f} s, exit code {code}, lost: {lost}"
 
 
 def workers(nodes):
@@ -102,47 +94,54 @@ def workers(nodes):
     return found
 
 
-def tag(folder, model, count, rng):
+def tag(given, folder, rng):
     posts = [post.tokens for split in ("train", "dev", "test") for post in load_dataset("sample")[split]]
     with open(folder / "posts.jsonl", "w", encoding="utf-8") as file:
-        for number in range(count or 20_000):
-            tokens = [token for post in rng.sample(posts, 2) for token in post]
-            file.write(json.dumps({"id": str(number), "tokens": tokens}) + "\n")
-    return lambda out: ["tag", model, str(folder / "posts.jsonl"), "--out", f"{out}.jsonl"]
+        for number in range(given.count or 20_000):
+            file.write(json.dumps({"id": str(number), "tokens": sum(rng.sample(posts, 2), ())}) + "\n")
+
+    def compare(alone, lost):
+        one, two = (path.with_suffix(".jsonl").read_text(encoding="utf-8").splitlines() for path in (alone, lost))
+        ids = {json.loads(line)["id"] for line in two}
+        return f"{len(one)} posts, {len(two)} answers, {len(ids)} distinct; equal to those left alone: {set(one) == set(two)}"
+
+    return lambda out: ["tag", given.file, str(folder / "posts.jsonl"), "--out", f"{out}.jsonl"], compare
 
 
-def same_answers(alone, lost):
-    found = []
-    for path in (alone, lost):
-        with open(f"{path}.jsonl", encoding="utf-8") as file:
-            found.append({(record := json.loads(line))["id"]: record for line in file})
-    ids = [json.loads(line)["id"] for line in open(f"{lost}.jsonl", encoding="utf-8")]
-    print(f"{len(ids):,} answers, {len(set(ids)):,} distinct, {len(set(found[0]) - set(ids)):,} missing")
-    print(f"different from the undisturbed run: {sum(found[0][key] != found[1].get(key) for key in found[0]):,}")
-
-
-def features(folder, weights, count, rng):
+def features(given, folder, rng):
     (folder / "pictures").mkdir()
-    for number in range(count or 1_000):
+    for number in range(given.count or 1_000):
         pixels = np.frombuffer(rng.randbytes(32 * 32 * 3), np.uint8).reshape(32, 32, 3)
         Image.fromarray(pixels).save(folder / "pictures" / f"{number}.png")
-    return lambda out: ["features", "vgg16", str(folder / "pictures"), "--weights", weights, "--out", str(out)]
+
+    def compare(alone, lost):
+        one, two = FeatureStore(alone), FeatureStore(lost)
+        names = sorted(one.names)
+        equal = one.names == two.names and np.array_equal(one.read(names, 49)[0], two.read(names, 49)[0])
+        return f"{len(one)} and {len(two)} pictures; names and values equal: {equal}"
+
+    return lambda out: [
+        "features",
+        "vgg16",
+        str(folder / "pictures"),
+        "--weights",
+        given.file,
+        "--out",
+        str(out),
+    ], compare
 
 
-def same_stores(alone, lost):
-    raise NotImplementedError
+def table(given, folder, rng):
+    def compare(alone, lost):
+        rows = [
+            json.loads((path / "hsn-5" / "table.json").read_text(encoding="utf-8"))["rows"] for path in (alone, lost)
+        ]
+        runs = [{p.parent.name: p.read_bytes() for p in path.glob("runs/*/metrics.json")} for path in (alone, lost)]
+        return (
+            f"{len(runs[0])} runs; metrics equal: {runs[0] == runs[1]}; rows of the table equal: {rows[0] == rows[1]}"
+        )
 
-
-def table(folder, _file, _count, _rng):
-    return lambda out: ["reproduce-table", "hsn", "5", "--out", str(out)]
-
-
-def same_tables(alone, lost):
-    tables = [json.loads((path / "hsn-5" / "table.json").read_text(encoding="utf-8"))["rows"] for path in (alone, lost)]
-    runs = [{p.parent.name: p.read_bytes() for p in path.glob("runs/*/metrics.json")} for path in (alone, lost)]
-    print(
-        f"{len(runs[0])} runs; metrics equal: {runs[0] == runs[1]}; rows of the table equal: {tables[0] == tables[1]}"
-    )
+    return lambda out: ["reproduce-table", "hsn", "5", "--out", str(out)], compare
 
 
 if __name__ == "__main__":

@@ -124,7 +124,7 @@ def run_all(
                     end(folder, _ended(folder, process.returncode), time.monotonic() - since)
             time.sleep(0.1)
     finally:
-        _stop([process for process, _ in started.values()])
+        stop([process for process, _ in started.values()])
     return outcomes
 
 
@@ -164,7 +164,7 @@ def _ended(folder: Path, code: int) -> Outcome:
     return Outcome("failed", f"{message} ({folder / LOG})")
 
 
-def _stop(processes: Sequence[Any]) -> None:
+def stop(processes: Sequence[Any]) -> None:
     """End processes that still run: politely first."""
     for process in processes:
         process.send_signal(signal.SIGINT)
