@@ -188,7 +188,10 @@ def _with_columns(posts: Any, columns: dict[str, list]) -> Any:
             for post, row in zip(posts, zip(*columns.values(), strict=True), strict=True)
         ]
     if _is(posts, "pandas", "DataFrame"):
-        return posts.assign(**{name: _objects(values) for name, values in columns.items()})
+        import pandas
+
+        series = {name: pandas.Series(_objects(column), posts.index, object) for name, column in columns.items()}
+        return posts.assign(**series)
     if _is(posts, "pyarrow", "Table"):
         import pyarrow
 
@@ -208,9 +211,7 @@ def _is(batch: Any, module: str, kind: str) -> bool:
 
 
 def _objects(values: list) -> np.ndarray:
-    array = np.empty(len(values), object)
-    array[:] = values
-    return array
+    return np.fromiter(values, object, len(values))
 
 
 def _plain(value: Any) -> Any:
