@@ -84,21 +84,20 @@ class FeatureStore:
     def _head(self) -> tuple[dict[str, str], dict[str, Any]]:
         places: dict[str, str] = {}
         attributes: dict[str, Any] = {}
-        for path in self.files:
+        versions: dict[str, None] = {}
+        for number, path in enumerate(self.files):
             names, found = read_head(self._open(path), path)
-            if path != self.path:
-                if found.get(UNFINISHED) or os.path.isdir(f"{path}.parts"):
-                    raise InputError("expected a finished part: repeat the command that wrote it", path)
-                _check_agree(attributes or found, self.files[0], found, path)
-            if twice := (names & places.keys()) - {BLANK}:
-                raise InputError(
-                    f"expected each picture in one part, found {min(twice)!r} in {places[min(twice)]}", path
-                )
-            versions = dict.fromkeys(str(of["versions"]) for of in (attributes, found) if "versions" in of)
-            attributes = {**found, "versions": " and ".join(versions)} if len(versions) > 1 else attributes or found
+            if path != self.path and (found.get(UNFINISHED) or os.path.isdir(f"{path}.parts")):
+                raise InputError("expected a finished part: repeat the command that wrote it", path)
+            if number == 0:
+                attributes = found
+            _check_agree(attributes, self.files[0], found, path)
             for name in sorted(names):
-                places.setdefault(name, path)
-        return places, attributes
+                if places.setdefault(name, path) != path and name != BLANK:
+                    raise InputError(f"expected a picture in one part, found {name!r} also in {places[name]}", path)
+            if "versions" in found:
+                versions[str(found["versions"])] = None
+        return places, attributes | ({"versions": " and ".join(versions)} if versions else {})
 
     @cached_property
     def _open(self) -> Callable[[str], h5py.File]:
