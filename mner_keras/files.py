@@ -10,6 +10,7 @@ import hashlib
 import http.client
 import json
 import os
+import re
 import time
 import urllib.error
 import urllib.request
@@ -28,6 +29,7 @@ Progress = Callable[[int, int], None]
 ATTEMPTS = 3
 TIMEOUT = 30  # seconds without a byte
 _BLOCK = 2**20  # bytes
+_PART = re.compile(r"part-(\d+)-of-(\d+)\.\w+")
 
 
 def no_progress(done: int, total: int) -> None:
@@ -77,6 +79,39 @@ def read_parsed(path: str | os.PathLike, what: str, parse: Callable[[str], Any])
         raise InputError(f"expected {what}, found a file that does not parse ({error})", path) from None
 
 
+def part_name(number: int, count: int, ending: str) -> str:
+    """Return the name of the file that one of `count` shards writes into a folder: `part-003-of-064.h5`."""
+    width = max(3, len(str(count)))
+    return f"part-{number:0{width}}-of-{count:0{width}}{ending}"
+
+
+def list_parts(folder: str | os.PathLike) -> dict[tuple[int, int], Path]:
+    """Return the parts that are in a folder by their number and the number of parts, sorted."""
+    named = ((_PART.fullmatch(name), name) for name in os.listdir(folder))
+    found = {(int(match[1]), int(match[2])): Path(folder, name) for match, name in named if match}
+    return dict(sorted(found.items()))
+
+
+def find_parts(folder: str | os.PathLike) -> list[Path]:
+    """Return all parts of a folder, in order.
+
+    Raises:
+        InputError: no part, a missing part, or parts of different numbers of shards.
+    """
+    found = list_parts(folder)
+    counts = sorted({count for _, count in found})
+    if len(counts) != 1:
+        seen = f"parts of {' and of '.join(map(str, counts))} shards" if counts else "none"
+        raise InputError(f"expected the files part-1-of-N to part-N-of-N, found {seen}", folder)
+    ending = next(iter(found.values())).suffix
+    names = [part_name(number, counts[0], ending) for number in range(1, counts[0] + 1)]
+    there = {path.name for path in found.values()}
+    if lacking := [name for name in names if name not in there]:
+        more = f" and {len(lacking) - 1:,} more" if len(lacking) > 1 else ""
+        raise InputError(f"expected {counts[0]:,} parts, found no {lacking[0]}{more}", folder)
+    return list(found.values())
+
+
 def file_sha256(path: str | os.PathLike, algorithm: str | Callable = "sha256") -> str:
     """Return the SHA-256 of a file, in hexadecimal, or the hash of another of `hashlib`'s algorithms."""
     with open(path, "rb") as file:
@@ -86,12 +121,13 @@ def file_sha256(path: str | os.PathLike, algorithm: str | Callable = "sha256") -
 def file_record(path: str | os.PathLike, sha256: str | None = None) -> dict[str, Any]:
     """Identify a file's content: `sha256`, and `bytes` and `mtime_ns`, with which `is_same_file` avoids the hash.
 
+    Of a folder of parts, these are the hash of the parts' names and hashes, and the sums over the parts.
+
     Args:
-        path: the file.
+        path: the file or the folder.
         sha256: its hash if it is known already.
     """
-    status = os.stat(path)
-    return {"sha256": sha256 or file_sha256(path), "bytes": status.st_size, "mtime_ns": status.st_mtime_ns}
+    return {"sha256": sha256 or _content_sha256(path), **_file_status(path)}
 
 
 def is_same_file(path: str | os.PathLike, record: Mapping[str, Any]) -> bool:
@@ -100,12 +136,24 @@ def is_same_file(path: str | os.PathLike, record: Mapping[str, Any]) -> bool:
     The hash decides. It is computed only if the modification time differs and the size does not.
     """
     try:
-        status = os.stat(path)
+        status = _file_status(path)
     except OSError:
         return False
-    if record.get("bytes", status.st_size) != status.st_size:
+    if record.get("bytes", status["bytes"]) != status["bytes"]:
         return False
-    return record.get("mtime_ns") == status.st_mtime_ns or record["sha256"] == file_sha256(path)
+    return record.get("mtime_ns") == status["mtime_ns"] or record["sha256"] == _content_sha256(path)
+
+
+def _file_status(path: str | os.PathLike) -> dict[str, int]:
+    found = [os.stat(file) for file in (find_parts(path) if os.path.isdir(path) else [path])]
+    return {"bytes": sum(one.st_size for one in found), "mtime_ns": sum(one.st_mtime_ns for one in found)}
+
+
+def _content_sha256(path: str | os.PathLike) -> str:
+    if not os.path.isdir(path):
+        return file_sha256(path)
+    lines = [f"{part.name} {file_sha256(part)}\n" for part in find_parts(path)]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def hold_lock(path: str | os.PathLike) -> FileLock | None:

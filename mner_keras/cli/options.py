@@ -46,6 +46,14 @@ RayAddress = Annotated[
         help="Head of the Ray cluster. (default: Ray is started on this machine)",
     ),
 ]
+ShardOption = Annotated[
+    str | None,
+    typer.Option(
+        "--shard",
+        metavar="I/N",
+        help="Do the I-th of N shares of the work; N commands, on any machines, do all of it.",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 

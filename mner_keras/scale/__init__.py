@@ -1,1 +1,5 @@
-"""Many posts and many machines: `TagPosts`, shards, the Ray engine."""
+"""Many posts and many machines: `TagPosts`."""
+
+from mner_keras.scale.tag_posts import TagPosts
+
+__all__ = ["TagPosts"]

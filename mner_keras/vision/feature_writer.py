@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import shutil
 import time
@@ -14,8 +15,8 @@ import h5py
 import numpy as np
 
 from mner_keras.errors import InputError
-from mner_keras.files import hold_lock, write_whole
-from mner_keras.vision.feature_store import UNFINISHED, open_hdf5, read_head
+from mner_keras.files import Progress, hold_lock, no_progress, write_whole
+from mner_keras.vision.feature_store import UNFINISHED, FeatureStore, open_hdf5, read_head
 from mner_keras.vision.pictures import BLANK, picture_id
 
 DTYPES = ("float16", "float32")
@@ -131,18 +132,30 @@ class FeatureWriter:
         if self._bytes >= _SHARD_BYTES or time.monotonic() - self._since >= SHARD_SECONDS:
             self.flush()
 
+    def add_store(self, store: FeatureStore) -> int:
+        """Add the pictures of a store that are not there yet; `finish` copies them from the store's files.
+
+        Returns:
+            the number of pictures added, the blank one not counted.
+        """
+        before, files = len(self), {file: Path(file) for file in store.files}
+        new = {name: files[file] for name, file in store.places.items() if name not in self._places}
+        self._places |= new
+        self._finished = self._finished and not new
+        return len(self) - before
+
     def flush(self) -> None:
         """Finish the present shard, and merge when the shards hold as much as the store."""
         self._write_shard()
-        shards = [place for place in self._places.values() if place != self.path]
+        shards = [place for place in self._places.values() if place.parent == self.parts]
         if shards and (2 * len(shards) >= len(self._places) or len(set(shards)) >= _MOST_SHARDS):
             self._merge(finished=False)
 
-    def finish(self) -> None:
+    def finish(self, progress: Progress = no_progress) -> None:
         """Merge everything into the store, mark it finished and remove the shards."""
         self._write_shard()
         if not self._finished:
-            self._merge(finished=True)
+            self._merge(finished=True, progress=progress)
         self.close()
 
     def close(self) -> None:
@@ -216,27 +229,65 @@ class FeatureWriter:
         self._places.update(dict.fromkeys(self._gathered, shard))
         self._gathered, self._bytes, self._finished = {}, 0, False
 
-    def _merge(self, finished: bool) -> None:
-        """Copy store and shards into a new store, by id, and put it in the old one's place."""
+    def _merge(self, finished: bool, progress: Progress = no_progress) -> None:
+        """Copy store and shards into a new store, and put it in the old one's place.
+
+        The order is that of the ids; from more files than may be open, it is file by file.
+        """
         files = set(self._places.values())
+        many = len(files) > _MOST_SHARDS
+        ordered = sorted(self._places.items(), key=lambda item: (many and str(item[1]), item[0]))
 
         def write(path: Path) -> None:
-            with contextlib.ExitStack() as stack, h5py.File(path, "w") as target:
+            opened = functools.lru_cache(1 if many else None)(open_hdf5)
+            with h5py.File(path, "w") as target:
                 target.attrs.update(self.attributes)
                 if not finished:
                     target.attrs[UNFINISHED] = True
-                source = {place: stack.enter_context(open_hdf5(place)) for place in files}
-                for image_id, place in sorted(self._places.items()):
+                for number, (image_id, place) in enumerate(ordered, start=1):
                     try:
-                        source[place].copy(image_id, target)
+                        opened(place).copy(image_id, target)
                     except (KeyError, RuntimeError, ValueError) as error:  # an OSError may be a full disk
                         raise InputError(f"expected features at {image_id!r}, found damaged data", place) from error
+                    progress(number, len(ordered))
 
         write_whole(self.path, write)
-        for shard in files - {self.path}:
-            shard.unlink()
+        for file in files:
+            if file.parent == self.parts:
+                file.unlink()
         self._places = dict.fromkeys(self._places, self.path)
         self._finished = finished
+
+
+def merge_parts(
+    folder: str | os.PathLike, path: str | os.PathLike, overwrite: bool = False, progress: Progress = no_progress
+) -> tuple[int, int]:
+    """Copy the pictures in a folder of parts into one store, a picture at a time; the parts stay.
+
+    Args:
+        folder: the parts.
+        path, overwrite: see `FeatureWriter`; an existing store keeps its pictures.
+        progress: called with the pictures copied and their number.
+
+    Returns:
+        the numbers of pictures added and of those that were there already.
+
+    Raises:
+        InputError: no complete folder of parts, or a place that cannot be written.
+    """
+    if not os.path.isdir(folder):
+        raise InputError("expected a folder of parts, found no such folder", folder)
+    if Path(path).resolve().parent == Path(folder).resolve():
+        raise InputError("expected a file outside the folder of parts", path)
+    store = FeatureStore(folder)
+    attributes = dict(store.root_attributes)
+    if not {"extractor", "dtype"} <= attributes.keys():
+        raise InputError("expected parts that this package wrote, found other HDF5 files", folder)
+    with FeatureWriter(path, attributes, attributes["dtype"], overwrite) as writer:
+        added = writer.add_store(store)
+        store.close()
+        writer.finish(progress)
+    return added, len(store) - added
 
 
 def check_target(path: str | os.PathLike, dtype: str) -> None:
