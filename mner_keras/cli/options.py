@@ -34,15 +34,14 @@ ExtractorWeights = Annotated[
     typer.Option(help="The extractor's weights, a file or a folder. (default: the published ones, downloaded once)"),
 ]
 EngineName = Annotated[
-    Engine, typer.Option("--engine", help="Where jobs run: processes of this machine, or a Ray cluster (extra `ray`).")
+    Engine, typer.Option("--engine", help="Where jobs run: this machine's processes, or a Ray cluster (extra `ray`).")
 ]
+Jobs = Annotated[int, typer.Option(min=1, help="Shares of the work done at once.")]
 RayAddress = Annotated[
     str,
     typer.Option(
         "--address",
         metavar="HOST[:PORT]",
-        envvar="RAY_ADDRESS",
-        show_envvar=True,
         help="Head of the Ray cluster. (default: Ray is started on this machine)",
     ),
 ]

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,7 +24,7 @@ from mner_keras.cli.options import (
     TrainingPrecision,
     read_arguments,
 )
-from mner_keras.cli.terminal import note, print_json, print_table
+from mner_keras.cli.terminal import ends_interrupt, note, print_json, print_table
 from mner_keras.errors import InputError
 from mner_keras.registry import FEATURES, find_model
 
@@ -37,7 +35,6 @@ if TYPE_CHECKING:
 
 INCOMPLETE = 1
 """The exit code if some runs of the table diverged or failed."""
-_ENDS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
 def reproduce_table(
@@ -168,7 +165,7 @@ def _plan(published: Any, setting: Setting, corpus: Dataset, out: Path, rows: st
 
 def _train(plan: Plan, out: Path, jobs: int, resume: bool, engine: Engine, address: str) -> dict[Path, Outcome]:
     from mner_keras.papers.runner import begun, check_finished, run_all
-    from mner_keras.scale.ray_engine import ray_engine
+    from mner_keras.scale.engine import open_engine
 
     if not plan.runs:
         raise InputError(f"no row can be trained: {'; '.join(plan.skipped)}")
@@ -180,19 +177,12 @@ def _train(plan: Plan, out: Path, jobs: int, resume: bool, engine: Engine, addre
             "them",
             out,
         )
-    # Closing the terminal or ending a batch job interrupts the runs, like Ctrl-C.
-    ends = [number for number in _ENDS if signal.getsignal(number) == signal.SIG_DFL]
-    for number in ends:
-        signal.signal(number, signal.default_int_handler)
     try:
-        with ray_engine(jobs, address) if engine == Engine.ray else contextlib.nullcontext() as start:
+        with ends_interrupt(), open_engine(engine, jobs, address) as start:
             return run_all(plan.runs, jobs, note, start)
     except KeyboardInterrupt:
         print(f"interrupted; the same command with --resume continues after the last finished epochs ({out})")
         sys.exit(130)
-    finally:
-        for number in ends:
-            signal.signal(number, signal.SIG_DFL)
 
 
 def _dry_run(plan: Plan, jobs: int) -> None:
