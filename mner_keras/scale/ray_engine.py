@@ -7,6 +7,7 @@ locks. The commands themselves continue where they stopped, so a task that is re
 from __future__ import annotations
 
 import contextlib
+import io
 import logging
 import os
 import runpy
@@ -69,9 +70,19 @@ def ray_engine(jobs: int, address: str = "") -> Iterator[Callable[[Sequence[str]
         def start(arguments: Sequence[str], log: Path) -> RayCommand:
             return RayCommand(ray, task.remote(list(arguments), str(log), os.getcwd(), environment), log)
 
-        yield start
+        with contextlib.redirect_stdout(_Notices()):
+            yield start
     finally:
         ray.shutdown()
+
+
+class _Notices(io.TextIOBase):
+    """Passes the first line of each of Ray's notices to the error stream; Ray prints whole logs to standard output."""
+
+    def write(self, text: str) -> int:
+        if line := text.strip().partition("\n")[0]:
+            print(line[:200], file=sys.stderr, flush=True)
+        return len(text)
 
 
 class RayCommand:
