@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import sys
 from collections.abc import Sequence
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from filelock import FileLock
 
 from mner_keras.cli.keras_start import start_keras
 from mner_keras.cli.options import (
@@ -20,6 +22,7 @@ from mner_keras.cli.options import (
     Precision,
     RayAddress,
     Scheme,
+    ShardOption,
     TrainingData,
     TrainingPrecision,
     read_arguments,
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
     from mner_keras.data.datasets import Dataset
     from mner_keras.papers.plan import Plan, Setting
     from mner_keras.papers.runner import Outcome
+    from mner_keras.scale.shards import Shard
 
 INCOMPLETE = 1
 """The exit code if some runs of the table diverged or failed."""
@@ -81,6 +85,7 @@ def reproduce_table(
         list[str] | None, typer.Option("--set", metavar="MODEL.NAME=VALUE", help="An argument of a model. Repeatable.")
     ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Runs trained at once.")] = 1,
+    shard: ShardOption = None,
     engine: EngineName = Engine.local,
     address: RayAddress = "",
     resume: Annotated[bool, typer.Option("--resume", help="Continue interrupted runs.")] = False,
@@ -92,15 +97,19 @@ def reproduce_table(
     Each system and seed is a run folder in OUT/runs, shared by all tables: no run is trained twice. The table is
     written to OUT/PAPER-TABLE as Markdown, CSV, LaTeX and JSON. Tables of statistics are counted in the data; tables of
     settings are read from the models. Without --data, the sample corpus and a few epochs are used: a quick
-    demonstration, not a result. Exit code 1: some runs diverged or failed and are missing in the table.
+    demonstration, not a result. With --shard, the command trains its share of the runs, and prints the table of all
+    that are finished; the shards share the folder OUT. Exit code 1: some runs diverged or failed and are missing in the
+    table.
     """
     from mner_keras.papers import find_table
+    from mner_keras.scale.shards import Shard
 
     if list_:
         _list(paper)
         return
     if paper is None or not table:
         raise InputError("expected a paper and a table, such as `hsn 5`; --list shows them")
+    share, outcomes = Shard.parse(shard), {}
     published = find_table(paper, table)
     folder = out / f"{published.paper}-{published.number.lower()}"
     fast = (budget or ("fast" if data == "sample" else "paper")) == "fast"
@@ -126,14 +135,24 @@ def reproduce_table(
         )
         corpus = load_dataset(data)
         start_keras()
+        from mner_keras.papers.runner import Outcome, outcome_of
         from mner_keras.papers.table_folder import measure_table
 
         plan = _plan(published, setting, corpus, out, rows)
         if dry_run:
-            _dry_run(plan, jobs)
+            _dry_run(_runs_of(plan, share), jobs)
             return
-        outcomes = _train(plan, out, jobs, resume, engine, address)
-        measured = measure_table(folder, published, data, plan, str(scheme), tolerance, outcomes)
+        if not plan.runs:
+            raise InputError(f"no row can be trained: {'; '.join(plan.skipped)}")
+        outcomes = _train(_runs_of(plan, share), out, jobs, resume, engine, address)
+        folder.mkdir(parents=True, exist_ok=True)
+        # Shards write in turns: the last one knows all finished runs.
+        with contextlib.nullcontext() if share is None else FileLock(folder / ".lock"):
+            known = {run.folder: outcome_of(run.folder) or Outcome("not finished") for run in plan.runs} | outcomes
+            measured = measure_table(folder, published, data, plan, str(scheme), tolerance, known)
+        if share is not None:
+            missing = sum(outcome.state != "finished" for outcome in known.values())
+            note(f"shard {shard}: {missing} of the table's {len(known)} runs are missing")
     from mner_keras.papers.render import print_measured
 
     if as_json:
@@ -141,7 +160,7 @@ def reproduce_table(
     else:
         print_measured(measured)
         print(f"table: {folder} (table.md, .csv, .tex, .json)")
-    if any(row["failures"] for row in measured["rows"]):
+    if any(outcome.state != "finished" for outcome in outcomes.values()):
         raise typer.Exit(INCOMPLETE)
 
 
@@ -163,12 +182,18 @@ def _plan(published: Any, setting: Setting, corpus: Dataset, out: Path, rows: st
     return plan
 
 
+def _runs_of(plan: Plan, share: Shard | None) -> Plan:
+    """Return the plan with the shard's runs only: every N-th folder, finished or not."""
+    if share is None:
+        return plan
+    folders = set(share.take(dict.fromkeys(run.folder for run in plan.runs)))
+    return dataclasses.replace(plan, runs=tuple(run for run in plan.runs if run.folder in folders))
+
+
 def _train(plan: Plan, out: Path, jobs: int, resume: bool, engine: Engine, address: str) -> dict[Path, Outcome]:
     from mner_keras.papers.runner import begun, check_finished, run_all
     from mner_keras.scale.engine import open_engine
 
-    if not plan.runs:
-        raise InputError(f"no row can be trained: {'; '.join(plan.skipped)}")
     check_finished(plan.runs)
     unfinished = [folder for folder in dict.fromkeys(run.folder for run in plan.runs) if begun(folder)]
     if unfinished and not resume:
