@@ -15,7 +15,7 @@ from mner_keras.data.entities import check_iob2, entity_spans, orphan_positions
 from mner_keras.data.files import read_posts
 from mner_keras.data.post import Post
 from mner_keras.errors import InputError, did_you_mean
-from mner_keras.files import file_sha256, list_parts
+from mner_keras.files import file_sha256
 from mner_keras.vision.pictures import find_pictures
 
 SPLITS = ("train", "dev", "test")
@@ -73,17 +73,14 @@ class Dataset(Mapping[str, list[Post]]):
     def features(self, kind: str) -> Path | None:
         """Return the folder's own feature store of this kind (`regions` or `objects`), or `None`.
 
-        It is `regions.h5`, or a folder `regions` of parts.
-
         Raises:
-            InputError: the folder contains both.
+            InputError: the folder contains `regions.h5` and a folder `regions` of parts.
         """
-        file, folder = self.folder / f"{kind}.h5", self.folder / kind
-        if not folder.is_dir() or not list_parts(folder):
-            return file if file.is_file() else None
-        if file.is_file():
+        file, parts = self.folder / f"{kind}.h5", self.folder / kind
+        found = [path for path, there in ((file, file.is_file()), (parts, any(parts.glob("part-*.h5")))) if there]
+        if len(found) > 1:
             raise InputError(f"expected one store of {kind}, found {file.name} and parts in {kind}", self.folder)
-        return folder
+        return found[0] if found else None
 
     def pictures(self) -> Path | None:
         """Return the folder of the posts' pictures, `images`, or `None`."""

@@ -11,19 +11,14 @@ from pathlib import Path
 from typing import TypeVar
 
 from mner_keras.errors import InputError
-from mner_keras.files import list_parts, part_name
+from mner_keras.files import part_name
 
 T = TypeVar("T")
 
 
 @dataclasses.dataclass(frozen=True)
 class Shard:
-    """One of `count` equal commands that share the work, each item in exactly one of them.
-
-    Args:
-        number: from 1 to `count`.
-        count: the number of shards.
-    """
+    """The `number`-th of `count` commands that share the work, from 1; each item is in exactly one of them."""
 
     number: int
     count: int
@@ -58,10 +53,9 @@ class Shard:
         """
         if folder.suffix == ending or folder.is_file():
             raise InputError("expected a folder: with --shard, each shard writes one part into it", folder)
-        if not folder.absolute().parent.is_dir():
-            raise InputError("expected a folder to write into, found none", folder.absolute().parent)
-        folder.mkdir(exist_ok=True)
-        for (_, count), path in list_parts(folder).items():
-            if count != self.count:
-                raise InputError(f"expected parts of {self.count} shards, found {path.name}", folder)
-        return folder / part_name(self.number, self.count, ending)
+        folder.mkdir(parents=True, exist_ok=True)
+        name = part_name(self.number, self.count, ending)
+        of_count = name[name.index("-of-") :]
+        if others := [path.name for path in sorted(folder.glob(f"part-*{ending}")) if not path.name.endswith(of_count)]:
+            raise InputError(f"expected parts of {self.count} shards, found {others[0]}", folder)
+        return folder / name

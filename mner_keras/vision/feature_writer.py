@@ -132,18 +132,6 @@ class FeatureWriter:
         if self._bytes >= _SHARD_BYTES or time.monotonic() - self._since >= SHARD_SECONDS:
             self.flush()
 
-    def add_store(self, store: FeatureStore) -> int:
-        """Add the pictures of a store that are not there yet; `finish` copies them from the store's files.
-
-        Returns:
-            the number of pictures added, the blank one not counted.
-        """
-        before, files = len(self), {file: Path(file) for file in store.files}
-        new = {name: files[file] for name, file in store.places.items() if name not in self._places}
-        self._places |= new
-        self._finished = self._finished and not new
-        return len(self) - before
-
     def flush(self) -> None:
         """Finish the present shard, and merge when the shards hold as much as the store."""
         self._write_shard()
@@ -262,18 +250,13 @@ class FeatureWriter:
 def merge_parts(
     folder: str | os.PathLike, path: str | os.PathLike, overwrite: bool = False, progress: Progress = no_progress
 ) -> tuple[int, int]:
-    """Copy the pictures in a folder of parts into one store, a picture at a time; the parts stay.
-
-    Args:
-        folder: the parts.
-        path, overwrite: see `FeatureWriter`; an existing store keeps its pictures.
-        progress: called with the pictures copied and their number.
+    """Copy the pictures in a folder of parts into one store, picture by picture; the parts remain.
 
     Returns:
-        the numbers of pictures added and of those that were there already.
+        the numbers of pictures added and of those that the store contained already.
 
     Raises:
-        InputError: no complete folder of parts, or a place that cannot be written.
+        InputError: no complete folder of parts; what `FeatureWriter` raises for `path`.
     """
     if not os.path.isdir(folder):
         raise InputError("expected a folder of parts, found no such folder", folder)
@@ -283,11 +266,15 @@ def merge_parts(
     attributes = dict(store.root_attributes)
     if not {"extractor", "dtype"} <= attributes.keys():
         raise InputError("expected parts that this package wrote, found other HDF5 files", folder)
+    files = {file: Path(file) for file in store.files}
     with FeatureWriter(path, attributes, attributes["dtype"], overwrite) as writer:
-        added = writer.add_store(store)
+        kept = sum(name in writer._places for name in store.names - {BLANK})
+        if kept < len(store):
+            places = {name: files[file] for name, file in store.places.items()}
+            writer._places, writer._finished = places | writer._places, False
         store.close()
         writer.finish(progress)
-    return added, len(store) - added
+    return len(store) - kept, kept
 
 
 def check_target(path: str | os.PathLike, dtype: str) -> None:

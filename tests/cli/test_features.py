@@ -160,8 +160,8 @@ def test_shards_fill_a_folder_that_is_a_store(mner, stub, folder, tmp_path):
         for ours, theirs in zip(store.read("abc", 2), FeatureStore(single).read("abc", 2), strict=True):
             np.testing.assert_array_equal(ours, theirs)
     (out / "part-004-of-005.h5").unlink()
-    mner("features", "info", out).refused(f"{out}: expected 5 parts, found no part-004-of-005.h5")
-    mner("features", "merge", out, "--out", tmp_path / "m.h5").refused("found no part-004-of-005.h5")
+    mner("features", "info", out).refused(f"{out}: expected 5 parts, found 4: part-004-of-005.h5 is missing")
+    mner("features", "merge", out, "--out", tmp_path / "m.h5").refused("part-004-of-005.h5 is missing")
     again = [mner(*command, f"{number}/5").out for number in range(1, 6)]
     assert all(": 0 pictures added" in text for number, text in enumerate(again, start=1) if number != 4)
     assert len(FeatureStore(out)) == 3

@@ -46,7 +46,6 @@ def test_the_place_of_the_parts_is_checked(tmp_path):
         (tmp_path / "regions", "expected parts of 65 shards, found part-003-of-064.h5"),
         (tmp_path / "file", "expected a folder: with --shard, each shard writes one part into it"),
         (tmp_path / "regions.h5", "expected a folder: with --shard, each shard writes one part into it"),
-        (tmp_path / "none" / "regions", "expected a folder to write into, found none"),
     ):
         with pytest.raises(InputError, match=expected):
             Shard(3, 65).part(folder, ".h5")

@@ -70,12 +70,12 @@ def test_opening_reads_no_values(folder, monkeypatch):
 
 def lose(folder):
     (folder / "part-002-of-003.h5").unlink()
-    return "expected 3 parts, found no part-002-of-003.h5"
+    return "expected 3 parts, found 2: part-002-of-003.h5 is missing"
 
 
 def mix(folder):
     write(folder / "part-002-of-004.h5", [])
-    return "expected the files part-1-of-N to part-N-of-N, found parts of 3 and of 4 shards"
+    return "expected the files part-1-of-N to part-N-of-N, found -of-003.h5 and -of-004.h5"
 
 
 def empty(folder):
