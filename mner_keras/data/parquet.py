@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+import os
+from collections.abc import Iterator
+from typing import IO, Any
 
 from mner_keras.errors import InputError
 
@@ -29,3 +31,20 @@ def column_types() -> dict[str, Any]:
     strings = pa.list_(pa.string())
     entities = pa.list_(pa.struct(list(entity.items())))
     return {"tokens": strings, "tags": strings, "entities": entities, "error": pa.string()}
+
+
+def parquet_records(stream: IO[bytes], name: str | os.PathLike) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a Parquet file, read in blocks.
+
+    Raises:
+        InputError: another kind of file, a damaged one, or a stream that is not a file; pyarrow is not installed.
+    """
+    pa = import_pyarrow()
+    if not stream.seekable():
+        raise InputError("expected a file of Parquet, found a stream", name)
+    try:
+        for batch in pa.parquet.ParquetFile(stream).iter_batches(batch_size=1024):
+            yield from batch.to_pylist()
+    except (pa.ArrowException, OSError) as error:
+        reason = str(error).partition("\n")[0]
+        raise InputError(f"expected a Parquet file, found another kind or a damaged one ({reason})", name) from None
