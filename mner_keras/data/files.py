@@ -242,20 +242,23 @@ def _find_tokens(text: str, tokens: Any) -> tuple[tuple[int, int], ...] | None:
 
 
 def read_file(path: str | os.PathLike, read: Callable[..., Iterator[Post | InputError]]) -> list[Post]:
-    """Return the posts that a reader of binary streams finds in a file, at least one; raise what it yields in place of
-    a malformed one."""
-    posts = []
+    """Return the posts that a reader of binary streams finds in a file, at least one and none malformed."""
     try:
         with open(path, "rb") as stream:
-            for post in read(stream, path):
-                if isinstance(post, InputError):
-                    raise post
-                posts.append(post)
+            posts = list(stop_at_error(read(stream, path)))
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror}", path) from None
     if not posts:
         raise InputError("expected posts, found an empty file", path)
     return posts
+
+
+def stop_at_error(posts: Iterable[Post | InputError]) -> Iterator[Post]:
+    """Yield posts; raise the first `InputError` among them."""
+    for post in posts:
+        if isinstance(post, InputError):
+            raise post
+        yield post
 
 
 def _short(text: str, width: int = 60) -> str:
