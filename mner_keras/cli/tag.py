@@ -18,11 +18,12 @@ from typing import IO, TYPE_CHECKING, Annotated, Any
 import typer
 
 from mner_keras.cli.keras_start import start_keras
-from mner_keras.cli.options import ExtractorWeights, Format, OnError, check_target
+from mner_keras.cli.options import ExtractorWeights, Format, OnError, ShardOption, check_target
 from mner_keras.cli.terminal import note, progress_bar
 from mner_keras.errors import InputError
 from mner_keras.files import file_sha256, write_whole
 from mner_keras.scale.resumable_file import ResumableFile
+from mner_keras.scale.shards import Shard
 
 if TYPE_CHECKING:
     from mner_keras.data.post import Post
@@ -66,9 +67,11 @@ def tag(
     out: Annotated[
         Path | None,
         typer.Option(
-            help="File to write. After an interruption, the same command continues. (default: standard output)"
+            help="File to write; with --shard, a folder of parts. After an interruption, the same command continues. "
+            "(default: standard output)"
         ),
     ] = None,
+    shard: ShardOption = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT, finished or begun.")] = False,
     on_error: Annotated[
         OnError | None,
@@ -82,6 +85,7 @@ def tag(
 
     Reads JSON lines, CoNLL columns, Parquet or plain text (one post per line), detected from the file's extension or
     first lines, or set by `--input`. Pictures come from a store (`--features`) or from picture files (`--pictures`).
+    With `--shard`, every N-th post is tagged, from the I-th on; each command reads the whole FILE.
     Malformed posts are skipped, and listed with line and reason in OUT.errors.csv or on the error stream; or the first
     one ends the command, and the posts before it are written.
     """
@@ -89,6 +93,7 @@ def tag(
         raise InputError("`--features` and `--pictures` exclude each other")
     from mner_keras.data.files import ENDINGS
 
+    share = Shard.parse(shard)
     stream, name = _open(file)
     format_ = format_ or Format((out and ENDINGS.get(out.suffix.lower())) or "jsonl")
     output: ResumableFile | _StandardOutput
@@ -97,6 +102,8 @@ def tag(
     else:
         options = {"--features": features, "--pictures": pictures, "--weights": weights, "--input": input_}
         options |= {"--format": format_, "--scores": scores}
+        if share is not None:
+            out = share.part(out, out.suffix if out.suffix.lower() in ENDINGS else f".{format_}")
         output = _open_output(out, file, model, options, overwrite)
     with contextlib.closing(output):
         if output.finished:
@@ -104,7 +111,7 @@ def tag(
         else:
             tagging = _Tagging(model, features, pictures, weights, scores)
             on_error = on_error or OnError("stop" if file == "-" else "skip")
-            _tag_all(tagging, stream, name, input_, output, WRITERS[format_], on_error)
+            _tag_all(tagging, stream, name, input_, share, output, WRITERS[format_], on_error)
             tagging.report()
     if out is not None:
         listed = f" ({output.errors_path})" if output.failed else ""
@@ -123,6 +130,7 @@ def _tag_all(
     stream: IO[bytes],
     name: str,
     input_: str | None,
+    share: Shard | None,
     output: ResumableFile | _StandardOutput,
     write: Callable[[TaggedPost], str],
     on_error: str,
@@ -131,7 +139,8 @@ def _tag_all(
     from mner_keras.data.files import stop_at_error
     from mner_keras.data.input_formats import read_posts_to_tag
 
-    posts = itertools.islice(read_posts_to_tag(stream, name, input_ or ""), output.done, None)
+    posts = read_posts_to_tag(stream, name, input_ or "")
+    posts = itertools.islice(posts if share is None else share.take(posts), output.done, None)
     if on_error == "stop":
         posts = stop_at_error(posts)
     # A file is tagged in equal steps, however often it is interrupted.
