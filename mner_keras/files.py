@@ -86,11 +86,7 @@ def part_name(number: int, count: int, ending: str) -> str:
 
 
 def files_of(path: str | os.PathLike) -> list[Path]:
-    """Return the parts in a folder, in order; of a file, the file itself.
-
-    Raises:
-        InputError: a folder without parts, with parts of different numbers of shards, or with a missing part.
-    """
+    """Return the file, or all parts of a folder, in order; raise `InputError` if one is missing."""
     if not os.path.isdir(path):
         return [Path(path)]
     found = [match for match in map(_PART.fullmatch, os.listdir(path)) if match]

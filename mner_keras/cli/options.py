@@ -34,12 +34,7 @@ ExtractorWeights = Annotated[
     typer.Option(help="The extractor's weights, a file or a folder. (default: the published ones, downloaded once)"),
 ]
 ShardOption = Annotated[
-    str | None,
-    typer.Option(
-        "--shard",
-        metavar="I/N",
-        help="Do the I-th of N shares of the work; N commands, on any machines, do all of it.",
-    ),
+    str | None, typer.Option("--shard", metavar="I/N", help="Do one of N shares of the work; N commands do all of it.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 

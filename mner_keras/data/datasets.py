@@ -71,16 +71,9 @@ class Dataset(Mapping[str, list[Post]]):
         return found[0]
 
     def features(self, kind: str) -> Path | None:
-        """Return the folder's own feature store of this kind (`regions` or `objects`), or `None`.
-
-        Raises:
-            InputError: the folder contains `regions.h5` and a folder `regions` of parts.
-        """
+        """Return the folder's own feature store of this kind: `regions.h5`, a folder `regions` of parts, or `None`."""
         file, parts = self.folder / f"{kind}.h5", self.folder / kind
-        found = [path for path, there in ((file, file.is_file()), (parts, any(parts.glob("part-*.h5")))) if there]
-        if len(found) > 1:
-            raise InputError(f"expected one store of {kind}, found {file.name} and parts in {kind}", self.folder)
-        return found[0] if found else None
+        return file if file.is_file() else parts if any(parts.glob("part-*.h5")) else None
 
     def pictures(self) -> Path | None:
         """Return the folder of the posts' pictures, `images`, or `None`."""

@@ -8,28 +8,22 @@ import zlib
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
 from mner_keras.errors import InputError
 from mner_keras.files import part_name
 
-T = TypeVar("T")
-
 
 @dataclasses.dataclass(frozen=True)
 class Shard:
-    """The `number`-th of `count` commands that share the work, from 1; each item is in exactly one of them."""
+    """The `number`-th, from 1, of `count` commands that share the work; each item is in exactly one of them."""
 
     number: int
     count: int
 
     @classmethod
     def parse(cls, text: str | None) -> Shard | None:
-        """Read `I/N`; `None`, an option that is not given, stays `None`.
-
-        Raises:
-            InputError: something else, or a number outside 1 to N.
-        """
+        """Read `I/N`, or raise `InputError`; `None` for an option that is not given."""
         if text is None:
             return None
         match = re.fullmatch(r"([0-9]+)/([0-9]+)", text)
@@ -41,16 +35,12 @@ class Shard:
         """Return whether a picture belongs to the shard: by its id alone, whatever other pictures there are."""
         return zlib.crc32(image_id.encode("utf-8", "surrogateescape")) % self.count == self.number - 1
 
-    def take(self, items: Iterable[T]) -> Iterator[T]:
-        """Yield the shard's items, by their position: every N-th."""
+    def take(self, items: Iterable[Any]) -> Iterator[Any]:
+        """Yield the shard's items by their position: every N-th."""
         return islice(items, self.number - 1, None, self.count)
 
     def part(self, folder: Path, ending: str) -> Path:
-        """Return the shard's file in a folder of parts; create the folder.
-
-        Raises:
-            InputError: a file instead of the folder, or a folder with the parts of another number of shards.
-        """
+        """Return the shard's file in a folder, which is created and must not contain parts of another N."""
         if folder.suffix == ending or folder.is_file():
             raise InputError("expected a folder: with --shard, each shard writes one part into it", folder)
         folder.mkdir(parents=True, exist_ok=True)

@@ -37,8 +37,8 @@ class FeatureStore:
     root attributes for the extractor, its weights and their hash. HDF5 files of VGG16 features with one dataset
     `(1, 512, 7, 7)` per image id, as published by Zhang et al. (2018), are read as 49 regions of 512, row by row.
 
-    The store may also be a folder of such files, `part-003-of-064.h5`, as `mner features --shard` writes them. All
-    parts must be there and finished, with the same attributes (except `versions`) and each image id in one of them.
+    A folder of such files, `part-003-of-064.h5`, is also a store if all parts are there and finished, their attributes
+    agree (except `versions`), and each image id is in one of them.
 
     Files are opened on first use, so that worker processes can receive a store. Opening reads names and one shape, but
     no values.
@@ -75,30 +75,25 @@ class FeatureStore:
         """The file of each dataset, by its name; file by file."""
         return self._head[0]
 
-    @property
-    def root_attributes(self) -> dict[str, Any]:
-        """The root attributes with their types; those of parts agree, except `versions`, which are joined."""
-        return self._head[1]
-
     @cached_property
-    def _head(self) -> tuple[dict[str, str], dict[str, Any]]:
+    def _head(self) -> tuple[dict[str, str], dict[str, str]]:
         places: dict[str, str] = {}
-        attributes: dict[str, Any] = {}
+        attributes: dict[str, str] | None = None
         versions: dict[str, None] = {}
-        for number, path in enumerate(self.files):
-            names, found = read_head(self._open(path), path)
-            if path != self.path and (found.get(UNFINISHED) or os.path.isdir(f"{path}.parts")):
+        for path in self.files:
+            names, root = read_head(self._open(path), path)
+            found = {key: str(value) for key, value in root.items()}
+            if path != self.path and (UNFINISHED in found or os.path.isdir(f"{path}.parts")):
                 raise InputError("expected a finished part: repeat the command that wrote it", path)
-            attributes = found if number == 0 else attributes
-            for key in sorted((attributes.keys() | found.keys()) - {"versions"}):
-                ours, theirs = str(attributes.get(key)), str(found.get(key))
-                if ours != theirs:
-                    raise InputError(f"expected {key} {ours!r} as in {self.files[0]}, found {theirs!r}", path)
+            if "versions" in found:
+                versions[found.pop("versions")] = None
+            attributes = found if attributes is None else attributes
+            if key := min(dict(attributes.items() ^ found.items()), default=""):
+                first = f"{attributes.get(key)!r} as in {self.files[0]}"
+                raise InputError(f"expected {key} {first}, found {found.get(key)!r}", path)
             for name in sorted(names):
                 if places.setdefault(name, path) != path and name != BLANK:
                     raise InputError(f"expected a picture in one part, found {name!r} also in {places[name]}", path)
-            if "versions" in found:
-                versions[str(found["versions"])] = None
         return places, attributes | ({"versions": " and ".join(versions)} if versions else {})
 
     @cached_property
@@ -111,10 +106,10 @@ class FeatureStore:
         """The name of the dataset of each image id. Zhang et al. use the picture's file name."""
         return names_by_id(sorted(self.names - {BLANK}), self.path)
 
-    @cached_property
+    @property
     def attributes(self) -> dict[str, str]:
         """The root attributes that describe the features: `extractor`, `weights`, `weights_hash`, ..."""
-        return {key: str(value) for key, value in self.root_attributes.items()}
+        return self._head[1]
 
     @property
     def count(self) -> int:
@@ -188,7 +183,6 @@ class FeatureStore:
         attributes = dict(self.attributes)
         return {
             "path": self.path,
-            "files": len(self.files),
             "bytes": sum(map(os.path.getsize, self.files)),
             "pictures": len(self),
             "blank": BLANK in self.names,

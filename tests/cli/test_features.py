@@ -177,7 +177,7 @@ def test_shards_that_cannot_be_are_refused(mner, stub, folder, tmp_path):
     mner(*command[:3], "--out", tmp_path / "regions").refused("expected a file to write, found a folder")
     mner(*command[:3], "--out", tmp_path / "r.h5", "--shard", "1/3").refused("expected a folder: with --shard")
     mner("features", "merge", folder, "--out", tmp_path / "m.h5").refused("expected the files part-1-of-N", "none")
-    mner("features", "merge", tmp_path / "no", "--out", tmp_path / "m.h5").refused("expected a folder of parts")
+    mner("features", "merge", tmp_path / "no", "--out", tmp_path / "m.h5").refused("found no such file")
 
 
 # === mner features info ===
