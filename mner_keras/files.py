@@ -29,7 +29,7 @@ Progress = Callable[[int, int], None]
 ATTEMPTS = 3
 TIMEOUT = 30  # seconds without a byte
 _BLOCK = 2**20  # bytes
-_PART = re.compile(r"part-(\d+)-of-(\d+)\.\w+")
+_PART = re.compile(r"part-([0-9]+)-of-([0-9]+)(\.\w+)")
 
 
 def no_progress(done: int, total: int) -> None:
@@ -85,31 +85,21 @@ def part_name(number: int, count: int, ending: str) -> str:
     return f"part-{number:0{width}}-of-{count:0{width}}{ending}"
 
 
-def list_parts(folder: str | os.PathLike) -> dict[tuple[int, int], Path]:
-    """Return the parts that are in a folder by their number and the number of parts, sorted."""
-    named = ((_PART.fullmatch(name), name) for name in os.listdir(folder))
-    found = {(int(match[1]), int(match[2])): Path(folder, name) for match, name in named if match}
-    return dict(sorted(found.items()))
-
-
-def find_parts(folder: str | os.PathLike) -> list[Path]:
-    """Return all parts of a folder, in order.
-
-    Raises:
-        InputError: no part, a missing part, or parts of different numbers of shards.
-    """
-    found = list_parts(folder)
-    counts = sorted({count for _, count in found})
-    if len(counts) != 1:
-        seen = f"parts of {' and of '.join(map(str, counts))} shards" if counts else "none"
-        raise InputError(f"expected the files part-1-of-N to part-N-of-N, found {seen}", folder)
-    ending = next(iter(found.values())).suffix
-    names = [part_name(number, counts[0], ending) for number in range(1, counts[0] + 1)]
-    there = {path.name for path in found.values()}
-    if lacking := [name for name in names if name not in there]:
-        more = f" and {len(lacking) - 1:,} more" if len(lacking) > 1 else ""
-        raise InputError(f"expected {counts[0]:,} parts, found no {lacking[0]}{more}", folder)
-    return list(found.values())
+def files_of(path: str | os.PathLike) -> list[Path]:
+    """Return the file, or all parts of a folder, in order; raise `InputError` if one is missing."""
+    if not os.path.isdir(path):
+        return [Path(path)]
+    found = [match for match in map(_PART.fullmatch, os.listdir(path)) if match]
+    kinds = sorted({match.group(2, 3) for match in found})
+    if len(kinds) != 1:
+        seen = " and ".join(f"-of-{count}{ending}" for count, ending in kinds) or "none"
+        raise InputError(f"expected the files part-1-of-N to part-N-of-N, found {seen}", path)
+    count, ending = int(kinds[0][0]), kinds[0][1]
+    parts = (Path(path, part_name(number, count, ending)) for number in range(1, count + 1))
+    if len(found) < count:
+        lacking = next(part.name for part in parts if not part.exists())
+        raise InputError(f"expected {count:,} parts, found {len(found):,}: {lacking} is missing", path)
+    return list(parts)
 
 
 def file_sha256(path: str | os.PathLike, algorithm: str | Callable = "sha256") -> str:
@@ -121,13 +111,13 @@ def file_sha256(path: str | os.PathLike, algorithm: str | Callable = "sha256") -
 def file_record(path: str | os.PathLike, sha256: str | None = None) -> dict[str, Any]:
     """Identify a file's content: `sha256`, and `bytes` and `mtime_ns`, with which `is_same_file` avoids the hash.
 
-    Of a folder of parts, these are the hash of the parts' names and hashes, and the sums over the parts.
+    Of a folder of parts, these are the hash of the parts' hashes and the sums over the parts.
 
     Args:
         path: the file or the folder.
         sha256: its hash if it is known already.
     """
-    return {"sha256": sha256 or _content_sha256(path), **_file_status(path)}
+    return {"sha256": sha256 or _content_sha256(path), **_status(path)}
 
 
 def is_same_file(path: str | os.PathLike, record: Mapping[str, Any]) -> bool:
@@ -136,7 +126,7 @@ def is_same_file(path: str | os.PathLike, record: Mapping[str, Any]) -> bool:
     The hash decides. It is computed only if the modification time differs and the size does not.
     """
     try:
-        status = _file_status(path)
+        status = _status(path)
     except OSError:
         return False
     if record.get("bytes", status["bytes"]) != status["bytes"]:
@@ -144,16 +134,14 @@ def is_same_file(path: str | os.PathLike, record: Mapping[str, Any]) -> bool:
     return record.get("mtime_ns") == status["mtime_ns"] or record["sha256"] == _content_sha256(path)
 
 
-def _file_status(path: str | os.PathLike) -> dict[str, int]:
-    found = [os.stat(file) for file in (find_parts(path) if os.path.isdir(path) else [path])]
+def _status(path: str | os.PathLike) -> dict[str, int]:
+    found = list(map(os.stat, files_of(path)))
     return {"bytes": sum(one.st_size for one in found), "mtime_ns": sum(one.st_mtime_ns for one in found)}
 
 
 def _content_sha256(path: str | os.PathLike) -> str:
-    if not os.path.isdir(path):
-        return file_sha256(path)
-    lines = [f"{part.name} {file_sha256(part)}\n" for part in find_parts(path)]
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
+    hashes = list(map(file_sha256, files_of(path)))
+    return hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()
 
 
 def hold_lock(path: str | os.PathLike) -> FileLock | None:
@@ -176,17 +164,22 @@ def hold_lock(path: str | os.PathLike) -> FileLock | None:
 
 
 def numbered_lines(stream: Iterable[bytes], name: str | os.PathLike) -> Iterator[tuple[int, str]]:
-    """Yield lines of UTF-8 and their numbers; only a line feed ends a line, and nothing else is stripped.
+    """Yield lines as `decode_line` does, and their numbers."""
+    for number, raw in enumerate(stream, start=1):
+        yield number, decode_line(raw, name, number)
+
+
+def decode_line(raw: bytes, name: str | os.PathLike, number: int) -> str:
+    """Return a line of UTF-8 without its end; only a line feed ends a line, and nothing else is stripped.
 
     Raises:
-        InputError: bytes that are not UTF-8, in the file `name`.
+        InputError: bytes that are not UTF-8, in line `number` of the file `name`.
     """
-    for number, raw in enumerate(stream, start=1):
-        try:
-            line = raw.decode("utf-8-sig" if number == 1 else "utf-8")
-        except UnicodeDecodeError as error:
-            raise InputError(f"expected UTF-8, found the byte 0x{raw[error.start]:02x}", name, number) from None
-        yield number, line.removesuffix("\n").removesuffix("\r")
+    try:
+        line = raw.decode("utf-8-sig" if number == 1 else "utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"expected UTF-8, found the byte 0x{raw[error.start]:02x}", name, number) from None
+    return line.removesuffix("\n").removesuffix("\r")
 
 
 def cache_folder() -> Path:

@@ -18,7 +18,8 @@ Split = StrEnum("Split", ["train", "dev", "test"])
 Scheme = StrEnum("Scheme", ["strict", "lenient"])
 Budget = StrEnum("Budget", ["fast", "paper"])
 Precision = StrEnum("Precision", ["float32", "mixed_float16", "mixed_bfloat16"])
-Format = StrEnum("Format", ["jsonl", "conll", "text"])
+Format = StrEnum("Format", ["jsonl", "conll", "text", "parquet"])
+OnError = StrEnum("OnError", ["skip", "stop"])
 Engine = StrEnum("Engine", ["local", "ray"])
 
 TrainingData = Annotated[str, typer.Option(help="`sample`, or a folder with train.txt, dev.txt, test.txt.")]
@@ -46,12 +47,7 @@ RayAddress = Annotated[
     ),
 ]
 ShardOption = Annotated[
-    str | None,
-    typer.Option(
-        "--shard",
-        metavar="I/N",
-        help="Do the I-th of N shares of the work; N commands, on any machines, do all of it.",
-    ),
+    str | None, typer.Option("--shard", metavar="I/N", help="Do one of N shares of the work; N commands do all of it.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 

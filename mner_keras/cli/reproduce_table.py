@@ -184,10 +184,9 @@ def _plan(published: Any, setting: Setting, corpus: Dataset, out: Path, rows: st
 
 def _runs_of(plan: Plan, share: Shard | None) -> Plan:
     """Return the plan with the shard's runs only: every N-th folder, finished or not."""
-    if share is None:
-        return plan
-    folders = set(share.take(dict.fromkeys(run.folder for run in plan.runs)))
-    return dataclasses.replace(plan, runs=tuple(run for run in plan.runs if run.folder in folders))
+    folders = dict.fromkeys(run.folder for run in plan.runs)
+    mine = set(folders if share is None else share.take(folders))
+    return dataclasses.replace(plan, runs=tuple(run for run in plan.runs if run.folder in mine))
 
 
 def _train(plan: Plan, out: Path, jobs: int, resume: bool, engine: Engine, address: str) -> dict[Path, Outcome]:

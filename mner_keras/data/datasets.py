@@ -15,20 +15,20 @@ from mner_keras.data.entities import check_iob2, entity_spans, orphan_positions
 from mner_keras.data.files import read_posts
 from mner_keras.data.post import Post
 from mner_keras.errors import InputError, did_you_mean
-from mner_keras.files import file_sha256, list_parts
+from mner_keras.files import file_sha256
 from mner_keras.vision.pictures import find_pictures
 
 SPLITS = ("train", "dev", "test")
-_ENDINGS = (".txt", ".jsonl")
+_ENDINGS = (".txt", ".jsonl", ".parquet")
 
 
 class Dataset(Mapping[str, list[Post]]):
     """A folder of posts in three splits, each read on first use.
 
     Args:
-        folder: contains `train.txt`, `dev.txt` (or `valid.txt`) and `test.txt`, CoNLL columns, or the same as `.jsonl`.
-            It may contain `regions.h5` and `objects.h5`, or the folders `regions` and `objects`, the features of its
-            pictures, and the pictures themselves in `images`.
+        folder: contains `train.txt`, `dev.txt` (or `valid.txt`) and `test.txt`, CoNLL columns, or the same as `.jsonl`
+            or `.parquet`. It may contain `regions.h5` and `objects.h5`, or folders `regions` and `objects` of parts,
+            the features of its pictures, and the pictures themselves in `images`.
         name: the data set's name in reports.
 
     Example:
@@ -71,19 +71,9 @@ class Dataset(Mapping[str, list[Post]]):
         return found[0]
 
     def features(self, kind: str) -> Path | None:
-        """Return the folder's own feature store of this kind (`regions` or `objects`), or `None`.
-
-        It is `regions.h5`, or a folder `regions` of parts.
-
-        Raises:
-            InputError: the folder contains both.
-        """
-        file, folder = self.folder / f"{kind}.h5", self.folder / kind
-        if not folder.is_dir() or not list_parts(folder):
-            return file if file.is_file() else None
-        if file.is_file():
-            raise InputError(f"expected one store of {kind}, found {file.name} and parts in {kind}", self.folder)
-        return folder
+        """Return the folder's own feature store of this kind: `regions.h5`, a folder `regions` of parts, or `None`."""
+        file, parts = self.folder / f"{kind}.h5", self.folder / kind
+        return file if file.is_file() else parts if any(parts.glob("part-*.h5")) else None
 
     def pictures(self) -> Path | None:
         """Return the folder of the posts' pictures, `images`, or `None`."""

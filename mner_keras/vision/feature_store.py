@@ -16,7 +16,7 @@ import h5py
 import numpy as np
 
 from mner_keras.errors import InputError
-from mner_keras.files import Progress, find_parts, no_progress
+from mner_keras.files import Progress, files_of, no_progress
 from mner_keras.vision.pictures import BLANK, PictureObjects, names_by_id, picture_id
 
 UNFINISHED = "unfinished"
@@ -37,8 +37,8 @@ class FeatureStore:
     root attributes for the extractor, its weights and their hash. HDF5 files of VGG16 features with one dataset
     `(1, 512, 7, 7)` per image id, as published by Zhang et al. (2018), are read as 49 regions of 512, row by row.
 
-    The store may also be a folder of such files, `part-003-of-064.h5`, as `mner features --shard` writes them. All
-    parts must be there and finished, with the same attributes (except `versions`) and each image id in one of them.
+    A folder of such files, `part-003-of-064.h5`, is also a store if all parts are there and finished, their attributes
+    agree (except `versions`), and each image id is in one of them.
 
     Files are opened on first use, so that worker processes can receive a store. Opening reads names and one shape, but
     no values.
@@ -63,7 +63,7 @@ class FeatureStore:
     @cached_property
     def files(self) -> list[str]:
         """The paths of the HDF5 files: one, or the parts."""
-        return list(map(os.fspath, find_parts(self.path))) if os.path.isdir(self.path) else [self.path]
+        return list(map(os.fspath, files_of(self.path)))
 
     @property
     def names(self) -> KeysView[str]:
@@ -75,28 +75,25 @@ class FeatureStore:
         """The file of each dataset, by its name; file by file."""
         return self._head[0]
 
-    @property
-    def root_attributes(self) -> dict[str, Any]:
-        """The root attributes with their types; those of parts agree, except `versions`, which are joined."""
-        return self._head[1]
-
     @cached_property
-    def _head(self) -> tuple[dict[str, str], dict[str, Any]]:
+    def _head(self) -> tuple[dict[str, str], dict[str, str]]:
         places: dict[str, str] = {}
-        attributes: dict[str, Any] = {}
+        attributes: dict[str, str] | None = None
         versions: dict[str, None] = {}
-        for number, path in enumerate(self.files):
-            names, found = read_head(self._open(path), path)
-            if path != self.path and (found.get(UNFINISHED) or os.path.isdir(f"{path}.parts")):
+        for path in self.files:
+            names, root = read_head(self._open(path), path)
+            found = {key: str(value) for key, value in root.items()}
+            if path != self.path and (UNFINISHED in found or os.path.isdir(f"{path}.parts")):
                 raise InputError("expected a finished part: repeat the command that wrote it", path)
-            if number == 0:
-                attributes = found
-            _check_agree(attributes, self.files[0], found, path)
+            if "versions" in found:
+                versions[found.pop("versions")] = None
+            attributes = found if attributes is None else attributes
+            if key := min(dict(attributes.items() ^ found.items()), default=""):
+                first = f"{attributes.get(key)!r} as in {self.files[0]}"
+                raise InputError(f"expected {key} {first}, found {found.get(key)!r}", path)
             for name in sorted(names):
                 if places.setdefault(name, path) != path and name != BLANK:
                     raise InputError(f"expected a picture in one part, found {name!r} also in {places[name]}", path)
-            if "versions" in found:
-                versions[str(found["versions"])] = None
         return places, attributes | ({"versions": " and ".join(versions)} if versions else {})
 
     @cached_property
@@ -109,10 +106,10 @@ class FeatureStore:
         """The name of the dataset of each image id. Zhang et al. use the picture's file name."""
         return names_by_id(sorted(self.names - {BLANK}), self.path)
 
-    @cached_property
+    @property
     def attributes(self) -> dict[str, str]:
         """The root attributes that describe the features: `extractor`, `weights`, `weights_hash`, ..."""
-        return {key: str(value) for key, value in self.root_attributes.items()}
+        return self._head[1]
 
     @property
     def count(self) -> int:
@@ -186,7 +183,6 @@ class FeatureStore:
         attributes = dict(self.attributes)
         return {
             "path": self.path,
-            "files": len(self.files),
             "bytes": sum(map(os.path.getsize, self.files)),
             "pictures": len(self),
             "blank": BLANK in self.names,
@@ -205,7 +201,14 @@ class FeatureStore:
 
     def dataset(self, key: str) -> h5py.h5d.DatasetID:
         """Open the dataset of a name; one that holds no vectors is an `InputError`."""
-        return _open_dataset(self._open(self.places[key]), key, self.places[key])
+        path = self.places[key]
+        # The low-level interface opens and reads a small dataset in less than half the time.
+        with damage(path, f"floats of shape [k, f] at {key!r}", "a group or data that cannot be read"):
+            dataset = h5py.h5d.open(self._open(path).id, key.encode("utf-8", "surrogateescape"))
+            shape, dtype = dataset.shape, dataset.dtype
+        if dtype.kind != "f" or not (len(shape) == 2 or len(shape) == 4 and shape[0] == 1):
+            raise InputError(f"expected floats of shape [k, f] at {key!r}, found {dtype} of shape {shape}", path)
+        return dataset
 
     def close(self) -> None:
         """Close all files; the next read opens them again."""
@@ -229,8 +232,8 @@ class FeatureStore:
 
     def _vectors(self, key: str) -> np.ndarray:
         path = self.places[key]
-        file = self._open(path)  # open as long as this variable refers to it, whatever other threads read
-        dataset = _open_dataset(file, key, path)
+        # The file stays open as long as a variable refers to it, whatever other threads read.
+        _file, dataset = self._open(path), self.dataset(key)
         number, width = _shape(dataset)
         if number * width * dataset.dtype.itemsize > _LARGEST:
             raise InputError(f"expected at most 1 GiB at {key!r}, found the shape {dataset.shape}", path)
@@ -269,24 +272,6 @@ def stack_vectors(
         more = f" and {len(ids) - _NAMED:,} more" if len(ids) > _NAMED else ""
         raise InputError(f"expected finite numbers, found NaN or infinity at {', '.join(ids[:_NAMED])}{more}", path)
     return features, mask
-
-
-def _open_dataset(file: h5py.File, key: str, path: str) -> h5py.h5d.DatasetID:
-    # The low-level interface opens and reads a small dataset in less than half the time.
-    with damage(path, f"floats of shape [k, f] at {key!r}", "a group or data that cannot be read"):
-        dataset = h5py.h5d.open(file.id, key.encode("utf-8", "surrogateescape"))
-        shape, dtype = dataset.shape, dataset.dtype
-    if dtype.kind != "f" or not (len(shape) == 2 or len(shape) == 4 and shape[0] == 1):
-        raise InputError(f"expected floats of shape [k, f] at {key!r}, found {dtype} of shape {shape}", path)
-    return dataset
-
-
-def _check_agree(first: Mapping[str, Any], first_path: str, found: Mapping[str, Any], path: str) -> None:
-    """Raise `InputError` if the attributes of a part are not those of the first one; `versions` may differ."""
-    for key in sorted((first.keys() | found.keys()) - {"versions"}):
-        ours, theirs = (str(attributes[key]) if key in attributes else None for attributes in (first, found))
-        if ours != theirs:
-            raise InputError(f"expected {key} {ours!r} as in {first_path}, found {theirs!r}", path)
 
 
 def _shape(dataset: h5py.h5d.DatasetID) -> tuple[int, int]:

@@ -132,22 +132,10 @@ class FeatureWriter:
         if self._bytes >= _SHARD_BYTES or time.monotonic() - self._since >= SHARD_SECONDS:
             self.flush()
 
-    def add_store(self, store: FeatureStore) -> int:
-        """Add the pictures of a store that are not there yet; `finish` copies them from the store's files.
-
-        Returns:
-            the number of pictures added, the blank one not counted.
-        """
-        before, files = len(self), {file: Path(file) for file in store.files}
-        new = {name: files[file] for name, file in store.places.items() if name not in self._places}
-        self._places |= new
-        self._finished = self._finished and not new
-        return len(self) - before
-
     def flush(self) -> None:
         """Finish the present shard, and merge when the shards hold as much as the store."""
         self._write_shard()
-        shards = [place for place in self._places.values() if place.parent == self.parts]
+        shards = [place for place in self._places.values() if place != self.path]
         if shards and (2 * len(shards) >= len(self._places) or len(set(shards)) >= _MOST_SHARDS):
             self._merge(finished=False)
 
@@ -230,10 +218,7 @@ class FeatureWriter:
         self._gathered, self._bytes, self._finished = {}, 0, False
 
     def _merge(self, finished: bool, progress: Progress = no_progress) -> None:
-        """Copy store and shards into a new store, and put it in the old one's place.
-
-        The order is that of the ids; from more files than may be open, it is file by file.
-        """
+        """Copy all into a new store in the old one's place: by id, or file by file from more than may be open."""
         files = set(self._places.values())
         many = len(files) > _MOST_SHARDS
         ordered = sorted(self._places.items(), key=lambda item: (many and str(item[1]), item[0]))
@@ -252,9 +237,8 @@ class FeatureWriter:
                     progress(number, len(ordered))
 
         write_whole(self.path, write)
-        for file in files:
-            if file.parent == self.parts:
-                file.unlink()
+        for shard in files.intersection(self.parts.iterdir()):
+            shard.unlink()
         self._places = dict.fromkeys(self._places, self.path)
         self._finished = finished
 
@@ -262,32 +246,24 @@ class FeatureWriter:
 def merge_parts(
     folder: str | os.PathLike, path: str | os.PathLike, overwrite: bool = False, progress: Progress = no_progress
 ) -> tuple[int, int]:
-    """Copy the pictures in a folder of parts into one store, a picture at a time; the parts stay.
-
-    Args:
-        folder: the parts.
-        path, overwrite: see `FeatureWriter`; an existing store keeps its pictures.
-        progress: called with the pictures copied and their number.
+    """Copy the pictures in a folder of parts into one store, picture by picture; the parts remain.
 
     Returns:
-        the numbers of pictures added and of those that were there already.
-
-    Raises:
-        InputError: no complete folder of parts, or a place that cannot be written.
+        the numbers of pictures added and of those that the store contained already.
     """
-    if not os.path.isdir(folder):
-        raise InputError("expected a folder of parts, found no such folder", folder)
-    if Path(path).resolve().parent == Path(folder).resolve():
-        raise InputError("expected a file outside the folder of parts", path)
     store = FeatureStore(folder)
-    attributes = dict(store.root_attributes)
-    if not {"extractor", "dtype"} <= attributes.keys():
+    if not {"extractor", "dtype"} <= store.attributes.keys():
         raise InputError("expected parts that this package wrote, found other HDF5 files", folder)
-    with FeatureWriter(path, attributes, attributes["dtype"], overwrite) as writer:
-        added = writer.add_store(store)
+    if Path(path).resolve() in (files := {file: Path(file).resolve() for file in store.files}).values():
+        raise InputError("expected another file to write than the parts", path)
+    with contextlib.closing(FeatureWriter(path, store.attributes, store.attributes["dtype"], overwrite)) as writer:
+        kept = sum(name in writer._places for name in store.names - {BLANK})
+        if kept < len(store):
+            places = {name: files[file] for name, file in store.places.items()}
+            writer._places, writer._finished = places | writer._places, False
         store.close()
         writer.finish(progress)
-    return added, len(store) - added
+    return len(store) - kept, kept
 
 
 def check_target(path: str | os.PathLike, dtype: str) -> None:
