@@ -12,11 +12,11 @@ from mner_keras.cli.terminal import ends_interrupt, note
 from mner_keras.errors import InputError
 
 
-def run_jobs(out: Path, ending: str, shard: str | None, jobs: int, engine: Engine, address: str) -> bool:
+def run_jobs(out: Path | None, ending: str, shard: str | None, jobs: int, engine: Engine, address: str) -> bool:
     """Run the command's shards side by side if it is to have several jobs or to run on Ray; return whether it is.
 
     Args:
-        out: the folder of parts.
+        out: the folder of parts; `None` if the command has none, or reads standard input.
         ending: the extension of a part.
         shard, jobs, engine, address: the command's options.
 
@@ -29,6 +29,8 @@ def run_jobs(out: Path, ending: str, shard: str | None, jobs: int, engine: Engin
     from mner_keras.scale.engine import open_engine, run_shards
     from mner_keras.scale.shards import Shard
 
+    if out is None:
+        raise InputError("`--jobs` and `--engine` need a file to read, and `--out`, the folder of the parts")
     if shard is not None:
         raise InputError("`--shard` excludes `--jobs`, `--engine` and `--address`: it is itself one of several jobs")
     with ends_interrupt(), open_engine(engine, jobs, address) as start:

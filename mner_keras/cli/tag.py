@@ -17,8 +17,19 @@ from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mner_keras.cli.jobs import run_jobs
 from mner_keras.cli.keras_start import start_keras
-from mner_keras.cli.options import ExtractorWeights, Format, OnError, ShardOption, check_target
+from mner_keras.cli.options import (
+    Engine,
+    EngineName,
+    ExtractorWeights,
+    Format,
+    Jobs,
+    OnError,
+    RayAddress,
+    ShardOption,
+    check_target,
+)
 from mner_keras.cli.terminal import note, progress_bar
 from mner_keras.errors import InputError
 from mner_keras.files import file_sha256, write_whole
@@ -67,11 +78,14 @@ def tag(
     out: Annotated[
         Path | None,
         typer.Option(
-            help="File to write; with --shard, a folder of parts. After an interruption, the same command continues. "
-            "(default: standard output)"
+            help="File to write; with --shard, --jobs or Ray, a folder of parts. After an interruption, the same command "
+            "continues. (default: standard output)"
         ),
     ] = None,
     shard: ShardOption = None,
+    jobs: Jobs = 1,
+    engine: EngineName = Engine.local,
+    address: RayAddress = "",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT, finished or begun.")] = False,
     on_error: Annotated[
         OnError | None,
@@ -85,7 +99,8 @@ def tag(
 
     Reads JSON lines, CoNLL columns, Parquet or plain text (one post per line), detected from the file's extension or
     first lines, or set by `--input`. Pictures come from a store (`--features`) or from picture files (`--pictures`).
-    With `--shard`, every N-th post is tagged, from the I-th on; each command reads the whole FILE.
+    With `--shard`, every N-th post is tagged, from the I-th on; each command reads the whole FILE. With `--jobs`, or in
+    a Ray cluster, all shards are tagged side by side.
     Malformed posts are skipped, and listed with line and reason in OUT.errors.csv or on the error stream; or the first
     one ends the command, and the posts before it are written.
     """
@@ -96,6 +111,9 @@ def tag(
     share = Shard.parse(shard)
     stream, name = _open(file)
     format_ = format_ or Format((out and ENDINGS.get(out.suffix.lower())) or "jsonl")
+    ending = f".{format_}" if out is None or out.suffix.lower() not in ENDINGS else out.suffix
+    if run_jobs(None if file == "-" else out, ending, shard, jobs, engine, address):
+        return
     output: ResumableFile | _StandardOutput
     if out is None:
         output = _StandardOutput(format_)
@@ -103,7 +121,7 @@ def tag(
         options = {"--features": features, "--pictures": pictures, "--weights": weights, "--input": input_}
         options |= {"--format": format_, "--scores": scores}
         if share is not None:
-            out = share.part(out, out.suffix if out.suffix.lower() in ENDINGS else f".{format_}")
+            out = share.part(out, ending)
         output = _open_output(out, file, model, options, overwrite)
     with contextlib.closing(output):
         if output.finished:
