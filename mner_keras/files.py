@@ -12,6 +12,7 @@ import hashlib
 import http.client
 import json
 import os
+import re
 import shutil
 import time
 import urllib.error
@@ -36,6 +37,7 @@ ATTEMPTS = 3
 TIMEOUT = 30  # seconds without a byte
 _BLOCK = 2**20  # bytes
 _PAGE = (b"<!doctype html", b"<html")
+_PART = re.compile(r"part-([0-9]+)-of-([0-9]+)(\.\w+)")
 
 
 def no_progress(done: int, total: int) -> None:
@@ -89,6 +91,29 @@ def read_parsed(path: str | os.PathLike, what: str, parse: Callable[[str], Any])
         raise InputError(f"expected {what}, found a file that does not parse ({error})", path) from None
 
 
+def part_name(number: int, count: int, ending: str) -> str:
+    """Return the name of the file that one of `count` shards writes into a folder: `part-003-of-064.h5`."""
+    width = max(3, len(str(count)))
+    return f"part-{number:0{width}}-of-{count:0{width}}{ending}"
+
+
+def files_of(path: str | os.PathLike) -> list[Path]:
+    """Return the file, or all parts of a folder, in order; raise `InputError` if one is missing."""
+    if not os.path.isdir(path):
+        return [Path(path)]
+    found = [match for match in map(_PART.fullmatch, os.listdir(path)) if match]
+    kinds = sorted({match.group(2, 3) for match in found})
+    if len(kinds) != 1:
+        seen = " and ".join(f"-of-{count}{ending}" for count, ending in kinds) or "none"
+        raise InputError(f"expected the files part-1-of-N to part-N-of-N, found {seen}", path)
+    count, ending = int(kinds[0][0]), kinds[0][1]
+    parts = (Path(path, part_name(number, count, ending)) for number in range(1, count + 1))
+    if len(found) < count:
+        lacking = next(part.name for part in parts if not part.exists())
+        raise InputError(f"expected {count:,} parts, found {len(found):,}: {lacking} is missing", path)
+    return list(parts)
+
+
 def file_sha256(path: str | os.PathLike, algorithm: str | Callable = "sha256") -> str:
     """Return the SHA-256 of a file, in hexadecimal, or the hash of another of `hashlib`'s algorithms."""
     with open(path, "rb") as file:
@@ -98,12 +123,13 @@ def file_sha256(path: str | os.PathLike, algorithm: str | Callable = "sha256") -
 def file_record(path: str | os.PathLike, sha256: str | None = None) -> dict[str, Any]:
     """Identify a file's content: `sha256`, and `bytes` and `mtime_ns`, with which `is_same_file` avoids the hash.
 
+    Of a folder of parts, these are the hash of the parts' hashes and the sums over the parts.
+
     Args:
-        path: the file.
+        path: the file or the folder.
         sha256: its hash if it is known already.
     """
-    status = os.stat(path)
-    return {"sha256": sha256 or file_sha256(path), "bytes": status.st_size, "mtime_ns": status.st_mtime_ns}
+    return {"sha256": sha256 or _content_sha256(path), **_status(path)}
 
 
 def is_same_file(path: str | os.PathLike, record: Mapping[str, Any]) -> bool:
@@ -112,12 +138,22 @@ def is_same_file(path: str | os.PathLike, record: Mapping[str, Any]) -> bool:
     The hash decides. It is computed only if the modification time differs and the size does not.
     """
     try:
-        status = os.stat(path)
+        status = _status(path)
     except OSError:
         return False
-    if record.get("bytes", status.st_size) != status.st_size:
+    if record.get("bytes", status["bytes"]) != status["bytes"]:
         return False
-    return record.get("mtime_ns") == status.st_mtime_ns or record["sha256"] == file_sha256(path)
+    return record.get("mtime_ns") == status["mtime_ns"] or record["sha256"] == _content_sha256(path)
+
+
+def _status(path: str | os.PathLike) -> dict[str, int]:
+    found = list(map(os.stat, files_of(path)))
+    return {"bytes": sum(one.st_size for one in found), "mtime_ns": sum(one.st_mtime_ns for one in found)}
+
+
+def _content_sha256(path: str | os.PathLike) -> str:
+    hashes = list(map(file_sha256, files_of(path)))
+    return hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()
 
 
 def hold_lock(path: str | os.PathLike) -> FileLock | None:
@@ -142,17 +178,22 @@ def hold_lock(path: str | os.PathLike) -> FileLock | None:
 
 
 def numbered_lines(stream: Iterable[bytes], name: str | os.PathLike) -> Iterator[tuple[int, str]]:
-    """Yield lines of UTF-8 and their numbers; only a line feed ends a line, and nothing else is stripped.
+    """Yield lines as `decode_line` does, and their numbers."""
+    for number, raw in enumerate(stream, start=1):
+        yield number, decode_line(raw, name, number)
+
+
+def decode_line(raw: bytes, name: str | os.PathLike, number: int) -> str:
+    """Return a line of UTF-8 without its end; only a line feed ends a line, and nothing else is stripped.
 
     Raises:
-        InputError: bytes that are not UTF-8, in the file `name`.
+        InputError: bytes that are not UTF-8, in line `number` of the file `name`.
     """
-    for number, raw in enumerate(stream, start=1):
-        try:
-            line = raw.decode("utf-8-sig" if number == 1 else "utf-8")
-        except UnicodeDecodeError as error:
-            raise InputError(f"expected UTF-8, found the byte 0x{raw[error.start]:02x}", name, number) from None
-        yield number, line.removesuffix("\n").removesuffix("\r")
+    try:
+        line = raw.decode("utf-8-sig" if number == 1 else "utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"expected UTF-8, found the byte 0x{raw[error.start]:02x}", name, number) from None
+    return line.removesuffix("\n").removesuffix("\r")
 
 
 def cache_folder() -> Path:

@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from filelock import FileLock
 
 from mner_keras.cli.keras_start import start_keras
 from mner_keras.cli.options import (
     Budget,
+    Engine,
+    EngineName,
     EntityScheme,
     Paper,
     Precision,
+    RayAddress,
     Scheme,
+    ShardOption,
     TrainingData,
     TrainingPrecision,
     read_arguments,
 )
-from mner_keras.cli.terminal import note, print_json, print_table, progress_bar
+from mner_keras.cli.terminal import ends_interrupt, note, print_json, print_table, progress_bar
 from mner_keras.errors import InputError, counted
 from mner_keras.registry import FEATURES, find_model
 
@@ -31,10 +36,10 @@ if TYPE_CHECKING:
     from mner_keras.papers.plan import Plan, Setting
     from mner_keras.papers.published import PublishedTable
     from mner_keras.papers.runner import Outcome
+    from mner_keras.scale.shards import Shard
 
 INCOMPLETE = 1
 """The exit code if some runs of the table diverged or failed."""
-_ENDS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
 def reproduce_table(
@@ -81,6 +86,9 @@ def reproduce_table(
         list[str] | None, typer.Option("--set", metavar="MODEL.NAME=VALUE", help="An argument of a model. Repeatable.")
     ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Runs trained at once.")] = 1,
+    shard: ShardOption = None,
+    engine: EngineName = Engine.local,
+    address: RayAddress = "",
     resume: Annotated[bool, typer.Option("--resume", help="Continue interrupted runs.")] = False,
     from_scratch: Annotated[
         Path | None,
@@ -98,10 +106,13 @@ def reproduce_table(
     Each system and seed is a run folder in OUT/runs, shared by all tables: no run is trained twice. The table is
     written to OUT/PAPER-TABLE as Markdown, CSV, LaTeX and JSON. Tables of statistics are counted in the data; tables of
     settings are read from the models. Without --data, the sample corpus and a few epochs are used: a quick
-    demonstration, not a result. Exit code 1: some runs diverged or failed and are missing in the table.
+    demonstration, not a result. With --shard, the command trains its share of the runs, and prints the table of all
+    that are finished; the shards share the folder OUT. Exit code 1: some runs diverged or failed and are missing in the
+    table.
     """
     options = locals()
     from mner_keras.papers import find_table, load_published
+    from mner_keras.scale.shards import Shard
 
     if list_:
         _list(paper)
@@ -118,6 +129,7 @@ def reproduce_table(
         _all(tables, {**options, "from_scratch": None}, own)
         return
     (published,) = tables
+    share, outcomes = Shard.parse(shard), {}
     folder = out / f"{published.paper}-{published.number.lower()}"
     fast = (budget or ("fast" if data == "sample" else "paper")) == "fast"
     if published.kind != "results":
@@ -142,14 +154,24 @@ def reproduce_table(
         )
         corpus = load_dataset(data)
         start = start_keras()
+        from mner_keras.papers.runner import Outcome, outcome_of
         from mner_keras.papers.table_folder import measure_table
 
         plan = _plan(published, setting, corpus, out, rows)
         if dry_run:
-            _dry_run(plan, jobs, start)
+            _dry_run(_runs_of(plan, share), jobs, start)
             return
-        outcomes = _train(plan, out, jobs, resume)
-        measured = measure_table(folder, published, data, plan, str(scheme), tolerance, outcomes)
+        if not plan.runs:
+            raise InputError(f"no row can be trained: {'; '.join(plan.skipped)}")
+        outcomes = _train(_runs_of(plan, share), out, jobs, resume, engine, address)
+        folder.mkdir(parents=True, exist_ok=True)
+        # Shards write in turns: the last one knows all finished runs.
+        with contextlib.nullcontext() if share is None else FileLock(folder / ".lock"):
+            known = {run.folder: outcome_of(run.folder) or Outcome("not finished") for run in plan.runs} | outcomes
+            measured = measure_table(folder, published, data, plan, str(scheme), tolerance, known)
+        if share is not None:
+            missing = sum(outcome.state != "finished" for outcome in known.values())
+            note(f"shard {shard}: {missing} of the table's {len(known)} runs are missing")
     from mner_keras.papers.render import print_measured
 
     if as_json:
@@ -157,7 +179,7 @@ def reproduce_table(
     else:
         print_measured(measured)
         print(f"table: {folder} (table.md, .csv, .tex, .json)")
-    if any(row["failures"] for row in measured["rows"]):
+    if any(outcome.state != "finished" for outcome in outcomes.values()):
         raise typer.Exit(INCOMPLETE)
 
 
@@ -240,11 +262,17 @@ def _plan(published: Any, setting: Setting, corpus: Dataset, out: Path, rows: st
     return plan
 
 
-def _train(plan: Plan, out: Path, jobs: int, resume: bool) -> dict[Path, Outcome]:
-    from mner_keras.papers.runner import begun, check_finished, run_all
+def _runs_of(plan: Plan, share: Shard | None) -> Plan:
+    """Return the plan with the shard's runs only: every N-th folder, finished or not."""
+    folders = dict.fromkeys(run.folder for run in plan.runs)
+    mine = set(folders if share is None else share.take(folders))
+    return dataclasses.replace(plan, runs=tuple(run for run in plan.runs if run.folder in mine))
 
-    if not plan.runs:
-        raise InputError(f"no row can be trained: {'; '.join(plan.skipped)}")
+
+def _train(plan: Plan, out: Path, jobs: int, resume: bool, engine: Engine, address: str) -> dict[Path, Outcome]:
+    from mner_keras.papers.runner import begun, check_finished, run_all
+    from mner_keras.scale.engine import open_engine
+
     check_finished(plan.runs)
     unfinished = [folder for folder in dict.fromkeys(run.folder for run in plan.runs) if begun(folder)]
     if unfinished and not resume:
@@ -253,19 +281,16 @@ def _train(plan: Plan, out: Path, jobs: int, resume: bool) -> dict[Path, Outcome
             "them",
             out,
         )
-    # Closing the terminal or ending a batch job interrupts the runs, like Ctrl-C.
-    ends = [number for number in _ENDS if signal.getsignal(number) == signal.SIG_DFL]
-    for number in ends:
-        signal.signal(number, signal.default_int_handler)
     try:
-        with progress_bar("epochs of all runs") as progress:
-            return run_all(plan.runs, jobs, note, progress)
+        with (
+            ends_interrupt(),
+            open_engine(engine, jobs, address) as start,
+            progress_bar("epochs of all runs") as progress,
+        ):
+            return run_all(plan.runs, jobs, note, progress, start)
     except KeyboardInterrupt:
         print(f"interrupted; the same command with --resume continues after the last finished epochs ({out})")
         sys.exit(130)
-    finally:
-        for number in ends:
-            signal.signal(number, signal.SIG_DFL)
 
 
 def _dry_run(plan: Plan, jobs: int, start: float) -> None:

@@ -18,16 +18,16 @@ from mner_keras.errors import InputError, did_you_mean
 from mner_keras.files import file_sha256
 
 SPLITS = ("train", "dev", "test")
-_ENDINGS = (".txt", ".jsonl")
+_ENDINGS = (".txt", ".jsonl", ".parquet")
 
 
 class Dataset(Mapping[str, list[Post]]):
     """A folder of posts in three splits, each read on first use.
 
     Args:
-        folder: contains `train.txt`, `dev.txt` (or `valid.txt`) and `test.txt`, CoNLL columns, or the same as `.jsonl`.
-            It may contain `regions.h5` and `objects.h5`, the features of its pictures, and the pictures themselves in
-            `images`.
+        folder: contains `train.txt`, `dev.txt` (or `valid.txt`) and `test.txt`, CoNLL columns, or the same as `.jsonl`
+            or `.parquet`. It may contain `regions.h5` and `objects.h5`, or folders `regions` and `objects` of parts,
+            the features of its pictures, and the pictures themselves in `images`.
         name: the data set's name in reports.
 
     Example:
@@ -70,9 +70,9 @@ class Dataset(Mapping[str, list[Post]]):
         return found[0]
 
     def features(self, kind: str) -> Path | None:
-        """Return the folder's own feature store of this kind (`regions` or `objects`), or `None`."""
-        path = self.folder / f"{kind}.h5"
-        return path if path.is_file() else None
+        """Return the folder's own feature store of this kind: `regions.h5`, a folder `regions` of parts, or `None`."""
+        file, parts = self.folder / f"{kind}.h5", self.folder / kind
+        return file if file.is_file() else parts if any(parts.glob("part-*.h5")) else None
 
     def pictures(self) -> Path | None:
         """Return the folder of the posts' pictures, `images`, or `None`."""

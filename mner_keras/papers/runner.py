@@ -21,7 +21,7 @@ from mner_keras.papers.plan import PlannedRun
 from mner_keras.run.config import RunConfig
 from mner_keras.run.run import PROVENANCE, Run
 
-COMMAND = (sys.executable, "-m", "mner_keras", "train")
+COMMAND = (sys.executable, "-m", "mner_keras")
 LOG = "train.log"
 DIVERGED = 3
 """The exit code of `mner train` for a run whose loss became NaN or infinite."""
@@ -74,6 +74,7 @@ def run_all(
     jobs: int = 1,
     report: Callable[[str], None] = lambda line: None,
     progress: Progress = no_progress,
+    start: Callable[[Sequence[str], Path], Any] | None = None,
 ) -> dict[Path, Outcome]:
     """Train the runs that have not ended, in order.
 
@@ -85,6 +86,8 @@ def run_all(
         jobs: number of processes.
         report: receives a line for people when a run starts and when it ends.
         progress: called with the finished epochs and their total.
+        start: starts `mner ARGUMENTS` with a log, and returns it with the methods of a `subprocess.Popen`; by default a
+            process of this machine.
 
     Returns:
         the outcome of each run, by its folder.
@@ -99,7 +102,7 @@ def run_all(
     waiting = [folder for folder in folders if folder not in outcomes]
     for folder in waiting:
         _prepare(folder, folders[folder])
-    started: dict[Path, tuple[subprocess.Popen, float]] = {}
+    started: dict[Path, tuple[Any, float]] = {}
     total, number = len(waiting), 0
 
     def end(folder: Path, outcome: Outcome, seconds: float = 0) -> None:
@@ -118,7 +121,8 @@ def run_all(
                 if (found := outcome_of(folder)) is not None:
                     end(folder, found)
                     continue
-                started[folder] = (_start(folder), time.monotonic())
+                arguments = ["train", os.fspath(folder / "config.toml"), "--out", os.fspath(folder), "--resume"]
+                started[folder] = ((start or start_process)(arguments, folder / LOG), time.monotonic())
                 report(f"[{number}/{total}] {named[folder].title}: training")
             for folder, (process, since) in list(started.items()):
                 if process.poll() is not None:
@@ -129,7 +133,7 @@ def run_all(
             progress(done, sum(config.epochs for config in folders.values()))
             time.sleep(0.1)
     finally:
-        _stop([process for process, _ in started.values()])
+        stop([process for process, _ in started.values()])
     return outcomes
 
 
@@ -148,12 +152,16 @@ def _prepare(folder: Path, config: RunConfig) -> None:
     config.save(path)
 
 
-def _start(folder: Path) -> subprocess.Popen:
-    command = [*COMMAND, os.fspath(folder / "config.toml"), "--out", os.fspath(folder), "--resume"]
-    with open(folder / LOG, "ab") as log:
+def start_process(arguments: Sequence[str], log: Path) -> subprocess.Popen:
+    """Start `mner ARGUMENTS` on this machine; its output is added to a file."""
+    with open(log, "ab") as file:
         # A group of its own: the keyboard's interrupt reaches this process, which passes it on and waits.
         return subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+            [*COMMAND, *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
 
 
@@ -170,7 +178,7 @@ def _ended(folder: Path, code: int) -> Outcome:
     return Outcome("failed", f"{message} ({folder / LOG})")
 
 
-def _stop(processes: Sequence[subprocess.Popen]) -> None:
+def stop(processes: Sequence[Any]) -> None:
     """End processes that still run: politely first."""
     for process in processes:
         process.send_signal(signal.SIGINT)
