@@ -1,4 +1,4 @@
-"""Readers and writers of posts: CoNLL columns, JSON lines and plain text.
+"""Readers and writers of posts: CoNLL columns, JSON lines, Label Studio's tasks and plain text.
 
 A malformed line raises an `InputError` with file, line, what was expected and what was found. Lines are split at the
 tab and never stripped: U+00A0 and zero-width characters are ordinary tokens.
@@ -6,6 +6,8 @@ tab and never stripped: U+00A0 and zero-width characters are ordinary tokens.
 
 from __future__ import annotations
 
+import codecs
+import dataclasses
 import itertools
 import json
 import os
@@ -13,9 +15,13 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
+from mner_keras.data.entities import Entity
+from mner_keras.data.label_studio import json_array, read_records, task_of_record
 from mner_keras.data.post import Post, is_bio_tag
 from mner_keras.errors import InputError
 from mner_keras.files import numbered_lines
+from mner_keras.text.pos import token_offsets
+from mner_keras.vision.pictures import picture_id
 
 _JSON_KEYS = ("id", "tokens", "text", "tags", "pos", "image")
 _IMAGE_LINE = "IMGID:"
@@ -93,6 +99,27 @@ def iter_jsonl(stream: IO[bytes], name: str | os.PathLike = "<stdin>") -> Iterat
             raise InputError(str(error), name, number) from None
 
 
+def iter_label_studio(stream: IO[bytes], name: str | os.PathLike = "<stdin>") -> Iterator[Post]:
+    """Yield the posts of a binary stream of Label Studio's tasks, a JSON array."""
+    for place, record in read_records(stream, name):
+        try:
+            yield _post_from_record(record)
+        except ValueError as error:
+            raise InputError(f"{place}: {error}", name) from None
+
+
+def iter_json(stream: IO[bytes], name: str | os.PathLike = "<stdin>") -> Iterator[Post]:
+    """Yield the posts of a binary stream of JSON: an array of Label Studio's tasks, or JSON lines."""
+    lines = iter(stream)
+    head = []
+    for line in lines:
+        head.append(line)
+        if line.strip():
+            break
+    is_array = b"".join(head).removeprefix(codecs.BOM_UTF8).lstrip().startswith(b"[")
+    return (iter_label_studio if is_array else iter_jsonl)(itertools.chain(head, lines), name)
+
+
 def iter_text(stream: IO[bytes], name: str | os.PathLike = "<stdin>") -> Iterator[Post]:
     """Yield the posts of a binary stream of plain text, one per line, tokenised; blank lines are skipped."""
     for number, line in numbered_lines(stream, name):
@@ -139,6 +166,29 @@ def write_jsonl(path: str | os.PathLike, posts: Iterable[Post]) -> None:
             file.write(json.dumps(post_record(post), ensure_ascii=False) + "\n")
 
 
+def write_label_studio(path: str | os.PathLike, posts: Iterable[Post]) -> None:
+    """Write posts as Label Studio's tasks; `read_posts` restores them unchanged.
+
+    Raises:
+        InputError: a post whose tokens do not cover its text.
+    """
+    with open(path, "w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
+        file.writelines(json_array(map(label_studio_task, posts)))
+
+
+def label_studio_task(post: Post, entities: Iterable[Entity] = (), version: str = "") -> dict[str, Any]:
+    """Return a post as a task of Label Studio, with a model's entities as its prediction if the model has a name.
+
+    Raises:
+        InputError: the post's tokens do not cover its text.
+    """
+    try:
+        return task_of_record(post_record(post), entities, version)
+    except ValueError as error:
+        name = f"the post {post.id!r}" if post.id else f"the post {_short(' '.join(post.tokens))}"
+        raise InputError(f"{name}: {error}") from None
+
+
 def post_record(post: Post) -> dict[str, Any]:
     """Return a post as the JSON object of `write_jsonl`."""
     record: dict[str, Any] = dict(post.extra)
@@ -151,7 +201,9 @@ def post_record(post: Post) -> dict[str, Any]:
         record["tags"] = list(post.tags)
     if post.pos is not None:
         record["pos"] = list(post.pos)
-    record["image"] = post.image_id
+    link = record.get("image")
+    if link is None or picture_id(link) != post.image_id:
+        record["image"] = post.image_id
     return record
 
 
@@ -162,33 +214,25 @@ def _post_from_record(record: dict[str, Any]) -> Post:
     image = record.get("image")
     if image is not None and not isinstance(image, str):
         raise ValueError(f"expected `image` to be a string or null, found {image!r}")
+    extra = {key: value for key, value in record.items() if key not in _JSON_KEYS}
+    if image and picture_id(image) != image:
+        extra["image"] = image  # the picture's path or URL
     fields: dict[str, Any] = {
         "tags": record.get("tags"),
         "pos": record.get("pos"),
         "image_id": (image or "").strip() or None,
         "id": None if record.get("id") is None else str(record["id"]),
-        "extra": {key: value for key, value in record.items() if key not in _JSON_KEYS},
+        "extra": extra,
     }
     if "tokens" not in record:
         return Post.from_text(record["text"], **fields)
+    post = Post(record["tokens"], **fields)
     text = record.get("text")
-    if isinstance(text, str):
-        fields.update(text=text, offsets=_find_tokens(text, record["tokens"]))
-    return Post(record["tokens"], **fields)
-
-
-def _find_tokens(text: str, tokens: Any) -> tuple[tuple[int, int], ...] | None:
-    """Return the offsets of tokens in their text, or `None` if one is not found in its order."""
-    if not isinstance(tokens, list):
-        return None
-    offsets, place = [], 0
-    for token in tokens:
-        start = text.find(token, place) if isinstance(token, str) else -1
-        if start < 0:
-            return None
-        place = start + len(token)
-        offsets.append((start, place))
-    return tuple(offsets)
+    return (
+        dataclasses.replace(post, text=text, offsets=token_offsets(text, post.tokens))
+        if isinstance(text, str)
+        else post
+    )
 
 
 def read_file(path: str | os.PathLike, read: Callable[..., Iterator[Post]]) -> list[Post]:
@@ -207,10 +251,15 @@ def _short(text: str, width: int = 60) -> str:
     return repr(text if len(text) <= width else text[:width] + "...")
 
 
-READERS: dict[str, Callable[..., Iterator[Post]]] = {"text": iter_text, "jsonl": iter_jsonl, "conll": iter_conll}
+READERS: dict[str, Callable[..., Iterator[Post]]] = {
+    "text": iter_text,
+    "jsonl": iter_jsonl,
+    "conll": iter_conll,
+    "label-studio": iter_json,
+}
 """The reader of each format, by the name that `--input` takes."""
 
-ENDINGS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".conll": "conll", ".tsv": "conll"}
+ENDINGS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "label-studio", ".conll": "conll", ".tsv": "conll"}
 """The formats that a file's ending tells."""
 
 

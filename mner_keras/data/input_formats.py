@@ -27,7 +27,7 @@ def read_posts_to_tag(stream: Iterable[bytes], name: str, format_: str = "") -> 
         format_: a key of `READERS`; empty to recognise the format by the name's ending or the first lines.
 
     Raises:
-        InputError: a malformed line, or an unsupported format: a JSON array, a pretty-printed JSON object, CSV, or
+        InputError: a malformed line, or an unsupported format: a pretty-printed JSON object, CSV, or
             CoNLL columns with spaces or more than two columns.
     """
     format_ = format_ or ENDINGS.get(Path(name).suffix.lower(), "")
@@ -54,7 +54,7 @@ def _recognise(lines: Iterator[bytes], head: list[bytes], name: str) -> str:
     if first.startswith(_LFS_POINTER):
         raise InputError("expected posts, found a Git LFS pointer; fetch the file with `git lfs pull`", name)
     if _JSON.match(first):
-        return "jsonl"
+        return "label-studio" if first.lstrip().startswith("[") else "jsonl"
     if Path(name).suffix.lower() == ".csv" or _is_csv_header(first):
         raise InputError(
             "expected JSON lines, CoNLL columns or plain text, found a table (CSV). Convert it to JSON lines, or read "

@@ -3,6 +3,7 @@
 import functools
 import html
 import html.entities
+import itertools
 import re
 import unicodedata
 from collections.abc import Sequence
@@ -139,6 +140,39 @@ def tokenize_with_offsets(text: str) -> list[tuple[str, int, int]]:
             tokens.append((token, places[position][0], places[end - 1][1]))
             position = end
     return tokens
+
+
+def token_offsets(text: str, tokens: Sequence[str]) -> tuple[tuple[int, int], ...] | None:
+    """Return the offsets of tokens in their text, or `None` if one is not found in its order.
+
+    Args:
+        text: The text that the tokens were cut from.
+        tokens: The tokens; those of `tokenize` are found even where they differ from the text, as "&" in "&amp;" does.
+
+    Returns:
+        `(start, end)` per token, `end` exclusive.
+    """
+    offsets: list[tuple[int, int]] = []
+    for token in tokens:
+        start = text.find(token, offsets[-1][1] if offsets else 0)
+        if start < 0:
+            break
+        offsets.append((start, start + len(token)))
+    found = len(offsets) == len(tokens)
+    if not found or uncovered(text, offsets):
+        pieces = tokenize_with_offsets(text)
+        if [piece[0] for piece in pieces] == list(tokens):
+            return tuple((start, end) for _, start, end in pieces)
+    return tuple(offsets) if found else None
+
+
+def uncovered(text: str, offsets: Sequence[tuple[int, int]]) -> tuple[int, int] | None:
+    """Return start and end of the first part of a text, other than white space, that lies between tokens, or `None`."""
+    for (_, start), (end, _) in itertools.pairwise([(0, 0), *offsets, (len(text), len(text))]):
+        gap = text[start:end].strip()
+        if gap and html.unescape(gap).strip():
+            return start, end
+    return None
 
 
 @functools.cache

@@ -10,6 +10,7 @@ from mner_keras.data.input_formats import read_posts_to_tag
 from mner_keras.errors import InputError
 
 ANNA = [("Anna", "sings")]
+NO_TASKS = "expected a JSON array of Label Studio's tasks, or one JSON object per line"
 
 
 def tokens(content, name="<stdin>", format_=""):
@@ -28,6 +29,9 @@ def tokens(content, name="<stdin>", format_=""):
         ("a.json", '{"tokens": ["Anna", "sings"]}\n'),
         ("a.ndjson", '{"tokens": ["Anna", "sings"]}\n'),
         ("a.csv", '{"tokens": ["Anna", "sings"]}\n'),
+        ("<stdin>", '[{"data": {"text": "Anna sings"}}]'),
+        ("a.txt", '\n[\n{"data": {"text": "Anna sings"}}\n]\n'),
+        ("a.json", '\ufeff [{"data": {"text": "Anna sings"}}]'),
         ("<stdin>", "Anna\tB-PER\nsings\tO\n"),
         ("a.tsv", "Anna\tB-PER\nsings\tO\n"),
         ("<stdin>", "IMGID: 12.jpg\nAnna\tB-PER\nsings\tO\n"),
@@ -62,12 +66,13 @@ def test_posts_that_look_a_little_like_another_format_are_texts(text):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("a.json", '[{"text": "Anna"}, {"text": "b"}]', "a.json:1: expected one JSON object per line, found '[{"),
-        ("<stdin>", '[{"text": "Anna"}]', "<stdin>:1: expected one JSON object per line, found '[{"),
-        ("a.txt", '[\n  {"text": "Anna"}\n]\n', "a.txt:1: expected one JSON object per line, found '['"),
-        ("a.txt", "[]\n", "a.txt:1: expected one JSON object per line, found '[]'"),
-        ("a.txt", '["Anna", "b"]\n', "a.txt:1: expected one JSON object per line"),
-        ("a.txt", '[["Anna", "b"]]\n', "a.txt:1: expected one JSON object per line"),
+        ("a.json", '[{"text": "Anna"}, {"text": "b"}]', f"a.json: task 1: {NO_TASKS}; found no object with the key"),
+        ("<stdin>", '[{"text": "Anna"}]', f"<stdin>: task 1: {NO_TASKS}; found no object"),
+        ("a.txt", '[\n  {"text": "Anna"}\n]\n', f"a.txt: task 1: {NO_TASKS}; found no object"),
+        ("a.txt", "[]\n", f"a.txt: {NO_TASKS}; found no task"),
+        ("a.txt", '["Anna", "b"]\n', f"a.txt: task 1: {NO_TASKS}; found no object"),
+        ("a.txt", '[["Anna", "b"]]\n', f"a.txt: task 1: {NO_TASKS}; found no object"),
+        ("a.json", "[" * 100_000, f"a.json: {NO_TASKS}; found neither ("),
         ("a.txt", '{\n  "text": "Anna"\n}\n', "a.txt:1: expected one JSON object per line, found '{'"),
         ("a.txt", '{"text": "Anna",\n "id": 1}\n', "a.txt:1: expected one JSON object per line"),
         ("a.txt", "{'text': 'Anna'}\n", "a.txt:1: expected one JSON object per line"),
@@ -108,7 +113,8 @@ def test_utf16_is_refused_with_and_without_a_byte_order_mark():
 
 def test_the_error_of_a_guessed_format_names_the_option():
     with pytest.raises(
-        InputError, match=r"The input looks like jsonl; --input text\|jsonl\|conll sets another format$"
+        InputError,
+        match=r"looks like label-studio; --input text\|jsonl\|conll\|label-studio sets another format$",
     ):
         tokens('["Anna" she said\n')
     with pytest.raises(InputError) as caught:
