@@ -7,10 +7,11 @@ from typing import Annotated
 
 import typer
 
-from mner_keras.cli.options import AsJson
-from mner_keras.cli.terminal import print_json, print_table
+from mner_keras.cli.options import AsJson, TagScheme, check_target
+from mner_keras.cli.terminal import note, print_json, print_table
+from mner_keras.errors import InputError
 
-app = typer.Typer(help="Fetch, create and check data sets.", no_args_is_help=True)
+app = typer.Typer(help="Fetch, convert, split, create and check data sets.", no_args_is_help=True)
 
 LABELS = {"without_picture": "posts without a picture", "without_entity": "posts without an entity"}
 NO_ENTITY = {"train": ": no model can be trained", "dev": ": no best epoch can be chosen"}
@@ -71,6 +72,54 @@ def fetch(
     for path, new in fetched.items():
         print(f"{path}: {'fetched' if new else 'already there'}, hash as expected")
     print(PICTURES.format(folder=to))
+
+
+@app.command()
+def convert(
+    source: Annotated[Path, typer.Argument(metavar="IN", help="File of posts.")],
+    target: Annotated[Path, typer.Argument(metavar="OUT", help="The file to write; its ending selects the format.")],
+    scheme: Annotated[TagScheme, typer.Option(help="The scheme of IN's tags; OUT has IOB2.")] = TagScheme.iob2,
+    link: Annotated[
+        str, typer.Option(help="Path or URL of each picture, {image} for its id, so that Label Studio can show it.")
+    ] = "",
+) -> None:
+    """Convert posts between CoNLL columns, JSON lines and Label Studio's tasks.
+
+    The files' endings select the formats: `.jsonl`, `.json` (Label Studio), `.txt`, `.conll` or `.tsv` (CoNLL). Texts,
+    ids, parts of speech, other keys and the pictures' links are kept; what CoNLL columns cannot contain is named.
+    """
+    from mner_keras.data.convert import TARGETS, convert_posts
+
+    check_target(target, *TARGETS)
+    posts, lost = convert_posts(source, target, scheme, link)
+    untagged = sum(post.tags is None for post in posts)
+    print(f"{target}: {len(posts):,} posts" + f", {untagged:,} without tags" * bool(untagged))
+    for what, count in lost.items():
+        note(f"warning: CoNLL columns cannot contain {what}: lost in {count:,} posts")
+
+
+@app.command()
+def split(
+    file: Annotated[Path, typer.Argument(help="File of posts: CoNLL columns, JSON lines or Label Studio's tasks.")],
+    to: Annotated[Path, typer.Option(help="The folder to write.")],
+    sizes: Annotated[str, typer.Option(help="Percent of the posts in train, dev and test.")] = "80,10,10",
+    seed: Annotated[int, typer.Option(help="Random seed.")] = 1,
+) -> None:
+    """Split one file of posts into train, dev and test, for `mner train MODEL --data TO`.
+
+    Posts with the same picture or the same tokens stay in one split.
+    """
+    from mner_keras.data.convert import split_posts
+
+    try:
+        percentages = [int(size) for size in sizes.split(",")]
+    except ValueError:
+        raise InputError(f"`--sizes` must be three whole numbers, such as 80,10,10; found {sizes!r}") from None
+    splits = split_posts(file, to, percentages, seed)
+    print(f"{to}: " + ", ".join(f"{name} {len(posts):,}" for name, posts in splits.items()))
+    untagged = sum(post.tags is None for posts in splits.values() for post in posts)
+    if untagged:
+        note(f"warning: {untagged:,} posts without tags, unusable for training and scoring")
 
 
 @app.command()

@@ -262,6 +262,13 @@ READERS: dict[str, Callable[..., Iterator[Post]]] = {
 ENDINGS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "label-studio", ".conll": "conll", ".tsv": "conll"}
 """The formats that a file's ending tells."""
 
+WRITERS: dict[str, Callable[[Path, Iterable[Post]], None]] = {
+    "jsonl": write_jsonl,
+    "conll": write_conll,
+    "label-studio": write_label_studio,
+}
+"""The writer of each format."""
+
 
 def read_posts(path: str | os.PathLike) -> list[Post]:
     """Read a file of tagged posts in the format of its ending, otherwise as CoNLL columns."""

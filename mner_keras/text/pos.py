@@ -38,6 +38,10 @@ _CATEGORY_OF_TAG = {
 }
 _CATEGORY_OF_PREFIX = {"JJ": "Adjective", "VB": "Verb", "NN": "Noun", "RB": "Adverb"}
 
+# Thai to Lao, Myanmar, Khmer, kana and Chinese characters, which are written without spaces between words.
+_UNSPACED = re.compile(
+    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3041-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]{5,}"
+)
 _ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]*);")
 
 
