@@ -26,8 +26,8 @@ class Dataset(Mapping[str, list[Post]]):
     """A folder of posts in three splits, each read on first use.
 
     Args:
-        folder: contains `train.txt`, `dev.txt` (or `valid.txt`) and `test.txt`, CoNLL columns, or the same as `.jsonl`, or
-            as `.json` (Label Studio's tasks). It may contain `regions.h5` and `objects.h5`, the features of its
+        folder: contains `train.txt`, `dev.txt` (or `valid.txt`) and `test.txt`, CoNLL columns, or the same as `.jsonl`
+            or `.json` (Label Studio's tasks). It may contain `regions.h5` and `objects.h5`, the features of its
             pictures, and the pictures themselves in `images`.
         name: the data set's name in reports.
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import reprlib
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
-from mner_keras.text.pos import tokenize_with_offsets
+from mner_keras.errors import InputWarning
+from mner_keras.text.pos import lacks_spaces, tokenize_with_offsets
 from mner_keras.vision.pictures import picture_id
 
 
@@ -76,6 +78,14 @@ class Post:
         Raises:
             ValueError: the text contains no token.
         """
+        if lacks_spaces(text):
+            # Python shows a warning of one text and place once per process.
+            warnings.warn(
+                "found text without spaces between words (such as Chinese, Japanese or Thai): each phrase becomes one "
+                "token. Give such posts as `tokens`, from a word segmenter for the language",
+                InputWarning,
+                stacklevel=1,
+            )
         pieces = tokenize_with_offsets(text)
         tokens = tuple(piece[0] for piece in pieces)
         return cls(tokens, text=text, offsets=tuple((start, end) for _, start, end in pieces), **fields)

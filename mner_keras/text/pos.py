@@ -43,6 +43,10 @@ _UNSPACED = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3041-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]{5,}"
 )
 _ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]*);")
+# Thai, Lao, Myanmar, Khmer, kana and Chinese characters are written without spaces between words.
+_UNSPACED = re.compile(
+    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3041-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]{5,}"
+)
 
 
 class TaggerDataMissing(RuntimeError):
@@ -144,6 +148,11 @@ def tokenize_with_offsets(text: str) -> list[tuple[str, int, int]]:
             tokens.append((token, places[position][0], places[end - 1][1]))
             position = end
     return tokens
+
+
+def lacks_spaces(text: str) -> bool:
+    """Return whether a third of a text or more is in a script without spaces between words, which are not found."""
+    return not text.isascii() and 3 * sum(map(len, _UNSPACED.findall(text))) > sum(map(len, text.split()))
 
 
 def token_offsets(text: str, tokens: Sequence[str]) -> tuple[tuple[int, int], ...] | None:
