@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import reprlib
 import warnings
 from collections.abc import Mapping
@@ -79,19 +80,23 @@ class Post:
             ValueError: the text contains no token.
         """
         if lacks_spaces(text):
-            # Python shows a warning of one text and place once per process.
-            warnings.warn(
-                "found text without spaces between words (such as Chinese, Japanese or Thai): each phrase becomes one "
-                "token. Give such posts as `tokens`, from a word segmenter for the language",
-                InputWarning,
-                stacklevel=1,
-            )
+            _warn_of_missing_spaces()
         pieces = tokenize_with_offsets(text)
         tokens = tuple(piece[0] for piece in pieces)
         return cls(tokens, text=text, offsets=tuple((start, end) for _, start, end in pieces), **fields)
 
     def __len__(self) -> int:
         return len(self.tokens)
+
+
+@functools.cache  # one warning, not one per post
+def _warn_of_missing_spaces() -> None:
+    warnings.warn(
+        "found text without spaces between words (such as Chinese, Japanese or Thai): each phrase becomes one token. "
+        "Give such posts as `tokens`, from a word segmenter for the language",
+        InputWarning,
+        stacklevel=3,
+    )
 
 
 def is_bio_tag(tag: str) -> bool:
