@@ -116,6 +116,8 @@ def _record_of_task(task: dict[str, Any]) -> dict[str, Any]:
         if record.get("tokens") is None:
             record["tokens"] = list(Post.from_text(text).tokens)
         tokens = record["tokens"]
+        if not isinstance(tokens, list):
+            raise ValueError(f"expected `data.tokens`, a list of strings, found {tokens!r}")
         tags = _tags(_token_spans(text, _offsets(text, tokens), annotated), len(tokens))
         # Tags that express the same entities are the post's own.
         if "tags" not in record or entity_spans(record["tags"]) != entity_spans(tags):
@@ -146,10 +148,14 @@ def _spans(annotation: dict[str, Any], text: str) -> Iterator[tuple[int, int, st
         if len(labels) != 1:
             raise ValueError(f"{place}: expected one label, found {labels}")
         quoted = result["value"].get("text")
-        # Label Studio writes a line break as \n.
-        if quoted and "".join(quoted.replace("\\n", " ").split()) != "".join(text[start:end].split()):
+        if quoted and _characters(quoted) != _characters(text[start:end]):
             raise ValueError(f"{place}: expected the text that the annotation quotes, {quoted!r}")
         yield start, end, labels[0]
+
+
+def _characters(text: str) -> str:
+    """Return a text without white space; Label Studio quotes a line break as a backslash and an n."""
+    return "".join(text.replace("\\n", "").split())
 
 
 def _offsets(text: str, tokens: Sequence[str]) -> tuple[tuple[int, int], ...]:
