@@ -1,5 +1,6 @@
 """Readers and writers: what goes in comes out, and what is malformed is named by file and line."""
 
+import dataclasses
 import io
 import itertools
 import json
@@ -7,7 +8,7 @@ import json
 import pytest
 
 from mner_keras.data import Post, read_conll, read_jsonl, write_conll, write_jsonl
-from mner_keras.data.files import iter_conll, iter_jsonl, iter_text, read_posts
+from mner_keras.data.files import iter_conll, iter_jsonl, iter_text, post_record, read_posts
 from mner_keras.errors import InputError
 
 HOSTILE = (
@@ -153,13 +154,23 @@ def test_jsonl_gives_back_every_field(tmp_path):
     posts = [
         Post(("Anna", "sings"), ("B-PER", "O"), image_id="12", pos=("NNP", "VBZ"), id="a"),
         Post(("b",)),
-        Post.from_text("Los Angeles &amp; more", id="t"),
+        Post.from_text("Los Angeles &amp; more!!!!! &lt;3&nbsp; a", id="t"),
     ]
     path = tmp_path / "posts.jsonl"
     write_jsonl(path, posts)
     again = read_jsonl(path)
     assert again == posts
-    assert (again[2].text, again[2].offsets[:2]) == (posts[2].text, posts[2].offsets[:2])
+    assert (again[2].text, again[2].offsets) == (posts[2].text, posts[2].offsets)
+
+
+def test_jsonl_keeps_the_path_of_a_picture_until_the_picture_is_another(tmp_path):
+    records = [{"tokens": ["a"], "image": image} for image in ("a/12.jpg", "https://host/12.jpg", "12", None)]
+    path = write(tmp_path, "\n".join(map(json.dumps, records)), "in.jsonl")
+    posts = read_jsonl(path)
+    assert [post.image_id for post in posts] == ["12", "12", "12", None]
+    assert [post_record(post) for post in posts] == records
+    assert post_record(dataclasses.replace(posts[0], image_id="13"))["image"] == "13"
+    assert post_record(dataclasses.replace(posts[0], image_id=None))["image"] is None
 
 
 def test_jsonl_passes_unknown_keys_through(tmp_path):

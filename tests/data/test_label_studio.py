@@ -62,8 +62,8 @@ def read(folder, *tasks):
 
 def test_random_posts_come_back(tmp_path):
     rng = random.Random(1)
-    posts = [random_post(rng) for _ in range(500)] + [random_text_post(rng) for _ in range(500)]
-    assert sum(post.offsets is not None and "&lt;" in post.text for post in posts) > 50
+    posts = [random_post(rng) for _ in range(300)] + [random_text_post(rng) for _ in range(300)]
+    assert sum(post.offsets is not None and "&lt;" in post.text for post in posts) > 30
     write_label_studio(tmp_path / "tasks.json", posts)
     again = read_posts(tmp_path / "tasks.json")
     for post, other in zip(posts, again, strict=True):
