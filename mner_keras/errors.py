@@ -27,10 +27,6 @@ class TrainingDiverged(InputError):
     """The loss became NaN or infinite; a lower learning rate may help."""
 
 
-class InputWarning(UserWarning):
-    """Input that works, but not as the user expects."""
-
-
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return " Did you mean ...?" with the nearest known name, or an empty string."""
     nearest = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)

@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import sys
 import warnings
-from typing import Any
 
 import typer
 
 from mner_keras.cli import compare, data, demo, evaluate, features, figure, models, report, reproduce_table, tag, train
-from mner_keras.errors import InputError, InputWarning, TrainingDiverged
+from mner_keras.errors import InputError, TrainingDiverged
 
 app = typer.Typer(
     name="mner",
@@ -41,7 +40,7 @@ def main() -> None:
     """
     # Users do not need TensorFlow's start-up notes.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    warnings.formatwarning = _format_warning
+    warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
     try:
         app()
     except InputError as error:
@@ -54,16 +53,6 @@ def main() -> None:
         if not isinstance(error, (TaggerDataMissing, OSError, ImportError)):
             raise
         _fail(str(error), 2)
-
-
-_python_format = warnings.formatwarning
-
-
-def _format_warning(message: Warning | str, category: type[Warning], *place: Any, **line: Any) -> str:
-    """Show a warning about the input without the line of code."""
-    if issubclass(category, InputWarning):
-        return f"warning: {message}\n"
-    return _python_format(message, category, *place, **line)
 
 
 def _fail(message: str, code: int) -> None:

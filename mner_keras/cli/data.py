@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -77,49 +78,38 @@ def fetch(
 @app.command()
 def convert(
     source: Annotated[Path, typer.Argument(metavar="IN", help="File of posts.")],
-    target: Annotated[Path, typer.Argument(metavar="OUT", help="The file to write; its ending selects the format.")],
+    target: Annotated[Path, typer.Argument(metavar="OUT", help="The file to write.")],
     scheme: Annotated[TagScheme, typer.Option(help="The scheme of IN's tags; OUT has IOB2.")] = TagScheme.iob2,
-    link: Annotated[
-        str, typer.Option(help="Path or URL of each picture, {image} for its id, so that Label Studio can show it.")
-    ] = "",
 ) -> None:
     """Convert posts between CoNLL columns, JSON lines and Label Studio's tasks.
 
-    The files' endings select the formats: `.jsonl`, `.json` (Label Studio), `.txt`, `.conll` or `.tsv` (CoNLL). Texts,
-    ids, parts of speech, other keys and the pictures' links are kept; what CoNLL columns cannot contain is named.
+    The endings select the formats: `.jsonl`, `.json` (Label Studio), `.txt`, `.conll` or `.tsv` (CoNLL). What CoNLL
+    columns cannot contain is named.
     """
-    from mner_keras.data.convert import TARGETS, convert_posts
+    from mner_keras.data.convert import convert_posts
+    from mner_keras.data.files import ENDINGS
 
-    check_target(target, *TARGETS)
-    posts, lost = convert_posts(source, target, scheme, link)
-    untagged = sum(post.tags is None for post in posts)
-    print(f"{target}: {len(posts):,} posts" + f", {untagged:,} without tags" * bool(untagged))
+    check_target(target, ".txt", *ENDINGS)
+    posts, lost = convert_posts(source, target, scheme)
+    print(f"{target}: {len(posts):,} posts, {sum(post.tags is None for post in posts):,} without tags")
     for what, count in lost.items():
         note(f"warning: CoNLL columns cannot contain {what}: lost in {count:,} posts")
 
 
 @app.command()
 def split(
-    file: Annotated[Path, typer.Argument(help="File of posts: CoNLL columns, JSON lines or Label Studio's tasks.")],
+    file: Annotated[Path, typer.Argument(help="File of posts, in a format of `mner data convert`.")],
     to: Annotated[Path, typer.Option(help="The folder to write.")],
     sizes: Annotated[str, typer.Option(help="Percent of the posts in train, dev and test.")] = "80,10,10",
     seed: Annotated[int, typer.Option(help="Random seed.")] = 1,
 ) -> None:
-    """Split one file of posts into train, dev and test, for `mner train MODEL --data TO`.
-
-    Posts with the same picture or the same tokens stay in one split.
-    """
+    """Split one file into train, dev and test. Posts with the same picture or the same tokens stay in one split."""
     from mner_keras.data.convert import split_posts
 
-    try:
-        percentages = [int(size) for size in sizes.split(",")]
-    except ValueError:
-        raise InputError(f"`--sizes` must be three whole numbers, such as 80,10,10; found {sizes!r}") from None
-    splits = split_posts(file, to, percentages, seed)
+    if not re.fullmatch(r"\d+,\d+,\d+", sizes):
+        raise InputError(f"`--sizes` must be three whole numbers, such as 80,10,10; found {sizes!r}")
+    splits = split_posts(file, to, [int(size) for size in sizes.split(",")], seed)
     print(f"{to}: " + ", ".join(f"{name} {len(posts):,}" for name, posts in splits.items()))
-    untagged = sum(post.tags is None for posts in splits.values() for post in posts)
-    if untagged:
-        note(f"warning: {untagged:,} posts without tags, unusable for training and scoring")
 
 
 @app.command()

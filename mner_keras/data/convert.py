@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import json
+import itertools
 import os
 import random
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from mner_keras.data.datasets import SPLITS
 from mner_keras.data.entities import check_iob2, orphan_positions
@@ -18,46 +17,42 @@ from mner_keras.data.files import ENDINGS, READERS, WRITERS, post_record, read_f
 from mner_keras.data.post import Post
 from mner_keras.errors import InputError
 from mner_keras.files import write_whole
-from mner_keras.vision.pictures import picture_id
 
-SCHEMES = ("iob2", "iob1", "bioes")
-TARGETS = {**ENDINGS, ".txt": "conll"}
-"""The formats that can be written, by the file's ending."""
+_BIO = {b"\tE-": b"\tI-", b"\tS-": b"\tB-"}
 
 
 def convert_posts(
-    source: str | os.PathLike, target: str | os.PathLike, scheme: str = "iob2", link: str = ""
-) -> tuple[list[Post], dict[str, int]]:
+    source: str | os.PathLike, target: str | os.PathLike, scheme: str = "iob2"
+) -> tuple[list[Post], Counter[str]]:
     """Convert a file of posts to the format of another file's ending; the tags become IOB2.
 
     Args:
-        source: CoNLL columns, JSON lines or Label Studio's tasks.
+        source: the file.
         target: the new file.
-        scheme: the tags of `source`, one of `SCHEMES`. IOB1: an entity begins with I- unless it follows another one of
-            its type. BIOES: it ends with E-, and an entity of one token has S-.
-        link: the path or URL of each picture, with `{image}` in the place of its id.
+        scheme: the tags of `source`: `iob2`, `iob1` (an entity begins with I-, unless it follows another one of its
+            type) or, in CoNLL columns, `bioes` (an entity ends with E-; S- is an entity of one token).
 
     Returns:
-        the posts, and what the new format cannot contain: the number of posts by the name of the lost key.
+        the posts, and how many of them lost what, since the new format cannot contain it.
 
     Raises:
         InputError: an existing `target`, a malformed file, tags of another scheme.
     """
     source, target = Path(source), Path(target)
     _check_new(target)
-    if scheme == "bioes":
-        reader = READERS[ENDINGS.get(source.suffix.lower(), "conll")]
-        posts = read_file(source, lambda stream, name: reader(_bioes_as_iob2(stream), name))
-    else:
-        posts = read_posts(source)
+
+    def read(stream: Iterable[bytes], name: Path) -> Iterator[Post]:
+        if scheme == "bioes":
+            stream = (re.sub(rb"\t[ES]-(?=[^\t]*$)", lambda prefix: _BIO[prefix[0]], line) for line in stream)
+        return READERS[ENDINGS.get(source.suffix.lower(), "conll")](stream, name)
+
+    posts = read_file(source, read)
     if scheme == "iob1":
-        posts = [dataclasses.replace(post, tags=_iob1_as_iob2(post.tags)) if post.tags else post for post in posts]
+        posts = [dataclasses.replace(post, tags=post.tags and _from_iob1(post.tags)) for post in posts]
     check_iob2((post.tags or () for post in posts), source)
-    if link:
-        posts = [_linked(post, link) if post.image_id else post for post in posts]
-    format_ = TARGETS[target.suffix.lower()]
+    format_ = ENDINGS.get(target.suffix.lower(), "conll")
     write_whole(target, lambda path: WRITERS[format_](path, posts))
-    return posts, _lost(posts) if format_ == "conll" else {}
+    return posts, Counter(what for post in posts for what in _lost(post)) if format_ == "conll" else Counter()
 
 
 def split_posts(
@@ -65,11 +60,10 @@ def split_posts(
 ) -> dict[str, list[Post]]:
     """Split a file of posts into `train.jsonl`, `dev.jsonl` and `test.jsonl`, at random.
 
-    Posts with the same picture or the same tokens stay together, so that no split contains what another one tests.
-    Within a split, the file's order remains.
+    Posts with the same picture or the same tokens stay in one split. Within a split, the file's order remains.
 
     Args:
-        source: CoNLL columns, JSON lines or Label Studio's tasks.
+        source: the file.
         folder: receives the files; it may contain pictures or stores.
         sizes: percent of the posts in train, dev and test.
         seed: random seed.
@@ -78,48 +72,42 @@ def split_posts(
         InputError: sizes other than three positive numbers whose sum is 100, a folder with a split, too few posts.
     """
     if len(sizes) != len(SPLITS) or min(sizes) <= 0 or sum(sizes) != 100:
-        found = ",".join(map(str, sizes))
-        raise InputError(f"expected three positive percentages whose sum is 100 (train,dev,test), found {found}")
-    folder = Path(folder)
-    files = {split: folder / f"{split}.jsonl" for split in SPLITS}
+        raise InputError(f"expected three positive percentages whose sum is 100, found {','.join(map(str, sizes))}")
     for stem in (*SPLITS, "valid"):
-        for path in folder.glob(f"{stem}.*"):
+        for path in Path(folder).glob(f"{stem}.*"):
             _check_new(path)
     posts = read_posts(source)
     check_iob2((post.tags or () for post in posts), source)
     groups = _groups(posts)
     random.Random(seed).shuffle(groups)
-    chosen: dict[str, list[int]] = {split: [] for split in SPLITS}
-    # The largest groups first; each to the split that lacks most.
+    chosen: list[list[int]] = [[], [], []]
     for group in sorted(groups, key=len, reverse=True):
-        lacking = [size * len(posts) / 100 - len(chosen[split]) for split, size in zip(SPLITS, sizes, strict=True)]
-        chosen[SPLITS[lacking.index(max(lacking))]] += group
-    if not all(chosen.values()):
-        raise InputError(
-            f"expected posts for three splits, found {len(posts):,} posts in {len(groups):,} groups of one picture or "
-            "the same tokens",
-            source,
-        )
-    splits = {split: [posts[number] for number in sorted(numbers)] for split, numbers in chosen.items()}
-    folder.mkdir(parents=True, exist_ok=True)
-    for split, path in files.items():
-        write_whole(path, lambda unfinished, split=split: write_jsonl(unfinished, splits[split]))
+        lacking = [size * len(posts) / 100 - len(numbers) for size, numbers in zip(sizes, chosen, strict=True)]
+        chosen[lacking.index(max(lacking))] += group
+    if not all(chosen):
+        found = f"{len(posts):,} posts in {len(groups):,} groups of one picture or the same tokens"
+        raise InputError(f"expected posts for three splits, found {found}", source)
+    splits = {split: [posts[n] for n in sorted(numbers)] for split, numbers in zip(SPLITS, chosen, strict=True)}
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    for split, found in splits.items():
+        write_whole(Path(folder) / f"{split}.jsonl", lambda path, found=found: write_jsonl(path, found))
     return splits
 
 
 def _groups(posts: Sequence[Post]) -> list[list[int]]:
     """Return the positions of the posts that share, directly or through others, a picture or their tokens."""
-    group_of: dict[Any, list[int]] = {}
+    parents = list(range(len(posts)))
+
+    def root(number: int) -> int:
+        while parents[number] != number:
+            parents[number] = number = parents[parents[number]]
+        return number
+
+    first: dict[object, int] = {}
     for number, post in enumerate(posts):
-        found = {id(group_of[key]): group_of[key] for key in (post.tokens, post.image_id) if key in group_of}
-        group = max(found.values(), key=len, default=[])
-        joined = [number, *(member for other in found.values() if other is not group for member in other)]
-        group += joined
-        for member in joined:
-            group_of[posts[member].tokens] = group
-            if posts[member].image_id is not None:
-                group_of[posts[member].image_id] = group
-    return list({id(group): group for group in group_of.values()}.values())
+        for key in (post.tokens, post.image_id or post.tokens):
+            parents[root(number)] = root(first.setdefault(key, number))
+    return [list(group) for _, group in itertools.groupby(sorted(range(len(posts)), key=root), root)]
 
 
 def _check_new(path: Path) -> None:
@@ -127,35 +115,16 @@ def _check_new(path: Path) -> None:
         raise InputError("expected a new file, found an existing one", path)
 
 
-def _iob1_as_iob2(tags: Sequence[str]) -> tuple[str, ...]:
+def _from_iob1(tags: Sequence[str]) -> tuple[str, ...]:
     opening = set(orphan_positions(tags))
     return tuple("B" + tag[1:] if number in opening else tag for number, tag in enumerate(tags))
 
 
-def _bioes_as_iob2(lines: Iterable[bytes]) -> Iterator[bytes]:
-    """Replace E- by I- and S- by B- in the tags of CoNLL columns or JSON lines."""
-    for line in lines:
-        try:
-            record = json.loads(line)
-            tags = [re.sub("^[ES]-", lambda prefix: {"E-": "I-", "S-": "B-"}[prefix[0]], tag) for tag in record["tags"]]
-            yield json.dumps({**record, "tags": tags}).encode() + b"\n"
-        except (ValueError, TypeError, KeyError):
-            yield re.sub(rb"\t([ES])-(?=[^\t]*$)", lambda tag: b"\tI-" if tag[1] == b"E" else b"\tB-", line)
-
-
-def _linked(post: Post, link: str) -> Post:
-    address = link.replace("{image}", post.image_id)
-    if picture_id(address) != post.image_id:
-        raise InputError(f"expected a path or URL that ends with {{image}} and a file extension, found {link!r}")
-    return dataclasses.replace(post, extra={**post.extra, "image": address})
-
-
-def _lost(posts: Iterable[Post]) -> dict[str, int]:
-    """Count the posts by the keys that CoNLL columns cannot contain."""
-    lost: Counter[str] = Counter()
-    for post in posts:
-        record = post_record(post)
-        lost.update(key for key in record if key not in ("tokens", "tags", "image"))
-        lost["path of `image`"] += record["image"] != post.image_id
-        lost["absent tags (now O)"] += post.tags is None
-    return dict(+lost)
+def _lost(post: Post) -> Iterator[str]:
+    """Yield what CoNLL columns cannot contain of a post."""
+    record = post_record(post)
+    yield from (key for key in record if key not in ("tokens", "tags", "image"))
+    if record["image"] != post.image_id:
+        yield "path of image"
+    if post.tags is None:
+        yield "absence of tags"

@@ -6,7 +6,6 @@ tab and never stripped: U+00A0 and zero-width characters are ordinary tokens.
 
 from __future__ import annotations
 
-import codecs
 import dataclasses
 import itertools
 import json
@@ -15,8 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from mner_keras.data.entities import Entity
-from mner_keras.data.label_studio import json_array, read_records, task_of_record
+from mner_keras.data.label_studio import read_tasks, task_of_record
 from mner_keras.data.post import Post, is_bio_tag
 from mner_keras.errors import InputError
 from mner_keras.files import numbered_lines
@@ -81,10 +79,14 @@ def iter_conll(stream: IO[bytes], name: str | os.PathLike = "<stdin>") -> Iterat
 
 
 def iter_jsonl(stream: IO[bytes], name: str | os.PathLike = "<stdin>") -> Iterator[Post]:
-    """Yield the posts of a binary stream of JSON lines; blank lines are skipped."""
-    for number, line in numbered_lines(stream, name):
+    """Yield the posts of a binary stream of JSON lines, or of Label Studio's tasks (a JSON array); skip blank lines."""
+    lines = numbered_lines(stream, name)
+    for number, line in lines:
         if not line.strip():
             continue
+        if line.lstrip().startswith("["):
+            yield from read_tasks("\n".join([line, *(rest for _, rest in lines)]), name, _post_from_record)
+            return
         try:
             record = json.loads(line)
         except (ValueError, RecursionError) as error:
@@ -97,27 +99,6 @@ def iter_jsonl(stream: IO[bytes], name: str | os.PathLike = "<stdin>") -> Iterat
             yield _post_from_record(record)
         except ValueError as error:
             raise InputError(str(error), name, number) from None
-
-
-def iter_label_studio(stream: IO[bytes], name: str | os.PathLike = "<stdin>") -> Iterator[Post]:
-    """Yield the posts of a binary stream of Label Studio's tasks, a JSON array."""
-    for place, record in read_records(stream, name):
-        try:
-            yield _post_from_record(record)
-        except ValueError as error:
-            raise InputError(f"{place}: {error}", name) from None
-
-
-def iter_json(stream: IO[bytes], name: str | os.PathLike = "<stdin>") -> Iterator[Post]:
-    """Yield the posts of a binary stream of JSON: an array of Label Studio's tasks, or JSON lines."""
-    lines = iter(stream)
-    head = []
-    for line in lines:
-        head.append(line)
-        if line.strip():
-            break
-    is_array = b"".join(head).removeprefix(codecs.BOM_UTF8).lstrip().startswith(b"[")
-    return (iter_label_studio if is_array else iter_jsonl)(itertools.chain(head, lines), name)
 
 
 def iter_text(stream: IO[bytes], name: str | os.PathLike = "<stdin>") -> Iterator[Post]:
@@ -167,26 +148,16 @@ def write_jsonl(path: str | os.PathLike, posts: Iterable[Post]) -> None:
 
 
 def write_label_studio(path: str | os.PathLike, posts: Iterable[Post]) -> None:
-    """Write posts as Label Studio's tasks; `read_posts` restores them unchanged.
+    """Write posts as Label Studio's tasks, a JSON array that `read_posts` restores unchanged.
 
     Raises:
         InputError: a post whose tokens do not cover its text.
     """
     with open(path, "w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
-        file.writelines(json_array(map(label_studio_task, posts)))
-
-
-def label_studio_task(post: Post, entities: Iterable[Entity] = (), version: str = "") -> dict[str, Any]:
-    """Return a post as a task of Label Studio, with a model's entities as its prediction if the model has a name.
-
-    Raises:
-        InputError: the post's tokens do not cover its text.
-    """
-    try:
-        return task_of_record(post_record(post), entities, version)
-    except ValueError as error:
-        name = f"the post {post.id!r}" if post.id else f"the post {_short(' '.join(post.tokens))}"
-        raise InputError(f"{name}: {error}") from None
+        for number, post in enumerate(posts):
+            file.write(",\n" if number else "[\n")
+            file.write(json.dumps(task_of_record(post_record(post)), ensure_ascii=False))
+        file.write("\n]\n")
 
 
 def post_record(post: Post) -> dict[str, Any]:
@@ -201,8 +172,7 @@ def post_record(post: Post) -> dict[str, Any]:
         record["tags"] = list(post.tags)
     if post.pos is not None:
         record["pos"] = list(post.pos)
-    link = record.get("image")
-    if link is None or picture_id(link) != post.image_id:
+    if picture_id(record.get("image") or "") != post.image_id:
         record["image"] = post.image_id
     return record
 
@@ -216,7 +186,7 @@ def _post_from_record(record: dict[str, Any]) -> Post:
         raise ValueError(f"expected `image` to be a string or null, found {image!r}")
     extra = {key: value for key, value in record.items() if key not in _JSON_KEYS}
     if image and picture_id(image) != image:
-        extra["image"] = image  # the picture's path or URL
+        extra["image"] = image  # its path or URL
     fields: dict[str, Any] = {
         "tags": record.get("tags"),
         "pos": record.get("pos"),
@@ -228,11 +198,9 @@ def _post_from_record(record: dict[str, Any]) -> Post:
         return Post.from_text(record["text"], **fields)
     post = Post(record["tokens"], **fields)
     text = record.get("text")
-    return (
-        dataclasses.replace(post, text=text, offsets=token_offsets(text, post.tokens))
-        if isinstance(text, str)
-        else post
-    )
+    if not isinstance(text, str):
+        return post
+    return dataclasses.replace(post, text=text, offsets=token_offsets(text, post.tokens))
 
 
 def read_file(path: str | os.PathLike, read: Callable[..., Iterator[Post]]) -> list[Post]:
@@ -251,22 +219,14 @@ def _short(text: str, width: int = 60) -> str:
     return repr(text if len(text) <= width else text[:width] + "...")
 
 
-READERS: dict[str, Callable[..., Iterator[Post]]] = {
-    "text": iter_text,
-    "jsonl": iter_jsonl,
-    "conll": iter_conll,
-    "label-studio": iter_json,
-}
+READERS: dict[str, Callable[..., Iterator[Post]]] = {"text": iter_text, "jsonl": iter_jsonl, "conll": iter_conll}
+READERS["label-studio"] = iter_jsonl  # which reads both
 """The reader of each format, by the name that `--input` takes."""
 
 ENDINGS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "label-studio", ".conll": "conll", ".tsv": "conll"}
 """The formats that a file's ending tells."""
 
-WRITERS: dict[str, Callable[[Path, Iterable[Post]], None]] = {
-    "jsonl": write_jsonl,
-    "conll": write_conll,
-    "label-studio": write_label_studio,
-}
+WRITERS = {"jsonl": write_jsonl, "conll": write_conll, "label-studio": write_label_studio}
 """The writer of each format."""
 
 

@@ -54,7 +54,7 @@ def _recognise(lines: Iterator[bytes], head: list[bytes], name: str) -> str:
     if first.startswith(_LFS_POINTER):
         raise InputError("expected posts, found a Git LFS pointer; fetch the file with `git lfs pull`", name)
     if _JSON.match(first):
-        return "label-studio" if first.lstrip().startswith("[") else "jsonl"
+        return "jsonl"
     if Path(name).suffix.lower() == ".csv" or _is_csv_header(first):
         raise InputError(
             "expected JSON lines, CoNLL columns or plain text, found a table (CSV). Convert it to JSON lines, or read "

@@ -9,7 +9,6 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
-from mner_keras.errors import InputWarning
 from mner_keras.text.pos import lacks_spaces, tokenize_with_offsets
 from mner_keras.vision.pictures import picture_id
 
@@ -89,12 +88,11 @@ class Post:
         return len(self.tokens)
 
 
-@functools.cache  # one warning, not one per post
+@functools.cache  # one warning per process
 def _warn_of_missing_spaces() -> None:
     warnings.warn(
-        "found text without spaces between words (such as Chinese, Japanese or Thai): each phrase becomes one token. "
-        "Give such posts as `tokens`, from a word segmenter for the language",
-        InputWarning,
+        "found text without spaces between words (such as Chinese, Japanese or Thai): each phrase becomes one token; "
+        "give such posts as `tokens`, from a word segmenter for the language",
         stacklevel=3,
     )
 

@@ -156,36 +156,27 @@ def lacks_spaces(text: str) -> bool:
 
 
 def token_offsets(text: str, tokens: Sequence[str]) -> tuple[tuple[int, int], ...] | None:
-    """Return the offsets of tokens in their text, or `None` if one is not found in its order.
+    """Return start and end of each token in the text, or `None` if one is not found in its order.
 
-    Args:
-        text: The text that the tokens were cut from.
-        tokens: The tokens; those of `tokenize` are found even where they differ from the text, as "&" in "&amp;" does.
-
-    Returns:
-        `(start, end)` per token, `end` exclusive.
+    The tokens of `tokenize` are found even where they differ from the text, as "&" in "&amp;" does.
     """
-    offsets: list[tuple[int, int]] = []
+    offsets, place = [], 0
     for token in tokens:
-        start = text.find(token, offsets[-1][1] if offsets else 0)
-        if start < 0:
-            break
-        offsets.append((start, start + len(token)))
-    found = len(offsets) == len(tokens)
+        start = text.find(token, place)
+        place = start + len(token)
+        offsets.append((start, place))
+    found = all(start >= 0 for start, _ in offsets)
     if not found or uncovered(text, offsets):
         pieces = tokenize_with_offsets(text)
-        if [piece[0] for piece in pieces] == list(tokens):
+        if [token for token, _, _ in pieces] == list(tokens):
             return tuple((start, end) for _, start, end in pieces)
     return tuple(offsets) if found else None
 
 
 def uncovered(text: str, offsets: Sequence[tuple[int, int]]) -> tuple[int, int] | None:
-    """Return start and end of the first part of a text, other than white space, that lies between tokens, or `None`."""
-    for (_, start), (end, _) in itertools.pairwise([(0, 0), *offsets, (len(text), len(text))]):
-        gap = text[start:end].strip()
-        if gap and html.unescape(gap).strip():
-            return start, end
-    return None
+    """Return start and end of the first part of a text between tokens that is not white space, or `None`."""
+    gaps = itertools.pairwise([0, *itertools.chain.from_iterable(offsets), len(text)])
+    return next((gap for gap in itertools.islice(gaps, 0, None, 2) if html.unescape(text[slice(*gap)]).strip()), None)
 
 
 @functools.cache

@@ -245,7 +245,7 @@ def test_a_picture_has_one_id_in_every_format(tmp_path, image, image_id):
         ('{"words": ["a"]}', ": expected the key `tokens` (a list of strings) or `text` (a string), found neither"),
         ('{"text": 5}', ": expected the key `tokens` (a list of strings) or `text` (a string), found `text` 5"),
         ('{"tokens": ["a"], "image": 5}', ": expected `image` to be a string or null, found 5"),
-        ('["a", "b"]', ': expected one JSON object per line, found \'["a", "b"]\''),
+        ('"a"', ": expected one JSON object per line, found '\"a\"'"),
         ("null", ": expected one JSON object per line, found 'null'"),
     ],
 )

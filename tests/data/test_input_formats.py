@@ -69,7 +69,6 @@ def test_posts_that_look_a_little_like_another_format_are_texts(text):
         ("a.json", '[{"text": "Anna"}, {"text": "b"}]', f"a.json: task 1: {NO_TASKS}; found no object with the key"),
         ("<stdin>", '[{"text": "Anna"}]', f"<stdin>: task 1: {NO_TASKS}; found no object"),
         ("a.txt", '[\n  {"text": "Anna"}\n]\n', f"a.txt: task 1: {NO_TASKS}; found no object"),
-        ("a.txt", "[]\n", f"a.txt: {NO_TASKS}; found no task"),
         ("a.txt", '["Anna", "b"]\n', f"a.txt: task 1: {NO_TASKS}; found no object"),
         ("a.txt", '[["Anna", "b"]]\n', f"a.txt: task 1: {NO_TASKS}; found no object"),
         ("a.json", "[" * 100_000, f"a.json: {NO_TASKS}; found neither ("),
@@ -114,7 +113,7 @@ def test_utf16_is_refused_with_and_without_a_byte_order_mark():
 def test_the_error_of_a_guessed_format_names_the_option():
     with pytest.raises(
         InputError,
-        match=r"looks like label-studio; --input text\|jsonl\|conll\|label-studio sets another format$",
+        match=r"looks like jsonl; --input text\|jsonl\|conll\|label-studio sets another format$",
     ):
         tokens('["Anna" she said\n')
     with pytest.raises(InputError) as caught:
@@ -130,7 +129,7 @@ def test_each_format_can_be_set(content):
         assert len(tokens(content, name, "text")) == len(content.split("\n"))
     assert tokens("Anna\tO\nsings\tO\n", "a.jsonl", "conll") == ANNA
     assert tokens('{"tokens": ["Anna", "sings"]}', "a.conll", "jsonl") == ANNA
-    with pytest.raises(InputError, match="expected one JSON object per line"):
+    with pytest.raises(InputError, match="one JSON object per line"):
         tokens(content, "a.txt", "jsonl")
 
 
