@@ -1,6 +1,5 @@
 """Posts, data sets and batches."""
 
-from mner_keras.data.convert import convert_posts, split_posts
 from mner_keras.data.datasets import Dataset, load_dataset
 from mner_keras.data.entities import Entity, entity_spans
 from mner_keras.data.files import read_conll, read_jsonl, read_posts, write_conll, write_jsonl
@@ -12,13 +11,11 @@ __all__ = [
     "Entity",
     "Post",
     "PostPreprocessor",
-    "convert_posts",
     "entity_spans",
     "load_dataset",
     "read_conll",
     "read_jsonl",
     "read_posts",
-    "split_posts",
     "write_conll",
     "write_jsonl",
 ]

@@ -24,19 +24,10 @@ _BIO = {b"\tE-": b"\tI-", b"\tS-": b"\tB-"}
 def convert_posts(
     source: str | os.PathLike, target: str | os.PathLike, scheme: str = "iob2"
 ) -> tuple[list[Post], Counter[str]]:
-    """Convert a file of posts to the format of another file's ending; the tags become IOB2.
+    """Convert a file of posts to the format of another file's ending, and its tags from a scheme to IOB2.
 
-    Args:
-        source: the file.
-        target: the new file.
-        scheme: the tags of `source`: `iob2`, `iob1` (an entity begins with I-, unless it follows another one of its
-            type) or, in CoNLL columns, `bioes` (an entity ends with E-; S- is an entity of one token).
-
-    Returns:
-        the posts, and how many of them lost what, since the new format cannot contain it.
-
-    Raises:
-        InputError: an existing `target`, a malformed file, tags of another scheme.
+    In IOB1 an entity begins with I-, unless it follows another one of its type. In BIOES, read from CoNLL columns only,
+    it ends with E-; S- is an entity of one token. Return the posts, and how many of them lost what in the new format.
     """
     source, target = Path(source), Path(target)
     _check_new(target)
@@ -58,18 +49,9 @@ def convert_posts(
 def split_posts(
     source: str | os.PathLike, folder: str | os.PathLike, sizes: Sequence[int] = (80, 10, 10), seed: int = 1
 ) -> dict[str, list[Post]]:
-    """Split a file of posts into `train.jsonl`, `dev.jsonl` and `test.jsonl`, at random.
+    """Split a file of posts at random into `train.jsonl`, `dev.jsonl` and `test.jsonl`, given their percentages.
 
     Posts with the same picture or the same tokens stay in one split. Within a split, the file's order remains.
-
-    Args:
-        source: the file.
-        folder: receives the files; it may contain pictures or stores.
-        sizes: percent of the posts in train, dev and test.
-        seed: random seed.
-
-    Raises:
-        InputError: sizes other than three positive numbers whose sum is 100, a folder with a split, too few posts.
     """
     if len(sizes) != len(SPLITS) or min(sizes) <= 0 or sum(sizes) != 100:
         raise InputError(f"expected three positive percentages whose sum is 100, found {','.join(map(str, sizes))}")

@@ -39,11 +39,11 @@ def task_of_record(record: dict[str, Any], entities: Sequence[Entity] = (), vers
     offsets = _offsets(data["text"], tokens)
     task: dict[str, Any] = {"data": data}
 
-    def result(kind: str, first: int, last: int) -> dict[str, Any]:
+    def result(kind: str, first: int, last: int, score: float | None = None) -> dict[str, Any]:
         start, end = offsets[first][0], offsets[last - 1][1]
         value = {"start": start, "end": end, "text": data["text"][start:end], "labels": [kind]}
         names = {"id": f"{start}-{end}", "from_name": "label", "to_name": "text", "type": "labels"}
-        return {**names, "value": value}
+        return {**names, "value": value} if score is None else {**names, "value": value, "score": score}
 
     if tags is not None:
         spans = entity_spans(tags)
@@ -51,9 +51,9 @@ def task_of_record(record: dict[str, Any], entities: Sequence[Entity] = (), vers
             data["tags"] = tags  # I- tags outside entities, which spans cannot express
         task["annotations"] = [{"result": [result(*span) for span in spans]}]
     if version:
-        scores = [{} if found.score is None else {"score": found.score} for found in entities]
-        results = [result(e.type, e.start, e.end) | score for e, score in zip(entities, scores, strict=True)]
-        lowest = min(scores, key=lambda score: score.get("score", 1), default={})
+        results = [result(entity.type, entity.start, entity.end, entity.score) for entity in entities]
+        scores = [entity.score for entity in entities if entity.score is not None]
+        lowest = {"score": min(scores)} if scores else {}
         task["predictions"] = [{"model_version": version, **lowest, "result": results}]
     return task
 
