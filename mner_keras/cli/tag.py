@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import itertools
 import json
 import queue
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated, Any
 
@@ -31,6 +32,7 @@ CHUNK = 4096
 
 
 def tag(
+    context: typer.Context,
     model: Annotated[Path, typer.Argument(help="A model's file or a run's folder.")],
     file: Annotated[str, typer.Argument(help="File of posts, or - for standard input.")] = "-",
     features: Annotated[str, typer.Option(help="Store of the posts' pictures. (default: no pictures)")] = "",
@@ -50,16 +52,17 @@ def tag(
         Format,
         typer.Option(
             "--format",
-            help="Output format: JSON lines with entities and scores, CoNLL columns, or text with names in brackets.",
+            help="Output format: JSON lines with entities and scores, CoNLL columns, text with names in brackets, or "
+            "Label Studio's tasks with predictions.",
         ),
     ] = Format.jsonl,
     scores: Annotated[bool, typer.Option("--scores/--no-scores", help="Whether entities have scores.")] = True,
 ) -> None:
     """Tag posts one after the other; the memory does not depend on their number.
 
-    Reads JSON lines, CoNLL columns or plain text (one post per line), detected from the file's extension or first
-    lines, or set by `--input`. A malformed line ends the command; the posts before it are written. Pictures come from a
-    store (`--features`) or from picture files (`--pictures`).
+    Reads JSON lines, Label Studio's tasks, CoNLL columns or plain text (one post per line), detected from the file's
+    extension or first lines, or set by `--input`. A malformed line ends the command; the posts before it are written.
+    Pictures come from a store (`--features`) or from picture files (`--pictures`).
     """
     if features and pictures:
         raise InputError("`--features` and `--pictures` exclude each other")
@@ -95,6 +98,10 @@ def tag(
     named = missing = 0
     # Lines end with one line feed on every system; half of a surrogate pair becomes a JSON escape.
     sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace", newline="\n")
+    write = WRITERS.get(format_) or _task_writer(str(model))
+    if format_ not in WRITERS:
+        sys.stdout.write("[")
+        context.call_on_close(lambda: sys.stdout.write("\n]\n"))  # after an error, too
     for posts in _chunks(read_posts_to_tag(stream, name, input_ or "")):
         named += sum(post.image_id is not None for post in posts)
         missing += count_missing(posts, store)
@@ -102,7 +109,7 @@ def tag(
             tagged = tagger.tag(posts, pictures=[picture] * len(posts), extractor=extractor, **options)
         else:
             tagged = tagger.tag(posts, **({} if store is None else {"features": store}), **options)
-        sys.stdout.writelines(map(WRITERS[format_], tagged))
+        sys.stdout.writelines(map(write, tagged))
         sys.stdout.flush()
     where = "store" if pictures is None else "folder"
     if missing and missing == named:
@@ -181,6 +188,20 @@ def _text(tagged: TaggedPost) -> str:
         pieces[entity.start] = f"[{entity.type} {pieces[entity.start]}"
         pieces[entity.end - 1] += "]"
     return " ".join(pieces) + "\n"
+
+
+def _task_writer(version: str) -> Callable[[TaggedPost], str]:
+    """Return a writer of the tasks of a JSON array, for Label Studio."""
+    from mner_keras.data.files import post_record
+    from mner_keras.data.label_studio import task_of_record
+
+    before = itertools.chain(["\n"], itertools.repeat(",\n"))
+
+    def write(tagged: TaggedPost) -> str:
+        task = task_of_record(post_record(dataclasses.replace(tagged.post, tags=None)), tagged.entities, version)
+        return next(before) + json.dumps(task, ensure_ascii=False)
+
+    return write
 
 
 WRITERS = {"jsonl": _jsonl, "conll": _conll, "text": _text}
