@@ -96,7 +96,7 @@ def iter_jsonl(stream: IO[bytes], name: str | os.PathLike = "<stdin>") -> Iterat
         if not isinstance(record, dict):
             raise InputError(f"expected one JSON object per line, found {_short(line)}", name, number)
         try:
-            yield _post_from_record(record)
+            yield post_from_record(record)
         except ValueError as error:
             raise InputError(str(error), name, number) from None
 
@@ -177,7 +177,12 @@ def post_record(post: Post) -> dict[str, Any]:
     return record
 
 
-def _post_from_record(record: dict[str, Any]) -> Post:
+def post_from_record(record: dict[str, Any]) -> Post:
+    """Return the post of a JSON object of `write_jsonl`.
+
+    Raises:
+        ValueError: the object does not describe a post.
+    """
     if "tokens" not in record and not isinstance(record.get("text"), str):
         found = f"`text` {record['text']!r}" if "text" in record else "neither"
         raise ValueError(f"expected the key `tokens` (a list of strings) or `text` (a string), found {found}")
