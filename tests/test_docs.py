@@ -34,6 +34,7 @@ INSTEAD = {
     "runs/hsn ": "runs/hsn-sample-1 ",
     "runs/hsn/": "runs/hsn-sample-1/",
     "--pictures FOLDER": "--pictures pictures",
+    "--rank uncertain ": "",
 }
 
 # Commands that no test runs, by how they begin, and why. Of those that begin with `mner`, the options are checked.
@@ -62,6 +63,7 @@ NOT_RUN = {
     "mner train text --data FOLDER": "reads data of the user's",
     "mner train agban --data FOLDER": "reads data of the user's",
     "mner data realworld": "reads data that the package may not hold",
+    "mner data convert conll2002.txt": "reads data of the user's",
 }
 
 # What the text around a block says to do before it, by how the block begins.
@@ -70,6 +72,8 @@ BEFORE = {
         "docs/features.md",
         "from mner_keras import load\n",
     ): "mner train hsn --data tiny --features colours.h5 --epochs 1 --out runs/colours",
+    # Instead of an annotator.
+    ("docs/labelling.md", "mner data split labelled.json"): "mner data convert tiny/dev.jsonl labelled.json",
 }
 
 # Pages whose code another test runs.
@@ -112,7 +116,8 @@ def check_options(command):
 
 
 def run_command(command):
-    """One `mner` command inside the process, with `echo ... |` before it as its input."""
+    """One `mner` command inside the process, with `echo ... |` before it as its input and `> FILE` for its output."""
+    command, _, file = command.partition(" > ")
     said, pipe, rest = command.rpartition(" | ")
     words = shlex.split(rest)
     assert words[0] == "mner", f"a command that is neither run nor listed with a reason: {command}"
@@ -121,6 +126,8 @@ def run_command(command):
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     assert result.exit_code == 0, result.output
+    if file:
+        Path(file).write_text(result.stdout, encoding="utf-8")
     return result.output
 
 

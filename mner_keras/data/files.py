@@ -85,7 +85,7 @@ def iter_jsonl(stream: IO[bytes], name: str | os.PathLike = "<stdin>") -> Iterat
         if not line.strip():
             continue
         if line.lstrip().startswith("["):
-            yield from read_tasks("\n".join([line, *(rest for _, rest in lines)]), name, _post_from_record)
+            yield from read_tasks("\n".join([line, *(rest for _, rest in lines)]), name, post_from_record)
             return
         try:
             record = json.loads(line)
