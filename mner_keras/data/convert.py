@@ -68,7 +68,7 @@ def split_posts(
         chosen[lacking.index(max(lacking))] += group
     if not all(chosen):
         found = f"{len(posts):,} posts in {len(groups):,} groups of one picture or the same tokens"
-        raise InputError(f"expected posts for three splits, found {found}", source)
+        raise InputError(f"expected more posts for splits of these sizes, found {found}", source)
     splits = {split: [posts[n] for n in sorted(numbers)] for split, numbers in zip(SPLITS, chosen, strict=True)}
     Path(folder).mkdir(parents=True, exist_ok=True)
     for split, found in splits.items():

@@ -6,7 +6,6 @@ tab and never stripped: U+00A0 and zero-width characters are ordinary tokens.
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import json
 import os
@@ -73,7 +72,9 @@ def iter_conll(stream: IO[bytes], name: str | os.PathLike = "<stdin>") -> Iterat
             if not columns[0]:
                 raise InputError("expected a token before the tab, found none", name, number)
             if not is_bio_tag(columns[1]):
-                raise InputError(f"expected a BIO tag (O, B-TYPE, I-TYPE), found {_short(columns[1])}", name, number)
+                hint = "; `mner data convert --scheme bioes` converts it" if columns[1][:2] in ("E-", "S-") else ""
+                found = _short(columns[1]) + hint
+                raise InputError(f"expected a BIO tag (O, B-TYPE, I-TYPE), found {found}", name, number)
             tokens.append(columns[0])
             tags.append(columns[1])
 
@@ -201,11 +202,10 @@ def post_from_record(record: dict[str, Any]) -> Post:
     }
     if "tokens" not in record:
         return Post.from_text(record["text"], **fields)
-    post = Post(record["tokens"], **fields)
-    text = record.get("text")
-    if not isinstance(text, str):
-        return post
-    return dataclasses.replace(post, text=text, offsets=token_offsets(text, post.tokens))
+    text, tokens = record.get("text"), record["tokens"]
+    if isinstance(text, str) and isinstance(tokens, list) and all(isinstance(token, str) for token in tokens):
+        fields.update(text=text, offsets=token_offsets(text, tokens))
+    return Post(tokens, **fields)
 
 
 def read_file(path: str | os.PathLike, read: Callable[..., Iterator[Post]]) -> list[Post]:

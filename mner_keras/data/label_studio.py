@@ -6,6 +6,8 @@ A task's `data` has the keys of a post's JSON line. A post without a text gets i
 
 from __future__ import annotations
 
+import html
+import itertools
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -14,7 +16,7 @@ from typing import Any
 from mner_keras.data.entities import Entity, entity_spans
 from mner_keras.data.post import Post
 from mner_keras.errors import InputError
-from mner_keras.text.pos import token_offsets, uncovered
+from mner_keras.text.pos import token_offsets
 
 _EXPECTED = "expected a JSON array of Label Studio's tasks, or one JSON object per line"
 _JOINED = "text_from_tokens"
@@ -110,8 +112,10 @@ def _offsets(text: str, tokens: Sequence[str]) -> tuple[tuple[int, int], ...]:
     offsets = token_offsets(text, tokens)
     if offsets is None:
         raise InputError(f"expected `tokens` that the text contains in this order, found {text!r}")
-    if gap := uncovered(text, offsets):
-        raise InputError(f"characters {gap[0]} to {gap[1]} of {text!r}: expected a token, found none")
+    bounds = [0, *itertools.chain.from_iterable(offsets), len(text)]
+    for start, end in zip(bounds[::2], bounds[1::2], strict=True):
+        if html.unescape(text[start:end]).strip():
+            raise InputError(f"characters {start} to {end} of {text!r}: expected a token, found none")
     return offsets
 
 

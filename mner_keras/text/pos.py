@@ -3,7 +3,6 @@
 import functools
 import html
 import html.entities
-import itertools
 import re
 import unicodedata
 from collections.abc import Sequence
@@ -166,17 +165,11 @@ def token_offsets(text: str, tokens: Sequence[str]) -> tuple[tuple[int, int], ..
         place = start + len(token)
         offsets.append((start, place))
     found = all(start >= 0 for start, _ in offsets)
-    if not found or uncovered(text, offsets):
+    if not found or "".join(text.split()) != "".join("".join(tokens).split()):
         pieces = tokenize_with_offsets(text)
         if [token for token, _, _ in pieces] == list(tokens):
             return tuple((start, end) for _, start, end in pieces)
     return tuple(offsets) if found else None
-
-
-def uncovered(text: str, offsets: Sequence[tuple[int, int]]) -> tuple[int, int] | None:
-    """Return start and end of the first part of a text between tokens that is not white space, or `None`."""
-    gaps = itertools.pairwise([0, *itertools.chain.from_iterable(offsets), len(text)])
-    return next((gap for gap in itertools.islice(gaps, 0, None, 2) if html.unescape(text[slice(*gap)]).strip()), None)
 
 
 @functools.cache

@@ -135,7 +135,7 @@ def test_posts_linked_through_others_stay_together(tmp_path):
 
 def test_what_cannot_be_split_is_refused(tmp_path):
     write_jsonl(tmp_path / "one.jsonl", [Post((word,), ("B-X",), image_id="1") for word in "abcdef"])
-    with pytest.raises(InputError, match="expected posts for three splits, found 6 posts in 1 groups"):
+    with pytest.raises(InputError, match="expected more posts for splits of these sizes, found 6 posts in 1 groups"):
         split_posts(tmp_path / "one.jsonl", tmp_path / "a")
     for sizes in ((80, 20), (80, 10, 20), (100, 0, 0), (120, -10, -10)):
         with pytest.raises(InputError, match="expected three positive percentages whose sum is 100"):

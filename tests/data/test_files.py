@@ -113,7 +113,11 @@ def test_conll_of_a_post_without_tags_holds_o_and_no_tab_or_line_break(tmp_path)
         ("a\tO\n\nAnna\tNNP\tB-PER\n", 3, ":3: expected token<TAB>tag, found 3 columns: 'Anna\\tNNP\\tB-PER'"),
         ("a\tO\n  \n", 2, ":2: expected token<TAB>tag, found 1 column: '  '"),
         ("\tO\n", 1, ":1: expected a token before the tab, found none"),
-        ("a\tO\nAnna\tS-PER\n", 2, ":2: expected a BIO tag (O, B-TYPE, I-TYPE), found 'S-PER'"),
+        (
+            "a\tO\nAnna\tS-PER\n",
+            2,
+            ":2: expected a BIO tag (O, B-TYPE, I-TYPE), found 'S-PER'; `mner data convert --scheme bioes` converts it",
+        ),
         ("Anna\tPER\n", 1, ":1: expected a BIO tag (O, B-TYPE, I-TYPE), found 'PER'"),
         ("Anna\tO \n", 1, ":1: expected a BIO tag (O, B-TYPE, I-TYPE), found 'O '"),
         ("Anna\tB-PER \n", 1, ":1: expected a BIO tag (O, B-TYPE, I-TYPE), found 'B-PER '"),
