@@ -81,10 +81,10 @@ def convert(
     target: Annotated[Path, typer.Argument(metavar="OUT", help="The file to write.")],
     scheme: Annotated[TagScheme, typer.Option(help="The scheme of IN's tags; OUT has IOB2.")] = TagScheme.iob2,
 ) -> None:
-    """Convert posts between CoNLL columns, JSON lines and Label Studio's tasks.
+    """Convert posts between CoNLL columns, JSON lines, Parquet and Label Studio's tasks.
 
-    The endings select the formats: `.jsonl`, `.json` (Label Studio), `.txt`, `.conll` or `.tsv` (CoNLL). What CoNLL
-    columns cannot contain is named.
+    The endings select the formats: `.jsonl`, `.parquet`, `.json` (Label Studio), `.txt`, `.conll` or `.tsv` (CoNLL).
+    What CoNLL columns cannot contain is named.
     """
     from mner_keras.data.convert import convert_posts
     from mner_keras.data.files import ENDINGS

@@ -32,18 +32,20 @@ def convert_posts(
     source, target = Path(source), Path(target)
     _check_new(target)
 
-    def read(stream: Iterable[bytes], name: Path) -> Iterator[Post]:
-        if scheme == "bioes":
+    format_ = ENDINGS.get(source.suffix.lower(), "conll")
+
+    def read(stream: Iterable[bytes], name: Path) -> Iterator[Post | InputError]:
+        if scheme == "bioes" and format_ == "conll":
             stream = (re.sub(rb"\t[ES]-(?=[^\t]*$)", lambda prefix: _BIO[prefix[0]], line) for line in stream)
-        return READERS[ENDINGS.get(source.suffix.lower(), "conll")](stream, name)
+        return READERS[format_](stream, name)
 
     posts = read_file(source, read)
     if scheme == "iob1":
         posts = [dataclasses.replace(post, tags=post.tags and _from_iob1(post.tags)) for post in posts]
     check_iob2((post.tags or () for post in posts), source)
-    format_ = ENDINGS.get(target.suffix.lower(), "conll")
-    write_whole(target, lambda path: WRITERS[format_](path, posts))
-    return posts, Counter(what for post in posts for what in _lost(post)) if format_ == "conll" else Counter()
+    target_format = ENDINGS.get(target.suffix.lower(), "conll")
+    write_whole(target, lambda path: WRITERS[target_format](path, posts))
+    return posts, Counter(what for post in posts for what in _lost(post) if target_format == "conll")
 
 
 def split_posts(

@@ -19,7 +19,7 @@ from mner_keras.files import file_sha256
 from mner_keras.vision.pictures import find_pictures
 
 SPLITS = ("train", "dev", "test")
-_ENDINGS = (".txt", ".jsonl", ".json")
+_ENDINGS = (".txt", ".jsonl", ".json", ".parquet")
 
 
 class Dataset(Mapping[str, list[Post]]):
@@ -27,8 +27,8 @@ class Dataset(Mapping[str, list[Post]]):
 
     Args:
         folder: contains `train.txt`, `dev.txt` (or `valid.txt`) and `test.txt`, CoNLL columns, or the same as `.jsonl`
-            or `.json` (Label Studio's tasks). It may contain `regions.h5` and `objects.h5`, the features of its
-            pictures, and the pictures themselves in `images`.
+            or `.parquet`, or as `.json` (Label Studio's tasks). It may contain `regions.h5` and `objects.h5`, the
+            features of its pictures, and the pictures themselves in `images`.
         name: the data set's name in reports.
 
     Example:

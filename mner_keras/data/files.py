@@ -1,7 +1,8 @@
-"""Readers and writers of posts: CoNLL columns, JSON lines, Label Studio's tasks and plain text.
+"""Readers and writers of posts: CoNLL columns, JSON lines, Label Studio's tasks, plain text and Parquet.
 
-A malformed line raises an `InputError` with file, line, what was expected and what was found. Lines are split at the
-tab and never stripped: U+00A0 and zero-width characters are ordinary tokens.
+A malformed line is an `InputError` with file, line, what was expected and what was found: `read_*` raises it, `iter_*`
+yields it in the post's place and reads on. Lines are split at the tab and never stripped: U+00A0 and zero-width
+characters are ordinary tokens.
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ from pathlib import Path
 from typing import IO, Any
 
 from mner_keras.data.label_studio import read_tasks, task_of_record
+from mner_keras.data.parquet import parquet_records, write_records
 from mner_keras.data.post import Post, is_bio_tag
 from mner_keras.errors import InputError
-from mner_keras.files import numbered_lines
+from mner_keras.files import decode_line
 from mner_keras.text.pos import token_offsets
 from mner_keras.vision.pictures import picture_id
 
@@ -44,75 +46,116 @@ def read_jsonl(path: str | os.PathLike) -> list[Post]:
     return read_file(path, iter_jsonl)
 
 
-def iter_conll(stream: IO[bytes], name: str | os.PathLike = "<stdin>") -> Iterator[Post]:
-    """Yield the posts of a binary stream in CoNLL columns."""
+def iter_conll(stream: IO[bytes], name: str | os.PathLike = "<stdin>") -> Iterator[Post | InputError]:
+    """Yield the posts of a binary stream in CoNLL columns; a malformed one ends at the next blank line."""
     tokens: list[str] = []
     tags: list[str] = []
     image_id: str | None = None
     image_line = 0
+    broken = False
     # The blank line after the last post may be missing.
-    for number, line in itertools.chain(numbered_lines(stream, name), [(0, "")]):
-        if not line:
-            if tokens:
-                yield Post(tuple(tokens), tuple(tags), image_id)
-            elif image_line:
-                raise InputError("expected tokens after the IMGID line, found a post with no tokens", name, image_line)
-            tokens, tags, image_id, image_line = [], [], None, 0
-        elif line.startswith(_IMAGE_LINE) and "\t" not in line:
-            if tokens or image_line:
-                raise InputError(f"expected a blank line before {_IMAGE_LINE}, found the line of a post", name, number)
-            image_id, image_line = line[len(_IMAGE_LINE) :].strip(), number
-            if not image_id:
-                raise InputError(f"expected an id after {_IMAGE_LINE}, found none", name, number)
-        else:
-            columns = line.split("\t")
-            if len(columns) != 2:
-                found = f"{len(columns)} column" + "s" * (len(columns) > 1)
-                raise InputError(f"expected token<TAB>tag, found {found}: {_short(line)}", name, number)
-            if not columns[0]:
-                raise InputError("expected a token before the tab, found none", name, number)
-            if not is_bio_tag(columns[1]):
-                hint = "; `mner data convert --scheme bioes` converts it" if columns[1][:2] in ("E-", "S-") else ""
-                found = _short(columns[1]) + hint
-                raise InputError(f"expected a BIO tag (O, B-TYPE, I-TYPE), found {found}", name, number)
-            tokens.append(columns[0])
-            tags.append(columns[1])
+    for number, raw in enumerate(itertools.chain(stream, [b""]), start=1):
+        try:
+            if not (line := decode_line(raw, name, number)):
+                if tokens and not broken:
+                    yield Post(tuple(tokens), tuple(tags), image_id)
+                elif image_line and not broken:
+                    expected = "expected tokens after the IMGID line"
+                    yield InputError(f"{expected}, found a post with no tokens", name, image_line)
+                tokens, tags, image_id, image_line, broken = [], [], None, 0, False
+            elif broken:
+                continue
+            elif line.startswith(_IMAGE_LINE) and "\t" not in line:
+                if tokens or image_line:
+                    expected = f"expected a blank line before {_IMAGE_LINE}"
+                    raise InputError(f"{expected}, found the line of a post", name, number)
+                image_id, image_line = line[len(_IMAGE_LINE) :].strip(), number
+                if not image_id:
+                    raise InputError(f"expected an id after {_IMAGE_LINE}, found none", name, number)
+            else:
+                token, tag = _columns(line, name, number)
+                tokens.append(token)
+                tags.append(tag)
+        except InputError as error:
+            if not broken:
+                yield error
+            broken = True
 
 
-def iter_jsonl(stream: IO[bytes], name: str | os.PathLike = "<stdin>") -> Iterator[Post]:
+def _columns(line: str, name: str | os.PathLike, number: int) -> tuple[str, str]:
+    """Return the token and the tag of a line."""
+    columns = line.split("\t")
+    if len(columns) != 2:
+        found = f"{len(columns)} column" + "s" * (len(columns) > 1)
+        raise InputError(f"expected token<TAB>tag, found {found}: {_short(line)}", name, number)
+    if not columns[0]:
+        raise InputError("expected a token before the tab, found none", name, number)
+    if not is_bio_tag(columns[1]):
+        hint = "; `mner data convert --scheme bioes` converts it" if columns[1][:2] in ("E-", "S-") else ""
+        found = _short(columns[1]) + hint
+        raise InputError(f"expected a BIO tag (O, B-TYPE, I-TYPE), found {found}", name, number)
+    return columns[0], columns[1]
+
+
+def iter_jsonl(stream: IO[bytes], name: str | os.PathLike = "<stdin>") -> Iterator[Post | InputError]:
     """Yield the posts of a binary stream of JSON lines, or of Label Studio's tasks (a JSON array); skip blank lines."""
-    lines = numbered_lines(stream, name)
-    for number, line in lines:
-        if not line.strip():
-            continue
-        if line.lstrip().startswith("["):
-            yield from read_tasks("\n".join([line, *(rest for _, rest in lines)]), name, post_from_record)
-            return
-        try:
-            record = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise InputError(
-                f"expected one JSON object per line, found {_short(line)} ({error})", name, number
-            ) from None
-        if not isinstance(record, dict):
-            raise InputError(f"expected one JSON object per line, found {_short(line)}", name, number)
-        try:
-            yield post_from_record(record)
-        except ValueError as error:
-            raise InputError(str(error), name, number) from None
+    lines, head = iter(stream), []
+    for line in lines:
+        head.append(line)
+        if line.strip():
+            break
+    lines = itertools.chain(head, lines)
+    if head and head[-1].lstrip(b"\xef\xbb\xbf \t").startswith(b"["):
+        return read_tasks(b"".join(lines), name, post_from_record)
+    return _by_line(lines, name, _post_from_json)
 
 
-def iter_text(stream: IO[bytes], name: str | os.PathLike = "<stdin>") -> Iterator[Post]:
+def iter_text(stream: IO[bytes], name: str | os.PathLike = "<stdin>") -> Iterator[Post | InputError]:
     """Yield the posts of a binary stream of plain text, one per line, tokenised; blank lines are skipped."""
-    for number, line in numbered_lines(stream, name):
-        if not line.strip():
-            continue
-        if "\0" in line:
-            raise InputError("expected text in UTF-8, found a NUL character", name, number)
+    return _by_line(stream, name, _post_from_text)
+
+
+def _by_line(stream: IO[bytes], name: str | os.PathLike, parse: Callable[[str], Post]) -> Iterator[Post | InputError]:
+    for number, raw in enumerate(stream, start=1):
         try:
-            yield Post.from_text(line)
+            line = decode_line(raw, name, number)
+            post = parse(line) if line.strip() else None
+        except InputError as error:
+            yield error
         except ValueError as error:
-            raise InputError(str(error), name, number) from None
+            yield InputError(str(error), name, number)
+        else:
+            if post is not None:
+                yield post
+
+
+def _post_from_json(line: str) -> Post:
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"expected one JSON object per line, found {_short(line)} ({error})") from None
+    if not isinstance(record, dict):
+        raise ValueError(f"expected one JSON object per line, found {_short(line)}")
+    return post_from_record(record)
+
+
+def _post_from_text(line: str) -> Post:
+    if "\0" in line:
+        raise ValueError("expected text in UTF-8, found a NUL character")
+    return Post.from_text(line)
+
+
+def iter_parquet(stream: IO[bytes], name: str | os.PathLike = "<stdin>") -> Iterator[Post | InputError]:
+    """Yield the posts of a Parquet file with the columns of `read_jsonl`; null counts as absent.
+
+    Raises:
+        InputError: another kind of file, or a stream that is not a file; pyarrow is not installed.
+    """
+    for number, record in enumerate(parquet_records(stream, name), start=1):
+        try:
+            yield post_from_record({k: v for k, v in record.items() if v is not None or k not in _JSON_KEYS})
+        except ValueError as error:
+            yield InputError(str(error), name, number)
 
 
 def write_conll(path: str | os.PathLike, posts: Iterable[Post]) -> None:
@@ -145,7 +188,13 @@ def write_jsonl(path: str | os.PathLike, posts: Iterable[Post]) -> None:
     # Half of a surrogate pair, as in truncated tweets, is written as a JSON escape.
     with open(path, "w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
         for post in posts:
-            file.write(json.dumps(post_record(post), ensure_ascii=False) + "\n")
+            file.write(json_line(post_record(post)))
+
+
+def json_line(record: dict[str, Any]) -> str:
+    """Return a JSON line. Of the values of Parquet, dates and decimals become strings, bytes become null."""
+    default: Callable[[Any], Any] = lambda value: None if isinstance(value, bytes) else str(value)  # noqa: E731
+    return json.dumps(record, ensure_ascii=False, default=default) + "\n"
 
 
 def write_label_studio(path: str | os.PathLike, posts: Iterable[Post]) -> None:
@@ -156,9 +205,17 @@ def write_label_studio(path: str | os.PathLike, posts: Iterable[Post]) -> None:
     """
     with open(path, "w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
         for number, post in enumerate(posts):
-            file.write(",\n" if number else "[\n")
-            file.write(json.dumps(task_of_record(post_record(post)), ensure_ascii=False))
+            file.write((",\n" if number else "[\n") + json_line(task_of_record(post_record(post))).rstrip("\n"))
         file.write("\n]\n")
+
+
+def write_parquet(path: str | os.PathLike, posts: Iterable[Post]) -> None:
+    """Write posts in the columns of `write_jsonl`; a key that only some posts have is null in the others.
+
+    Raises:
+        InputError: values of a key that one column cannot contain; pyarrow is not installed.
+    """
+    write_records(path, [post_record(post) for post in posts])
 
 
 def post_record(post: Post) -> dict[str, Any]:
@@ -208,11 +265,16 @@ def post_from_record(record: dict[str, Any]) -> Post:
     return Post(tokens, **fields)
 
 
-def read_file(path: str | os.PathLike, read: Callable[..., Iterator[Post]]) -> list[Post]:
-    """Return the posts that a reader of binary streams finds in a file, at least one."""
+def read_file(path: str | os.PathLike, read: Callable[..., Iterator[Post | InputError]]) -> list[Post]:
+    """Return the posts that a reader of binary streams finds in a file, at least one; raise what it yields in place of
+    a malformed one."""
+    posts = []
     try:
         with open(path, "rb") as stream:
-            posts = list(read(stream, path))
+            for post in read(stream, path):
+                if isinstance(post, InputError):
+                    raise post
+                posts.append(post)
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror}", path) from None
     if not posts:
@@ -224,14 +286,25 @@ def _short(text: str, width: int = 60) -> str:
     return repr(text if len(text) <= width else text[:width] + "...")
 
 
-READERS: dict[str, Callable[..., Iterator[Post]]] = {"text": iter_text, "jsonl": iter_jsonl, "conll": iter_conll}
-READERS["label-studio"] = iter_jsonl  # which reads both
+READERS: dict[str, Callable[..., Iterator[Post | InputError]]] = {
+    "text": iter_text,
+    "jsonl": iter_jsonl,
+    "conll": iter_conll,
+    "parquet": iter_parquet,
+    "label-studio": iter_jsonl,  # which reads both
+}
 """The reader of each format, by the name that `--input` takes."""
 
 ENDINGS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "label-studio", ".conll": "conll", ".tsv": "conll"}
+ENDINGS |= {".parquet": "parquet"}
 """The formats that a file's ending tells."""
 
-WRITERS = {"jsonl": write_jsonl, "conll": write_conll, "label-studio": write_label_studio}
+WRITERS = {
+    "jsonl": write_jsonl,
+    "conll": write_conll,
+    "label-studio": write_label_studio,
+    "parquet": write_parquet,
+}
 """The writer of each format."""
 
 

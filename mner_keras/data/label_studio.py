@@ -60,27 +60,29 @@ def task_of_record(record: dict[str, Any], entities: Sequence[Entity] = (), vers
     return task
 
 
-def read_tasks(text: str, name: str | os.PathLike, to_post: Callable[[dict[str, Any]], Post]) -> Iterator[Post]:
-    """Yield the posts of a JSON array of tasks, as Label Studio exports it ("JSON").
+def read_tasks(
+    text: bytes, name: str | os.PathLike, to_post: Callable[[dict[str, Any]], Post]
+) -> Iterator[Post | InputError]:
+    """Yield the posts of a JSON array of tasks, as Label Studio exports it ("JSON"), or what is wrong with them.
 
     A task's annotation gives the tags, unless it was cancelled. Without one, the post has the tags of `data`, or none.
-
-    Raises:
-        InputError: anything else, tokens that do not cover the text, an entity that begins or ends inside a token,
-            entities that overlap, annotations that differ, results other than labelled spans.
+    Errors are tokens that do not cover the text, an entity that begins or ends inside a token, entities that overlap,
+    annotations that differ, and results other than labelled spans.
     """
     try:
         tasks = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{_EXPECTED}; found neither ({error})", name) from None
+        yield InputError(f"{_EXPECTED}; found neither ({error})", name)
+        return
     for number, task in enumerate(tasks, start=1):
         if not isinstance(task, dict) or not isinstance(task.get("data"), dict):
-            raise InputError(f"task {number}: {_EXPECTED}; found no object with the key `data`", name)
+            yield InputError(f"task {number}: {_EXPECTED}; found no object with the key `data`", name)
+            continue
         try:
             yield to_post(_record_of_task(task))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             reason = error if isinstance(error, ValueError) else f"not as Label Studio exports it ({error!r})"
-            raise InputError(f"task {number} (id {task.get('id')}): {reason}", name) from None
+            yield InputError(f"task {number} (id {task.get('id')}): {reason}", name)
 
 
 def _record_of_task(task: dict[str, Any]) -> dict[str, Any]:

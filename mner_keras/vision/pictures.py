@@ -33,16 +33,7 @@ _one_large = threading.Lock()  # threads that read large pictures take turns: on
 
 
 class PictureError(InputError):
-    """A picture that cannot be read: the message holds the path and the reason.
-
-    Args:
-        reason: what is wrong with it.
-        path: the file, if it came from one.
-    """
-
-    def __init__(self, reason: str, path: str | os.PathLike | None = None) -> None:
-        self.reason = reason
-        super().__init__(reason, path)
+    """A picture that cannot be read: the message holds the path and the reason."""
 
 
 @dataclasses.dataclass(frozen=True)

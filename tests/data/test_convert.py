@@ -1,5 +1,6 @@
 """Conversion between formats, tag schemes, and one file split in three."""
 
+import importlib.util
 import os
 import random
 
@@ -9,6 +10,11 @@ from mner_keras.data import Post, load_dataset, read_conll, read_jsonl, write_co
 from mner_keras.data.convert import convert_posts, split_posts
 from mner_keras.data.files import read_posts
 from mner_keras.errors import InputError
+
+# Each format to each other one.
+ENDINGS = (".txt", ".json", ".jsonl", ".conll", ".jsonl", ".json", ".tsv")
+if importlib.util.find_spec("pyarrow"):
+    ENDINGS += (".parquet", ".json", ".parquet", ".jsonl", ".parquet", ".txt")
 
 
 def random_spans(rng):
@@ -54,7 +60,7 @@ def test_a_wrong_scheme_is_named(tmp_path):
 def check_ways(folder, posts):
     """Posts pass every format in turn."""
     write_jsonl(folder / "0.jsonl", posts)
-    for step, ending in enumerate((".txt", ".json", ".jsonl", ".conll", ".jsonl", ".json", ".tsv"), start=1):
+    for step, ending in enumerate(ENDINGS, start=1):
         before = next(folder.glob(f"{step - 1}.*"))
         convert_posts(before, folder / f"{step}{ending}")
         assert read_posts(folder / f"{step}{ending}") == posts
@@ -67,7 +73,7 @@ def test_posts_pass_every_format(tmp_path):
 
 @pytest.mark.skipif("MNER_DATA" not in os.environ, reason="MNER_DATA is not set")
 def test_twitter_passes_every_format(tmp_path):
-    check_ways(tmp_path, load_dataset("twitter2015/original")["test"])
+    check_ways(tmp_path, load_dataset("twitter2015/original")["dev"])
 
 
 def test_what_columns_cannot_contain_is_counted(tmp_path):
@@ -82,6 +88,25 @@ def test_what_columns_cannot_contain_is_counted(tmp_path):
     for target in ("out.json", "again.jsonl"):
         assert convert_posts(tmp_path / "in.jsonl", tmp_path / target)[1] == {}
     assert (tmp_path / "again.jsonl").read_bytes() == (tmp_path / "in.jsonl").read_bytes()
+
+
+def test_parquet_contains_what_has_one_type(tmp_path):
+    pytest.importorskip("pyarrow")
+    posts = [
+        Post(("a",), id="x", image_id="1", extra={"lang": "en", "image": "a/1.jpg", "likes": 5, "deep": [{"a": None}]}),
+        Post(("b",), ("B-X",), pos=("NN",), extra={"lang": None, "likes": 6, "deep": []}),
+        Post.from_text("c &amp;", extra={"lang": "", "likes": 7, "deep": [{"a": "b"}]}),
+    ]
+    write_jsonl(tmp_path / "in.jsonl", posts)
+    convert_posts(tmp_path / "in.jsonl", tmp_path / "out.parquet")
+    convert_posts(tmp_path / "out.parquet", tmp_path / "again.jsonl")
+    assert read_posts(tmp_path / "out.parquet") == read_jsonl(tmp_path / "again.jsonl") == posts
+    assert [post.extra for post in read_jsonl(tmp_path / "again.jsonl")] == [post.extra for post in posts]
+    for value in (["list"], {"b": 1}, "\ud83d", 2**70):
+        write_jsonl(tmp_path / "in.jsonl", [Post(("a",), extra={"key": {"a": 1}}), Post(("a",), extra={"key": value})])
+        with pytest.raises(InputError, match="Parquet cannot contain `key`: expected Unicode text, or values of one"):
+            convert_posts(tmp_path / "in.jsonl", tmp_path / "bad.parquet")
+    assert not (tmp_path / "bad.parquet").exists()
 
 
 def test_nothing_is_overwritten(tmp_path):
