@@ -116,8 +116,7 @@ def check_options(command):
 
 
 def run_command(command):
-    """One `mner` command inside the process, with `echo ... |` before it as its input and `> FILE` for its output."""
-    command, _, file = command.partition(" > ")
+    """One `mner` command inside the process, with `echo ... |` before it as its input."""
     said, pipe, rest = command.rpartition(" | ")
     words = shlex.split(rest)
     assert words[0] == "mner", f"a command that is neither run nor listed with a reason: {command}"
@@ -126,8 +125,6 @@ def run_command(command):
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     assert result.exit_code == 0, result.output
-    if file:
-        Path(file).write_text(result.stdout, encoding="utf-8")
     return result.output
 
 

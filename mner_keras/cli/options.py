@@ -19,7 +19,8 @@ Scheme = StrEnum("Scheme", ["strict", "lenient"])
 TagScheme = StrEnum("TagScheme", ["iob2", "iob1", "bioes"])
 Budget = StrEnum("Budget", ["fast", "paper"])
 Precision = StrEnum("Precision", ["float32", "mixed_float16", "mixed_bfloat16"])
-Format = StrEnum("Format", ["jsonl", "conll", "text", "label-studio"])
+Format = StrEnum("Format", ["jsonl", "conll", "text", "parquet", "label-studio"])
+OnError = StrEnum("OnError", ["skip", "stop"])
 
 TrainingData = Annotated[str, typer.Option(help="`sample`, or a folder with train.txt, dev.txt, test.txt.")]
 TrainingPrecision = Annotated[Precision, typer.Option(help="Numeric precision of the training.")]

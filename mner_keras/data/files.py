@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from mner_keras.data.label_studio import read_tasks, task_of_record
-from mner_keras.data.parquet import parquet_records, write_records
+from mner_keras.data.label_studio import read_tasks, task_of_record, write_array
+from mner_keras.data.parquet import parquet_records, write_parquet
 from mner_keras.data.post import Post, is_bio_tag
 from mner_keras.errors import InputError
 from mner_keras.files import decode_line
@@ -203,19 +203,7 @@ def write_label_studio(path: str | os.PathLike, posts: Iterable[Post]) -> None:
     Raises:
         InputError: a post whose tokens do not cover its text.
     """
-    with open(path, "w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
-        for number, post in enumerate(posts):
-            file.write((",\n" if number else "[\n") + json_line(task_of_record(post_record(post))).rstrip("\n"))
-        file.write("\n]\n")
-
-
-def write_parquet(path: str | os.PathLike, posts: Iterable[Post]) -> None:
-    """Write posts in the columns of `write_jsonl`; a key that only some posts have is null in the others.
-
-    Raises:
-        InputError: values of a key that one column cannot contain; pyarrow is not installed.
-    """
-    write_records(path, [post_record(post) for post in posts])
+    write_array(path, (json_line(task_of_record(post_record(post))) for post in posts))
 
 
 def post_record(post: Post) -> dict[str, Any]:
@@ -266,20 +254,23 @@ def post_from_record(record: dict[str, Any]) -> Post:
 
 
 def read_file(path: str | os.PathLike, read: Callable[..., Iterator[Post | InputError]]) -> list[Post]:
-    """Return the posts that a reader of binary streams finds in a file, at least one; raise what it yields in place of
-    a malformed one."""
-    posts = []
+    """Return the posts that a reader of binary streams finds in a file, at least one and none malformed."""
     try:
         with open(path, "rb") as stream:
-            for post in read(stream, path):
-                if isinstance(post, InputError):
-                    raise post
-                posts.append(post)
+            posts = list(stop_at_error(read(stream, path)))
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror}", path) from None
     if not posts:
         raise InputError("expected posts, found an empty file", path)
     return posts
+
+
+def stop_at_error(posts: Iterable[Post | InputError]) -> Iterator[Post]:
+    """Yield posts; raise the first `InputError` among them."""
+    for post in posts:
+        if isinstance(post, InputError):
+            raise post
+        yield post
 
 
 def _short(text: str, width: int = 60) -> str:
@@ -303,7 +294,7 @@ WRITERS = {
     "jsonl": write_jsonl,
     "conll": write_conll,
     "label-studio": write_label_studio,
-    "parquet": write_parquet,
+    "parquet": lambda path, posts: write_parquet(path, map(post_record, posts)),
 }
 """The writer of each format."""
 

@@ -60,6 +60,14 @@ def task_of_record(record: dict[str, Any], entities: Sequence[Entity] = (), vers
     return task
 
 
+def write_array(path: str | os.PathLike, lines: Iterable[str]) -> None:
+    """Write JSON lines as one JSON array, in which half of a surrogate pair is a JSON escape."""
+    with open(path, "w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
+        for number, line in enumerate(lines):
+            file.write((",\n" if number else "[\n") + line.rstrip("\n"))
+        file.write("\n]\n")
+
+
 def read_tasks(
     text: bytes, name: str | os.PathLike, to_post: Callable[[dict[str, Any]], Post]
 ) -> Iterator[Post | InputError]:

@@ -1,5 +1,1 @@
-"""Many posts and many machines: `TagPosts`."""
-
-from mner_keras.scale.tag_posts import TagPosts
-
-__all__ = ["TagPosts"]
+"""Many posts and many machines."""

@@ -195,8 +195,9 @@ def _with_columns(posts: Any, columns: dict[str, list]) -> Any:
     if _is(posts, "pyarrow", "Table"):
         import pyarrow
 
-        for name, kind in column_types().items():
-            values = pyarrow.array(columns[name], kind)
+        types = column_types()
+        for name, column in columns.items():
+            values = pyarrow.array(column, types.get(name, pyarrow.string()))
             place = posts.column_names.index(name) if name in posts.column_names else None
             posts = posts.append_column(name, values) if place is None else posts.set_column(place, name, values)
         return posts

@@ -222,7 +222,7 @@ def test_features_that_do_not_fit_are_refused(mner, agban_run, corpus, tmp_path)
 def test_a_bad_line_in_the_middle_keeps_what_was_tagged_before_it(mner, agban_run, tmp_path):
     path = tmp_path / "posts.jsonl"
     path.write_bytes(lines({"tokens": tokens} for tokens in POSTS) + b'{"tokens": []}\n' + lines([{"tokens": ["z"]}]))
-    result = mner("tag", agban_run, path)
+    result = mner("tag", agban_run, path, "--on-error", "stop")
     result.refused(f"{path}:4: ", "no tokens")
     assert [json.loads(line)["tokens"] for line in result.out.split("\n")[:-1]] == POSTS
 
@@ -371,6 +371,12 @@ def test_an_annotator_who_accepts_the_predictions_gives_the_models_tags(mner, te
     assert [list(post.tags) for post in read_posts(tmp_path / "export.json")] == [record["tags"] for record in expected]
     # The tagger reads an export, too.
     assert tagged(mner("tag", text_run, tmp_path / "export.json")) == expected
+
+
+def test_tasks_in_a_file_are_those_of_standard_output(mner, text_run, corpus, tmp_path):
+    printed = mner("tag", text_run, corpus / "test.jsonl", "--format", "label-studio").out
+    assert mner("tag", text_run, corpus / "test.jsonl", "--out", tmp_path / "tasks.json").code == 0
+    assert (tmp_path / "tasks.json").read_text(encoding="utf-8") == printed
 
 
 def test_the_array_of_tasks_is_closed_after_a_bad_line_and_without_posts(mner, text_run):
