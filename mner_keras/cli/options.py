@@ -16,9 +16,10 @@ from mner_keras.errors import InputError, did_you_mean
 Paper = StrEnum("Paper", ["hsn", "agban"])
 Split = StrEnum("Split", ["train", "dev", "test"])
 Scheme = StrEnum("Scheme", ["strict", "lenient"])
+TagScheme = StrEnum("TagScheme", ["iob2", "iob1", "bioes"])
 Budget = StrEnum("Budget", ["fast", "paper"])
 Precision = StrEnum("Precision", ["float32", "mixed_float16", "mixed_bfloat16"])
-Format = StrEnum("Format", ["jsonl", "conll", "text", "parquet"])
+Format = StrEnum("Format", ["jsonl", "conll", "text", "parquet", "label-studio"])
 OnError = StrEnum("OnError", ["skip", "stop"])
 Engine = StrEnum("Engine", ["local", "ray"])
 
