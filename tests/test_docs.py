@@ -27,9 +27,9 @@ INSTEAD = {
     'load_dataset("sample")': 'load_dataset("tiny")',
     "epochs=12": "epochs=1",
     "--data sample": "--data tiny",
-    # AGBAN trains for longest, and is trained once more in the block of Python.
-    "mner train agban --optimizer": "mner train bilstm-crf --optimizer",
     "--epochs 12": "--data tiny --epochs 1",
+    "mner_keras/data/sample/images": "pictures",
+    "data.pictures()": "__import__('pathlib').Path('pictures')",
     "--epochs 5": "--epochs 1 --out runs/hsn-sample-1",
     "runs/hsn ": "runs/hsn-sample-1 ",
     "runs/hsn/": "runs/hsn-sample-1/",
