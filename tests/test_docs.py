@@ -30,9 +30,6 @@ INSTEAD = {
     "--epochs 12": "--data tiny --epochs 1",
     "mner_keras/data/sample/images": "pictures",
     "data.pictures()": "__import__('pathlib').Path('pictures')",
-    "--epochs 5": "--epochs 1 --out runs/hsn-sample-1",
-    "runs/hsn ": "runs/hsn-sample-1 ",
-    "runs/hsn/": "runs/hsn-sample-1/",
     "--pictures FOLDER": "--pictures pictures",
     "--rank uncertain ": "",
 }
