@@ -1,6 +1,6 @@
 """Take workers, nodes and the driver from `--engine ray` at random moments, and compare with a run left alone.
 
-tag MODEL: posts made of the sample's. features WEIGHTS: small pictures through VGG16. table: HSN's table 5 on the sample.
+tag MODEL: posts made of the sample's; features WEIGHTS: small pictures through VGG16; table: HSN's table 5.
 """
 
 import argparse
@@ -35,8 +35,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         alone, lost = Path(folder, "alone"), Path(folder, "lost")
         command, compare = {"tag": tag, "features": features, "table": table}[given.what](given, Path(folder))
-        started = time.monotonic()
-        shard = [] if given.what == "table" else ["--shard", "1/1"]
+        started, shard = time.monotonic(), [] if given.what == "table" else ["--shard", "1/1"]
         subprocess.run([*MNER, *command, "--out", alone, *shard], check=True, stdout=subprocess.DEVNULL)
         print(f"left alone, one process: {time.monotonic() - started:.0f} s", flush=True)
         print(disturb([*command, "--out", lost], given.kills, given.pause), flush=True)
@@ -56,14 +55,13 @@ def disturb(command, kills, pause):
             code = driver.wait(timeout=random.uniform(0, pause) if plan else None)
             break
         except subprocess.TimeoutExpired:
-            what, busy = plan[-1], workers(nodes)
-        if what == "driver":
+            busy = workers(nodes)
+        if plan[-1] == "driver":
             driver.kill()
-            driver.wait()
             driver = subprocess.Popen([*command, *(["--resume"] if "reproduce-table" in command else [])])
         elif not busy:
             continue
-        elif what == "worker":
+        elif plan[-1] == "worker":
             os.kill(random.choice(busy)[0], signal.SIGKILL)
         else:
             node = random.choice(busy)[1]
@@ -99,13 +97,12 @@ def tag(given, folder):
 
 def features(given, folder):
     (folder / "pictures").mkdir()
-    for number in range(given.count or 1_000):
-        pixels = np.random.randint(0, 256, (32, 32, 3), np.uint8)
+    for number, pixels in enumerate(np.random.randint(0, 256, (given.count or 1_000, 32, 32, 3), np.uint8)):
         Image.fromarray(pixels).save(folder / "pictures" / f"{number}.png")
 
     def compare(alone, lost):
         one, two = FeatureStore(alone), FeatureStore(lost)
-        most = np.abs(one.read(sorted(one.names), 49)[0] - two.read(sorted(one.names), 49)[0]).max()
+        most = np.abs(np.subtract(*(store.read(sorted(one.names), 49)[0] for store in (one, two)))).max()
         return f"{len(two)} pictures; names equal: {one.names == two.names}, values within {most:.1e}"
 
     return ["features", "vgg16", folder / "pictures", "--weights", given.file], compare
@@ -113,9 +110,9 @@ def features(given, folder):
 
 def table(given, folder):
     def compare(alone, lost):
-        tables = [json.loads((path / "hsn-5" / "table.json").read_bytes())["rows"] for path in (alone, lost)]
-        cells = [[(row["cells"], row["comparison"]) for row in rows] for rows in tables]
-        return f"{len(list(lost.glob('runs/*')))} runs; table equal: {cells[0] == cells[1]}"
+        one, two = (json.loads((path / "hsn-5" / "table.json").read_bytes())["rows"] for path in (alone, lost))
+        equal = [row["cells"] for row in one] == [row["cells"] for row in two]
+        return f"{len(list(lost.glob('runs/*')))} runs; table equal: {equal}"
 
     return ["reproduce-table", "hsn", "5"], compare
 
