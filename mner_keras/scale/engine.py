@@ -15,6 +15,9 @@ from mner_keras.papers.runner import start_process, stop
 from mner_keras.scale.ray_engine import ray_engine
 
 
+_ONE_JOB = ("--engine", "local", "--jobs", "1", "--address", "")
+
+
 @contextlib.contextmanager
 def open_engine(name: str, jobs: int, address: str = "") -> Iterator[Callable[[Sequence[str], Path], Any]]:
     """Yield the function that starts `mner ARGUMENTS` with a file for its output: `start_process`, or `ray_engine`'s.
@@ -44,7 +47,7 @@ def run_shards(
     Their output goes to the folder `<out>.logs`, which is removed when all shards end well.
 
     Args:
-        arguments: the command with its options; `--engine` and `--jobs` among them are overridden.
+        arguments: the command with its options; `--engine`, `--jobs` and `--address` among them are overridden.
         out: what the command writes.
         jobs: the number of shards.
         start: see `open_engine`.
@@ -62,7 +65,7 @@ def run_shards(
     try:
         for shard in shards:
             log = logs / f"{shard.replace('/', '-of-')}.log"
-            running[shard] = start([*arguments, "--engine", "local", "--jobs", "1", "--shard", shard], log), log
+            running[shard] = start([*arguments, *_ONE_JOB, "--shard", shard], log), log
         codes: dict[str, int] = {}
         while len(codes) < jobs:
             time.sleep(0.1)
