@@ -14,7 +14,6 @@ from mner_keras.errors import InputError
 from mner_keras.papers.runner import start_process, stop
 from mner_keras.scale.ray_engine import ray_engine
 
-
 _ONE_JOB = ("--engine", "local", "--jobs", "1", "--address", "")
 
 
