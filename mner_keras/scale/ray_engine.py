@@ -22,6 +22,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from mner_keras.errors import InputError
+from mner_keras.papers.runner import start_process
 
 RETRIES = 20
 """How often a task is repeated because its worker or its node was lost."""
@@ -34,20 +35,23 @@ _PASSED_ON = ("KERAS_BACKEND", "KERAS_HOME", "MNER_CACHE", "NLTK_DATA", "TF_CPP_
 
 
 @contextlib.contextmanager
-def ray_engine(jobs: int, address: str = "") -> Iterator[Callable[[Sequence[str], Path], RayCommand]]:
-    """Join a Ray cluster, or start one on this machine, and leave it or stop it in the end.
-
-    Yields a function that starts `mner ARGUMENTS` in the cluster; the output is added to a file. Files and folders must
-    have the same paths on all nodes.
+def open_engine(name: str, jobs: int, address: str = "") -> Iterator[Callable[[Sequence[str], Path], Any]]:
+    """Yield the function that starts `mner ARGUMENTS` with a file to add its output to, as `start_process` does.
 
     Args:
-        jobs: the number of commands at once. Each gets an equal share of the cluster's CPUs, and a GPU if there are
+        name: `local` for processes of this machine, `ray` for a Ray cluster. All its nodes must see the same files.
+        jobs: the number of commands at once. In a cluster, each gets an equal share of the CPUs, and a GPU if there are
             enough for all.
         address: `HOST` or `HOST:PORT` of the cluster's head; empty to start Ray on this machine.
 
     Raises:
-        InputError: no Ray, no cluster at the address, or too few CPUs for `jobs`.
+        InputError: no Ray, no cluster at the address, too few CPUs for `jobs`, or an address without Ray.
     """
+    if name != "ray":
+        if address:
+            raise InputError("`--address` names a Ray cluster: add `--engine ray`")
+        yield start_process
+        return
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
         import ray

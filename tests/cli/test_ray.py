@@ -112,7 +112,7 @@ def test_a_shard_that_fails_is_named_and_keeps_its_log(mner, tmp_path):
     result = mner("tag", tmp_path / "none.keras", tmp_path / "posts.jsonl", "--out", tmp_path / "tags", "--jobs", "2")
     assert result.code == 2, result
     assert "shard 1/2" in result.err and "found no such file" in result.err
-    assert sorted(path.name for path in (tmp_path / "tags.logs").iterdir()) == ["1-of-2.log", "2-of-2.log"]
+    assert sorted(path.name for path in (tmp_path / "tags.logs").iterdir()) == ["1.log", "2.log"]
 
 
 def test_options_that_do_not_belong_together_are_refused(mner, tmp_path):
