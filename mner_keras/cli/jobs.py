@@ -25,10 +25,6 @@ def run_jobs(out: Path | None, ending: str, shard: str | None, jobs: int, engine
         out: the folder of parts; `None` if the command has none, or reads standard input.
         ending: the extension of a part.
         shard, jobs, engine, address: the command's options.
-
-    Raises:
-        InputError: a shard of several jobs, no folder for the parts, or no engine.
-        Exit: a shard failed.
     """
     if jobs == 1 and engine == Engine.local and not address:
         return False
