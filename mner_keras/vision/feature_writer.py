@@ -246,11 +246,7 @@ class FeatureWriter:
 def merge_parts(
     folder: str | os.PathLike, path: str | os.PathLike, overwrite: bool = False, progress: Progress = no_progress
 ) -> tuple[int, int]:
-    """Copy the pictures in a folder of parts into one store, picture by picture; the parts remain.
-
-    Returns:
-        the numbers of pictures added and of those that the store contained already.
-    """
+    """Copy the pictures in a folder of parts into one store; return how many were added and how many were there."""
     store = FeatureStore(folder)
     if not {"extractor", "dtype"} <= store.attributes.keys():
         raise InputError("expected parts that this package wrote, found other HDF5 files", folder)
