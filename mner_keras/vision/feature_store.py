@@ -135,7 +135,7 @@ class FeatureStore:
         return self._key(image_id) is not None
 
     def __len__(self) -> int:
-        return len(self.names - {BLANK})
+        return len(self.names) - (BLANK in self.names)
 
     def read(self, image_ids: Sequence[str | None], count: int) -> tuple[np.ndarray, np.ndarray]:
         """Read the first `count` vectors of each picture.
