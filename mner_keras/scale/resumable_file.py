@@ -18,8 +18,8 @@ from mner_keras.files import hold_lock, read_parsed, write_json
 class ResumableFile:
     """A file written in steps, from the inputs in their order; a killed process loses its last step.
 
-    The steps go to `.unfinished-NAME.part`; after each, `NAME.progress.json` records how far it came, and inputs that could
-    not be used are in `NAME.errors.csv`. The last step renames the file. Nothing finished is replaced unasked.
+    The steps go to `.unfinished-NAME.part`; after each, `NAME.progress.json` records how far it came, and inputs that
+    could not be used are in `NAME.errors.csv`. At the end the file is renamed. Nothing finished is replaced unasked.
 
     Args:
         path: the file.
