@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mner_keras.cli.jobs import run_jobs
 from mner_keras.cli.keras_start import start_keras
-from mner_keras.cli.options import AsJson, Precision, ShardOption
+from mner_keras.cli.options import AsJson, Engine, EngineName, Jobs, Precision, RayAddress, ShardOption
 from mner_keras.cli.terminal import note, print_json, progress_bar
 from mner_keras.errors import InputError
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Create, import and inspect stores of picture features.", no_args_is_help=True)
 
 PICTURES = Annotated[list[Path], typer.Argument(help="Folders of pictures, or pictures.")]
-OUT = Annotated[Path, typer.Option(help="The store to write (HDF5); with --shard, a folder of parts.")]
+OUT = Annotated[Path, typer.Option(help="The store to write (HDF5); with --shard, --jobs or Ray, a folder of parts.")]
 FILE_OUT = Annotated[Path, typer.Option("--out", help="The store to write (HDF5).")]
 DTYPE = Annotated[str, typer.Option(metavar="float16|float32", help="Number type of the store.")]
 BATCH_SIZE = Annotated[int, typer.Option(min=1, help="Pictures per batch.")]
@@ -44,6 +45,9 @@ def vgg16(
     batch_size: BATCH_SIZE = 16,
     max_errors: MAX_ERRORS = 1.0,
     shard: ShardOption = None,
+    jobs: Jobs = 1,
+    engine: EngineName = Engine.local,
+    address: RayAddress = "",
     overwrite: OVERWRITE = False,
 ) -> None:
     """Extract HSN's features: VGG16's last pooling layer, 49 regions of 512 numbers per picture, row by row.
@@ -58,7 +62,7 @@ def vgg16(
 
         return VGG16Regions(weights, batch_size)
 
-    _extract(pictures, extractor, out, dtype, batch_size, max_errors, shard, overwrite)
+    _extract(pictures, extractor, out, dtype, batch_size, max_errors, shard, (jobs, engine, address), overwrite)
 
 
 @app.command("mask-rcnn")
@@ -82,6 +86,9 @@ def mask_rcnn(
     batch_size: BATCH_SIZE = 1,
     max_errors: MAX_ERRORS = 1.0,
     shard: ShardOption = None,
+    jobs: Jobs = 1,
+    engine: EngineName = Engine.local,
+    address: RayAddress = "",
     overwrite: OVERWRITE = False,
 ) -> None:
     """Extract AGBAN's features: the objects that Mask R-CNN detects, up to TOP vectors of 1024 numbers per picture.
@@ -99,7 +106,7 @@ def mask_rcnn(
         with progress_bar("bytes of weights") as progress:
             return MaskRCNNObjects(weights, top, min_score, side, num_proposals, batch_size, progress)
 
-    _extract(pictures, extractor, out, dtype, batch_size, max_errors, shard, overwrite)
+    _extract(pictures, extractor, out, dtype, batch_size, max_errors, shard, (jobs, engine, address), overwrite)
 
 
 @app.command()
@@ -111,6 +118,9 @@ def backbone(
     batch_size: BATCH_SIZE = 16,
     max_errors: MAX_ERRORS = 1.0,
     shard: ShardOption = None,
+    jobs: Jobs = 1,
+    engine: EngineName = Engine.local,
+    address: RayAddress = "",
     overwrite: OVERWRITE = False,
 ) -> None:
     """Extract regions for HSN with an image backbone of KerasHub: ViT, DeiT, DINOv2, CLIP, SigLIP, ResNet and others.
@@ -125,7 +135,7 @@ def backbone(
 
         return BackboneRegions(preset, batch_size)
 
-    _extract(pictures, extractor, out, dtype, batch_size, max_errors, shard, overwrite)
+    _extract(pictures, extractor, out, dtype, batch_size, max_errors, shard, (jobs, engine, address), overwrite)
 
 
 @app.command()
@@ -161,15 +171,21 @@ def _extract(
     batch_size: int,
     max_errors: float,
     shard: str | None,
+    jobs: tuple[int, Engine, str],
     overwrite: bool,
 ) -> None:
-    """Fill the store and print a summary; exit with 1 if too many pictures were unreadable."""
+    """Fill the store and print a summary; exit with 1 if too many pictures were unreadable.
+
+    With several jobs or Ray, the store is a folder of parts, which the jobs fill.
+    """
     from mner_keras.scale.shards import Shard
     from mner_keras.vision.feature_writer import check_target
     from mner_keras.vision.pictures import find_pictures
 
     share = Shard.parse(shard)
     found, passed = find_pictures(pictures)
+    if run_jobs(out, ".h5", shard, *jobs):
+        return
     if share is not None:
         found = {image_id: path for image_id, path in found.items() if share.holds(image_id)}
         out = share.part(out, ".h5")
