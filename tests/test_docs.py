@@ -34,6 +34,7 @@ INSTEAD = {
     "runs/hsn ": "runs/hsn-sample-1 ",
     "runs/hsn/": "runs/hsn-sample-1/",
     "--pictures FOLDER": "--pictures pictures",
+    "--rank uncertain ": "",
 }
 
 # Commands that no test runs, by how they begin, and why. Of those that begin with `mner`, the options are checked.
@@ -62,6 +63,7 @@ NOT_RUN = {
     "mner train text --data FOLDER": "reads data of the user's",
     "mner train agban --data FOLDER": "reads data of the user's",
     "mner data realworld": "reads data that the package may not hold",
+    "mner data convert conll2002.txt": "reads data of the user's",
 }
 
 # What the text around a block says to do before it, by how the block begins.
@@ -70,6 +72,8 @@ BEFORE = {
         "docs/features.md",
         "from mner_keras import load\n",
     ): "mner train hsn --data tiny --features colours.h5 --epochs 1 --out runs/colours",
+    # Instead of an annotator.
+    ("docs/labelling.md", "mner data split labelled.json"): "mner data convert tiny/dev.jsonl labelled.json",
 }
 
 # Pages whose code another test runs.

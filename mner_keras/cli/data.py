@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from mner_keras.cli.options import AsJson
-from mner_keras.cli.terminal import print_json, print_table
+from mner_keras.cli.keras_start import start_keras
+from mner_keras.cli.options import AsJson, TagScheme, check_target
+from mner_keras.cli.terminal import note, print_json, print_table, progress_bar
+from mner_keras.errors import InputError
 
-app = typer.Typer(help="Fetch, create and check data sets.", no_args_is_help=True)
+app = typer.Typer(help="Fetch, convert, split, create and check data sets.", no_args_is_help=True)
 
 LABELS = {"without_picture": "posts without a picture", "without_entity": "posts without an entity"}
 NO_ENTITY = {"train": ": no model can be trained", "dev": ": no best epoch can be chosen"}
@@ -54,23 +57,69 @@ def check(
 
 @app.command()
 def fetch(
-    name: Annotated[str, typer.Argument(metavar="twitter2015", help="The data set.")],
-    to: Annotated[Path, typer.Option(help="The folder to write.")],
-    distribution: Annotated[
-        str, typer.Option(metavar="original|umt", help="Version: as AGBAN's authors released it, or as cleaned later.")
-    ] = "original",
+    name: Annotated[str, typer.Argument(help="What to fetch; without a name, they are listed.")] = "",
+    to: Annotated[Path | None, typer.Option(help="The folder to write.")] = None,
     mirror: Annotated[str, typer.Option(help="Another address with the same files.")] = "",
 ) -> None:
-    """Download the text files of Twitter-2015, check their hashes, and print where to find its pictures.
+    """Download posts, pictures, word vectors, features or weights, check them, and print what comes next.
 
-    Complete files that already exist are not downloaded again.
+    Broken downloads are resumed; complete files are not downloaded again. The hash of a file whose publisher gives none
+    is recorded at the first download and compared afterwards. Archives stay in `~/.cache/mner-keras` (or
+    `$MNER_CACHE`): delete them there when you need the space. Google Drive requires the extra `fetch`
+    (pip install 'mner-keras[fetch]').
     """
-    from mner_keras.data.fetch import PICTURES, fetch_dataset
+    from mner_keras.data.fetch import SOURCES, fetch_source, find_source
 
-    fetched = fetch_dataset(name, to, distribution, mirror)
+    if not name:
+        rows = [[source.name, source.about, source.size] for source in SOURCES.values()]
+        print_table("mner data fetch NAME --to FOLDER", ["name", "", "download"], rows, left=2)
+        return
+    source = find_source(name)
+    if source.call.startswith("mner_keras.vision"):
+        start_keras()
+    with progress_bar("bytes") as progress:
+        fetched = fetch_source(name, to, mirror, progress=progress, report=note)
     for path, new in fetched.items():
-        print(f"{path}: {'fetched' if new else 'already there'}, hash as expected")
-    print(PICTURES.format(folder=to))
+        print(f"{path}: {'fetched' if new else 'already there'}")
+    if source.next:
+        print("next:\n" + source.next.format(folder=to))
+
+
+@app.command()
+def convert(
+    source: Annotated[Path, typer.Argument(metavar="IN", help="File of posts.")],
+    target: Annotated[Path, typer.Argument(metavar="OUT", help="The file to write.")],
+    scheme: Annotated[TagScheme, typer.Option(help="The scheme of IN's tags; OUT has IOB2.")] = TagScheme.iob2,
+) -> None:
+    """Convert posts between CoNLL columns, JSON lines, Parquet and Label Studio's tasks.
+
+    The endings select the formats: `.jsonl`, `.parquet`, `.json` (Label Studio), `.txt`, `.conll` or `.tsv` (CoNLL).
+    What CoNLL columns cannot contain is named.
+    """
+    from mner_keras.data.convert import convert_posts
+    from mner_keras.data.files import ENDINGS
+
+    check_target(target, ".txt", *ENDINGS)
+    posts, lost = convert_posts(source, target, scheme)
+    print(f"{target}: {len(posts):,} posts, {sum(post.tags is None for post in posts):,} without tags")
+    for what, count in lost.items():
+        note(f"warning: CoNLL columns cannot contain {what}: lost in {count:,} posts")
+
+
+@app.command()
+def split(
+    file: Annotated[Path, typer.Argument(help="File of posts, in a format of `mner data convert`.")],
+    to: Annotated[Path, typer.Option(help="The folder to write.")],
+    sizes: Annotated[str, typer.Option(help="Percent of the posts in train, dev and test.")] = "80,10,10",
+    seed: Annotated[int, typer.Option(help="Random seed.")] = 1,
+) -> None:
+    """Split one file into train, dev and test. Posts with the same picture or the same tokens stay in one split."""
+    from mner_keras.data.convert import split_posts
+
+    if not re.fullmatch(r"\d+,\d+,\d+", sizes):
+        raise InputError(f"`--sizes` must be three whole numbers, such as 80,10,10; found {sizes!r}")
+    splits = split_posts(file, to, [int(size) for size in sizes.split(",")], seed)
+    print(f"{to}: " + ", ".join(f"{name} {len(posts):,}" for name, posts in splits.items()))
 
 
 @app.command()

@@ -16,12 +16,16 @@ from mner_keras.errors import InputError, did_you_mean
 Paper = StrEnum("Paper", ["hsn", "agban"])
 Split = StrEnum("Split", ["train", "dev", "test"])
 Scheme = StrEnum("Scheme", ["strict", "lenient"])
+TagScheme = StrEnum("TagScheme", ["iob2", "iob1", "bioes"])
 Budget = StrEnum("Budget", ["fast", "paper"])
 Precision = StrEnum("Precision", ["float32", "mixed_float16", "mixed_bfloat16"])
-Format = StrEnum("Format", ["jsonl", "conll", "text", "parquet"])
+Format = StrEnum("Format", ["jsonl", "conll", "text", "parquet", "label-studio"])
 OnError = StrEnum("OnError", ["skip", "stop"])
 Engine = StrEnum("Engine", ["local", "ray"])
 
+ModelArgument = Annotated[
+    Path, typer.Argument(help="A model's file, a run's folder, or `pretrained`: the tagger inside the package.")
+]
 TrainingData = Annotated[str, typer.Option(help="`sample`, or a folder with train.txt, dev.txt, test.txt.")]
 TrainingPrecision = Annotated[Precision, typer.Option(help="Numeric precision of the training.")]
 EntityScheme = Annotated[

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import inspect
 import itertools
 import json
@@ -25,6 +26,7 @@ from mner_keras.cli.options import (
     ExtractorWeights,
     Format,
     Jobs,
+    ModelArgument,
     OnError,
     RayAddress,
     ShardOption,
@@ -51,7 +53,7 @@ OWN = "posts"
 
 
 def tag(
-    model: Annotated[Path, typer.Argument(help="A model's file or a run's folder.")],
+    model: ModelArgument,
     file: Annotated[str, typer.Argument(help="File of posts, or - for standard input.")] = "-",
     features: Annotated[str, typer.Option(help="Store of the posts' pictures. (default: no pictures)")] = "",
     pictures: Annotated[
@@ -70,8 +72,8 @@ def tag(
         Format | None,
         typer.Option(
             "--format",
-            help="Output format: JSON lines with entities and scores, CoNLL columns, text with names in brackets, or "
-            "Parquet. (default: by the extension of OUT, otherwise JSON lines)",
+            help="Output format: JSON lines with entities and scores, CoNLL columns, text with names in brackets, "
+            "Parquet, or Label Studio's tasks. (default: by the extension of OUT, otherwise JSON lines)",
         ),
     ] = None,
     scores: Annotated[bool, typer.Option("--scores/--no-scores", help="Whether entities have scores.")] = True,
@@ -97,10 +99,11 @@ def tag(
 ) -> None:
     """Tag posts one after the other; the memory does not depend on their number.
 
-    Reads JSON lines, CoNLL columns, Parquet or plain text (one post per line), detected from the file's extension or
-    first lines, or set by `--input`. Pictures come from a store (`--features`) or from picture files (`--pictures`).
-    With `--shard`, every N-th post is tagged, from the I-th on; each command reads the whole FILE. With `--jobs`, or in
-    a Ray cluster, all shards are tagged side by side.
+    Reads JSON lines, CoNLL columns, Parquet, Label Studio's tasks or plain text (one post per line), detected from the
+    file's extension or first lines, or set by `--input`. Pictures come from a store (`--features`) or from picture
+    files (`--pictures`). With `--shard`, every N-th post is tagged, from the I-th on; each command reads the whole
+    FILE. With `--jobs`, or in a Ray cluster, all shards are tagged side by side.
+
     Malformed posts are skipped, and listed with line and reason in OUT.errors.csv or on the error stream; or the first
     one ends the command, and the posts before it are written.
     """
@@ -129,7 +132,8 @@ def tag(
         else:
             tagging = _Tagging(model, features, pictures, weights, scores)
             on_error = on_error or OnError("stop" if file == "-" else "skip")
-            _tag_all(tagging, stream, name, input_, share, output, WRITERS[format_], on_error)
+            write = WRITERS.get(format_) or functools.partial(_label_studio, version=str(model))
+            _tag_all(tagging, stream, name, input_, share, output, write, on_error)
             tagging.report()
     if out is not None:
         listed = f" ({output.errors_path})" if output.failed else ""
@@ -193,8 +197,13 @@ class _StandardOutput:
             raise InputError("standard output is closed")
         # Lines end with one line feed on every system; half of a surrogate pair becomes a JSON escape.
         sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace", newline="\n")
+        self._array = format_ == "label-studio"
+        self._comma = "["
 
     def write(self, text: str, errors: Sequence[InputError], inputs: int) -> None:
+        if self._array and text:
+            text = f"{self._comma}\n" + text.rstrip("\n").replace("\n", ",\n")
+            self._comma = ","
         sys.stdout.write(text)
         sys.stdout.flush()
         for error in errors[: max(0, SHOWN - self.failed)]:
@@ -205,11 +214,15 @@ class _StandardOutput:
     def finish(self) -> None:
         """Nothing is left to do."""
 
-    close = finish
+    def close(self) -> None:
+        """Close an array, after an error, too."""
+        if self._array:
+            sys.stdout.write("\n]\n" if self._comma == "," else "[]\n")
 
 
 def _open_output(out: Path, file: str, model: Path, options: dict[str, Any], overwrite: bool) -> ResumableFile:
     """Open the file to write; a named file of posts makes it one that can be continued."""
+    from mner_keras.data.label_studio import write_array
     from mner_keras.data.parquet import import_pyarrow, write_parquet
     from mner_keras.models import find_model_file
 
@@ -218,7 +231,7 @@ def _open_output(out: Path, file: str, model: Path, options: dict[str, Any], ove
     if os.path.isfile(file):
         if out.exists() and os.path.samefile(file, out):
             raise InputError("expected another file to write, found the file of posts", out)
-        model_file = Path(find_model_file(model)) if model.is_dir() else model
+        model_file = Path(find_model_file(model))
         if not model_file.is_file():
             raise InputError("expected a model, found no such file", model_file)
         about = {"model": file_sha256(model_file), "input": file_sha256(file)}
@@ -229,6 +242,12 @@ def _open_output(out: Path, file: str, model: Path, options: dict[str, Any], ove
         def convert(lines: Path, target: Path) -> None:
             with open(lines, "rb") as stream:
                 write_whole(target, lambda path: write_parquet(path, map(json.loads, stream)))
+
+    elif options["--format"] == "label-studio":
+
+        def convert(lines: Path, target: Path) -> None:
+            with open(lines, encoding="utf-8", newline="\n") as stream:
+                write_whole(target, lambda path: write_array(path, stream))
 
     return ResumableFile(out, about, overwrite, convert)
 
@@ -379,6 +398,13 @@ def _text(tagged: TaggedPost) -> str:
         pieces[entity.start] = f"[{entity.type} {pieces[entity.start]}"
         pieces[entity.end - 1] += "]"
     return " ".join(pieces) + "\n"
+
+
+def _label_studio(tagged: TaggedPost, version: str) -> str:
+    from mner_keras.data.files import json_line, post_record
+    from mner_keras.data.label_studio import task_of_record
+
+    return json_line(task_of_record(post_record(dataclasses.replace(tagged.post, tags=None)), tagged.entities, version))
 
 
 WRITERS = {"jsonl": _jsonl, "conll": _conll, "text": _text, "parquet": _jsonl}

@@ -2,7 +2,7 @@
 
 from mner_keras.data.datasets import Dataset, load_dataset
 from mner_keras.data.entities import Entity, entity_spans
-from mner_keras.data.files import read_conll, read_jsonl, write_conll, write_jsonl
+from mner_keras.data.files import read_conll, read_jsonl, read_posts, write_conll, write_jsonl
 from mner_keras.data.post import Post
 from mner_keras.data.preprocessor import PostPreprocessor
 
@@ -15,6 +15,7 @@ __all__ = [
     "load_dataset",
     "read_conll",
     "read_jsonl",
+    "read_posts",
     "write_conll",
     "write_jsonl",
 ]

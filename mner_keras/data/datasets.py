@@ -16,10 +16,9 @@ from mner_keras.data.files import read_posts
 from mner_keras.data.post import Post
 from mner_keras.errors import InputError, did_you_mean
 from mner_keras.files import file_sha256
-from mner_keras.vision.pictures import find_pictures
 
 SPLITS = ("train", "dev", "test")
-_ENDINGS = (".txt", ".jsonl", ".parquet")
+_ENDINGS = (".txt", ".jsonl", ".json", ".parquet")
 
 
 class Dataset(Mapping[str, list[Post]]):
@@ -27,8 +26,9 @@ class Dataset(Mapping[str, list[Post]]):
 
     Args:
         folder: contains `train.txt`, `dev.txt` (or `valid.txt`) and `test.txt`, CoNLL columns, or the same as `.jsonl`
-            or `.parquet`. It may contain `regions.h5` and `objects.h5`, or folders `regions` and `objects` of parts,
-            the features of its pictures, and the pictures themselves in `images`.
+            or `.parquet`, or as `.json` (Label Studio's tasks). It may contain `regions.h5` and `objects.h5`, or
+            folders `regions` and `objects` of parts, the features of its pictures, and the pictures themselves in
+            `images`.
         name: the data set's name in reports.
 
     Example:
@@ -104,7 +104,11 @@ def load_dataset(name_or_folder: str | os.PathLike) -> Dataset:
     if home and (Path(home) / name).is_dir():
         return Dataset(Path(home) / name, name)
     if Path(name).exists():
-        raise InputError("expected a folder with train, dev and test files, found a file", name)
+        raise InputError(
+            "expected a folder with train, dev and test files, found a file; "
+            "`mner data split FILE --to FOLDER` splits it",
+            name,
+        )
     raise InputError(
         f"expected `sample`, a folder, or a folder's name below $MNER_DATA, found no {name!r}."
         + did_you_mean(name, ["sample", "twitter2015/original", "twitter2015/umt"])
@@ -124,6 +128,8 @@ def check_dataset(data: Dataset) -> dict[str, Any]:
         for kind in ("regions", "objects"):
             check_pictures(posts[split], data.features(kind), f"the {split} posts")
     if data.pictures() is not None:
+        from mner_keras.vision.pictures import find_pictures
+
         find_pictures([data.pictures()])
     return {
         "name": data.name,

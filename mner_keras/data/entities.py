@@ -71,6 +71,6 @@ def check_iob2(tags: Iterable[Sequence[str]], path: str | os.PathLike | None = N
     if orphans > opened:
         raise InputError(
             f"expected IOB2 tags, where B- opens each entity; found IOB1: {orphans:,} entities open at an I- and "
-            f"{opened:,} at a B-. Write B- at the first token of each entity",
+            f"{opened:,} at a B-. `mner data convert IN OUT --scheme iob1` converts them",
             path,
         )

@@ -1,4 +1,4 @@
-"""Readers and writers of posts: CoNLL columns, JSON lines, plain text and Parquet.
+"""Readers and writers of posts: CoNLL columns, JSON lines, Label Studio's tasks, plain text and Parquet.
 
 A malformed line is an `InputError` with file, line, what was expected and what was found: `read_*` raises it, `iter_*`
 yields it in the post's place and reads on. Lines are split at the tab and never stripped: U+00A0 and zero-width
@@ -14,10 +14,13 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from mner_keras.data.parquet import parquet_records
+from mner_keras.data.label_studio import read_tasks, task_of_record, write_array
+from mner_keras.data.parquet import parquet_records, write_parquet
 from mner_keras.data.post import Post, is_bio_tag
 from mner_keras.errors import InputError
 from mner_keras.files import decode_line
+from mner_keras.text.pos import token_offsets
+from mner_keras.vision.ids import picture_id
 
 _JSON_KEYS = ("id", "tokens", "text", "tags", "pos", "image")
 _IMAGE_LINE = "IMGID:"
@@ -88,13 +91,23 @@ def _columns(line: str, name: str | os.PathLike, number: int) -> tuple[str, str]
     if not columns[0]:
         raise InputError("expected a token before the tab, found none", name, number)
     if not is_bio_tag(columns[1]):
-        raise InputError(f"expected a BIO tag (O, B-TYPE, I-TYPE), found {_short(columns[1])}", name, number)
+        hint = "; `mner data convert --scheme bioes` converts it" if columns[1][:2] in ("E-", "S-") else ""
+        found = _short(columns[1]) + hint
+        raise InputError(f"expected a BIO tag (O, B-TYPE, I-TYPE), found {found}", name, number)
     return columns[0], columns[1]
 
 
 def iter_jsonl(stream: IO[bytes], name: str | os.PathLike = "<stdin>") -> Iterator[Post | InputError]:
-    """Yield the posts of a binary stream of JSON lines; blank lines are skipped."""
-    return _by_line(stream, name, _post_from_json)
+    """Yield the posts of a binary stream of JSON lines, or of Label Studio's tasks (a JSON array); skip blank lines."""
+    lines, head = iter(stream), []
+    for line in lines:
+        head.append(line)
+        if line.strip():
+            break
+    lines = itertools.chain(head, lines)
+    if head and head[-1].lstrip(b"\xef\xbb\xbf \t").startswith(b"["):
+        return read_tasks(b"".join(lines), name, post_from_record)
+    return _by_line(lines, name, _post_from_json)
 
 
 def iter_text(stream: IO[bytes], name: str | os.PathLike = "<stdin>") -> Iterator[Post | InputError]:
@@ -184,6 +197,15 @@ def json_line(record: dict[str, Any]) -> str:
     return json.dumps(record, ensure_ascii=False, default=default) + "\n"
 
 
+def write_label_studio(path: str | os.PathLike, posts: Iterable[Post]) -> None:
+    """Write posts as Label Studio's tasks, a JSON array that `read_posts` restores unchanged.
+
+    Raises:
+        InputError: a post whose tokens do not cover its text.
+    """
+    write_array(path, (json_line(task_of_record(post_record(post))) for post in posts))
+
+
 def post_record(post: Post) -> dict[str, Any]:
     """Return a post as the JSON object of `write_jsonl`."""
     record: dict[str, Any] = dict(post.extra)
@@ -196,7 +218,8 @@ def post_record(post: Post) -> dict[str, Any]:
         record["tags"] = list(post.tags)
     if post.pos is not None:
         record["pos"] = list(post.pos)
-    record["image"] = post.image_id
+    if picture_id(record.get("image") or "") != post.image_id:
+        record["image"] = post.image_id
     return record
 
 
@@ -212,33 +235,22 @@ def post_from_record(record: dict[str, Any]) -> Post:
     image = record.get("image")
     if image is not None and not isinstance(image, str):
         raise ValueError(f"expected `image` to be a string or null, found {image!r}")
+    extra = {key: value for key, value in record.items() if key not in _JSON_KEYS}
+    if image and picture_id(image) != image:
+        extra["image"] = image  # its path or URL
     fields: dict[str, Any] = {
         "tags": record.get("tags"),
         "pos": record.get("pos"),
         "image_id": (image or "").strip() or None,
         "id": None if record.get("id") is None else str(record["id"]),
-        "extra": {key: value for key, value in record.items() if key not in _JSON_KEYS},
+        "extra": extra,
     }
     if "tokens" not in record:
         return Post.from_text(record["text"], **fields)
-    text = record.get("text")
-    if isinstance(text, str):
-        fields.update(text=text, offsets=_find_tokens(text, record["tokens"]))
-    return Post(record["tokens"], **fields)
-
-
-def _find_tokens(text: str, tokens: Any) -> tuple[tuple[int, int], ...] | None:
-    """Return the offsets of tokens in their text, or `None` if one is not found in its order."""
-    if not isinstance(tokens, list):
-        return None
-    offsets, place = [], 0
-    for token in tokens:
-        start = text.find(token, place) if isinstance(token, str) else -1
-        if start < 0:
-            return None
-        place = start + len(token)
-        offsets.append((start, place))
-    return tuple(offsets)
+    text, tokens = record.get("text"), record["tokens"]
+    if isinstance(text, str) and isinstance(tokens, list) and all(isinstance(token, str) for token in tokens):
+        fields.update(text=text, offsets=token_offsets(text, tokens))
+    return Post(tokens, **fields)
 
 
 def read_file(path: str | os.PathLike, read: Callable[..., Iterator[Post | InputError]]) -> list[Post]:
@@ -270,12 +282,21 @@ READERS: dict[str, Callable[..., Iterator[Post | InputError]]] = {
     "jsonl": iter_jsonl,
     "conll": iter_conll,
     "parquet": iter_parquet,
+    "label-studio": iter_jsonl,  # which reads both
 }
 """The reader of each format, by the name that `--input` takes."""
 
-ENDINGS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".conll": "conll", ".tsv": "conll"}
+ENDINGS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "label-studio", ".conll": "conll", ".tsv": "conll"}
 ENDINGS |= {".parquet": "parquet"}
 """The formats that a file's ending tells."""
+
+WRITERS = {
+    "jsonl": write_jsonl,
+    "conll": write_conll,
+    "label-studio": write_label_studio,
+    "parquet": lambda path, posts: write_parquet(path, map(post_record, posts)),
+}
+"""The writer of each format."""
 
 
 def read_posts(path: str | os.PathLike) -> list[Post]:

@@ -27,7 +27,7 @@ def read_posts_to_tag(stream: Iterable[bytes], name: str, format_: str = "") -> 
         format_: a key of `READERS`; empty to recognise the format by the name's ending or the first lines.
 
     Raises:
-        InputError: an unsupported format: a JSON array, a pretty-printed JSON object, CSV, or
+        InputError: an unsupported format: a pretty-printed JSON object, CSV, or
             CoNLL columns with spaces or more than two columns.
     """
     format_ = format_ or ENDINGS.get(Path(name).suffix.lower(), "")

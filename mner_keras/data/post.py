@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import reprlib
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
-from mner_keras.text.pos import tokenize_with_offsets
-from mner_keras.vision.pictures import picture_id
+from mner_keras.text.pos import lacks_spaces, tokenize_with_offsets
+from mner_keras.vision.ids import picture_id
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,12 +78,23 @@ class Post:
         Raises:
             ValueError: the text contains no token.
         """
+        if lacks_spaces(text):
+            _warn_of_missing_spaces()
         pieces = tokenize_with_offsets(text)
         tokens = tuple(piece[0] for piece in pieces)
         return cls(tokens, text=text, offsets=tuple((start, end) for _, start, end in pieces), **fields)
 
     def __len__(self) -> int:
         return len(self.tokens)
+
+
+@functools.cache  # one warning per process
+def _warn_of_missing_spaces() -> None:
+    warnings.warn(
+        "found text without spaces between words (such as Chinese, Japanese or Thai): each phrase becomes one token; "
+        "give such posts as `tokens`, from a word segmenter for the language",
+        stacklevel=3,
+    )
 
 
 def is_bio_tag(tag: str) -> bool:

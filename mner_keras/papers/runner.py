@@ -16,6 +16,7 @@ from typing import Any
 
 from mner_keras.data.datasets import load_dataset
 from mner_keras.errors import InputError
+from mner_keras.files import Progress, no_progress
 from mner_keras.papers.plan import PlannedRun
 from mner_keras.run.config import RunConfig
 from mner_keras.run.run import PROVENANCE, Run
@@ -25,8 +26,8 @@ LOG = "train.log"
 DIVERGED = 3
 """The exit code of `mner train` for a run whose loss became NaN or infinite."""
 _FAILED = "diverged.txt"
-# Steps that an estimate takes, and the last ones, which are timed: the first ones compile.
-_STEPS, _TIMED = 24, 16
+# Steps that an estimate takes, and the last ones, which are timed: the first ones compile. Posts that it tags.
+_STEPS, _TIMED, _TAGGED = 24, 16, 64
 _BYTES = 4
 # A feature CRF of Twitter-2015 takes about as much.
 _SYSTEM_MEGABYTES = 20
@@ -85,7 +86,12 @@ def run_all(
     runs: Sequence[PlannedRun],
     jobs: int = 1,
     report: Callable[[str], None] = lambda line: None,
+<<<<<<< HEAD
     start: Callable[[Sequence[str], Path], Any] = start_process,
+=======
+    progress: Progress = no_progress,
+    start: Callable[[Sequence[str], Path], Any] | None = None,
+>>>>>>> shards
 ) -> dict[Path, Outcome]:
     """Train the runs that have not ended, in order.
 
@@ -96,7 +102,13 @@ def run_all(
         runs: the runs; runs with the same folder are one run.
         jobs: number of processes.
         report: receives a line for people when a run starts and when it ends.
+<<<<<<< HEAD
         start: starts `mner ARGUMENTS` with a log, and returns it with the methods of a `subprocess.Popen`.
+=======
+        progress: called with the finished epochs and their total.
+        start: starts `mner ARGUMENTS` with a log, and returns it with the methods of a `subprocess.Popen`; by default a
+            process of this machine.
+>>>>>>> shards
 
     Returns:
         the outcome of each run, by its folder.
@@ -105,6 +117,7 @@ def run_all(
         KeyboardInterrupt: after the processes have ended; each keeps its finished epochs.
         InputError: a folder contains a run with another configuration.
     """
+    named = {run.folder: run for run in reversed(runs)}
     folders = {run.folder: run.config for run in runs}
     outcomes = {folder: found for folder in folders if (found := outcome_of(folder)) is not None}
     waiting = [folder for folder in folders if folder not in outcomes]
@@ -115,8 +128,10 @@ def run_all(
 
     def end(folder: Path, outcome: Outcome, seconds: float = 0) -> None:
         outcomes[folder] = outcome
-        why = f": {outcome.message}" if outcome.message else ""
-        report(f"  {folder.name}: {outcome.state} after {seconds:,.0f} s{why}")
+        more = f": {outcome.message}" if outcome.message else ""
+        if outcome.state == "finished":
+            more = f", test F1 {Run(folder).metrics['test']['micro']['f1']:.2f}"
+        report(f"{named[folder].title}: {outcome.state} in {seconds:,.0f} s{more}")
 
     try:
         while waiting or started:
@@ -128,16 +143,29 @@ def run_all(
                     end(folder, found)
                     continue
                 arguments = ["train", os.fspath(folder / "config.toml"), "--out", os.fspath(folder), "--resume"]
+<<<<<<< HEAD
                 started[folder] = (start(arguments, folder / LOG), time.monotonic())
                 report(f"[{number}/{total}] {folder.name}: training")
+=======
+                started[folder] = ((start or start_process)(arguments, folder / LOG), time.monotonic())
+                report(f"[{number}/{total}] {named[folder].title}: training")
+>>>>>>> shards
             for folder, (process, since) in list(started.items()):
                 if process.poll() is not None:
                     del started[folder]
                     end(folder, _ended(folder, process.returncode), time.monotonic() - since)
+            epochs = {folder: config.epochs for folder, config in folders.items() if folder not in waiting}
+            done = sum(_finished_epochs(of) if of in started else number for of, number in epochs.items())
+            progress(done, sum(config.epochs for config in folders.values()))
             time.sleep(0.1)
     finally:
         stop([process for process, _ in started.values()])
     return outcomes
+
+
+def _finished_epochs(folder: Path) -> int:
+    """Count the epochs that a run's log reports."""
+    return sum(line.startswith(b"epoch ") for line in (folder / LOG).read_bytes().splitlines())
 
 
 def _prepare(folder: Path, config: RunConfig) -> None:
@@ -177,14 +205,14 @@ def stop(processes: Sequence[Any]) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class Estimate:
-    """What a run should take: seconds of training, dev scores included, and megabytes of its folder."""
+    """What a run should take: seconds after the start of its process, and megabytes of its folder."""
 
     seconds: float
     megabytes: float
 
 
 def estimate(run: PlannedRun) -> Estimate:
-    """Time a few steps of a run, and return what the whole should take.
+    """Time the parts of a run that come once, a few steps and some tagging, and return what the whole should take.
 
     Raises:
         InputError: data, features, vectors or arguments that do not fit.
@@ -203,8 +231,11 @@ def estimate(run: PlannedRun) -> Estimate:
     from mner_keras.run.fit import TaggerFit
 
     keras.utils.clear_session()
+    started = time.perf_counter()
     training, times = TaggerFit(config, data), []
-    model = training.model
+    model, posts, reads = training.model, data["test"][:_TAGGED], {}
+    if training.store is not None:
+        reads["features"] = training.store
 
     def time_step(batch: int, logs: dict[str, Any] | None = None) -> None:
         # Reading the loss waits for the step.
@@ -213,11 +244,18 @@ def estimate(run: PlannedRun) -> Estimate:
         model.stop_training = len(times) >= _STEPS
 
     watch = keras.callbacks.LambdaCallback(on_train_batch_end=time_step)
-    model.fit(data["train"], features=training.store, batch_size=config.batch_size, verbose=0, callbacks=[watch])
+    settings = {"batch_size": config.batch_size, "validation_data": data["dev"][:_TAGGED], "verbose": 0}
+    model.fit(data["train"], features=training.store, callbacks=[watch], **settings)
+    model.tag(posts, **reads)
+    tagging = time.perf_counter()
+    model.tag(posts, **reads)
+    ended = time.perf_counter()
     gaps = [after - before for before, after in zip(times, times[1:], strict=False)][-_TIMED:]
     step = statistics.fmean(gaps) if gaps else 0.0
     # A step forward takes about a third of a step of training, and dev batches hold twice the posts.
     batches = math.ceil(len(data["train"]) / config.batch_size)
     steps = batches + math.ceil(len(data["dev"]) / max(config.batch_size, 32)) * 2 / 3
+    once = ended - started - len(times) * step
+    scored = (ended - tagging) * (len(data["dev"]) + len(data["test"])) / len(posts)
     slots = sum(math.prod(variable.shape) for variable in model.optimizer.variables)
-    return Estimate(config.epochs * steps * step, (2 * model.count_params() + slots) * _BYTES / 1e6)
+    return Estimate(once + config.epochs * steps * step + scored, (2 * model.count_params() + slots) * _BYTES / 1e6)

@@ -37,7 +37,12 @@ _CATEGORY_OF_TAG = {
 }
 _CATEGORY_OF_PREFIX = {"JJ": "Adjective", "VB": "Verb", "NN": "Noun", "RB": "Adverb"}
 
+_TAGGER = "averaged_perceptron_tagger_eng"
 _ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]*);")
+# Thai, Lao, Myanmar, Khmer, kana and Chinese characters are written without spaces between words.
+_UNSPACED = re.compile(
+    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3041-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]{5,}"
+)
 
 
 class TaggerDataMissing(RuntimeError):
@@ -75,6 +80,27 @@ def tag_pos(sentences: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
     return tags
 
 
+def tagger_is_there() -> bool:
+    """Return whether NLTK finds the tagger's data."""
+    try:
+        _load_tagger()
+    except TaggerDataMissing:
+        return False
+    return True
+
+
+def download_tagger() -> None:
+    """Download the tagger's data into NLTK's own folder, if NLTK does not find it.
+
+    Raises:
+        OSError: it cannot be downloaded.
+    """
+    import nltk
+
+    if not tagger_is_there() and not nltk.download(_TAGGER, quiet=True):
+        raise OSError("NLTK cannot download the data of its tagger; https://www.nltk.org/data.html explains other ways")
+
+
 @functools.cache
 def _load_tagger():
     from nltk.tag import PerceptronTagger
@@ -83,8 +109,8 @@ def _load_tagger():
         return PerceptronTagger(lang="eng")
     except (LookupError, OSError):
         raise TaggerDataMissing(
-            "The data of NLTK's tagger is missing: run `python -m nltk.downloader averaged_perceptron_tagger_eng`,\n"
-            "or set NLTK_DATA to a folder that contains taggers/averaged_perceptron_tagger_eng."
+            f"The data of NLTK's tagger is missing: run `python -m nltk.downloader {_TAGGER}`,\n"
+            f"or set NLTK_DATA to a folder that contains taggers/{_TAGGER}."
         ) from None
 
 
@@ -139,6 +165,29 @@ def tokenize_with_offsets(text: str) -> list[tuple[str, int, int]]:
             tokens.append((token, places[position][0], places[end - 1][1]))
             position = end
     return tokens
+
+
+def lacks_spaces(text: str) -> bool:
+    """Return whether a third of a text or more is in a script without spaces between words, which are not found."""
+    return not text.isascii() and 3 * sum(map(len, _UNSPACED.findall(text))) > sum(map(len, text.split()))
+
+
+def token_offsets(text: str, tokens: Sequence[str]) -> tuple[tuple[int, int], ...] | None:
+    """Return start and end of each token in the text, or `None` if one is not found in its order.
+
+    The tokens of `tokenize` are found even where they differ from the text, as "&" in "&amp;" does.
+    """
+    offsets, place = [], 0
+    for token in tokens:
+        start = text.find(token, place)
+        place = start + len(token)
+        offsets.append((start, place))
+    found = all(start >= 0 for start, _ in offsets)
+    if not found or "".join(text.split()) != "".join("".join(tokens).split()):
+        pieces = tokenize_with_offsets(text)
+        if [token for token, _, _ in pieces] == list(tokens):
+            return tuple((start, end) for _, start, end in pieces)
+    return tuple(offsets) if found else None
 
 
 @functools.cache

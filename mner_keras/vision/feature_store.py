@@ -7,7 +7,7 @@ import functools
 import math
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, KeysView, Mapping, Sequence
+from collections.abc import Callable, Iterator, KeysView, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,8 @@ import numpy as np
 
 from mner_keras.errors import InputError
 from mner_keras.files import Progress, files_of, no_progress
-from mner_keras.vision.pictures import BLANK, PictureObjects, names_by_id, picture_id
+from mner_keras.vision.ids import names_by_id, picture_id, stack_vectors
+from mner_keras.vision.pictures import BLANK, PictureObjects
 
 UNFINISHED = "unfinished"
 """The root attribute of a store that is still being written."""
@@ -26,7 +27,6 @@ NO_BLANK = "the store has no blank picture: posts without a picture see zeros"
 
 _LARGEST = 2**30  # bytes per picture; a damaged shape may claim terabytes
 _MOST_VALUES = 2**20  # per attribute
-_NAMED = 3  # ids in an error message
 _OPEN = 64  # files of a folder that are open at once
 
 
@@ -135,7 +135,7 @@ class FeatureStore:
         return self._key(image_id) is not None
 
     def __len__(self) -> int:
-        return len(self.names - {BLANK})
+        return len(self.names) - (BLANK in self.names)
 
     def read(self, image_ids: Sequence[str | None], count: int) -> tuple[np.ndarray, np.ndarray]:
         """Read the first `count` vectors of each picture.
@@ -241,37 +241,6 @@ class FeatureStore:
             vectors = np.empty(dataset.shape, dataset.dtype)
             dataset.read(h5py.h5s.ALL, h5py.h5s.ALL, vectors)
         return vectors[0].reshape(width, number).T if vectors.ndim == 4 else vectors
-
-
-def open_store(features: FeatureStore | str | os.PathLike) -> FeatureStore:
-    """Open a feature store if `features` is a path; return a store as it is."""
-    return FeatureStore(features) if isinstance(features, (str, os.PathLike)) else features
-
-
-def stack_vectors(
-    keys: Sequence[str | None], found: Mapping[str, np.ndarray], count: int, dim: int, path: str | os.PathLike
-) -> tuple[np.ndarray, np.ndarray]:
-    """Stack the first `count` of the vectors `[k, dim]` that were found for each key, as `FeatureStore.read` does.
-
-    A key without vectors gives zeros and an empty mask; `path` is the source, for error messages.
-    """
-    features = np.zeros((len(keys), count, dim), "float32")
-    mask = np.zeros((len(keys), count), bool)
-    with np.errstate(over="ignore"):  # a float64 beyond float32 becomes infinite and is reported below
-        for row, key in enumerate(keys):
-            if key not in found:
-                continue
-            vectors = found[key][:count]
-            if vectors.shape[1] != dim:
-                raise InputError(f"expected vectors of {dim} at {key!r}, found {vectors.shape[1]}", path)
-            features[row, : len(vectors)] = vectors
-            mask[row, : len(vectors)] = True
-    if not np.isfinite(features).all():
-        rows = np.flatnonzero(~np.isfinite(features).all(axis=(1, 2)))
-        ids = list(dict.fromkeys(repr(keys[row]) for row in rows))
-        more = f" and {len(ids) - _NAMED:,} more" if len(ids) > _NAMED else ""
-        raise InputError(f"expected finite numbers, found NaN or infinity at {', '.join(ids[:_NAMED])}{more}", path)
-    return features, mask
 
 
 def _shape(dataset: h5py.h5d.DatasetID) -> tuple[int, int]:

@@ -17,7 +17,8 @@ import numpy as np
 from mner_keras.errors import InputError
 from mner_keras.files import Progress, hold_lock, no_progress, write_whole
 from mner_keras.vision.feature_store import UNFINISHED, FeatureStore, open_hdf5, read_head
-from mner_keras.vision.pictures import BLANK, picture_id
+from mner_keras.vision.ids import picture_id
+from mner_keras.vision.pictures import BLANK
 
 DTYPES = ("float16", "float32")
 LOCK = "lock"
@@ -246,11 +247,7 @@ class FeatureWriter:
 def merge_parts(
     folder: str | os.PathLike, path: str | os.PathLike, overwrite: bool = False, progress: Progress = no_progress
 ) -> tuple[int, int]:
-    """Copy the pictures in a folder of parts into one store, picture by picture; the parts remain.
-
-    Returns:
-        the numbers of pictures added and of those that the store contained already.
-    """
+    """Copy the pictures in a folder of parts into one store; return how many were added and how many were there."""
     store = FeatureStore(folder)
     if not {"extractor", "dtype"} <= store.attributes.keys():
         raise InputError("expected parts that this package wrote, found other HDF5 files", folder)

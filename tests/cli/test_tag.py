@@ -9,7 +9,7 @@ import threading
 import pytest
 from small_corpus import MISSING, make_records
 
-from mner_keras.data import entity_spans, read_conll
+from mner_keras.data import entity_spans, read_conll, read_posts
 
 pytestmark = pytest.mark.usefixtures("models_stay_open")
 RUN = "import sys; sys.argv[0] = 'mner'; from mner_keras.cli import main; main()"
@@ -191,7 +191,7 @@ def test_other_formats_are_refused_unless_they_are_said_to_be_text(mner, agban_r
     path = tmp_path / "eng.testb"
     path.write_bytes(content)
     result = mner("tag", agban_run, path)
-    result.refused(f"{path}:1: expected ", "--input text")
+    result.refused(f"{path}: task 1: expected " if b"[" in content else f"{path}:1: expected ", "--input text")
     assert result.out == ""
     found = tagged(mner("tag", agban_run, path, "--input", "text"))
     assert [record["text"] for record in found] == [line for line in content.decode().split("\n") if line]
@@ -336,3 +336,51 @@ def test_results_come_before_the_input_ends_and_a_reader_that_leaves_ends_the_co
     finally:
         process.kill()
         process.wait()
+
+
+# === Label Studio ===
+
+
+def test_tasks_for_label_studio_hold_predictions_with_scores(mner, text_run, corpus):
+    given = read_posts(corpus / "test.jsonl")
+    expected = tagged(mner("tag", text_run, corpus / "test.jsonl"))
+    result = mner("tag", text_run, corpus / "test.jsonl", "--format", "label-studio")
+    tasks = json.loads(result.out)
+    assert len(tasks) == len(given)
+    for task, record, post in zip(tasks, expected, given, strict=True):
+        assert set(task) == {"data", "predictions"}
+        assert (task["data"]["tokens"], task["data"]["image"]) == (list(post.tokens), post.image_id or "")
+        (prediction,) = task["predictions"]
+        assert prediction["model_version"] == str(text_run)
+        found = [(r["value"]["text"], r["value"]["labels"][0], r["score"]) for r in prediction["result"]]
+        assert found == [(entity["text"], entity["type"], entity["score"]) for entity in record["entities"]]
+        if found:
+            assert prediction["score"] == min(score for _, _, score in found)
+        for value in (r["value"] for r in prediction["result"]):
+            assert task["data"]["text"][value["start"] : value["end"]] == value["text"]
+    assert any(task["predictions"][0]["result"] for task in tasks)
+
+
+def test_an_annotator_who_accepts_the_predictions_gives_the_models_tags(mner, text_run, corpus, tmp_path):
+    tasks = json.loads(mner("tag", text_run, corpus / "test.jsonl", "--format", "label-studio", "--no-scores").out)
+    assert all("score" not in task["predictions"][0] for task in tasks)
+    for task in tasks:
+        task["annotations"] = [{"result": task["predictions"][0]["result"]}]
+    (tmp_path / "export.json").write_text(json.dumps(tasks), encoding="utf-8")
+    expected = tagged(mner("tag", text_run, corpus / "test.jsonl"))
+    assert [list(post.tags) for post in read_posts(tmp_path / "export.json")] == [record["tags"] for record in expected]
+    # The tagger reads an export, too.
+    assert tagged(mner("tag", text_run, tmp_path / "export.json")) == expected
+
+
+def test_tasks_in_a_file_are_those_of_standard_output(mner, text_run, corpus, tmp_path):
+    printed = mner("tag", text_run, corpus / "test.jsonl", "--format", "label-studio").out
+    assert mner("tag", text_run, corpus / "test.jsonl", "--out", tmp_path / "tasks.json").code == 0
+    assert (tmp_path / "tasks.json").read_text(encoding="utf-8") == printed
+
+
+def test_the_array_of_tasks_is_closed_after_a_bad_line_and_without_posts(mner, text_run):
+    result = mner("tag", text_run, "-", "--format", "label-studio", stdin=lines([{"tokens": ["a"]}]) + b"broken\n")
+    assert result.code == 2
+    assert len(json.loads(result.out)) <= 1
+    assert json.loads(mner("tag", text_run, "-", "--format", "label-studio").out) == []

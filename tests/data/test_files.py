@@ -1,5 +1,6 @@
 """Readers and writers: what goes in comes out, and what is malformed is named by file and line."""
 
+import dataclasses
 import io
 import itertools
 import json
@@ -8,7 +9,7 @@ import sys
 import pytest
 
 from mner_keras.data import Post, read_conll, read_jsonl, write_conll, write_jsonl
-from mner_keras.data.files import iter_conll, iter_jsonl, iter_parquet, iter_text, read_posts
+from mner_keras.data.files import iter_conll, iter_jsonl, iter_parquet, iter_text, post_record, read_posts
 from mner_keras.errors import InputError
 
 HOSTILE = (
@@ -113,7 +114,11 @@ def test_conll_of_a_post_without_tags_holds_o_and_no_tab_or_line_break(tmp_path)
         ("a\tO\n\nAnna\tNNP\tB-PER\n", 3, ":3: expected token<TAB>tag, found 3 columns: 'Anna\\tNNP\\tB-PER'"),
         ("a\tO\n  \n", 2, ":2: expected token<TAB>tag, found 1 column: '  '"),
         ("\tO\n", 1, ":1: expected a token before the tab, found none"),
-        ("a\tO\nAnna\tS-PER\n", 2, ":2: expected a BIO tag (O, B-TYPE, I-TYPE), found 'S-PER'"),
+        (
+            "a\tO\nAnna\tS-PER\n",
+            2,
+            ":2: expected a BIO tag (O, B-TYPE, I-TYPE), found 'S-PER'; `mner data convert --scheme bioes` converts it",
+        ),
         ("Anna\tPER\n", 1, ":1: expected a BIO tag (O, B-TYPE, I-TYPE), found 'PER'"),
         ("Anna\tO \n", 1, ":1: expected a BIO tag (O, B-TYPE, I-TYPE), found 'O '"),
         ("Anna\tB-PER \n", 1, ":1: expected a BIO tag (O, B-TYPE, I-TYPE), found 'B-PER '"),
@@ -154,13 +159,23 @@ def test_jsonl_gives_back_every_field(tmp_path):
     posts = [
         Post(("Anna", "sings"), ("B-PER", "O"), image_id="12", pos=("NNP", "VBZ"), id="a"),
         Post(("b",)),
-        Post.from_text("Los Angeles &amp; more", id="t"),
+        Post.from_text("Los Angeles &amp; more!!!!! &lt;3&nbsp; a", id="t"),
     ]
     path = tmp_path / "posts.jsonl"
     write_jsonl(path, posts)
     again = read_jsonl(path)
     assert again == posts
-    assert (again[2].text, again[2].offsets[:2]) == (posts[2].text, posts[2].offsets[:2])
+    assert (again[2].text, again[2].offsets) == (posts[2].text, posts[2].offsets)
+
+
+def test_jsonl_keeps_the_path_of_a_picture_until_the_picture_is_another(tmp_path):
+    records = [{"tokens": ["a"], "image": image} for image in ("a/12.jpg", "https://host/12.jpg", "12", None)]
+    path = write(tmp_path, "\n".join(map(json.dumps, records)), "in.jsonl")
+    posts = read_jsonl(path)
+    assert [post.image_id for post in posts] == ["12", "12", "12", None]
+    assert [post_record(post) for post in posts] == records
+    assert post_record(dataclasses.replace(posts[0], image_id="13"))["image"] == "13"
+    assert post_record(dataclasses.replace(posts[0], image_id=None))["image"] is None
 
 
 def test_jsonl_passes_unknown_keys_through(tmp_path):
@@ -235,7 +250,7 @@ def test_a_picture_has_one_id_in_every_format(tmp_path, image, image_id):
         ('{"words": ["a"]}', ": expected the key `tokens` (a list of strings) or `text` (a string), found neither"),
         ('{"text": 5}', ": expected the key `tokens` (a list of strings) or `text` (a string), found `text` 5"),
         ('{"tokens": ["a"], "image": 5}', ": expected `image` to be a string or null, found 5"),
-        ('["a", "b"]', ': expected one JSON object per line, found \'["a", "b"]\''),
+        ('"a"', ": expected one JSON object per line, found '\"a\"'"),
         ("null", ": expected one JSON object per line, found 'null'"),
     ],
 )

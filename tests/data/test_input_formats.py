@@ -10,6 +10,7 @@ from mner_keras.data.input_formats import read_posts_to_tag
 from mner_keras.errors import InputError
 
 ANNA = [("Anna", "sings")]
+NO_TASKS = "expected a JSON array of Label Studio's tasks, or one JSON object per line"
 
 
 def tokens(content, name="<stdin>", format_=""):
@@ -33,6 +34,9 @@ def tokens(content, name="<stdin>", format_=""):
         ("a.json", '{"tokens": ["Anna", "sings"]}\n'),
         ("a.ndjson", '{"tokens": ["Anna", "sings"]}\n'),
         ("a.csv", '{"tokens": ["Anna", "sings"]}\n'),
+        ("<stdin>", '[{"data": {"text": "Anna sings"}}]'),
+        ("a.txt", '\n[\n{"data": {"text": "Anna sings"}}\n]\n'),
+        ("a.json", '\ufeff [{"data": {"text": "Anna sings"}}]'),
         ("<stdin>", "Anna\tB-PER\nsings\tO\n"),
         ("a.tsv", "Anna\tB-PER\nsings\tO\n"),
         ("<stdin>", "IMGID: 12.jpg\nAnna\tB-PER\nsings\tO\n"),
@@ -67,12 +71,12 @@ def test_posts_that_look_a_little_like_another_format_are_texts(text):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("a.json", '[{"text": "Anna"}, {"text": "b"}]', "a.json:1: expected one JSON object per line, found '[{"),
-        ("<stdin>", '[{"text": "Anna"}]', "<stdin>:1: expected one JSON object per line, found '[{"),
-        ("a.txt", '[\n  {"text": "Anna"}\n]\n', "a.txt:1: expected one JSON object per line, found '['"),
-        ("a.txt", "[]\n", "a.txt:1: expected one JSON object per line, found '[]'"),
-        ("a.txt", '["Anna", "b"]\n', "a.txt:1: expected one JSON object per line"),
-        ("a.txt", '[["Anna", "b"]]\n', "a.txt:1: expected one JSON object per line"),
+        ("a.json", '[{"text": "Anna"}, {"text": "b"}]', f"a.json: task 1: {NO_TASKS}; found no object with the key"),
+        ("<stdin>", '[{"text": "Anna"}]', f"<stdin>: task 1: {NO_TASKS}; found no object"),
+        ("a.txt", '[\n  {"text": "Anna"}\n]\n', f"a.txt: task 1: {NO_TASKS}; found no object"),
+        ("a.txt", '["Anna", "b"]\n', f"a.txt: task 1: {NO_TASKS}; found no object"),
+        ("a.txt", '[["Anna", "b"]]\n', f"a.txt: task 1: {NO_TASKS}; found no object"),
+        ("a.json", "[" * 100_000, f"a.json: {NO_TASKS}; found neither ("),
         ("a.txt", '{\n  "text": "Anna"\n}\n', "a.txt:1: expected one JSON object per line, found '{'"),
         ("a.txt", '{"text": "Anna",\n "id": 1}\n', "a.txt:1: expected one JSON object per line"),
         ("a.txt", "{'text': 'Anna'}\n", "a.txt:1: expected one JSON object per line"),
@@ -129,7 +133,7 @@ def test_each_format_can_be_set(content):
         assert len(tokens(content, name, "text")) == len(content.split("\n"))
     assert tokens("Anna\tO\nsings\tO\n", "a.jsonl", "conll") == ANNA
     assert tokens('{"tokens": ["Anna", "sings"]}', "a.conll", "jsonl") == ANNA
-    with pytest.raises(InputError, match="expected one JSON object per line"):
+    with pytest.raises(InputError, match="one JSON object per line"):
         tokens(content, "a.txt", "jsonl")
 
 

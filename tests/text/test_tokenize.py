@@ -3,6 +3,7 @@ import random
 import pytest
 
 from mner_keras.text import tokenize, tokenize_with_offsets
+from mner_keras.text.pos import lacks_spaces
 
 FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
 THUMB = "\U0001f44d\U0001f3fd"
@@ -99,3 +100,18 @@ def test_long_numbers_are_whole():
 def test_text_must_be_a_string():
     with pytest.raises(TypeError, match="`text` must be a string. Received: bytes"):
         tokenize(b"abc")
+
+
+def test_scripts_without_spaces_are_recognised():
+    for text in ("今天天气很好，我去北京", "ฉันรักกรุงเทพมหานคร", "東京タワーに行きました！ #tower", "ខ្ញុំស្រឡាញ់"):
+        assert lacks_spaces(text), text
+    for text in (
+        "",
+        "Anna",
+        "café na\u00efve",
+        "한국어 트윗 서울",
+        "我 爱 北京",
+        "Anna and a lot of words #東京オリンピック",
+        "שלום עולם",
+    ):
+        assert not lacks_spaces(text), text
