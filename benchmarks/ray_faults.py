@@ -86,18 +86,11 @@ def tag(given, folder):
     (folder / "posts.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
 
     def compare(alone, lost):
-<<<<<<< HEAD
         lines = [[x for part in path.glob("*.jsonl") for x in part.read_bytes().splitlines()] for path in (alone, lost)]
         one, two = ({(record := json.loads(line))["id"]: record for line in some} for some in lines)
         scores = [[e.pop("score") for key in sorted(one) for e in some[key]["entities"]] for some in (one, two)]
         most = np.abs(np.subtract(*scores)).max()
         return f"{len(lines[1])} answers, {len(two)} distinct; tags equal: {one == two}, scores within {most:.1e}"
-=======
-        one, two = (path.with_suffix(".jsonl").read_text(encoding="utf-8").splitlines() for path in (alone, lost))
-        ids = {json.loads(line)["id"] for line in two}
-        equal = f"equal to those left alone: {set(one) == set(two)}"
-        return f"{len(one)} posts, {len(two)} answers, {len(ids)} distinct; {equal}"
->>>>>>> shards
 
     return ["tag", given.file, folder / "posts.jsonl"], compare
 

@@ -86,12 +86,8 @@ def run_all(
     runs: Sequence[PlannedRun],
     jobs: int = 1,
     report: Callable[[str], None] = lambda line: None,
-<<<<<<< HEAD
-    start: Callable[[Sequence[str], Path], Any] = start_process,
-=======
     progress: Progress = no_progress,
-    start: Callable[[Sequence[str], Path], Any] | None = None,
->>>>>>> shards
+    start: Callable[[Sequence[str], Path], Any] = start_process,
 ) -> dict[Path, Outcome]:
     """Train the runs that have not ended, in order.
 
@@ -102,13 +98,8 @@ def run_all(
         runs: the runs; runs with the same folder are one run.
         jobs: number of processes.
         report: receives a line for people when a run starts and when it ends.
-<<<<<<< HEAD
-        start: starts `mner ARGUMENTS` with a log, and returns it with the methods of a `subprocess.Popen`.
-=======
         progress: called with the finished epochs and their total.
-        start: starts `mner ARGUMENTS` with a log, and returns it with the methods of a `subprocess.Popen`; by default a
-            process of this machine.
->>>>>>> shards
+        start: starts `mner ARGUMENTS` with a log, and returns it with the methods of a `subprocess.Popen`.
 
     Returns:
         the outcome of each run, by its folder.
@@ -143,13 +134,8 @@ def run_all(
                     end(folder, found)
                     continue
                 arguments = ["train", os.fspath(folder / "config.toml"), "--out", os.fspath(folder), "--resume"]
-<<<<<<< HEAD
                 started[folder] = (start(arguments, folder / LOG), time.monotonic())
-                report(f"[{number}/{total}] {folder.name}: training")
-=======
-                started[folder] = ((start or start_process)(arguments, folder / LOG), time.monotonic())
                 report(f"[{number}/{total}] {named[folder].title}: training")
->>>>>>> shards
             for folder, (process, since) in list(started.items()):
                 if process.poll() is not None:
                     del started[folder]

@@ -68,6 +68,7 @@ def open_engine(name: str, jobs: int, address: str = "") -> Iterator[Callable[[S
         environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
 
         def start(arguments: Sequence[str], log: Path) -> _RayCommand:
+            log.touch()
             return _RayCommand(ray, task.remote(list(arguments), str(log), os.getcwd(), environment), log)
 
         with contextlib.redirect_stdout(_Notices()):
