@@ -271,7 +271,7 @@ def _runs_of(plan: Plan, share: Shard | None) -> Plan:
 
 def _train(plan: Plan, out: Path, jobs: int, resume: bool, engine: Engine, address: str) -> dict[Path, Outcome]:
     from mner_keras.papers.runner import begun, check_finished, run_all
-    from mner_keras.scale.engine import open_engine
+    from mner_keras.scale.ray_engine import open_engine
 
     check_finished(plan.runs)
     unfinished = [folder for folder in dict.fromkeys(run.folder for run in plan.runs) if begun(folder)]

@@ -18,8 +18,8 @@ from mner_keras.files import hold_lock, read_parsed, write_json
 class ResumableFile:
     """A file written in steps, from the inputs in their order; a killed process loses its last step.
 
-    The steps go to `.unfinished-NAME`; after each, `NAME.progress.json` records how far it came, and inputs that could
-    not be used are in `NAME.errors.csv`. The last step renames the file. Nothing finished is replaced unasked.
+    The steps go to `.unfinished-NAME.part`; after each, `NAME.progress.json` records how far it came, and inputs that
+    could not be used are in `NAME.errors.csv`. At the end the file is renamed. Nothing finished is replaced unasked.
 
     Args:
         path: the file.
@@ -45,7 +45,7 @@ class ResumableFile:
     ) -> None:
         self.path, self._convert = path, convert
         self.errors_path, self._progress = Path(f"{path}.errors.csv"), Path(f"{path}.progress.json")
-        self._unfinished = path.with_name(f".unfinished-{path.name}")
+        self._unfinished = path.with_name(f".unfinished-{path.name}.part")
         self._lock = hold_lock(path.with_name(f".unfinished-{path.name}.lock"))
         if self._lock is None:
             raise InputError("another process is writing the file", path)
@@ -64,13 +64,16 @@ class ResumableFile:
             self._state = before
             self._complete()
             return
-        if same and not before["finished"] and self._size(self._unfinished) >= before["bytes"]:
+        files = {"bytes": self._unfinished, "error_bytes": self.errors_path}
+        whole = same and all(self._size(path) >= before[size] for size, path in files.items())
+        if whole and not before["finished"]:
             self._state = before
-        elif not overwrite:
+        elif not (same or overwrite):
             self._refuse(before)
-        for name, size in ((self._unfinished, "bytes"), (self.errors_path, "error_bytes")):
-            file = open(name, "ab")  # noqa: SIM115 (open until the end)
-            file.truncate(self._state[size])
+        for size, path in files.items():
+            file = open(path, "ab")  # noqa: SIM115 (open until the end)
+            file.seek(self._state[size])
+            file.truncate()
             self._files.append(file)
         self._save()
 
@@ -104,21 +107,24 @@ class ResumableFile:
     def finish(self) -> None:
         """Make the finished file."""
         self._state["finished"] = True
-        self.close()
+        self._close_files()
         self._save()
         self._complete()
 
     def close(self) -> None:
         """Close the files; without `finish`, the next one continues."""
+        empty = self._files and not self.finished and self.done == self.failed
+        self._close_files()
+        for path in (self._unfinished, self.errors_path, self._progress) if empty else ():
+            path.unlink(missing_ok=True)
+        self._release()
+
+    def _close_files(self) -> None:
         for file in self._files:
             file.close()
         if self._files and not self._state["error_bytes"]:
             self.errors_path.unlink(missing_ok=True)
-        if self._files and self.done == self.failed and not self.finished:
-            for path in (self._unfinished, self.errors_path, self._progress):
-                path.unlink(missing_ok=True)
         self._files = []
-        self._release()
 
     def _complete(self) -> None:
         """Rename or convert what is written, unless a killed process has done it."""
@@ -139,7 +145,14 @@ class ResumableFile:
         """Return the state of an earlier process; `None` if it has tagged nothing that is still there."""
         if not self._progress.exists():
             return None
-        before = read_parsed(self._progress, "the progress of an output", json.loads)
+
+        def parse(text: str) -> dict[str, Any]:
+            state = json.loads(text)
+            if not isinstance(state, dict) or state.keys() != self._state.keys():
+                raise ValueError("other keys")
+            return state
+
+        before = read_parsed(self._progress, "the progress of an output", parse)
         kept = self.path.exists() if before["finished"] else before["done"] > before["failed"]
         return before if kept or before["finished"] and self._unfinished.exists() else None
 
@@ -162,4 +175,4 @@ class ResumableFile:
 
     @staticmethod
     def _size(path: Path) -> int:
-        return path.stat().st_size if path.exists() else -1
+        return path.stat().st_size if path.exists() else 0
