@@ -70,7 +70,8 @@ class ResumableFile:
             self._refuse(before)
         for name, size in ((self._unfinished, "bytes"), (self.errors_path, "error_bytes")):
             file = open(name, "ab")  # noqa: SIM115 (open until the end)
-            file.truncate(self._state[size])
+            file.seek(self._state[size])
+            file.truncate()
             self._files.append(file)
         self._save()
 
