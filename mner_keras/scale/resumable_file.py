@@ -65,12 +65,14 @@ class ResumableFile:
             self._state = before
             self._complete()
             return
-        if same and not before["finished"] and self._size(self._unfinished) >= before["bytes"]:
+        files = {"bytes": self._unfinished, "error_bytes": self.errors_path}
+        whole = same and all(self._size(path) >= before[size] for size, path in files.items())
+        if whole and not before["finished"]:
             self._state = before
         elif not overwrite:
             self._refuse(before)
-        for name, size in ((self._unfinished, "bytes"), (self.errors_path, "error_bytes")):
-            file = open(name, "ab")  # noqa: SIM115 (open until the end)
+        for size, path in files.items():
+            file = open(path, "ab")  # noqa: SIM115 (open until the end)
             file.seek(self._state[size])
             file.truncate()
             self._files.append(file)
@@ -106,21 +108,24 @@ class ResumableFile:
     def finish(self) -> None:
         """Make the finished file."""
         self._state["finished"] = True
-        self.close()
+        self._close_files()
         self._save()
         self._complete()
 
     def close(self) -> None:
         """Close the files; without `finish`, the next one continues."""
+        empty = self._files and not self.finished and self.done == self.failed
+        self._close_files()
+        for path in (self._unfinished, self.errors_path, self._progress) if empty else ():
+            path.unlink(missing_ok=True)
+        self._release()
+
+    def _close_files(self) -> None:
         for file in self._files:
             file.close()
         if self._files and not self._state["error_bytes"]:
             self.errors_path.unlink(missing_ok=True)
-        if self._files and self.done == self.failed and not self.finished:
-            for path in (self._unfinished, self.errors_path, self._progress):
-                path.unlink(missing_ok=True)
         self._files = []
-        self._release()
 
     def _complete(self) -> None:
         """Rename or convert what is written, unless a killed process has done it."""
@@ -141,7 +146,14 @@ class ResumableFile:
         """Return the state of an earlier process; `None` if it has tagged nothing that is still there."""
         if not self._progress.exists():
             return None
-        before = read_parsed(self._progress, "the progress of an output", json.loads)
+
+        def parse(text: str) -> dict[str, Any]:
+            state = json.loads(text)
+            if not isinstance(state, dict) or state.keys() != self._state.keys():
+                raise ValueError("other keys")
+            return state
+
+        before = read_parsed(self._progress, "the progress of an output", parse)
         kept = self.path.exists() if before["finished"] else before["done"] > before["failed"]
         return before if kept or before["finished"] and self._unfinished.exists() else None
 

@@ -138,3 +138,11 @@ def test_two_processes_do_not_write_one_file(tmp_path):
         ResumableFile(tmp_path / "out.jsonl", ABOUT)
     output.close()
     assert left(tmp_path) == []
+
+
+def test_a_file_of_the_progress_name_that_is_something_else_is_refused(tmp_path):
+    for content in ("[]", "{}", "mine"):
+        (tmp_path / "out.jsonl.progress.json").write_text(content)
+        with pytest.raises(InputError, match=r"out.jsonl.progress.json: expected the progress of an output"):
+            run(tmp_path / "out.jsonl")
+        assert (tmp_path / "out.jsonl.progress.json").read_text() == content
