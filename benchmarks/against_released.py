@@ -60,8 +60,8 @@ def ours(options: argparse.Namespace) -> dict[str, tuple[float, float]]:
 
 def released(options: argparse.Namespace) -> dict[str, tuple[float, float]]:
     """Measure the released code, by its own functions."""
+    from mner_keras.data.batches import open_store
     from mner_keras.data.datasets import load_dataset
-    from mner_keras.vision.feature_store import open_store
 
     data = load_dataset(options.data)
     train, test = data["train"][:TRAINED], sorted(data["test"], key=len, reverse=True)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import random
+import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -113,6 +116,39 @@ def whose(store: str, data: str, runs: list[str]) -> None:
 
 
 @app.command()
+def shuffle(data: str, out: Path, seed: int = 7) -> None:
+    """A copy of a data set in which the pictures of each split are dealt out anew among its posts."""
+    from mner_keras.data import write_conll
+
+    out.mkdir(parents=True)
+    for split, posts in ((split, load_dataset(data)[split]) for split in ("train", "dev", "test")):
+        ids = [post.image_id for post in posts]
+        random.Random(seed).shuffle(ids)
+        rows = [dataclasses.replace(post, image_id=image) for post, image in zip(posts, ids, strict=True)]
+        write_conll(out / f"{split}.txt", rows)
+
+
+@app.command()
+def repeats(store: str, data: str, runs: list[str]) -> None:
+    """F1 of one model's runs on the test posts whose caption repeats a word of a gold entity, and on the others.
+
+    The captions are those in the store. A gain that lies in the first posts only may be a copy of the answer.
+    """
+    from mner_keras.run.run import Run
+    from mner_keras.vision import FeatureStore
+    from mner_keras.vision.words import STOP_WORDS
+
+    captions, chosen = FeatureStore(store), []
+    for post in load_dataset(data)["test"]:
+        named = [token for token, tag in zip(post.tokens, post.tags, strict=True) if tag != "O"]
+        said = words_of([captions.caption(post.image_id) or ""])
+        chosen.append(bool((words_of(named) - STOP_WORDS) & said))
+    for name, wanted in (("repeated", True), ("others", False)):
+        rows = [[p for p, c in zip(Run(run).predictions, chosen, strict=True) if c is wanted] for run in runs]
+        print(f"{name}: {len(rows[0])} posts, {score(rows)}")
+
+
+@app.command()
 def add(store: str, data: str, run: str) -> None:
     """What pictures could add to a text model: whether their features improve on its own scores.
 
@@ -157,6 +193,11 @@ def pictured(store: str, data: str) -> list:
 
     known = FeatureStore(store)
     return [p for p in load_dataset(data)["test"] if p.image_id is not None and p.image_id in known]
+
+
+def words_of(texts: Sequence[str]) -> set[str]:
+    """Return the words of letters in some texts, in lower case."""
+    return {word for text in texts for word in re.findall(r"[^\W\d_]+", text.lower())}
 
 
 def predictions(posts: Sequence, tagged: Sequence) -> list:

@@ -31,6 +31,11 @@ class TrainingDiverged(InputError):
     """The loss became NaN or infinite; a lower learning rate may help."""
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun: "1 post", "1,204 posts"."""
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return " Did you mean ...?" with the nearest known name, or an empty string."""
     nearest = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)

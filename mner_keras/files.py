@@ -1,37 +1,51 @@
 """File handling: atomic writes, hashes, locks and downloads.
 
 Locks come from `filelock`. Downloads are our own: `pooch` and `keras.utils.get_file` start a broken download again from
-its first byte, and the largest file here has 258 MB.
+its first byte, and several files here have more than a gigabyte.
 """
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import hashlib
 import http.client
 import json
 import os
+import re
+import shutil
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
-
-from filelock import FileLock, Timeout
+from typing import TYPE_CHECKING, Any
 
 from mner_keras.errors import InputError
+
+if TYPE_CHECKING:
+    from filelock import FileLock
 
 Progress = Callable[[int, int], None]
 """A function that receives the amount of work done and the total, 0 if it is unknown."""
 
+Report = Callable[[str], None]
+"""A function that receives a line for people."""
+
 ATTEMPTS = 3
 TIMEOUT = 30  # seconds without a byte
 _BLOCK = 2**20  # bytes
+_PAGE = (b"<!doctype html", b"<html")
+_PART = re.compile(r"part-([0-9]+)-of-([0-9]+)(\.\w+)")
 
 
 def no_progress(done: int, total: int) -> None:
     """Show nothing."""
+
+
+def report_nothing(line: str) -> None:
+    """Report nothing."""
 
 
 def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
@@ -77,6 +91,29 @@ def read_parsed(path: str | os.PathLike, what: str, parse: Callable[[str], Any])
         raise InputError(f"expected {what}, found a file that does not parse ({error})", path) from None
 
 
+def part_name(number: int, count: int, ending: str) -> str:
+    """Return the name of the file that one of `count` shards writes into a folder: `part-003-of-064.h5`."""
+    width = max(3, len(str(count)))
+    return f"part-{number:0{width}}-of-{count:0{width}}{ending}"
+
+
+def files_of(path: str | os.PathLike) -> list[Path]:
+    """Return the file, or all parts of a folder, in order; raise `InputError` if one is missing."""
+    if not os.path.isdir(path):
+        return [Path(path)]
+    found = [match for match in map(_PART.fullmatch, os.listdir(path)) if match]
+    kinds = sorted({match.group(2, 3) for match in found})
+    if len(kinds) != 1:
+        seen = " and ".join(f"-of-{count}{ending}" for count, ending in kinds) or "none"
+        raise InputError(f"expected the files part-1-of-N to part-N-of-N, found {seen}", path)
+    count, ending = int(kinds[0][0]), kinds[0][1]
+    parts = (Path(path, part_name(number, count, ending)) for number in range(1, count + 1))
+    if len(found) < count:
+        lacking = next(part.name for part in parts if not part.exists())
+        raise InputError(f"expected {count:,} parts, found {len(found):,}: {lacking} is missing", path)
+    return list(parts)
+
+
 def file_sha256(path: str | os.PathLike, algorithm: str | Callable = "sha256") -> str:
     """Return the SHA-256 of a file, in hexadecimal, or the hash of another of `hashlib`'s algorithms."""
     with open(path, "rb") as file:
@@ -86,12 +123,13 @@ def file_sha256(path: str | os.PathLike, algorithm: str | Callable = "sha256") -
 def file_record(path: str | os.PathLike, sha256: str | None = None) -> dict[str, Any]:
     """Identify a file's content: `sha256`, and `bytes` and `mtime_ns`, with which `is_same_file` avoids the hash.
 
+    Of a folder of parts, these are the hash of the parts' hashes and the sums over the parts.
+
     Args:
-        path: the file.
+        path: the file or the folder.
         sha256: its hash if it is known already.
     """
-    status = os.stat(path)
-    return {"sha256": sha256 or file_sha256(path), "bytes": status.st_size, "mtime_ns": status.st_mtime_ns}
+    return {"sha256": sha256 or _content_sha256(path), **_status(path)}
 
 
 def is_same_file(path: str | os.PathLike, record: Mapping[str, Any]) -> bool:
@@ -100,12 +138,22 @@ def is_same_file(path: str | os.PathLike, record: Mapping[str, Any]) -> bool:
     The hash decides. It is computed only if the modification time differs and the size does not.
     """
     try:
-        status = os.stat(path)
+        status = _status(path)
     except OSError:
         return False
-    if record.get("bytes", status.st_size) != status.st_size:
+    if record.get("bytes", status["bytes"]) != status["bytes"]:
         return False
-    return record.get("mtime_ns") == status.st_mtime_ns or record["sha256"] == file_sha256(path)
+    return record.get("mtime_ns") == status["mtime_ns"] or record["sha256"] == _content_sha256(path)
+
+
+def _status(path: str | os.PathLike) -> dict[str, int]:
+    found = list(map(os.stat, files_of(path)))
+    return {"bytes": sum(one.st_size for one in found), "mtime_ns": sum(one.st_mtime_ns for one in found)}
+
+
+def _content_sha256(path: str | os.PathLike) -> str:
+    hashes = list(map(file_sha256, files_of(path)))
+    return hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()
 
 
 def hold_lock(path: str | os.PathLike) -> FileLock | None:
@@ -119,6 +167,8 @@ def hold_lock(path: str | os.PathLike) -> FileLock | None:
     Returns:
         The lock, which `release()` or a `with` block releases; `None` if another process contains it.
     """
+    from filelock import FileLock, Timeout
+
     lock = FileLock(path, timeout=0)
     try:
         lock.acquire()
@@ -151,64 +201,180 @@ def cache_folder() -> Path:
     return Path(os.path.expanduser(os.environ.get("MNER_CACHE") or "~/.cache/mner-keras"))
 
 
-def download(address: str, path: Path, expected: str, pause: float = 1.0, progress: Progress = no_progress) -> None:
-    """Download a file with `write_whole`. A broken connection is resumed where it broke, `ATTEMPTS` attempts in all.
+@contextlib.contextmanager
+def wait_for_lock(path: Path, report: Report = report_nothing) -> Iterator[None]:
+    """Lock a file for this process; wait while another process holds it."""
+    lock = hold_lock(path)
+    if lock is None:
+        report(f"waiting for another process ({path})")
+        lock = FileLock(path)
+        lock.acquire()
+    with lock:
+        yield
+
+
+def download(
+    address: str,
+    path: Path,
+    expected: str = "",
+    pause: float = 1.0,
+    progress: Progress = no_progress,
+    report: Report = report_nothing,
+    resolve: Callable[[str], str] | None = None,
+) -> None:
+    """Download a file that does not exist yet, and check its hash with `check_download`.
+
+    A broken connection is resumed where it broke, `ATTEMPTS` attempts in all. After that, or after an interruption, the
+    next call resumes if the server names the version of its file (`ETag` or `Last-Modified`). Of several processes,
+    one downloads and the others wait.
 
     Args:
         address: the URL.
         path: the file to write, in an existing folder.
-        expected: the file's SHA-256, or its MD5 where its publisher gives no better hash, in hexadecimal.
+        expected: the published hash, if there is one.
         pause: seconds before the second attempt, doubled before each further one.
         progress: called with the bytes received and the total.
+        report: receives a line for people: the size before the download, and what is waited for.
+        resolve: returns the file's address from the web page that the server sends in its place; empty if it has none.
 
     Raises:
-        InputError: no network, no such file on the server, a connection that kept breaking, or another hash.
+        InputError: no network, no such file on the server, a web page in its place, a connection that kept breaking, a
+            full disk, or another hash.
     """
+    unfinished = path.with_name(f".unfinished-{path.name}")
+    version = path.with_name(f".unfinished-{path.name}.version")
+    lock = path.with_name(f".{path.name}.lock")
+    with wait_for_lock(lock, report):
+        try:
+            if path.is_file():
+                return
+            if not version.is_file() or version.read_text("utf-8").partition("\n")[0] != address:
+                unfinished.unlink(missing_ok=True)
+            for attempt in range(ATTEMPTS):
+                time.sleep(pause * 2 ** (attempt - 1) if attempt else 0)
+                reason = _Receiver(address, unfinished, version, progress, report, resolve).receive()
+                if reason is None:
+                    break
+            else:
+                kept = "; the next attempt resumes" if version.is_file() else ""
+                raise InputError(f"cannot be downloaded, {ATTEMPTS} attempts ({reason}){kept}", address)
+            check_download(path, expected, unfinished, address)
+            os.replace(unfinished, path)
+        finally:
+            # Only a part of a known version can be resumed later.
+            if path.is_file() or not version.is_file():
+                unfinished.unlink(missing_ok=True)
+                version.unlink(missing_ok=True)
+            if path.is_file():
+                with contextlib.suppress(OSError):  # Windows deletes no open file
+                    lock.unlink()
 
-    def write(unfinished: Path) -> None:
-        unfinished.unlink(missing_ok=True)  # left by a killed process, perhaps from another address
-        for attempt in range(ATTEMPTS):
-            time.sleep(pause * 2 ** (attempt - 1) if attempt else 0)
-            reason = _receive(address, unfinished, progress)
-            if reason is None:
-                break
-        else:
-            raise InputError(f"cannot be downloaded, {ATTEMPTS} attempts ({reason})", address)
-        md5 = partial(hashlib.md5, usedforsecurity=False)
-        if (found := file_sha256(unfinished, md5 if len(expected) == 32 else "sha256")) != expected:
+
+def check_download(path: Path, expected: str = "", file: Path | None = None, address: str = "") -> None:
+    """Compare a file with its hash: the published one, or the one that its first download recorded in `PATH.sha256`.
+
+    Args:
+        path: the file.
+        expected: the published SHA-256, or MD5 where its publisher gives no better hash, in hexadecimal.
+        file: the file's content before it has its name; removed with its record if it is another.
+        address: where it came from.
+
+    Raises:
+        InputError: another hash.
+    """
+    record, hint = path.with_name(f"{path.name}.sha256"), ""
+    if not expected and record.is_file():
+        expected = record.read_text("utf-8").partition(" ")[0]
+        hint = f". If the publisher replaced the file, delete {record}"
+    md5 = partial(hashlib.md5, usedforsecurity=False)
+    found = file_sha256(file or path, md5 if len(expected) == 32 else "sha256")
+    if not expected:
+        # The format of `sha256sum --check`.
+        write_whole(record, lambda unfinished: unfinished.write_text(f"{found}  {path.name}\n", encoding="utf-8"))
+    elif found != expected:
+        message = f"expected a file of the hash {expected[:12]}..., found {found[:12]}..."
+        if file is None:
+            raise InputError(f"{message}{hint}", path)
+        file.unlink()
+        path.with_name(f"{file.name}.version").unlink(missing_ok=True)
+        raise InputError(f"{message}; not kept{hint}", address)
+
+
+@dataclasses.dataclass
+class _Receiver:
+    """One attempt of a download."""
+
+    address: str
+    unfinished: Path
+    version: Path  # the address, and in a second line what the server calls the version of its file
+    progress: Progress
+    report: Report
+    resolve: Callable[[str], str] | None
+
+    def receive(self, resolved: str = "") -> str | None:
+        """Receive the bytes that the file still lacks, or all of them from a server that cannot resume.
+
+        Returns:
+            why the connection broke, `None` if it did not.
+        """
+        start = self.unfinished.stat().st_size if self.unfinished.exists() else 0
+        headers = {"User-Agent": "Mozilla/5.0 (mner-keras)"}  # some servers refuse Python's own name
+        if start:
+            known = self.version.read_text("utf-8").partition("\n")[2] if self.version.is_file() else ""
+            headers |= {"Range": f"bytes={start}-"} | ({"If-Range": known} if known else {})
+        try:
+            request = urllib.request.Request(resolved or self.address, headers=headers)
+            with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:
+                resumed = answer.status == http.HTTPStatus.PARTIAL_CONTENT
+                block = answer.read(_BLOCK)
+                if not resumed and block[:1024].lstrip().lower().startswith(_PAGE):
+                    page = (block + answer.read(_BLOCK)).decode("utf-8", "replace")
+                    found = "" if resolved or self.resolve is None else self.resolve(page)
+                    if not found:
+                        raise InputError("expected a file, found a web page", self.address)
+                    return self.receive(found)
+                self._store(answer, block, start if resumed else 0)
+        except urllib.error.HTTPError as error:
+            if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+                self.unfinished.unlink()  # nothing was lacking, or the file became shorter
+            elif error.code < 500:
+                raise InputError(f"the server answers {error.code} {error.reason}", self.address) from None
+            return f"{error.code} {error.reason}"
+        except (OSError, http.client.HTTPException) as error:
+            cause = getattr(error, "reason", None)
+            return str(cause if isinstance(cause, (OSError, str)) else error) or type(error).__name__
+        except InputError:
+            raise
+        except ValueError as error:
+            raise InputError(f"expected the URL of a file, found {self.address!r} ({error})") from None
+        return None
+
+    def _store(self, answer: Any, block: bytes, start: int) -> None:
+        """Write the body of an answer, from a byte of the file on."""
+        length = answer.headers.get("Content-Length")
+        total = start + int(length) if length is not None else 0
+        if not start:
+            self.report(f"{self.address}: {total / 1e6:,.1f} MB" if total else f"{self.address}: of unknown size")
+            known = answer.headers.get("ETag") or answer.headers.get("Last-Modified")
+            if known:
+                self.version.write_text(f"{self.address}\n{known}", encoding="utf-8")
+            else:
+                self.version.unlink(missing_ok=True)
+        free = shutil.disk_usage(self.unfinished.parent).free
+        if total - start > free:
             raise InputError(
-                f"expected a file of the hash {expected[:12]}..., found {found[:12]}...; not kept", address
+                f"expected {(total - start) / 1e6:,.0f} MB of free disk, found {free / 1e6:,.0f}",
+                self.unfinished.parent,
             )
-
-    write_whole(path, write)
-
-
-def _receive(address: str, unfinished: Path, progress: Progress) -> str | None:
-    """Receive the bytes that the file still lacks, or all of them from a server that cannot resume.
-
-    Returns:
-        why the connection broke, `None` if it did not.
-    """
-    start = unfinished.stat().st_size if unfinished.exists() else 0
-    try:
-        request = urllib.request.Request(address, headers={"Range": f"bytes={start}-"} if start else {})
-        with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:
-            resumed = answer.status == http.HTTPStatus.PARTIAL_CONTENT
-            with open(unfinished, "ab" if resumed else "wb") as file:
-                length = answer.headers.get("Content-Length")
-                total = (start if resumed else 0) + int(length) if length is not None else 0
-                while block := answer.read(_BLOCK):
-                    file.write(block)
-                    progress(file.tell(), total)
-                if length is not None and file.tell() != total:
-                    raise http.client.IncompleteRead(b"", total - file.tell())
-    except urllib.error.HTTPError as error:
-        if error.code < 500:
-            raise InputError(f"the server answers {error.code} {error.reason}", address) from None
-        return f"{error.code} {error.reason}"
-    except (OSError, http.client.HTTPException) as error:
-        cause = getattr(error, "reason", None)
-        return str(cause if isinstance(cause, (OSError, str)) else error) or type(error).__name__
-    except ValueError as error:
-        raise InputError(f"expected the URL of a file, found {address!r} ({error})") from None
-    return None
+        with open(self.unfinished, "ab" if start else "wb", buffering=0) as file:
+            while block:
+                try:
+                    rest = memoryview(block)
+                    while rest:
+                        rest = rest[file.write(rest) :]
+                except OSError as error:
+                    raise InputError(f"cannot be written ({error.strerror})", self.unfinished) from None
+                self.progress(file.tell(), total)
+                block = answer.read(_BLOCK)
+            if length is not None and file.tell() != total:
+                raise http.client.IncompleteRead(b"", total - file.tell())

@@ -7,6 +7,7 @@ import json
 import os
 import zipfile
 import zlib
+from importlib import resources
 from typing import TYPE_CHECKING
 
 from mner_keras.errors import InputError
@@ -18,21 +19,22 @@ if TYPE_CHECKING:
 
 
 def load(path: str | os.PathLike) -> Tagger | System:
-    """Open a model file of this package.
+    """Open a model of this package.
 
     Args:
-        path: the file: `.keras` for a Keras model, another registered extension (`.crf` for a feature CRF) otherwise.
+        path: a run's folder; a file: `.keras` for a Keras model, another registered extension (`.crf` for a feature
+            CRF) otherwise; or `"pretrained"` for the tagger inside the package.
 
     Raises:
-        InputError: no such file, not a model, a truncated file, or a model of another version or package.
+        InputError: no such file or folder, not a model, a truncated file, or a model of another version or package.
 
     Example:
 
-    >>> model = load("run/model.keras")
-    >>> model.tag(["Benz in Los Angeles"])
+    >>> load("pretrained").tag(["Barack Obama visited Paris"])
     """
     from mner_keras.registry import MODELS
 
+    path = find_model_file(path)
     ending = os.path.splitext(path)[1]
     for entry in MODELS.values():
         if not entry.is_keras and ending == os.path.splitext(entry.file)[1]:
@@ -92,38 +94,43 @@ def read_model_config(path: str | os.PathLike) -> dict:
 
 
 def reads_subwords(path: str | os.PathLike) -> bool:
-    """Return whether a model's file, or a run's, contains a text backbone; false for what cannot be read."""
+    """Return whether a model contains a text backbone; false for what cannot be read."""
     try:
-        config = read_model_config(find_model_file(path) if os.path.isdir(path) else path)
+        config = read_model_config(find_model_file(path))
         return config["config"]["preprocessor"]["backbone"] is not None
     except (InputError, KeyError, TypeError):
         return False
 
 
-def find_model_file(run: str | os.PathLike) -> str:
-    """Return the model's file in a run's folder.
+def find_model_file(model: str | os.PathLike) -> str:
+    """Return the file of a model that is given as `load` takes it; a file or folder named `pretrained` comes first.
 
     Raises:
-        InputError: there is none.
+        InputError: a folder without a model.
     """
+    path = os.fspath(model)
+    if path == "pretrained" and not os.path.exists(path):
+        return str(resources.files("mner_keras") / "pretrained" / "tagger.keras")
+    if not os.path.isdir(path):
+        return path
     from mner_keras.registry import KERAS_FILE, MODELS
 
     names = dict.fromkeys((KERAS_FILE, *(entry.file for entry in MODELS.values())))
     for name in names:
-        if os.path.exists(os.path.join(run, name)):
-            return os.path.join(run, name)
-    raise InputError(f"expected a run with a {' or a '.join(names)}, found none", run)
+        if os.path.exists(os.path.join(path, name)):
+            return os.path.join(path, name)
+    raise InputError(f"expected a run with a {' or a '.join(names)}, found none", path)
 
 
 def load_tagger(path: str | os.PathLike) -> Tagger | System:
-    """Open a model that can tag posts, given its file or its run's folder.
+    """Open a model that can tag posts.
 
     Raises:
         InputError: what `load` raises, and for a model that cannot tag posts (a `CRFModel`).
     """
     from mner_keras.crf_model import CRFModel
 
-    model = load(find_model_file(path) if os.path.isdir(path) else path)
+    model = load(path)
     if isinstance(model, CRFModel) and not hasattr(model, "tag"):
         raise InputError(f"expected a model that tags posts, found a {type(model).__name__}", path)
     return model

@@ -33,39 +33,36 @@ class Predictor:
 
     def __init__(self, model) -> None:
         self.model = model
-        self._graphs: dict[str, keras.Model] = {}
+        self._graphs: dict[tuple[str, float], keras.Model] = {}
         self._extractor = None
 
     def _graph(self, gives: str) -> keras.Model:
         """Return the functional model that shares this one's layers and gives potentials, tags, what is explained, or
         the vectors of tokens from their characters; the others read these vectors."""
-        if gives not in self._graphs:
-            inputs, all_outputs, encoder = dict(self.model.input), self.model.output, self._char_encoder
+        key = gives, self.model.temperature
+        if key not in self._graphs:
+            inputs, all_outputs, encoder = dict(self.model.input), self.model.output, char_encoder(self.model)
             if encoder is not None:
                 del inputs["char_ids"]
                 inputs[encoder.output.name] = encoder.output
             if gives == "char_vectors":
                 inputs, outputs = self.model.input["char_ids"], encoder.output
             elif gives.startswith("tags"):
-                outputs = CRFDecode(self.model.crf, name="decode")(all_outputs["potentials"], all_outputs["mask"])
+                outputs = CRFDecode(self.model.crf, self.model.temperature, name="decode")(
+                    all_outputs["potentials"], all_outputs["mask"]
+                )
                 outputs = outputs[0] if gives == "tags alone" else outputs
             elif gives == "explained":
                 outputs = {name: all_outputs[name] for name in self.model.explained if name in all_outputs}
             else:
                 outputs = all_outputs[gives]
-            self._graphs[gives] = keras.Model(inputs, outputs)
-        return self._graphs[gives]
+            self._graphs[key] = keras.Model(inputs, outputs)
+        return self._graphs[key]
 
     def predict(self, gives: str, inputs: dict[str, np.ndarray]) -> Any:
         """Return what a graph gives for a batch of `batches`."""
         model = self._graph(gives)
         return model.predict_on_batch({name: inputs.get(name, inputs.get("char_vectors")) for name in model.input})
-
-    @property
-    def _char_encoder(self) -> keras.layers.Layer | None:
-        """Return the layer that encodes each token from its characters alone; `None` if there is none."""
-        found = [layer for layer in self.model.layers if isinstance(layer, (CharBiLSTM, CharCNN))]
-        return found[0] if len(found) == 1 else None
 
     def _char_vectors(self, char_ids: np.ndarray) -> np.ndarray:
         """Return the vectors of distinct tokens from their characters, `[U, d]`."""
@@ -92,7 +89,7 @@ class Predictor:
                 extractor = self._extractor = self._extractor or load_extractor(self.model.preprocessor.visual)
             named, features = with_pictures(posts, pictures, extractor)
         batches = PostBatches(self.model.preprocessor, named, features, labelled=False)
-        if self._char_encoder is not None:
+        if char_encoder(self.model) is not None:
             batches.char_vectors = self._char_vectors(batches.char_ids)
         if not self.model.preprocessor.bucket:
             batch_size = batch_size or training_of(type(self.model)).batch_size
@@ -105,3 +102,9 @@ class Predictor:
                 yield made
         for reason in features.failed.values() if pictures is not None else ():
             warnings.warn(f"{reason}: ignored", stacklevel=3)
+
+
+def char_encoder(model: keras.Model) -> keras.layers.Layer | None:
+    """Return the layer that encodes each token from its characters alone; `None` if there is none."""
+    found = [layer for layer in model.layers if isinstance(layer, (CharBiLSTM, CharCNN))]
+    return found[0] if len(found) == 1 else None

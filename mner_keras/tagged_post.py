@@ -5,11 +5,13 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Iterable, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from mner_keras.data.entities import Entity, entity_spans
 from mner_keras.data.post import Post
-from mner_keras.vision.extraction import Extractor, PictureFeatures
+
+if TYPE_CHECKING:
+    from mner_keras.vision.extraction import Extractor, PictureFeatures
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,6 +77,8 @@ def with_pictures(
     Raises:
         ValueError: the numbers of pictures and posts differ.
     """
+    from mner_keras.vision.extraction import PictureFeatures
+
     if isinstance(pictures, (str, bytes, os.PathLike)) or len(pictures) != len(posts):
         count = "one" if not isinstance(pictures, Sequence) or isinstance(pictures, (str, bytes)) else len(pictures)
         raise ValueError(f"`pictures` must contain one entry per post, {len(posts)}. Received: {count}")

@@ -84,6 +84,8 @@ class Tagger(CRFModel):
                 setattr(self, name, value)
         self._training: Training | None = None
         self._schedule: dict[str, Any] | None = None
+        self.temperature = 1.0
+        """What divides potentials and the CRF's scores where entities get their scores; it changes no tag."""
         self._predictor = Predictor(self)
         if preprocessor.backbone is not None and not preprocessor.backbone.fine_tune:
             # Not in the graph, but in the model's file.
@@ -380,13 +382,16 @@ class Tagger(CRFModel):
         return found
 
     def get_config(self) -> dict:
-        """Return the constructor's arguments, the preprocessor as plain JSON values."""
-        return {"format": FORMAT, **self._arguments, "preprocessor": self.preprocessor.get_config()}
+        """Return the constructor's arguments, the preprocessor as plain JSON values, and the temperature."""
+        config = {"format": FORMAT, "temperature": self.temperature, **self._arguments}
+        return {**config, "preprocessor": self.preprocessor.get_config()}
 
     @classmethod
     def from_config(cls, config: dict, custom_objects=None) -> Tagger:
-        config = {name: value for name, value in config.items() if name != "format"}
-        return cls(**{**config, "preprocessor": PostPreprocessor.from_config(config["preprocessor"])})
+        arguments = {name: value for name, value in config.items() if name not in ("format", "temperature")}
+        model = cls(**{**arguments, "preprocessor": PostPreprocessor.from_config(config["preprocessor"])})
+        model.temperature = config.get("temperature", 1.0)
+        return model
 
 
 def _are_posts(data: Any) -> bool:

@@ -4,14 +4,25 @@ import hashlib
 import http.server
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
 from mner_keras.errors import InputError
-from mner_keras.files import download, file_record, hold_lock, is_same_file, write_json, write_whole
+from mner_keras.files import (
+    check_download,
+    download,
+    file_record,
+    hold_lock,
+    is_same_file,
+    wait_for_lock,
+    write_json,
+    write_whole,
+)
 
 
 def test_a_file_is_replaced_as_a_whole(tmp_path):
@@ -71,13 +82,15 @@ def test_a_file_is_recognised_by_its_content(tmp_path):
 
 CONTENT = bytes(range(256)) * 40_000
 HASH = hashlib.sha256(CONTENT).hexdigest()
+PAGE = b"<!DOCTYPE html><title>Quota exceeded</title>"
 
 
 @pytest.fixture
 def server():
     """A server that breaks off each answer after `most` bytes and, if `resumes`, understands `Range`.
 
-    It answers with the errors of `status` first, and tells the length if `lengths`.
+    It answers with the errors of `status` first, and tells the length if `lengths` and the version `etag` if there is
+    one. It serves `content` and, at /page, a web page with a link to the file.
     """
 
     class Handler(http.server.BaseHTTPRequestHandler):
@@ -87,37 +100,55 @@ def server():
             if server.status:
                 self.send_error(server.status.pop())
                 return
+            content = PAGE if self.path == "/page" else server.content
             start = int(asked.removeprefix("bytes=").removesuffix("-")) if asked and server.resumes else 0
+            if content is PAGE or self.headers.get("If-Range", server.etag) != server.etag:
+                start = 0
+            if start >= len(content):
+                self.send_error(416)
+                return
             self.send_response(206 if start else 200)
             if server.lengths:
-                self.send_header("Content-Length", str(len(CONTENT) - start))
+                self.send_header("Content-Length", str(len(content) - start))
+            if server.etag:
+                self.send_header("ETag", server.etag)
             self.end_headers()
-            self.wfile.write(CONTENT[start : start + server.most])
+            self.wfile.write(content[start : start + server.most])
 
         def log_message(self, *_):
             pass
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.asked, server.status, server.resumes, server.lengths, server.most = [], [], True, True, 4_000_000
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    server.content, server.etag = CONTENT, ""
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     server.address = f"http://127.0.0.1:{server.server_port}/file.bin"
     yield server
     server.shutdown()
     server.server_close()
 
 
+def left_in(folder):
+    """The files that a download left, without its lock."""
+    return sorted(path.name for path in folder.iterdir() if path.suffix != ".lock")
+
+
 def test_a_broken_download_is_resumed(server, tmp_path):
     path = tmp_path / "file.bin"
     path.with_name(".unfinished-file.bin").write_bytes(b"of another address")
-    seen = []
-    download(server.address, path, HASH, 0.0, lambda done, total: seen.append((done, total)))
+    seen, told = [], []
+    download(server.address, path, HASH, 0.0, lambda done, total: seen.append((done, total)), told.append)
     assert path.read_bytes() == CONTENT
     assert server.asked == [None, "bytes=4000000-", "bytes=8000000-"]
     assert seen == sorted(seen)
     assert seen[-1] == (len(CONTENT), len(CONTENT))
+    assert told == [f"{server.address}: 10.2 MB"]
+    download(server.address, path, HASH, 0.0)  # the file exists
+    assert len(server.asked) == 3
     server.status, server.most = [503, 503], len(CONTENT)
-    download(server.address, path, hashlib.md5(CONTENT).hexdigest(), 0.0)
+    download(server.address, tmp_path / "again.bin", hashlib.md5(CONTENT).hexdigest(), 0.0)
     assert server.asked[3:] == [None] * 3
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["again.bin", "file.bin"]
 
 
 @pytest.mark.parametrize(
@@ -128,6 +159,8 @@ def test_a_broken_download_is_resumed(server, tmp_path):
         ({"status": [404]}, None, r"file\.bin: the server answers 404"),
         # A cut that no length betrays.
         ({"lengths": False}, None, r"file\.bin: expected a file of the hash .* not kept"),
+        ({"content": b"another", "etag": "1"}, None, r"file\.bin: expected a file of the hash .* not kept"),
+        ({"content": PAGE}, None, r"file\.bin: expected a file, found a web page"),
         ({}, "http://127.0.0.1:1/file.bin", "cannot be downloaded, 3 attempts .*refused"),
         ({}, "nowhere", "expected the URL of a file, found 'nowhere'"),
     ],
@@ -136,4 +169,95 @@ def test_a_download_that_fails_leaves_nothing(server, tmp_path, settings, addres
     vars(server).update(settings)
     with pytest.raises(InputError, match=message):
         download(address or server.address, tmp_path / "file.bin", HASH, 0.0)
-    assert list(tmp_path.iterdir()) == []
+    assert left_in(tmp_path) == []
+
+
+def test_a_later_call_resumes_the_same_version_only(server, tmp_path, monkeypatch):
+    monkeypatch.setattr("mner_keras.files.ATTEMPTS", 1)
+    path, server.etag = tmp_path / "file.bin", '"1"'
+    for _ in range(2):
+        with pytest.raises(InputError, match="cannot be downloaded, 1 attempts .*the next attempt resumes"):
+            download(server.address, path, HASH, 0.0)
+    assert server.asked == [None, "bytes=4000000-"]
+    server.etag, server.most = '"2"', len(CONTENT)
+    download(server.address, path, HASH, 0.0)
+    assert server.asked[2:] == ["bytes=8000000-"]  # answered with the whole file
+    assert left_in(tmp_path) == ["file.bin"]
+    path.unlink()
+    # A part of another address is not continued; a part that lacks nothing is received again.
+    for old, asked in (("http://other", [None]), (server.address, ["bytes=10240000-", None])):
+        path.with_name(".unfinished-file.bin").write_bytes(CONTENT)
+        path.with_name(".unfinished-file.bin.version").write_text(f'{old}\n"2"', encoding="utf-8")
+        monkeypatch.setattr("mner_keras.files.ATTEMPTS", 2)
+        server.asked.clear()
+        download(server.address, path, HASH, 0.0)
+        assert server.asked == asked
+        path.unlink()
+
+
+def test_a_page_in_place_of_a_file_never_replaces_what_was_received(server, tmp_path, monkeypatch):
+    monkeypatch.setattr("mner_keras.files.ATTEMPTS", 1)
+    path, server.etag = tmp_path / "file.bin", '"1"'
+    page = server.address.replace("file.bin", "page")
+    with pytest.raises(InputError, match="6240000 more expected"):
+        download(page, path, HASH, 0.0, resolve=lambda text: server.address)
+    with pytest.raises(InputError, match="page: expected a file, found a web page"):
+        download(page, path, HASH, 0.0, resolve=lambda text: page)
+    assert path.with_name(".unfinished-file.bin").stat().st_size == 4_000_000
+    server.most = len(CONTENT)
+    download(page, path, HASH, 0.0, resolve=lambda text: server.address)
+    assert path.read_bytes() == CONTENT
+    assert server.asked[-1] == "bytes=4000000-"
+
+
+def test_a_hash_that_nobody_publishes_is_recorded_and_compared(server, tmp_path):
+    path, record, server.most = tmp_path / "file.bin", tmp_path / "file.bin.sha256", len(CONTENT)
+    download(server.address, path, pause=0.0)
+    assert record.read_text("utf-8") == f"{HASH}  file.bin\n"
+    check_download(path)
+    path.unlink()
+    server.content = b"another"
+    with pytest.raises(InputError, match=r"expected a file of the hash .*not kept.*delete .*file\.bin\.sha256"):
+        download(server.address, path, pause=0.0)
+    path.write_bytes(b"changed")
+    with pytest.raises(InputError, match=r"file\.bin: expected a file of the hash"):
+        check_download(path)
+    path.unlink()
+    record.unlink()
+    download(server.address, path, pause=0.0)
+    assert path.read_bytes() == b"another"
+
+
+def test_a_full_disk_is_named_and_the_part_is_kept(server, tmp_path, monkeypatch):
+    path, server.etag = tmp_path / "file.bin", '"1"'
+    with monkeypatch.context() as patch:
+        patch.setattr("shutil.disk_usage", lambda folder: shutil._ntuple_diskusage(10**9, 10**9, 5_000_000))
+        with pytest.raises(InputError, match=f"{tmp_path}: expected 10 MB of free disk, found 5"):
+            download(server.address, path, HASH, 0.0)
+    if not Path("/dev/full").exists():
+        pytest.skip("no /dev/full")
+    unfinished = path.with_name(".unfinished-file.bin")
+    unfinished.symlink_to("/dev/full")
+    with pytest.raises(InputError, match=r"unfinished-file\.bin: cannot be written \(No space left on device\)"):
+        download(server.address, path, HASH, 0.0)
+    assert unfinished.is_symlink()  # the next attempt continues
+    assert len(server.asked) == 2
+
+
+def test_of_two_processes_one_downloads_and_the_other_waits(server, tmp_path):
+    path, server.most = tmp_path / "file.bin", len(CONTENT)
+    told = []
+    with wait_for_lock(tmp_path / ".file.bin.lock"):
+        code = (
+            "import sys; from pathlib import Path; from mner_keras.files import download; "
+            "download(sys.argv[1], Path(sys.argv[2]), report=lambda line: print(line, flush=True))"
+        )
+        command = [sys.executable, "-c", code, server.address, str(path)]
+        others = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+        told = [other.stdout.readline() for other in others]
+        assert server.asked == []
+    assert all(line.startswith("waiting for another process") for line in told)
+    assert [other.wait(20) for other in others] == [0, 0]
+    assert sorted("MB" in other.stdout.read() for other in others) == [False, True]
+    assert server.asked == [None]
+    assert path.read_bytes() == CONTENT

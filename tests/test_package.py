@@ -14,11 +14,17 @@ PACKAGES = ("mner_keras", "hsn_keras", "agban_keras")
 FILES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 FLOORS = (
     ("mner_keras.errors", "mner_keras.files", "mner_keras.registry", "mner_keras.layers", "mner_keras.replicas"),
-    ("mner_keras.metrics", "mner_keras.text", "mner_keras.vision", "mner_keras.adam_tensorflow"),
+    (
+        "mner_keras.metrics",
+        "mner_keras.crf_numpy",
+        "mner_keras.text",
+        "mner_keras.vision",
+        "mner_keras.adam_tensorflow",
+    ),
     ("mner_keras.crf_model", "mner_keras.data"),
     ("mner_keras.tagged_post", "mner_keras.inputs", "mner_keras.training", "mner_keras.predictor"),
-    ("mner_keras.tagger",),
-    ("mner_keras.models", "hsn_keras", "agban_keras"),
+    ("mner_keras.tagger", "mner_keras.runtime"),
+    ("mner_keras.models", "mner_keras.export", "hsn_keras", "agban_keras"),
     ("mner_keras.baselines", "mner_keras.run"),
     ("mner_keras.papers",),
     ("mner_keras.views",),

@@ -68,7 +68,7 @@ class ReleasedCRF(CRF):
     def tag_count(self) -> int:
         return len(self.labels)
 
-    def log_likelihood(self, potentials, tags, mask=None):
+    def log_likelihood(self, potentials, tags, mask=None, temperature: float = 1.0):
         """Return the log-likelihood of tag sequences, `[B]`; see `CRF.log_likelihood`."""
         tags = ops.cast(tags, "int32")
         if mask is not None:
@@ -76,7 +76,7 @@ class ReleasedCRF(CRF):
         known = (tags >= 0) & (tags < self.tag_count)
         labels = ops.take(ops.convert_to_tensor(self.labels, "int32"), ops.where(known, tags, 0))
         labels = ops.where(known, labels, -1)
-        return super().log_likelihood(potentials, labels, mask)
+        return super().log_likelihood(potentials, labels, mask, temperature)
 
     def decode(self, potentials, mask=None):
         """Return the tags of the best path of labels, int32 `[B, n]`, and its score `[B]`; see `CRF.decode`."""
@@ -88,10 +88,14 @@ class ReleasedCRF(CRF):
         labels, score = super().top_k(potentials, mask, k)
         return ops.take(ops.convert_to_tensor(self._tags), labels), score
 
-    def marginals(self, potentials, mask=None):
+    def marginals(self, potentials, mask=None, temperature: float = 1.0):
         """Return the probability of each tag at each token, `[B, n, len(labels)]`; see `CRF.marginals`."""
         reads_as = ops.one_hot(self._tags, len(self.labels), dtype="float32")
-        return ops.matmul(super().marginals(potentials, mask), reads_as)
+        return ops.matmul(super().marginals(potentials, mask, temperature), reads_as)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return scores and the tag of each label as arrays; see `CRF.arrays`."""
+        return {**super().arrays(), "tags": self._tags}
 
     def get_config(self) -> dict:
         return {**super().get_config(), "labels": self.labels}

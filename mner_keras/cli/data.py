@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
+from mner_keras.cli.keras_start import start_keras
 from mner_keras.cli.options import AsJson, TagScheme, check_target
-from mner_keras.cli.terminal import note, print_json, print_table
+from mner_keras.cli.terminal import note, print_json, print_table, progress_bar
 from mner_keras.errors import InputError
 
 app = typer.Typer(help="Fetch, convert, split, create and check data sets.", no_args_is_help=True)
@@ -56,23 +57,32 @@ def check(
 
 @app.command()
 def fetch(
-    name: Annotated[str, typer.Argument(metavar="twitter2015", help="The data set.")],
-    to: Annotated[Path, typer.Option(help="The folder to write.")],
-    distribution: Annotated[
-        str, typer.Option(metavar="original|umt", help="Version: as AGBAN's authors released it, or as cleaned later.")
-    ] = "original",
+    name: Annotated[str, typer.Argument(help="What to fetch; without a name, they are listed.")] = "",
+    to: Annotated[Path | None, typer.Option(help="The folder to write.")] = None,
     mirror: Annotated[str, typer.Option(help="Another address with the same files.")] = "",
 ) -> None:
-    """Download the text files of Twitter-2015, check their hashes, and print where to find its pictures.
+    """Download posts, pictures, word vectors, features or weights, check them, and print what comes next.
 
-    Complete files that already exist are not downloaded again.
+    Broken downloads are resumed; complete files are not downloaded again. The hash of a file whose publisher gives none
+    is recorded at the first download and compared afterwards. Archives stay in `~/.cache/mner-keras` (or
+    `$MNER_CACHE`): delete them there when you need the space. Google Drive requires the extra `fetch`
+    (pip install 'mner-keras[fetch]').
     """
-    from mner_keras.data.fetch import PICTURES, fetch_dataset
+    from mner_keras.data.fetch import SOURCES, fetch_source, find_source
 
-    fetched = fetch_dataset(name, to, distribution, mirror)
+    if not name:
+        rows = [[source.name, source.about, source.size] for source in SOURCES.values()]
+        print_table("mner data fetch NAME --to FOLDER", ["name", "", "download"], rows, left=2)
+        return
+    source = find_source(name)
+    if source.call.startswith("mner_keras.vision"):
+        start_keras()
+    with progress_bar("bytes") as progress:
+        fetched = fetch_source(name, to, mirror, progress=progress, report=note)
     for path, new in fetched.items():
-        print(f"{path}: {'fetched' if new else 'already there'}, hash as expected")
-    print(PICTURES.format(folder=to))
+        print(f"{path}: {'fetched' if new else 'already there'}")
+    if source.next:
+        print("next:\n" + source.next.format(folder=to))
 
 
 @app.command()

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from mner_keras.cli.keras_start import start_keras
-from mner_keras.cli.options import ExtractorWeights
+from mner_keras.cli.options import ExtractorWeights, ModelArgument
 from mner_keras.cli.terminal import note
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -16,7 +16,7 @@ _EXAMPLES = 4
 
 
 def demo(
-    model: Annotated[Path, typer.Argument(help="A .keras file or a run's folder.")],
+    model: ModelArgument = Path("pretrained"),
     pictures: Annotated[
         Path | None,
         typer.Option(help="Folder of pictures to swap in. (default: for a model of the sample corpus, its pictures)"),
@@ -31,7 +31,7 @@ def demo(
     Shows the names with their scores, the model's attention, and HSN's gamma. Requires the extra `demo`
     (pip install 'mner-keras[demo]'). By default, only this machine can open the page. Ctrl-C stops the server.
     """
-    from mner_keras.views.demo import DemoSession, build_page, import_gradio, launch_page
+    from mner_keras.views.demo import DemoSession, build_page, describe_run, import_gradio, launch_page
     from mner_keras.vision.pictures import find_pictures
 
     import_gradio()
@@ -55,6 +55,6 @@ def demo(
         note(f"no pictures: {session.no_pictures}")
     if host not in LOOPBACK:
         note(f"served on {host}: everyone who can reach it can use it, without a password")
-    page = build_page(session, tagger.name, examples)
+    page = build_page(session, tagger.name, examples, describe_run(model))
     print(f"{launch_page(page, host, port, open_)} (Ctrl-C to stop)", flush=True)
     page.block_thread()

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from mner_keras.cli.keras_start import start_keras
-from mner_keras.cli.options import Split
+from mner_keras.cli.options import ModelArgument, Split
 from mner_keras.cli.terminal import note, print_json, print_scores
 
 
 def evaluate(
-    run_or_model: Annotated[Path, typer.Argument(help="A run's folder or a model's file.")],
+    model: ModelArgument,
     data: Annotated[str, typer.Option(help="`sample` or a folder. (default: the run's, else sample)")] = "",
     split: Annotated[Split, typer.Option(help="The split to score.")] = Split.test,
     features: Annotated[
@@ -26,7 +25,7 @@ def evaluate(
     from mner_keras.models import reads_store
     from mner_keras.run.run import Run
 
-    run = Run(run_or_model, data, features, no_pictures)
+    run = Run(model, data, features, no_pictures)
     posts = run.dataset[split]
     start_keras()
     from mner_keras.data.batches import count_missing
@@ -37,7 +36,7 @@ def evaluate(
         note("the model does not read pictures: `--features` is ignored")
     scores = evaluate_model(run.model, posts, run.features)
     record = {
-        "model": str(run_or_model),
+        "model": str(model),
         "data": run.dataset.name,
         "split": split,
         "posts": len(posts),

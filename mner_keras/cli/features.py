@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mner_keras.cli.jobs import run_jobs
 from mner_keras.cli.keras_start import start_keras
-from mner_keras.cli.options import AsJson, Precision
+from mner_keras.cli.options import AsJson, Engine, EngineName, Jobs, Precision, RayAddress, ShardOption
 from mner_keras.cli.terminal import note, print_json, progress_bar
 from mner_keras.errors import InputError
 
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Create, import and inspect stores of picture features.", no_args_is_help=True)
 
 PICTURES = Annotated[list[Path], typer.Argument(help="Folders of pictures, or pictures.")]
-OUT = Annotated[Path, typer.Option(help="The store to write (HDF5).")]
+OUT = Annotated[Path, typer.Option(help="The store to write (HDF5); with --shard, --jobs or Ray, a folder of parts.")]
+FILE_OUT = Annotated[Path, typer.Option("--out", help="The store to write (HDF5).")]
 DTYPE = Annotated[str, typer.Option(metavar="float16|float32", help="Number type of the store.")]
 BATCH_SIZE = Annotated[int, typer.Option(min=1, help="Pictures per batch.")]
 MAX_ERRORS = Annotated[
@@ -42,6 +44,10 @@ def vgg16(
     dtype: DTYPE = "float32",
     batch_size: BATCH_SIZE = 16,
     max_errors: MAX_ERRORS = 1.0,
+    shard: ShardOption = None,
+    jobs: Jobs = 1,
+    engine: EngineName = Engine.local,
+    address: RayAddress = "",
     overwrite: OVERWRITE = False,
 ) -> None:
     """Extract HSN's features: VGG16's last pooling layer, 49 regions of 512 numbers per picture, row by row.
@@ -56,7 +62,7 @@ def vgg16(
 
         return VGG16Regions(weights, batch_size)
 
-    _extract(pictures, extractor, out, dtype, batch_size, max_errors, overwrite)
+    _extract(pictures, extractor, out, dtype, batch_size, max_errors, shard, (jobs, engine, address), overwrite)
 
 
 @app.command("mask-rcnn")
@@ -79,6 +85,10 @@ def mask_rcnn(
     dtype: DTYPE = "float32",
     batch_size: BATCH_SIZE = 1,
     max_errors: MAX_ERRORS = 1.0,
+    shard: ShardOption = None,
+    jobs: Jobs = 1,
+    engine: EngineName = Engine.local,
+    address: RayAddress = "",
     overwrite: OVERWRITE = False,
 ) -> None:
     """Extract AGBAN's features: the objects that Mask R-CNN detects, up to TOP vectors of 1024 numbers per picture.
@@ -96,7 +106,7 @@ def mask_rcnn(
         with progress_bar("bytes of weights") as progress:
             return MaskRCNNObjects(weights, top, min_score, side, num_proposals, batch_size, progress)
 
-    _extract(pictures, extractor, out, dtype, batch_size, max_errors, overwrite)
+    _extract(pictures, extractor, out, dtype, batch_size, max_errors, shard, (jobs, engine, address), overwrite)
 
 
 @app.command()
@@ -107,6 +117,10 @@ def backbone(
     dtype: DTYPE = "float32",
     batch_size: BATCH_SIZE = 16,
     max_errors: MAX_ERRORS = 1.0,
+    shard: ShardOption = None,
+    jobs: Jobs = 1,
+    engine: EngineName = Engine.local,
+    address: RayAddress = "",
     overwrite: OVERWRITE = False,
 ) -> None:
     """Extract regions for HSN with an image backbone of KerasHub: ViT, DeiT, DINOv2, CLIP, SigLIP, ResNet and others.
@@ -121,14 +135,14 @@ def backbone(
 
         return BackboneRegions(preset, batch_size)
 
-    _extract(pictures, extractor, out, dtype, batch_size, max_errors, overwrite)
+    _extract(pictures, extractor, out, dtype, batch_size, max_errors, shard, (jobs, engine, address), overwrite)
 
 
 @app.command()
 def words(
     file: Annotated[Path, typer.Argument(help="JSON with a caption, or a list of labels, by picture.")],
     vectors: Annotated[Path, typer.Option(help="File of word vectors.")],
-    out: OUT,
+    out: FILE_OUT,
     regions: Annotated[int | None, typer.Option(min=1, help="Regions per picture, for HSN. (default: 49)")] = None,
     objects: Annotated[int | None, typer.Option(min=1, help="Most objects per picture, for AGBAN.")] = None,
     overwrite: OVERWRITE = False,
@@ -156,13 +170,25 @@ def _extract(
     dtype: str,
     batch_size: int,
     max_errors: float,
+    shard: str | None,
+    jobs: tuple[int, Engine, str],
     overwrite: bool,
 ) -> None:
-    """Fill the store and print a summary; exit with 1 if too many pictures were unreadable."""
+    """Fill the store and print a summary; exit with 1 if too many pictures were unreadable.
+
+    With several jobs or Ray, the store is a folder of parts, which the jobs fill.
+    """
+    from mner_keras.scale.shards import Shard
     from mner_keras.vision.feature_writer import check_target
     from mner_keras.vision.pictures import find_pictures
 
+    share = Shard.parse(shard)
     found, passed = find_pictures(pictures)
+    if run_jobs(out, ".h5", shard, *jobs):
+        return
+    if share is not None:
+        found = {image_id: path for image_id, path in found.items() if share.holds(image_id)}
+        out = share.part(out, ".h5")
     check_target(out, dtype)
     if passed:
         more = f" and {len(passed) - SHOWN:,} more" if len(passed) > SHOWN else ""
@@ -183,7 +209,7 @@ def _extract(
         line += f" ({result.errors_path})"
     speed = result.added / result.seconds if result.seconds else 0
     print(f"{line}; {result.seconds:.1f} s, {speed:.1f} pictures per second")
-    failed_share = len(result.failed) / len(found)
+    failed_share = len(result.failed) / max(len(found), 1)
     if failed_share > max_errors:
         share = f"{100 * failed_share:.1f} % of the pictures could not be read"
         note(f"{share}, more than --max-errors {100 * max_errors:g} % allows")
@@ -196,7 +222,7 @@ def import_(
         Path,
         typer.Argument(help="VGG16 features of Zhang et al. (2018), HDF5, or AGBAN's text file of object features."),
     ],
-    out: OUT,
+    out: FILE_OUT,
     weights: Annotated[
         Path | None,
         typer.Option(help="VGG16 weights for the blank picture. (default: Keras' own if they were downloaded before)"),
@@ -237,8 +263,25 @@ def _blank_extractor(weights: Path | None) -> Extractor | None:
 
 
 @app.command()
+def merge(
+    folder: Annotated[Path, typer.Argument(help="Folder of the parts that `--shard` wrote.")],
+    out: FILE_OUT,
+    overwrite: OVERWRITE = False,
+) -> None:
+    """Merge the parts of all shards into one store.
+
+    The pictures are copied one by one. The folder of parts is a store, too; one file is faster to read.
+    """
+    from mner_keras.vision.feature_writer import merge_parts
+
+    with progress_bar("pictures") as progress:
+        added, kept = merge_parts(folder, out, overwrite, progress)
+    print(f"{out}: {added:,} pictures added, {kept:,} already there")
+
+
+@app.command()
 def info(
-    store: Annotated[Path, typer.Argument(help="A feature store.")],
+    store: Annotated[Path, typer.Argument(help="A feature store: a file, or a folder of parts.")],
     check: Annotated[bool, typer.Option("--check", help="Read all values; fail on NaN, infinity or damage.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -254,7 +297,8 @@ def info(
         print_json(about)
         return
     counts = ", ".join(f"{number:,} with {count}" for count, number in about["vectors"].items())
-    print(f"{about['path']}: {about['pictures']:,} pictures, {about['bytes']:,} bytes")
+    parts = f" in {len(opened.files):,} parts" if store.is_dir() else ""
+    print(f"{about['path']}: {about['pictures']:,} pictures, {about['bytes']:,} bytes{parts}")
     print(f"vectors: width {about['width']}, {about['dtype']}; pictures {counts or 'none'}")
     if about["blank"] or opened.lacks_blank:
         print(f"blank picture: {'yes' if about['blank'] else NO_BLANK}")

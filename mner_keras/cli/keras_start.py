@@ -5,13 +5,17 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import shutil
 import sys
+import time
 import warnings
 from collections.abc import Iterator
 
+from mner_keras.cli.terminal import note
 
-def start_keras(deterministic: bool = False, all_cores: bool = False) -> None:
-    """Import Keras without the backend's start-up notes.
+
+def start_keras(deterministic: bool = False, all_cores: bool = False) -> float:
+    """Import Keras without the backend's start-up notes; return the seconds that it took.
 
     Args:
         deterministic: whether TensorFlow's operations must give the same numbers in every run.
@@ -25,15 +29,39 @@ def start_keras(deterministic: bool = False, all_cores: bool = False) -> None:
     warnings.filterwarnings("ignore", module="keras")
     # Pillow's warnings are redundant: the picture is read, or refused with a reason.
     warnings.filterwarnings("ignore", module="PIL")
+    started = time.perf_counter()
     with _silent_start():
         import keras
 
         # The first operation detects the devices.
         keras.ops.zeros((1,))
+    if has_gpu() and not uses_gpu():
+        note("this machine has a GPU, and Keras computes on the CPU: `mner doctor` says why")
     if deterministic and keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
         tf.config.experimental.enable_op_determinism()
+    return time.perf_counter() - started
+
+
+def has_gpu() -> bool:
+    """Return whether the machine has a GPU of NVIDIA that its environment does not hide."""
+    hidden = os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1") or os.environ.get("JAX_PLATFORMS") == "cpu"
+    return not hidden and (os.path.exists("/dev/nvidia0") or shutil.which("nvidia-smi") is not None)
+
+
+def find_devices() -> list[str]:
+    """Return the names of the devices that the backend computes on."""
+    import keras
+
+    # Keras lists no devices of torch; a tensor names the one in use.
+    is_torch = keras.backend.backend() == "torch"
+    return [str(keras.ops.zeros(()).device)] if is_torch else keras.distribution.list_devices()
+
+
+def uses_gpu() -> bool:
+    """Return whether the backend computes on a GPU."""
+    return not find_devices()[0].startswith("cpu")
 
 
 @contextlib.contextmanager

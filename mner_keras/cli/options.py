@@ -21,7 +21,11 @@ Budget = StrEnum("Budget", ["fast", "paper"])
 Precision = StrEnum("Precision", ["float32", "mixed_float16", "mixed_bfloat16"])
 Format = StrEnum("Format", ["jsonl", "conll", "text", "parquet", "label-studio"])
 OnError = StrEnum("OnError", ["skip", "stop"])
+Engine = StrEnum("Engine", ["local", "ray"])
 
+ModelArgument = Annotated[
+    Path, typer.Argument(help="A model's file, a run's folder, or `pretrained`: the tagger inside the package.")
+]
 TrainingData = Annotated[str, typer.Option(help="`sample`, or a folder with train.txt, dev.txt, test.txt.")]
 TrainingPrecision = Annotated[Precision, typer.Option(help="Numeric precision of the training.")]
 EntityScheme = Annotated[
@@ -33,6 +37,21 @@ PostPictures = Annotated[
 ExtractorWeights = Annotated[
     Path | None,
     typer.Option(help="The extractor's weights, a file or a folder. (default: the published ones, downloaded once)"),
+]
+EngineName = Annotated[
+    Engine, typer.Option("--engine", help="Where jobs run: this machine's processes, or a Ray cluster (extra `ray`).")
+]
+Jobs = Annotated[int, typer.Option(min=1, help="Shares of the work done at once.")]
+RayAddress = Annotated[
+    str,
+    typer.Option(
+        "--address",
+        metavar="HOST[:PORT]",
+        help="Head of the Ray cluster. (default: Ray is started on this machine)",
+    ),
+]
+ShardOption = Annotated[
+    str | None, typer.Option("--shard", metavar="I/N", help="Do one of N shares of the work; N commands do all of it.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 

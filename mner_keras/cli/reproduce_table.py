@@ -2,43 +2,49 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from filelock import FileLock
 
 from mner_keras.cli.keras_start import start_keras
 from mner_keras.cli.options import (
     Budget,
+    Engine,
+    EngineName,
     EntityScheme,
     Paper,
     Precision,
+    RayAddress,
     Scheme,
+    ShardOption,
     TrainingData,
     TrainingPrecision,
     read_arguments,
 )
-from mner_keras.cli.terminal import note, print_json, print_table
-from mner_keras.errors import InputError
+from mner_keras.cli.terminal import ends_interrupt, note, print_json, print_table, progress_bar
+from mner_keras.errors import InputError, counted
 from mner_keras.registry import FEATURES, find_model
 
 if TYPE_CHECKING:
     from mner_keras.data.datasets import Dataset
     from mner_keras.papers.plan import Plan, Setting
+    from mner_keras.papers.published import PublishedTable
     from mner_keras.papers.runner import Outcome
+    from mner_keras.scale.shards import Shard
 
 INCOMPLETE = 1
 """The exit code if some runs of the table diverged or failed."""
-_ENDS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
 def reproduce_table(
     paper: Annotated[Paper | None, typer.Argument(help="The paper.", case_sensitive=False)] = None,
-    table: Annotated[str, typer.Argument(help="The table's number: 1 to 5, I to VI.")] = "",
+    table: Annotated[str, typer.Argument(help="The table's number, such as 3 or III, or `all`.")] = "",
     list_: Annotated[bool, typer.Option("--list", help="List the tables and their rows.")] = False,
     dry_run: Annotated[
         bool,
@@ -80,7 +86,18 @@ def reproduce_table(
         list[str] | None, typer.Option("--set", metavar="MODEL.NAME=VALUE", help="An argument of a model. Repeatable.")
     ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Runs trained at once.")] = 1,
+    shard: ShardOption = None,
+    engine: EngineName = Engine.local,
+    address: RayAddress = "",
     resume: Annotated[bool, typer.Option("--resume", help="Continue interrupted runs.")] = False,
+    from_scratch: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Fetch or compute there what is missing: posts, pictures, features, vectors. A plan comes first.",
+        ),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Start a plan from scratch without asking.")] = False,
     out: Annotated[Path, typer.Option(help="Folder of the runs and the tables.")] = Path("runs/reproduction"),
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
@@ -89,16 +106,30 @@ def reproduce_table(
     Each system and seed is a run folder in OUT/runs, shared by all tables: no run is trained twice. The table is
     written to OUT/PAPER-TABLE as Markdown, CSV, LaTeX and JSON. Tables of statistics are counted in the data; tables of
     settings are read from the models. Without --data, the sample corpus and a few epochs are used: a quick
-    demonstration, not a result. Exit code 1: some runs diverged or failed and are missing in the table.
+    demonstration, not a result. With --shard, the command trains its share of the runs, and prints the table of all
+    that are finished; the shards share the folder OUT. Exit code 1: some runs diverged or failed and are missing in the
+    table.
     """
-    from mner_keras.papers import find_table
+    options = locals()
+    from mner_keras.papers import find_table, load_published
+    from mner_keras.scale.shards import Shard
 
     if list_:
         _list(paper)
         return
     if paper is None or not table:
         raise InputError("expected a paper and a table, such as `hsn 5`; --list shows them")
-    published = find_table(paper, table)
+    tables = load_published(paper).tables if table.lower() == "all" else (find_table(paper, table),)
+    if len(tables) > 1 and (rows or as_json):
+        raise InputError("`all` excludes --rows and --json")
+    if from_scratch is not None or len(tables) > 1:
+        own = {number.number: {} for number in tables}
+        if from_scratch is not None:
+            own = _from_scratch(tables, options)
+        _all(tables, {**options, "from_scratch": None}, own)
+        return
+    (published,) = tables
+    share, outcomes = Shard.parse(shard), {}
     folder = out / f"{published.paper}-{published.number.lower()}"
     fast = (budget or ("fast" if data == "sample" else "paper")) == "fast"
     if published.kind != "results":
@@ -122,15 +153,25 @@ def reproduce_table(
             arguments=_arguments(set_ or []),
         )
         corpus = load_dataset(data)
-        start_keras()
+        start = start_keras()
+        from mner_keras.papers.runner import Outcome, outcome_of
         from mner_keras.papers.table_folder import measure_table
 
         plan = _plan(published, setting, corpus, out, rows)
         if dry_run:
-            _dry_run(plan, jobs)
+            _dry_run(_runs_of(plan, share), jobs, start)
             return
-        outcomes = _train(plan, out, jobs, resume)
-        measured = measure_table(folder, published, data, plan, str(scheme), tolerance, outcomes)
+        if not plan.runs:
+            raise InputError(f"no row can be trained: {'; '.join(plan.skipped)}")
+        outcomes = _train(_runs_of(plan, share), out, jobs, resume, engine, address)
+        folder.mkdir(parents=True, exist_ok=True)
+        # Shards write in turns: the last one knows all finished runs.
+        with contextlib.nullcontext() if share is None else FileLock(folder / ".lock"):
+            known = {run.folder: outcome_of(run.folder) or Outcome("not finished") for run in plan.runs} | outcomes
+            measured = measure_table(folder, published, data, plan, str(scheme), tolerance, known)
+        if share is not None:
+            missing = sum(outcome.state != "finished" for outcome in known.values())
+            note(f"shard {shard}: {missing} of the table's {len(known)} runs are missing")
     from mner_keras.papers.render import print_measured
 
     if as_json:
@@ -138,8 +179,69 @@ def reproduce_table(
     else:
         print_measured(measured)
         print(f"table: {folder} (table.md, .csv, .tex, .json)")
-    if any(row["failures"] for row in measured["rows"]):
+    if any(outcome.state != "finished" for outcome in outcomes.values()):
         raise typer.Exit(INCOMPLETE)
+
+
+def _all(tables: Sequence[PublishedTable], options: dict[str, Any], own: dict[str, dict[str, Any]]) -> None:
+    """Reproduce tables one after the other; `own` are options of single tables, by their numbers."""
+    codes = []
+    for table in tables:
+        if table.number in own:
+            try:
+                reproduce_table(**{**options, "table": table.number, **own[table.number]})
+            except typer.Exit as end:
+                codes.append(end.exit_code)
+    if any(codes):
+        raise typer.Exit(max(codes))
+
+
+def _from_scratch(tables: Sequence[PublishedTable], options: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Print the plan, ask, and fetch and compute what is missing.
+
+    Returns:
+        the options for each table, by its number; empty for a dry run.
+    """
+    from mner_keras.papers.from_scratch import BASIS, plan_work
+
+    if options["data"] != "sample":
+        raise InputError("`--from-scratch` excludes --data: it fetches Twitter-2015")
+    features = _named(options["features"] or [], "features", tuple(FEATURES), find_model(options["paper"]).visual or "")
+    vectors = _named(options["vectors"] or [], "vectors", ("twitter", "crawl"), "")
+    fast = options["budget"] == Budget.fast
+    seeds = options["seeds"] or (1 if fast else 5)
+    rows = [key.strip() for key in options["rows"].split(",") if key.strip()]
+    work = plan_work(tables, options["from_scratch"], seeds, fast, rows, vectors, features)
+    waiting = [step for step in work.steps if not step.done]
+    for step in work.steps:
+        size = "unknown size" if step.download is None else f"{step.download / 1e6:,.0f} MB"
+        time = f", {_duration(step.seconds)}" if step.seconds else ""
+        print(f"{'done' if step.done else size + time:24} mner {' '.join(step.command)}")
+    print(f"{_duration(work.seconds):24} {work.runs} runs, then the tables: {', '.join(work.tables) or 'none'}")
+    seconds = sum(step.seconds for step in waiting) + work.seconds
+    sizes = [step.download for step in waiting]
+    known = sum(filter(None, sizes))
+    disk = known + sum(step.disk for step in waiting)
+    print(
+        f"in all: {'at least ' if None in sizes else ''}{known / 1e9:.1f} GB to download, {disk / 1e9:.1f} GB of disk, "
+        f"at most {_duration(seconds)} ({BASIS})"
+    )
+    for line in work.notes:
+        note(line)
+    if options["dry_run"] or not work.tables:
+        return {}
+    if not options["yes"]:
+        if not sys.stdin.isatty():
+            raise InputError("expected --yes, or a terminal to ask on")
+        typer.confirm("start?", abort=True)
+    for step in waiting:
+        note(f"mner {' '.join(step.command)}")
+        step.run()
+    merged = {}
+    for number, own in work.tables.items():
+        lists = {name: [*(options[name] or []), *own.get(name, [])] for name in ("vectors", "features")}
+        merged[number] = {**own, **lists, "resume": True}
+    return merged
 
 
 def _plan(published: Any, setting: Setting, corpus: Dataset, out: Path, rows: str) -> Plan:
@@ -160,11 +262,17 @@ def _plan(published: Any, setting: Setting, corpus: Dataset, out: Path, rows: st
     return plan
 
 
-def _train(plan: Plan, out: Path, jobs: int, resume: bool) -> dict[Path, Outcome]:
-    from mner_keras.papers.runner import begun, check_finished, run_all
+def _runs_of(plan: Plan, share: Shard | None) -> Plan:
+    """Return the plan with the shard's runs only: every N-th folder, finished or not."""
+    folders = dict.fromkeys(run.folder for run in plan.runs)
+    mine = set(folders if share is None else share.take(folders))
+    return dataclasses.replace(plan, runs=tuple(run for run in plan.runs if run.folder in mine))
 
-    if not plan.runs:
-        raise InputError(f"no row can be trained: {'; '.join(plan.skipped)}")
+
+def _train(plan: Plan, out: Path, jobs: int, resume: bool, engine: Engine, address: str) -> dict[Path, Outcome]:
+    from mner_keras.papers.runner import begun, check_finished, run_all
+    from mner_keras.scale.engine import open_engine
+
     check_finished(plan.runs)
     unfinished = [folder for folder in dict.fromkeys(run.folder for run in plan.runs) if begun(folder)]
     if unfinished and not resume:
@@ -173,22 +281,26 @@ def _train(plan: Plan, out: Path, jobs: int, resume: bool) -> dict[Path, Outcome
             "them",
             out,
         )
-    # Closing the terminal or ending a batch job interrupts the runs, like Ctrl-C.
-    ends = [number for number in _ENDS if signal.getsignal(number) == signal.SIG_DFL]
-    for number in ends:
-        signal.signal(number, signal.default_int_handler)
     try:
-        return run_all(plan.runs, jobs, note)
+        with (
+            ends_interrupt(),
+            open_engine(engine, jobs, address) as start,
+            progress_bar("epochs of all runs") as progress,
+        ):
+            return run_all(plan.runs, jobs, note, progress, start)
     except KeyboardInterrupt:
         print(f"interrupted; the same command with --resume continues after the last finished epochs ({out})")
         sys.exit(130)
-    finally:
-        for number in ends:
-            signal.signal(number, signal.SIG_DFL)
 
 
-def _dry_run(plan: Plan, jobs: int) -> None:
-    """Time a few steps of each system, and print the runs with estimated time and disk."""
+def _dry_run(plan: Plan, jobs: int, start: float) -> None:
+    """Time the parts of each system's run, and print the runs with estimated time and disk.
+
+    Args:
+        plan: the runs.
+        jobs: how many run at once.
+        start: seconds in which a run's process starts.
+    """
     from mner_keras.papers.runner import estimate, outcome_of
 
     folders = {run.folder: run for run in plan.runs}
@@ -208,14 +320,15 @@ def _dry_run(plan: Plan, jobs: int) -> None:
                     timed[key] = None
                     note(f"  {run.row.name} cannot be trained: {error}")
             if timed[key] is not None:
-                times = [_duration(timed[key].seconds), f"{timed[key].megabytes:,.0f} MB"]
-                seconds, disk = seconds + timed[key].seconds, disk + timed[key].megabytes
+                took = start + timed[key].seconds
+                times = [_duration(took), f"{timed[key].megabytes:,.0f} MB"]
+                seconds, disk = seconds + took, disk + timed[key].megabytes
         state = ended.state if ended is not None else "to train" if times[0] else "cannot be trained"
-        lines.append([folder.name, state, str(run.config.epochs), *times])
+        lines.append([run.title, state, str(run.config.epochs), *times])
     print_table("runs", ["", "", "epochs", "time", "disk"], lines)
     wait = _duration(seconds / min(jobs, max(len(waiting), 1)))
     print(
-        f"{len(waiting)} runs to train: about {wait} with {jobs} at once (from timed steps; "
+        f"{counted(len(waiting), 'run')} to train: about {wait} with {jobs} at once (from timed parts; "
         f"early stopping may end sooner), {disk:,.0f} MB"
     )
 

@@ -18,12 +18,25 @@ from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mner_keras.cli.jobs import run_jobs
 from mner_keras.cli.keras_start import start_keras
-from mner_keras.cli.options import ExtractorWeights, Format, OnError, check_target
+from mner_keras.cli.options import (
+    Engine,
+    EngineName,
+    ExtractorWeights,
+    Format,
+    Jobs,
+    ModelArgument,
+    OnError,
+    RayAddress,
+    ShardOption,
+    check_target,
+)
 from mner_keras.cli.terminal import note, progress_bar
 from mner_keras.errors import InputError
 from mner_keras.files import file_sha256, write_whole
 from mner_keras.scale.resumable_file import ResumableFile
+from mner_keras.scale.shards import Shard
 
 if TYPE_CHECKING:
     from mner_keras.data.post import Post
@@ -40,7 +53,7 @@ OWN = "posts"
 
 
 def tag(
-    model: Annotated[Path, typer.Argument(help="A model's file or a run's folder.")],
+    model: ModelArgument,
     file: Annotated[str, typer.Argument(help="File of posts, or - for standard input.")] = "-",
     features: Annotated[str, typer.Option(help="Store of the posts' pictures. (default: no pictures)")] = "",
     pictures: Annotated[
@@ -59,7 +72,7 @@ def tag(
         Format | None,
         typer.Option(
             "--format",
-            help="Output format: JSON lines with entities and scores, CoNLL columns, text with names in brackets, or "
+            help="Output format: JSON lines with entities and scores, CoNLL columns, text with names in brackets, "
             "Parquet, or Label Studio's tasks. (default: by the extension of OUT, otherwise JSON lines)",
         ),
     ] = None,
@@ -67,9 +80,14 @@ def tag(
     out: Annotated[
         Path | None,
         typer.Option(
-            help="File to write. After an interruption, the same command continues. (default: standard output)"
+            help="File to write; with --shard, --jobs or Ray, a folder of parts. After an interruption, the same "
+            "command continues. (default: standard output)"
         ),
     ] = None,
+    shard: ShardOption = None,
+    jobs: Jobs = 1,
+    engine: EngineName = Engine.local,
+    address: RayAddress = "",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT, finished or begun.")] = False,
     on_error: Annotated[
         OnError | None,
@@ -83,7 +101,8 @@ def tag(
 
     Reads JSON lines, CoNLL columns, Parquet, Label Studio's tasks or plain text (one post per line), detected from the
     file's extension or first lines, or set by `--input`. Pictures come from a store (`--features`) or from picture
-    files (`--pictures`).
+    files (`--pictures`). With `--shard`, every N-th post is tagged, from the I-th on; each command reads the whole
+    FILE. With `--jobs`, or in a Ray cluster, all shards are tagged side by side.
 
     Malformed posts are skipped, and listed with line and reason in OUT.errors.csv or on the error stream; or the first
     one ends the command, and the posts before it are written.
@@ -92,14 +111,20 @@ def tag(
         raise InputError("`--features` and `--pictures` exclude each other")
     from mner_keras.data.files import ENDINGS
 
+    share = Shard.parse(shard)
     stream, name = _open(file)
     format_ = format_ or Format((out and ENDINGS.get(out.suffix.lower())) or "jsonl")
+    ending = f".{format_}" if out is None or out.suffix.lower() not in ENDINGS else out.suffix
+    if run_jobs(None if file == "-" else out, ending, shard, jobs, engine, address):
+        return
     output: ResumableFile | _StandardOutput
     if out is None:
         output = _StandardOutput(format_)
     else:
         options = {"--features": features, "--pictures": pictures, "--weights": weights, "--input": input_}
         options |= {"--format": format_, "--scores": scores}
+        if share is not None:
+            out = share.part(out, ending)
         output = _open_output(out, file, model, options, overwrite)
     with contextlib.closing(output):
         if output.finished:
@@ -108,7 +133,7 @@ def tag(
             tagging = _Tagging(model, features, pictures, weights, scores)
             on_error = on_error or OnError("stop" if file == "-" else "skip")
             write = WRITERS.get(format_) or functools.partial(_label_studio, version=str(model))
-            _tag_all(tagging, stream, name, input_, output, write, on_error)
+            _tag_all(tagging, stream, name, input_, share, output, write, on_error)
             tagging.report()
     if out is not None:
         listed = f" ({output.errors_path})" if output.failed else ""
@@ -127,6 +152,7 @@ def _tag_all(
     stream: IO[bytes],
     name: str,
     input_: str | None,
+    share: Shard | None,
     output: ResumableFile | _StandardOutput,
     write: Callable[[TaggedPost], str],
     on_error: str,
@@ -135,7 +161,8 @@ def _tag_all(
     from mner_keras.data.files import stop_at_error
     from mner_keras.data.input_formats import read_posts_to_tag
 
-    posts = itertools.islice(read_posts_to_tag(stream, name, input_ or ""), output.done, None)
+    posts = read_posts_to_tag(stream, name, input_ or "")
+    posts = itertools.islice(posts if share is None else share.take(posts), output.done, None)
     if on_error == "stop":
         posts = stop_at_error(posts)
     # A file is tagged in equal steps, however often it is interrupted.
@@ -204,7 +231,7 @@ def _open_output(out: Path, file: str, model: Path, options: dict[str, Any], ove
     if os.path.isfile(file):
         if out.exists() and os.path.samefile(file, out):
             raise InputError("expected another file to write, found the file of posts", out)
-        model_file = Path(find_model_file(model) if model.is_dir() else model)
+        model_file = Path(find_model_file(model))
         if not model_file.is_file():
             raise InputError("expected a model, found no such file", model_file)
         about = {"model": file_sha256(model_file), "input": file_sha256(file)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
@@ -12,6 +13,9 @@ from mner_keras.files import Progress, no_progress
 
 if TYPE_CHECKING:
     import rich.progress
+
+
+_ENDS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
 def note(line: str) -> None:
@@ -78,3 +82,16 @@ def progress_bar(what: str) -> Iterator[Progress]:
     finally:
         if bar.live.is_started:
             bar.stop()
+
+
+@contextlib.contextmanager
+def ends_interrupt() -> Iterator[None]:
+    """Let closing the terminal or ending a batch job interrupt the command, like Ctrl-C."""
+    ends = [number for number in _ENDS if signal.getsignal(number) == signal.SIG_DFL]
+    for number in ends:
+        signal.signal(number, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        for number in ends:
+            signal.signal(number, signal.SIG_DFL)

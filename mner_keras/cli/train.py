@@ -102,6 +102,9 @@ def train(
     print(f"{best}scores over entities, {metrics['scheme']}")
     for split in ("dev", "test"):
         print_scores(split, metrics[split])
+    if "calibration" in metrics:
+        before, after = (metrics["calibration"][when]["error"] for when in ("before", "after"))
+        print(f"calibration error on test: {after:.1f}, {before:.1f} without the temperature fitted on dev")
     print(f"run: {folder}")
 
 

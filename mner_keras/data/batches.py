@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mner_keras.data.post import Post
 from mner_keras.errors import InputError
-from mner_keras.vision.feature_store import FeatureStore, open_store
+
+if TYPE_CHECKING:
+    from mner_keras.vision.feature_store import FeatureStore
 
 LENGTH_QUANTILES = (0.2, 0.4, 0.6, 0.8, 0.95, 1.0)
 """A bucketed data set is padded to at most six lengths, since a compiler makes a program per length. They are
@@ -230,6 +233,15 @@ class PostBatches:
         if visual is not None and visual.pictures and store.dim != visual.dim:
             raise InputError(f"expected features of width {visual.dim}, found {store.dim}", store.path)
         return store
+
+
+def open_store(features: FeatureStore | str | os.PathLike) -> FeatureStore:
+    """Open a feature store if `features` is a path; return a store as it is."""
+    if not isinstance(features, (str, os.PathLike)):
+        return features
+    from mner_keras.vision.feature_store import FeatureStore
+
+    return FeatureStore(features)
 
 
 def count_missing(posts: Iterable[Post], features: FeatureStore | str | os.PathLike | None) -> int:

@@ -16,7 +16,6 @@ from mner_keras.data.files import read_posts
 from mner_keras.data.post import Post
 from mner_keras.errors import InputError, did_you_mean
 from mner_keras.files import file_sha256
-from mner_keras.vision.pictures import find_pictures
 
 SPLITS = ("train", "dev", "test")
 _ENDINGS = (".txt", ".jsonl", ".json", ".parquet")
@@ -27,8 +26,9 @@ class Dataset(Mapping[str, list[Post]]):
 
     Args:
         folder: contains `train.txt`, `dev.txt` (or `valid.txt`) and `test.txt`, CoNLL columns, or the same as `.jsonl`
-            or `.parquet`, or as `.json` (Label Studio's tasks). It may contain `regions.h5` and `objects.h5`, the
-            features of its pictures, and the pictures themselves in `images`.
+            or `.parquet`, or as `.json` (Label Studio's tasks). It may contain `regions.h5` and `objects.h5`, or
+            folders `regions` and `objects` of parts, the features of its pictures, and the pictures themselves in
+            `images`.
         name: the data set's name in reports.
 
     Example:
@@ -71,9 +71,9 @@ class Dataset(Mapping[str, list[Post]]):
         return found[0]
 
     def features(self, kind: str) -> Path | None:
-        """Return the folder's own feature store of this kind (`regions` or `objects`), or `None`."""
-        path = self.folder / f"{kind}.h5"
-        return path if path.is_file() else None
+        """Return the folder's own feature store of this kind: `regions.h5`, a folder `regions` of parts, or `None`."""
+        file, parts = self.folder / f"{kind}.h5", self.folder / kind
+        return file if file.is_file() else parts if any(parts.glob("part-*.h5")) else None
 
     def pictures(self) -> Path | None:
         """Return the folder of the posts' pictures, `images`, or `None`."""
@@ -128,6 +128,8 @@ def check_dataset(data: Dataset) -> dict[str, Any]:
         for kind in ("regions", "objects"):
             check_pictures(posts[split], data.features(kind), f"the {split} posts")
     if data.pictures() is not None:
+        from mner_keras.vision.pictures import find_pictures
+
         find_pictures([data.pictures()])
     return {
         "name": data.name,

@@ -1,77 +1,265 @@
-"""Fetch public data sets; each file is checked by its hash."""
+"""Fetch public data: posts, pictures, word vectors, features and weights. `sources.toml` lists them."""
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
+import fnmatch
+import importlib
 import os
-from pathlib import Path
+import shutil
+import tarfile
+import tomllib
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from functools import partial
+from importlib import resources
+from pathlib import Path, PurePosixPath
+from typing import IO
 
+from mner_keras.data.datasets import load_dataset
 from mner_keras.errors import InputError, did_you_mean
-from mner_keras.files import download, file_sha256
+from mner_keras.files import (
+    Progress,
+    Report,
+    cache_folder,
+    check_download,
+    download,
+    file_sha256,
+    no_progress,
+    report_nothing,
+    wait_for_lock,
+    write_whole,
+)
+from mner_keras.vision.ids import PICTURE_ENDINGS, picture_id
 
-PICTURES = """\
-The pictures (rights belong to their posters) are an archive on Google Drive, to be downloaded with a browser. The
-README of https://github.com/jefferyYu/UMT links to it. Unpack it, then
-    mner features vgg16 twitter2015_images --out {folder}/regions.h5
-    mner features mask-rcnn twitter2015_images --out {folder}/objects.h5"""
-
-
-SOURCES = {
-    ("twitter2015", "original"): (
-        "https://raw.githubusercontent.com/thecharm/AGBAN/HEAD/data/mul_tweets",
-        {
-            "train.txt": ("train", "96f7789485f5b1552b6447f78f6466a08812be93f9c354ab86a52750fe797676"),
-            "dev.txt": ("dev", "62e11451821b934fbc08398e9ceb044ede6ac1a82428e1bc57576a7447318a02"),
-            "test.txt": ("test", "64c7da804a0ab440f433a2b15bd1642e51b568fbc7258e775c96ee5876f8cfc8"),
-        },
-    ),
-    ("twitter2015", "umt"): (
-        "https://raw.githubusercontent.com/jefferyYu/UMT/HEAD/data/twitter2015",
-        {
-            "train.txt": ("train.txt", "a6246e37aa1c8acd738747fa8257e01775f2a1cc0d4f36f82f9d41d6246ad6fa"),
-            "valid.txt": ("valid.txt", "9dcc7f9df7331de3c9cdf67a3450e041c41c6254b5e43925c576e2dfaaabe2ad"),
-            "test.txt": ("test.txt", "edb2665b89bfe58bca06a2c10b9b31cbfa95456135b6a4cbf55c872e48d9b8f9"),
-        },
-    ),
-}
-"""By data set and distribution: the address of its files, and by local file name the remote name and the SHA-256."""
+_ENOUGH = 0.9
+"""The share of the posts' pictures that an archive must contain; a few pictures may be lost."""
+_AGAIN = "delete it to fetch it again"
 
 
-def fetch_dataset(
-    name: str, folder: str | os.PathLike, distribution: str = "original", mirror: str = "", pause: float = 1.0
-) -> dict[Path, bool]:
-    """Download the files of a data set that do not exist yet, with `mner_keras.files.download`.
+@dataclasses.dataclass(frozen=True)
+class Download:
+    """A file to fetch; `sources.toml` explains the fields."""
 
-    Args:
-        name: `twitter2015`.
-        folder: where to write; created if necessary.
-        distribution: `original` or `umt`.
-        mirror: another address with the same files.
-        pause: seconds before the second attempt, doubled before each further one.
+    path: str
+    remote: str = ""
+    bytes: int = 0
+    hash: str = ""
+    archive: str = ""
+    member: str = ""
+    unpacked: int = 0
 
-    Returns:
-        the paths, and whether each was downloaded now.
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """Something that can be fetched; `sources.toml` explains the fields."""
+
+    name: str
+    about: str
+    page: str
+    address: str = ""
+    files: tuple[Download, ...] = ()
+    posts: str = ""
+    call: str = ""
+    bytes: int = 0
+    by_hand: str = ""
+    next: str = ""
+
+    @property
+    def size(self) -> str:
+        """The size of the download, for people."""
+        sizes = [file.bytes for file in self.files] or [self.bytes]
+        return f"{sum(sizes) / 1e6:,.0f} MB" if all(sizes) else "by hand" if self.by_hand else "unknown"
+
+
+def _read_sources() -> dict[str, Source]:
+    content = tomllib.loads((resources.files("mner_keras.data") / "sources.toml").read_text(encoding="utf-8"))
+    return {
+        name: Source(name, **{**entry, "files": tuple(Download(**file) for file in entry.get("files", ()))})
+        for name, entry in content.items()
+    }
+
+
+SOURCES = _read_sources()
+
+
+def find_source(name: str) -> Source:
+    """Return a source.
 
     Raises:
-        InputError: an unknown data set, another file of this name, or what `download` raises.
+        InputError: an unknown name.
     """
-    known = [other for other_name, other in SOURCES if other_name == name]
-    if not known:
-        names = sorted({known for known, _ in SOURCES})
-        raise InputError(f"expected {' or '.join(names)}, found {name!r}.{did_you_mean(name, names)}")
-    if distribution not in known:
-        raise InputError(f"expected a distribution ({', '.join(known)}), found {distribution!r}")
-    address, files = SOURCES[name, distribution]
-    address = (mirror or address).rstrip("/")
+    if name not in SOURCES:
+        raise InputError(f"expected one of {', '.join(SOURCES)}, found {name!r}.{did_you_mean(name, SOURCES)}")
+    return SOURCES[name]
+
+
+def fetch_source(
+    name: str,
+    folder: str | os.PathLike | None = None,
+    mirror: str = "",
+    pause: float = 1.0,
+    progress: Progress = no_progress,
+    report: Report = report_nothing,
+) -> dict[Path, bool]:
+    """Download the files of a source that do not exist yet, with `mner_keras.files.download`.
+
+    Archives are kept in the cache folder; what they contain is written whole or not at all.
+
+    Args:
+        name: a name in `SOURCES`.
+        folder: where to write; created if necessary. Not needed for what a library keeps in a place of its own.
+        mirror: another address with the same files.
+        pause: seconds before the second attempt, doubled before each further one.
+        progress: called with the bytes received and the total.
+        report: receives lines for people.
+
+    Returns:
+        the paths, and whether each was fetched now.
+
+    Raises:
+        InputError: an unknown name, a source that has to be downloaded by hand, another file of this name, a damaged
+            archive or one without the expected files, or what `download` raises.
+        ImportError: Google Drive asks for a confirmation and gdown is not installed.
+    """
+    source = find_source(name)
+    if source.by_hand:
+        raise InputError(source.by_hand)
+    if source.call:
+        module, _, function = source.call.partition(":")
+        getattr(importlib.import_module(module), function)()
+        return {}
+    if folder is None:
+        raise InputError(f"expected a folder for {name} (--to FOLDER), found none")
     folder = Path(folder)
     if folder.exists() and not folder.is_dir():
         raise InputError("expected a folder to write into, found a file", folder)
-    for file, (_, expected) in files.items():
-        path = folder / file
-        if path.exists() and file_sha256(path) != expected:
-            raise InputError(f"there is another file of this name (expected the hash {expected[:12]}...)", path)
+    for file in source.files:
+        path = folder / file.path
+        if file.hash and not file.archive and path.exists() and file_sha256(path) != file.hash:
+            raise InputError(f"there is another file of this name (expected the hash {file.hash[:12]}...)", path)
+    if source.posts and not _has_posts(folder):
+        fetch_source(source.posts, folder, mirror, pause, progress, report)
     folder.mkdir(parents=True, exist_ok=True)
-    fetched = {folder / file: not (folder / file).exists() for file in files}
-    for file, (remote, expected) in files.items():
-        if fetched[folder / file]:
-            download(f"{address}/{remote}", folder / file, expected, pause)
+    fetched = {folder / file.path: not (folder / file.path).exists() for file in source.files}
+    for file in source.files:
+        if not fetched[folder / file.path]:
+            continue
+        if not file.archive:
+            _fetch(source, file, folder / file.path, mirror, pause, progress, report)
+            continue
+        cache_folder().mkdir(parents=True, exist_ok=True)
+        archive = cache_folder() / file.archive
+        if archive.is_file():
+            check_download(archive, file.hash)
+        else:
+            _fetch(source, file, archive, mirror, pause, progress, report)
+        with wait_for_lock(folder / ".fetch.lock", report):
+            if not (folder / file.path).exists():
+                (_unpack_file if file.member else _unpack_pictures)(archive, file, folder, report)
     return fetched
+
+
+def _fetch(source: Source, file: Download, path: Path, mirror: str, *how) -> None:
+    """Download a file, or say how a person can."""
+    remote = file.remote or file.path
+    if mirror:
+        remote = f"{mirror.rstrip('/')}/{file.archive or remote}"
+    elif "://" not in remote:
+        remote = f"{source.address}/{remote}"
+    try:
+        download(remote, path, file.hash, *how, resolve=_drive_address)
+    except InputError as error:
+        if isinstance(error.path, Path):  # a full disk, not the address
+            raise
+        by_hand = f"download it in a browser from {source.page}, save it as {path}, and repeat the command"
+        raise InputError(f"{error}\nBy hand: {by_hand}.") from None
+
+
+def _drive_address(page: str) -> str:
+    """Return the address behind Google Drive's question whether to download a file that it cannot scan for viruses."""
+    if "google" not in page.lower() and "download-form" not in page:
+        return ""
+    try:
+        from gdown.download import get_url_from_gdrive_confirmation
+        from gdown.exceptions import FileURLRetrievalError
+    except ImportError:
+        raise ImportError("Google Drive's archives need gdown: pip install 'mner-keras[fetch]'") from None
+    try:
+        return get_url_from_gdrive_confirmation(page)
+    except FileURLRetrievalError as error:
+        raise InputError(f"Google Drive does not give the file now ({str(error).partition('.')[0]})") from None
+
+
+def _has_posts(folder: Path) -> bool:
+    with contextlib.suppress(InputError):
+        return all(load_dataset(folder).path(split) for split in ("train", "dev", "test"))
+    return False
+
+
+Member = tuple[str, int, Callable[[], IO[bytes]]]
+
+
+@contextlib.contextmanager
+def _members(archive: Path) -> Iterator[list[Member]]:
+    """Yield the files of a zip or tar archive: name, size and how to open each. Any other file is its only member."""
+    try:
+        if zipfile.is_zipfile(archive):
+            with zipfile.ZipFile(archive) as opened:
+                files = [info for info in opened.infolist() if not info.is_dir()]
+                yield [(info.filename, info.file_size, partial(opened.open, info)) for info in files]
+        elif tarfile.is_tarfile(archive):
+            with tarfile.open(archive) as opened:
+                files = [info for info in opened if info.isfile()]
+                yield [(info.name, info.size, partial(opened.extractfile, info)) for info in files]
+        else:
+            yield [(archive.name, archive.stat().st_size, partial(open, archive, "rb"))]
+    except (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error) as error:
+        raise InputError(f"expected a whole archive, found a damaged one ({error}); {_AGAIN}", archive) from None
+
+
+def _copy(member: Member, path: Path) -> None:
+    with member[2]() as source, open(path, "wb") as target:
+        shutil.copyfileobj(source, target, 2**20)
+
+
+def _unpack_file(archive: Path, file: Download, folder: Path, report: Report) -> None:
+    """Write the member of an archive; of several that fit, the largest."""
+    with _members(archive) as members:
+        fitting = [member for member in members if fnmatch.fnmatch(PurePosixPath(member[0]).name, file.member)]
+        if not fitting or archive.suffix == ".zip" and not zipfile.is_zipfile(archive):
+            raise InputError(f"expected an archive that contains {file.member}, found none; {_AGAIN}", archive)
+        member = max(fitting, key=lambda member: member[1])
+        report(f"unpacking {member[0]}: {member[1] / 1e6:,.0f} MB")
+        write_whole(folder / file.path, lambda unfinished: _copy(member, unfinished))
+
+
+def _unpack_pictures(archive: Path, file: Download, folder: Path, report: Report) -> None:
+    """Write the pictures of a folder's posts, under their own names: no path of the archive is used."""
+    data = load_dataset(folder)
+    wanted = {post.image_id for split in data for post in data[split]} - {None}
+    unfinished = folder / f".unfinished-{file.path}"
+    shutil.rmtree(unfinished, ignore_errors=True)
+    try:
+        with _members(archive) as members:
+            found: dict[str, Member] = {}
+            for member in members:
+                path = PurePosixPath(member[0])
+                if path.suffix.lower() in PICTURE_ENDINGS and "__MACOSX" not in path.parts:
+                    found.setdefault(picture_id(path.name), member)
+            missing = sorted(wanted - found.keys())
+            there = f"{len(wanted) - len(missing):,} of {len(wanted):,} posts' pictures"
+            if len(missing) > (1 - _ENOUGH) * len(wanted):
+                raise InputError(f"expected the posts' pictures, found {there}; {_AGAIN}", archive)
+            report(f"unpacking {there}")
+            unfinished.mkdir()
+            for image_id, member in found.items():
+                if image_id in wanted:
+                    _copy(member, unfinished / PurePosixPath(member[0]).name)
+        os.replace(unfinished, folder / file.path)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+    if missing:
+        report(f"not in the archive: {', '.join(missing[:10])}{', ...' if len(missing) > 10 else ''}")

@@ -12,19 +12,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mner_keras.data.batches import PostBatches
+from mner_keras.data.batches import PostBatches, open_store
 from mner_keras.data.pipeline import as_dataset
 from mner_keras.data.post import Post
 from mner_keras.errors import InputError
 from mner_keras.text.backbone import TextBackbone
 from mner_keras.text.pos import POS_CATEGORIES, pos_category, tag_pos
-from mner_keras.vision.feature_store import FeatureStore, open_store
 from mner_keras.vision.visual_input import VisualInput
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
     from mner_keras.text.word_vectors import WordVectors
+    from mner_keras.vision.feature_store import FeatureStore
 
 PADDING, UNKNOWN, FIRST = 0, 1, 2
 """Index 0 is padding, index 1 is unknown; words and characters start at 2."""

@@ -107,7 +107,7 @@ class CRF(keras.layers.Layer):
         """Return the number of tags that `log_likelihood` takes and `decode` gives."""
         return self.num_tags
 
-    def log_likelihood(self, potentials, tags, mask=None):
+    def log_likelihood(self, potentials, tags, mask=None, temperature: float = 1.0):
         """Return the log-likelihood of tag sequences, `[B]`.
 
         Computed as minus the log-sum of all paths' scores relative to the given path's, which stays exact for long rows
@@ -118,13 +118,14 @@ class CRF(keras.layers.Layer):
         Args:
             potentials, mask: those of the call.
             tags: int `[B, n]` in 0..K-1; values at masked positions are ignored.
+            temperature: divides potentials, transitions, start and end alike.
 
         Raises:
             ValueError: tags of another shape; a tag out of range in an array. In a compiled function, where values are
                 unknown, the value and the gradient of such a row are NaN.
         """
         given, given_mask = tags, mask
-        potentials, mask = self._prepare(potentials, mask)
+        potentials, mask = self._prepare(potentials, mask, temperature)
         tags = ops.cast(tags, "int32")
         check_mask("tags", tags, "potentials", potentials)
         self._check_tags(given, given_mask)
@@ -163,7 +164,7 @@ class CRF(keras.layers.Layer):
 
             return ops.where(rows.length > 0, -log_z, 0.0), gradient
 
-        transitions, start, end = self._scores()
+        transitions, start, end = _divided(self._scores(), temperature)
         boundary = () if start is None else (start, end)
         value = ops.custom_gradient(value_and_gradient)(potentials, transitions, *boundary)
         # The factor makes the gradient NaN as well.
@@ -204,19 +205,31 @@ class CRF(keras.layers.Layer):
         tags = ops.transpose(rows.unpack(ops.transpose(tags, (0, 2, 1))), (0, 2, 1))
         return ops.where(mask[:, None, :] & (score > -float("inf"))[..., None], tags, 0), score
 
-    def marginals(self, potentials, mask=None):
+    def marginals(self, potentials, mask=None, temperature: float = 1.0):
         """Return the probability of each tag at each token, `[B, n, K]`, by forward-backward; zeros in masked
         positions.
 
-        Constraints apply: a forbidden tag has probability 0. No gradient flows through.
+        Constraints apply: a forbidden tag has probability 0. No gradient flows through. `temperature` divides all
+        scores: above 1 the probabilities are less certain, and the best path stays the best.
         """
-        potentials, mask = self._prepare(potentials, mask)
-        transitions, start, end = self._constrained_scores()
+        potentials, mask = self._prepare(potentials, mask, temperature)
+        transitions, start, end = _divided(self._constrained_scores(), temperature)
         rows = _Rows(mask)
         potentials = rows.with_ends(potentials - ops.max(potentials, axis=-1, keepdims=True), start, end)
         _, states = both_ways(potentials, rows.length, transitions, wide=self.constraints is not None)
         tags, _ = counts(*states, ops.ones_like(potentials[:, 0, 0]))
         return ops.stop_gradient(rows.unpack(tags) * ops.cast(mask, "float32")[..., None])
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return what `decode` and `marginals` read, for programs without Keras.
+
+        Returns:
+            `transitions` float32 `[K, K]`, `start` and `end` `[K]`, constraints included, and `tags` int32 `[K]`, the
+                tag of each of the K labels: here the label itself.
+        """
+        found = self._constrained_scores()
+        scores = [np.zeros(self.num_tags, "float32") if x is None else ops.convert_to_numpy(x) for x in found]
+        return {**dict(zip(("transitions", "start", "end"), scores, strict=True)), "tags": np.arange(self.num_tags)}
 
     def get_config(self) -> dict:
         return {
@@ -226,8 +239,8 @@ class CRF(keras.layers.Layer):
             "constraints": keras.saving.serialize_keras_object(self.constraints),
         }
 
-    def _prepare(self, potentials, mask):
-        potentials = ops.cast(ops.convert_to_tensor(potentials), "float32")
+    def _prepare(self, potentials, mask, temperature=1.0):
+        (potentials,) = _divided([ops.cast(ops.convert_to_tensor(potentials), "float32")], temperature)
         if len(potentials.shape) != 3 or potentials.shape[-1] != self.num_tags:
             raise ValueError(
                 f"`potentials` must have the shape [batch, tokens, {self.num_tags}]. "
@@ -271,6 +284,10 @@ class CRF(keras.layers.Layer):
             ops.where(np.array(allowed.start), 0.0 if start is None else start, FORBIDDEN),
             ops.where(np.array(allowed.end), 0.0 if end is None else end, FORBIDDEN),
         )
+
+
+def _divided(scores, temperature):
+    return [x if x is None or temperature == 1 else x / temperature for x in scores]
 
 
 def _or_none(score):

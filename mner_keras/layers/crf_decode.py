@@ -17,6 +17,7 @@ class CRFDecode(keras.layers.Layer):
 
     Args:
         crf: the CRF layer, already called on its potentials.
+        temperature: divides all scores before the probabilities; the tags do not depend on it.
 
     Call arguments:
         potentials: float `[B, n, K]`, as the CRF layer returned them.
@@ -35,14 +36,15 @@ class CRFDecode(keras.layers.Layer):
     (1, 5)
     """
 
-    def __init__(self, crf: CRF, **kwargs) -> None:
+    def __init__(self, crf: CRF, temperature: float = 1.0, **kwargs) -> None:
         super().__init__(**{"dtype": "float32", **kwargs})
         self.supports_masking = True
         self.crf = crf
+        self.temperature = temperature
 
     def call(self, potentials, mask=None):
         tags, _ = self.crf.decode(potentials, mask)
-        marginals = self.crf.marginals(potentials, mask)
+        marginals = self.crf.marginals(potentials, mask, self.temperature)
         return tags, ops.take_along_axis(marginals, tags[..., None], axis=-1)[..., 0]
 
     def compute_output_spec(self, potentials, mask=None):
@@ -50,7 +52,8 @@ class CRFDecode(keras.layers.Layer):
         return keras.KerasTensor(shape, "int32"), keras.KerasTensor(shape, "float32")
 
     def get_config(self) -> dict:
-        return {**super().get_config(), "crf": keras.saving.serialize_keras_object(self.crf)}
+        crf = keras.saving.serialize_keras_object(self.crf)
+        return {**super().get_config(), "crf": crf, "temperature": self.temperature}
 
     @classmethod
     def from_config(cls, config: dict) -> CRFDecode:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from mner_keras.data.datasets import Dataset, load_dataset
+from mner_keras.errors import counted
 from mner_keras.papers.plan import Plan, PlannedRun, Setting
 from mner_keras.registry import FEATURES
 from mner_keras.run.config import RunConfig, free_arguments
@@ -23,7 +24,7 @@ def find_caveats(plan: Plan, setting: Setting, data: Dataset) -> tuple[str, ...]
     table, runs = plan.table, plan.runs
     configs = [run.config for run in runs]
     lines = [f"data: {plan.data.description}"]
-    if plan.data.name != "other" and not plan.data.comparable(table):
+    if plan.data.name not in ("sample", "other") and not plan.data.comparable(table):
         lines[0] += "; the table's is " + ("HSN's real-world set" if table.data == "real-world" else "Twitter-2015")
     lines += plan.skipped
     for kind in FEATURES:
@@ -47,7 +48,7 @@ def find_caveats(plan: Plan, setting: Setting, data: Dataset) -> tuple[str, ...]
         lines.append("training: as each system's paper says" + (", except for the following" if notes else ""))
         lines += [f"training of {model}: {note}" for model, note in notes.items()]
     lines.append(
-        f"{setting.seeds} seed{'s' if setting.seeds > 1 else ''} per system"
+        f"{counted(setting.seeds, 'seed')} per system"
         + ("" if setting.seeds > 1 else ": no standard deviation, no t-test")
         + "; the paper does not say how many runs its numbers are based on"
     )

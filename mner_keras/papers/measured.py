@@ -53,12 +53,13 @@ def row_record(
 def table_record(table: PublishedTable, columns: Sequence[str], rows: Sequence[Record], **more: Any) -> Record:
     """Return a table; `more` replaces the entries of the record that differ from those of an empty table.
 
-    These are `measured` (what the measured numbers are, in a few words), `caveats` (differences from the paper's
-    setting), `notes` (after those on the published table), `provenance` and `tolerance`.
+    These are `measured` (what the measured numbers are, in a few words), `data` (the name of a `DataIdentity`),
+    `caveats` (differences from the paper's setting), `notes` (after those on the published table), `provenance` and
+    `tolerance`.
     """
     record = {
         **{name: getattr(table, name) for name in ("paper", "number", "title", "kind", "unit")},
-        **{"measured": "", "reference": dict(table.reference), "tolerance": None, "caveats": []},
+        **{"measured": "", "data": "", "reference": dict(table.reference), "tolerance": None, "caveats": []},
         **{"columns": list(columns), "rows": list(rows), "notes": [], "provenance": {}},
         **more,
     }
@@ -117,6 +118,7 @@ def build_table(
         headings,
         rows,
         measured=f"F1, precision and recall in percent, over whole entities ({SCHEMES[scheme]}), of the test split",
+        data=plan.data.name,
         caveats=[*plan.caveats, *several],
         notes=_test_notes(table, rows),
         provenance=_join_provenances(provenances, scheme),

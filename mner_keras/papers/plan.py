@@ -47,7 +47,7 @@ _PAPER_TYPES = {"OTHER": "MISC"}
 class DataIdentity:
     """A data set as the papers' tables see it."""
 
-    name: str  # "original" or "umt" for Twitter-2015, "real-world" for a set built like HSN's, or "other"
+    name: str  # "original" or "umt" for Twitter-2015, "real-world" for a set built like HSN's, "sample" or "other"
     description: str  # the same for people
     types: dict[
         str, str
@@ -74,7 +74,7 @@ def identify_dataset(data: Dataset) -> DataIdentity:
     if added == SIZES and _fingerprint(pictured) in _TWITTER:
         return DataIdentity("real-world", _REAL_WORLD, types)
     if data.name == "sample":
-        return DataIdentity("other", "the sample corpus, which is invented: a demonstration, not a result", types)
+        return DataIdentity("sample", "the sample corpus, which is invented: a demonstration, not a result", types)
     return DataIdentity("other", f"{data.name}, which is none of the papers' data sets", types)
 
 
@@ -108,6 +108,11 @@ class PlannedRun:
     seed: int
     folder: Path
     config: RunConfig | None = None  # to train the run with; None for a table that is only shown
+
+    @property
+    def title(self) -> str:
+        """Row and seed, for people."""
+        return f"{self.row.name}, seed {self.seed}"
 
 
 @dataclasses.dataclass(frozen=True)

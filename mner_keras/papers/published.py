@@ -188,7 +188,7 @@ def load_published(paper: str) -> Published:
 
 
 def find_table(paper: str, number: str | int) -> PublishedTable:
-    """Return a table of a paper, by its number as printed, in either case, or in digits: AGBAN's table III is also 3.
+    """Return a table of a paper, by its number in Roman numerals of either case or in digits: 3 is also III.
 
     Raises:
         InputError: an unknown paper, or a table that it does not have.
@@ -201,8 +201,8 @@ def find_table(paper: str, number: str | int) -> PublishedTable:
     """
     published = load_published(paper)
     wanted = str(number).strip().upper()
-    for place, table in enumerate(published.tables, start=1):
-        if wanted in (table.number, str(place)):
+    for digits, roman, table in zip("123456", ("I", "II", "III", "IV", "V", "VI"), published.tables, strict=False):
+        if wanted in (digits, roman):
             return table
     known = ", ".join(table.number for table in published.tables)
     raise InputError(f"expected a table of {published.paper} ({known}), found {str(number)!r}")

@@ -6,9 +6,11 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 
+from mner_keras.errors import counted
 from mner_keras.papers.measured import Record
 
 NOTHING = "–"
+_LONGEST = 30  # letters of a name before the columns of a comparison, in 80 of a terminal
 _LATEX = str.maketrans(
     {sign: "\\" + sign for sign in "&%#_{}$"}
     | {"±": r"$\pm$", "–": "--", "‡": r"$^\ddagger$", "✓": r"$\checkmark$", "✗": r"$\times$"}
@@ -26,24 +28,40 @@ def row_names(table: Record) -> list[str]:
     return [f"{row['part']}: {row['name']}" if names.count(row["name"]) > 1 else row["name"] for row in table["rows"]]
 
 
-def text_rows(table: Record) -> list[tuple[str, list[tuple[str, list[str]]]]]:
-    """Return each row's name and the lines to print: what a line contains, and its cells.
+def joined_rows(table: Record) -> list[tuple[str, list[Record]]]:
+    """Return the rows by the name to show.
 
-    The lines are the published numbers, the measured ones and, where both are comparable, their difference.
+    Rows that the paper trains on different word vectors, and that share their runs here, have one name.
     """
-    rows = []
+    rows: dict[str, list[Record]] = {}
     for name, row in zip(row_names(table), table["rows"], strict=True):
-        seeds = f" ({len(row['seeds'])} seed{'s' if len(row['seeds']) > 1 else ''})" if row["seeds"] else ""
-        what = "default" if table["kind"] == "settings" else f"measured{seeds}"
-        cells = row["cells"].values()
-        lines = [
-            ("published", [_published(table, cell) for cell in cells]),
-            (what, [_measured(table, cell) for cell in cells]),
-        ]
-        if table["kind"] != "settings" and any(cell["difference"] is not None for cell in cells):
-            lines.append(("difference", [_difference(table, cell) for cell in cells]))
-        rows.append((name, lines))
-    return rows
+        twin = next((of for of in rows.values() if (of[0]["name"], of[0]["runs"]) == (row["name"], row["runs"])), None)
+        if row["runs"] and twin is not None:
+            twin.append(row)
+        else:
+            rows[name] = [row]
+    return [(of[0]["name"] if len(of) > 1 else name, of) for name, of in rows.items()]
+
+
+def text_rows(table: Record) -> list[tuple[str, list[tuple[str, list[str]]]]]:
+    """Return each name and the lines to print: what a line contains, and its cells.
+
+    The lines are the published numbers, the measured ones and, where both are comparable, their difference; of joined
+    rows the measured numbers, then the others of each row.
+    """
+    groups = []
+    for name, rows in joined_rows(table):
+        what = "default" if table["kind"] == "settings" else "on SAMPLE" if table["data"] == "sample" else "measured"
+        what += f" ({counted(len(rows[0]['seeds']), 'seed')})" if rows[0]["seeds"] else ""
+        lines = [(what, [_measured(table, cell) for cell in rows[0]["cells"].values()])]
+        for row in rows:
+            cells = row["cells"].values()
+            published = [_published(table, cell) for cell in cells]
+            lines.insert(len(lines) * (len(rows) > 1), (row["part"] if len(rows) > 1 else "published", published))
+            if table["kind"] != "settings" and any(cell["difference"] is not None for cell in cells):
+                lines.append(("difference", [_difference(table, cell) for cell in cells]))
+        groups.append((name, lines))
+    return groups
 
 
 def note_lines(table: Record) -> list[str]:
@@ -63,9 +81,9 @@ def note_lines(table: Record) -> list[str]:
 
 def comparison_table(table: Record) -> tuple[str, list[str], list[list[str]]]:
     """Return title, header and rows of the comparison with the table's reference; no rows where there is none."""
-    named = list(zip(row_names(table), table["rows"], strict=True))
-    header, rows = comparison_cells({name: row["comparison"] for name, row in named if row["comparison"]})
-    names = {row["key"]: name for name, row in named}
+    named = joined_rows(table)
+    header, rows = comparison_cells({name: of[0]["comparison"] for name, of in named if of[0]["comparison"]})
+    names = {row["key"]: name for name, of in named for row in of}
     return f"Against {names.get(table['reference'].get('row'))}", header, rows
 
 
@@ -105,25 +123,63 @@ def provenance_lines(table: Record) -> list[str]:
 
 
 def print_measured(table: Record) -> None:
-    """Print a table on the terminal."""
+    """Print a table on the terminal, before what differs from the paper's setting and the notes."""
     from rich.console import Console
     from rich.markdown import Markdown
 
-    Console().print(Markdown(to_markdown(table)))
+    console = Console()
+    console.print(Markdown(_head(table)))
+    print()
+    _print_aligned([("", [["", *table["columns"]]]), *((name, lines) for name, lines in _groups(table))])
+    title, header, compared = comparison_table(table)
+    if compared:
+        print(f"\n{title}\n")
+        long = {name for name, *_ in compared if len(name) > _LONGEST}
+        rows = [(name, [["", *cells]]) if name in long else ("", [[name, *cells]]) for name, *cells in compared]
+        _print_aligned([("", [header]), *rows])
+    print()
+    console.print(Markdown("\n\n".join(_notes(table))))
+
+
+def _print_aligned(groups: Sequence[tuple[str, Sequence[Sequence[str]]]]) -> None:
+    """Print lines of cells in columns, each group under its name: a name of any length stays whole."""
+    lines = [line for _, of in groups for line in of]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for name, of in groups:
+        if name:
+            print(name)
+        for first, *cells in of:
+            print(
+                f"  {first:{widths[0]}}",
+                *(f"{cell:>{width}}" for cell, width in zip(cells, widths[1:], strict=True)),
+                sep="  ",
+            )
 
 
 def to_markdown(table: Record) -> str:
     """Return GitHub's Markdown."""
-    parts = [f"## {heading(table)}", f"Measured: {table['measured']}."]
-    if caveats := table["caveats"]:
-        parts.append("**What differs from the paper's setting**\n\n" + _markdown_list(caveats))
-    rows = [cells for group in _groups(table) for cells in group]
-    parts.append(_markdown_table(["", "", *table["columns"]], rows, 2))
+    caveats, *notes = _notes(table)
+    rows = [[name if not place else "", *cells] for name, of in _groups(table) for place, cells in enumerate(of)]
+    parts = [_head(table), caveats, _markdown_table(["", "", *table["columns"]], rows, 2)]
     title, header, compared = comparison_table(table)
     if compared:
         parts.append(f"{title}:\n\n" + _markdown_table(header, compared, 1))
-    parts += [_markdown_list(note_lines(table)), _markdown_list(provenance_lines(table))]
-    return "\n\n".join(part for part in parts if part) + "\n"
+    return "\n\n".join(part for part in [*parts, *notes] if part) + "\n"
+
+
+def _head(table: Record) -> str:
+    sample = "**On the sample corpus: a demonstration, not a result.** " if table["data"] == "sample" else ""
+    return f"## {heading(table)}\n\n{sample}Measured: {table['measured']}."
+
+
+def _notes(table: Record) -> tuple[str, str, str]:
+    """Return what differs from the paper's setting, the notes and where the numbers come from."""
+    caveats = _markdown_list(table["caveats"])
+    return (
+        caveats and "**What differs from the paper's setting**\n\n" + caveats,
+        _markdown_list(note_lines(table)),
+        _markdown_list(provenance_lines(table)),
+    )
 
 
 def to_csv(table: Record) -> str:
@@ -145,18 +201,16 @@ def to_latex(table: Record) -> str:
     lines = [f"% {' '.join(text.split())}" for text in above]
     lines += [r"\begin{tabular}{ll" + "r" * len(table["columns"]) + "}", r"\toprule"]
     lines += [" & ".join(["", "", *(name.translate(_LATEX) for name in table["columns"])]) + r" \\", r"\midrule"]
-    for number, rows in enumerate(_groups(table)):
+    for number, (name, rows) in enumerate(_groups(table)):
         lines += [r"\addlinespace"] if number else []
-        lines += [" & ".join(cell.translate(_LATEX) for cell in cells) + r" \\" for cells in rows]
+        for place, cells in enumerate(rows):
+            lines.append(" & ".join(cell.translate(_LATEX) for cell in ["" if place else name, *cells]) + r" \\")
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"]) + "\n"
 
 
-def _groups(table: Record) -> list[list[list[str]]]:
-    """Return the lines of each row; the first one starts with the row's name."""
-    return [
-        [["" if number else name, what, *cells] for number, (what, cells) in enumerate(lines)]
-        for name, lines in text_rows(table)
-    ]
+def _groups(table: Record) -> list[tuple[str, list[list[str]]]]:
+    """Return the lines of each name: what a line contains, then its cells."""
+    return [(name, [[what, *cells] for what, cells in lines]) for name, lines in text_rows(table)]
 
 
 def _published(table: Record, cell: Record) -> str:
@@ -174,7 +228,7 @@ def _measured(table: Record, cell: Record) -> str:
     if table["unit"] != "percent":
         return f"{cell['mean']:g}" if table["unit"] == "setting" else f"{cell['mean']:.0f}"
     deviation = cell["standard_deviation"]
-    return f"{cell['mean']:.2f}" + ("" if deviation is None else f" ± {deviation:.2f}")
+    return f"{cell['mean']:.2f}" + ("" if deviation is None else f"±{deviation:.2f}")
 
 
 def _difference(table: Record, cell: Record) -> str:

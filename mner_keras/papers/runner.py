@@ -16,17 +16,18 @@ from typing import Any
 
 from mner_keras.data.datasets import load_dataset
 from mner_keras.errors import InputError
+from mner_keras.files import Progress, no_progress
 from mner_keras.papers.plan import PlannedRun
 from mner_keras.run.config import RunConfig
 from mner_keras.run.run import PROVENANCE, Run
 
-COMMAND = (sys.executable, "-m", "mner_keras", "train")
+COMMAND = (sys.executable, "-m", "mner_keras")
 LOG = "train.log"
 DIVERGED = 3
 """The exit code of `mner train` for a run whose loss became NaN or infinite."""
 _FAILED = "diverged.txt"
-# Steps that an estimate takes, and the last ones, which are timed: the first ones compile.
-_STEPS, _TIMED = 24, 16
+# Steps that an estimate takes, and the last ones, which are timed: the first ones compile. Posts that it tags.
+_STEPS, _TIMED, _TAGGED = 24, 16, 64
 _BYTES = 4
 # A feature CRF of Twitter-2015 takes about as much.
 _SYSTEM_MEGABYTES = 20
@@ -69,7 +70,11 @@ def check_finished(runs: Sequence[PlannedRun]) -> None:
 
 
 def run_all(
-    runs: Sequence[PlannedRun], jobs: int = 1, report: Callable[[str], None] = lambda line: None
+    runs: Sequence[PlannedRun],
+    jobs: int = 1,
+    report: Callable[[str], None] = lambda line: None,
+    progress: Progress = no_progress,
+    start: Callable[[Sequence[str], Path], Any] | None = None,
 ) -> dict[Path, Outcome]:
     """Train the runs that have not ended, in order.
 
@@ -80,6 +85,9 @@ def run_all(
         runs: the runs; runs with the same folder are one run.
         jobs: number of processes.
         report: receives a line for people when a run starts and when it ends.
+        progress: called with the finished epochs and their total.
+        start: starts `mner ARGUMENTS` with a log, and returns it with the methods of a `subprocess.Popen`; by default a
+            process of this machine.
 
     Returns:
         the outcome of each run, by its folder.
@@ -88,18 +96,21 @@ def run_all(
         KeyboardInterrupt: after the processes have ended; each keeps its finished epochs.
         InputError: a folder contains a run with another configuration.
     """
+    named = {run.folder: run for run in reversed(runs)}
     folders = {run.folder: run.config for run in runs}
     outcomes = {folder: found for folder in folders if (found := outcome_of(folder)) is not None}
     waiting = [folder for folder in folders if folder not in outcomes]
     for folder in waiting:
         _prepare(folder, folders[folder])
-    started: dict[Path, tuple[subprocess.Popen, float]] = {}
+    started: dict[Path, tuple[Any, float]] = {}
     total, number = len(waiting), 0
 
     def end(folder: Path, outcome: Outcome, seconds: float = 0) -> None:
         outcomes[folder] = outcome
-        why = f": {outcome.message}" if outcome.message else ""
-        report(f"  {folder.name}: {outcome.state} after {seconds:,.0f} s{why}")
+        more = f": {outcome.message}" if outcome.message else ""
+        if outcome.state == "finished":
+            more = f", test F1 {Run(folder).metrics['test']['micro']['f1']:.2f}"
+        report(f"{named[folder].title}: {outcome.state} in {seconds:,.0f} s{more}")
 
     try:
         while waiting or started:
@@ -110,16 +121,25 @@ def run_all(
                 if (found := outcome_of(folder)) is not None:
                     end(folder, found)
                     continue
-                started[folder] = (_start(folder), time.monotonic())
-                report(f"[{number}/{total}] {folder.name}: training")
+                arguments = ["train", os.fspath(folder / "config.toml"), "--out", os.fspath(folder), "--resume"]
+                started[folder] = ((start or start_process)(arguments, folder / LOG), time.monotonic())
+                report(f"[{number}/{total}] {named[folder].title}: training")
             for folder, (process, since) in list(started.items()):
                 if process.poll() is not None:
                     del started[folder]
                     end(folder, _ended(folder, process.returncode), time.monotonic() - since)
+            epochs = {folder: config.epochs for folder, config in folders.items() if folder not in waiting}
+            done = sum(_finished_epochs(of) if of in started else number for of, number in epochs.items())
+            progress(done, sum(config.epochs for config in folders.values()))
             time.sleep(0.1)
     finally:
-        _stop([process for process, _ in started.values()])
+        stop([process for process, _ in started.values()])
     return outcomes
+
+
+def _finished_epochs(folder: Path) -> int:
+    """Count the epochs that a run's log reports."""
+    return sum(line.startswith(b"epoch ") for line in (folder / LOG).read_bytes().splitlines())
 
 
 def _prepare(folder: Path, config: RunConfig) -> None:
@@ -132,12 +152,16 @@ def _prepare(folder: Path, config: RunConfig) -> None:
     config.save(path)
 
 
-def _start(folder: Path) -> subprocess.Popen:
-    command = [*COMMAND, os.fspath(folder / "config.toml"), "--out", os.fspath(folder), "--resume"]
-    with open(folder / LOG, "ab") as log:
+def start_process(arguments: Sequence[str], log: Path) -> subprocess.Popen:
+    """Start `mner ARGUMENTS` on this machine; its output is added to a file."""
+    with open(log, "ab") as file:
         # A group of its own: the keyboard's interrupt reaches this process, which passes it on and waits.
         return subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+            [*COMMAND, *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
 
 
@@ -154,7 +178,7 @@ def _ended(folder: Path, code: int) -> Outcome:
     return Outcome("failed", f"{message} ({folder / LOG})")
 
 
-def _stop(processes: Sequence[subprocess.Popen]) -> None:
+def stop(processes: Sequence[Any]) -> None:
     """End processes that still run: politely first."""
     for process in processes:
         process.send_signal(signal.SIGINT)
@@ -169,14 +193,14 @@ def _stop(processes: Sequence[subprocess.Popen]) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class Estimate:
-    """What a run should take: seconds of training, dev scores included, and megabytes of its folder."""
+    """What a run should take: seconds after the start of its process, and megabytes of its folder."""
 
     seconds: float
     megabytes: float
 
 
 def estimate(run: PlannedRun) -> Estimate:
-    """Time a few steps of a run, and return what the whole should take.
+    """Time the parts of a run that come once, a few steps and some tagging, and return what the whole should take.
 
     Raises:
         InputError: data, features, vectors or arguments that do not fit.
@@ -195,8 +219,11 @@ def estimate(run: PlannedRun) -> Estimate:
     from mner_keras.run.fit import TaggerFit
 
     keras.utils.clear_session()
+    started = time.perf_counter()
     training, times = TaggerFit(config, data), []
-    model = training.model
+    model, posts, reads = training.model, data["test"][:_TAGGED], {}
+    if training.store is not None:
+        reads["features"] = training.store
 
     def time_step(batch: int, logs: dict[str, Any] | None = None) -> None:
         # Reading the loss waits for the step.
@@ -205,11 +232,18 @@ def estimate(run: PlannedRun) -> Estimate:
         model.stop_training = len(times) >= _STEPS
 
     watch = keras.callbacks.LambdaCallback(on_train_batch_end=time_step)
-    model.fit(data["train"], features=training.store, batch_size=config.batch_size, verbose=0, callbacks=[watch])
+    settings = {"batch_size": config.batch_size, "validation_data": data["dev"][:_TAGGED], "verbose": 0}
+    model.fit(data["train"], features=training.store, callbacks=[watch], **settings)
+    model.tag(posts, **reads)
+    tagging = time.perf_counter()
+    model.tag(posts, **reads)
+    ended = time.perf_counter()
     gaps = [after - before for before, after in zip(times, times[1:], strict=False)][-_TIMED:]
     step = statistics.fmean(gaps) if gaps else 0.0
     # A step forward takes about a third of a step of training, and dev batches hold twice the posts.
     batches = math.ceil(len(data["train"]) / config.batch_size)
     steps = batches + math.ceil(len(data["dev"]) / max(config.batch_size, 32)) * 2 / 3
+    once = ended - started - len(times) * step
+    scored = (ended - tagging) * (len(data["dev"]) + len(data["test"])) / len(posts)
     slots = sum(math.prod(variable.shape) for variable in model.optimizer.variables)
-    return Estimate(config.epochs * steps * step, (2 * model.count_params() + slots) * _BYTES / 1e6)
+    return Estimate(once + config.epochs * steps * step + scored, (2 * model.count_params() + slots) * _BYTES / 1e6)

@@ -110,7 +110,7 @@ def count_table(table: PublishedTable, data: Dataset) -> Record:
             counts = report["total"] if column.key == "total" else report["splits"][column.key]
             values = () if row.part not in ("", part) else (float(_count(row, counts, identity.types)),)
             number = table.find_number(row.key, column.key)
-            cells[column.name] = cell_record(number, values, identity.name != "other")
+            cells[column.name] = cell_record(number, values, identity.comparable(table))
         rows.append(row_record(row, cells))
         if row.note and any(cell["difference"] for cell in cells.values()):
             notes.append(": ".join(filter(None, (row.part, row.name, row.note))))
@@ -121,6 +121,7 @@ def count_table(table: PublishedTable, data: Dataset) -> Record:
         [column.name for column in table.columns],
         rows,
         measured=f"counted; entities are read as {SCHEME}",
+        data=identity.name,
         caveats=[f"data: {identity.description}"],
         notes=notes,
         provenance={"data": [{"name": data.name, "sha256": report["sha256"]}], "scheme": SCHEME},

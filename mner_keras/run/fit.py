@@ -14,7 +14,7 @@ from mner_keras.data.batches import check_pictures, count_missing
 from mner_keras.data.datasets import SPLITS, Dataset
 from mner_keras.data.entities import entity_spans
 from mner_keras.data.preprocessor import PostPreprocessor, needed_words
-from mner_keras.errors import InputError
+from mner_keras.errors import InputError, counted
 from mner_keras.files import file_record, write_whole
 from mner_keras.run.checkpoint import RunCheckpoint, write_history
 from mner_keras.run.config import RunConfig, check_arguments, split_arguments
@@ -22,6 +22,9 @@ from mner_keras.tagged_post import System
 from mner_keras.tagger import Tagger
 from mner_keras.text.vectors import read_vectors
 from mner_keras.vision.feature_store import NO_BLANK, FeatureStore
+
+FEW = 200
+"""Training posts below which a warning appears."""
 
 
 class TaggerFit:
@@ -45,6 +48,10 @@ class TaggerFit:
                 check_pictures(data[split], self.store, f"the {split} posts")
             self.model = model_class(self.preprocessor, **rest)
         self.model.compile(training=config.training)
+        if len(data["train"]) < FEW:
+            report(
+                f"train: warning: {counted(len(data['train']), 'post')}; a model learns little from fewer than {FEW}"
+            )
         if not any(entity_spans(post.tags) for post in data["dev"]):
             report("dev: warning: no post has an entity, so dev F1 is always 0 and no best epoch can be chosen")
         self._epochs = (0, 0)

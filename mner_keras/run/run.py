@@ -28,7 +28,7 @@ class Run:
     """A run's folder or a model's file. Each part is read when it is first used.
 
     Args:
-        path: the run's folder, or a model's file.
+        path: the run's folder, a model's file, or `pretrained`.
         data: a data set that replaces the run's; a file without a run uses `sample` by default.
         features: a feature store that replaces the run's.
         no_pictures: whether to ignore the posts' pictures.
@@ -49,7 +49,9 @@ class Run:
     """
 
     def __init__(self, path: str | os.PathLike, data: str = "", features: str = "", no_pictures: bool = False) -> None:
-        self.path = Path(path)
+        from mner_keras.models import find_model_file
+
+        self.path = Path(path) if os.path.isdir(path) else Path(find_model_file(path))
         self.config: RunConfig | None = None
         if self.path.is_dir():
             if (self.path / CONFIG).is_file():
@@ -80,7 +82,7 @@ class Run:
         """Return the model's file."""
         from mner_keras.models import find_model_file
 
-        return Path(find_model_file(self.path)) if self.path.is_dir() else self.path
+        return Path(find_model_file(self.path))
 
     @cached_property
     def model(self) -> Tagger | System:

@@ -20,12 +20,14 @@ from mner_keras.data.datasets import SPLITS, load_dataset
 from mner_keras.data.entities import check_iob2
 from mner_keras.data.post import Post
 from mner_keras.errors import InputError
-from mner_keras.files import hold_lock, write_json
+from mner_keras.files import hold_lock, write_json, write_whole
 from mner_keras.models import load
+from mner_keras.run.calibration import calibration, fit_temperature
 from mner_keras.run.config import RunConfig
 from mner_keras.run.fit import SystemFit, TaggerFit
 from mner_keras.run.scores import PREDICTIONS, SCHEME, entity_scores, write_predictions
-from mner_keras.tagged_post import System
+from mner_keras.tagged_post import System, TaggedPost
+from mner_keras.tagger import Tagger
 from mner_keras.vision.feature_store import FeatureStore
 
 LOCK = ".lock"
@@ -56,8 +58,9 @@ def train(
         report: a function that prints a line about inputs and missing data.
 
     Returns:
-        the content of `metrics.json`: `best_epoch` (0 without epochs to choose from), and for `dev` and `test` the
-            scores of `entity_scores`.
+        the content of `metrics.json`: `best_epoch` (0 without epochs to choose from), for `dev` and `test` the scores
+            of `entity_scores`, and for a Keras model `calibration`: the `temperature` fitted on dev, and the
+            `calibration` of the test split's scores `before` and `after`.
 
     Raises:
         InputError: incompatible data, features, vectors or arguments; another process is training this run.
@@ -81,10 +84,21 @@ def train(
         best_epoch = training.fit(folder, resume, callbacks or ())
         metrics: dict[str, Any] = {"model": config.model, "scheme": SCHEME, "best_epoch": best_epoch}
         best = load(folder / entry.file)
+        if isinstance(best, Tagger):
+            best.temperature = 1.0  # the file of a finished run has one
         for split in ("dev", "test"):
-            tags = _tags(best, data[split], training.store)
-            metrics[split] = entity_scores([post.tags for post in data[split]], tags)
-        write_predictions(folder / PREDICTIONS, data["test"], tags)
+            gold, tagged = [post.tags for post in data[split]], _tag(best, data[split], training.store)
+            metrics[split] = entity_scores(gold, [post.tags for post in tagged])
+        write_predictions(folder / PREDICTIONS, data["test"], [post.tags for post in tagged])
+        if isinstance(best, Tagger):
+            best.temperature = fit_temperature(best, data["dev"], training.store)
+            write_whole(folder / entry.file, best.save)
+            after = _tag(best, data["test"], training.store)
+            metrics["calibration"] = {
+                "temperature": best.temperature,
+                "before": calibration(gold, tagged),
+                "after": calibration(gold, after),
+            }
         write_json(folder / "metrics.json", metrics)
         write_json(
             folder / "provenance.json",
@@ -136,12 +150,11 @@ def evaluate(
     """
     check_pictures(posts, features, "the posts")
     _check_tagged(posts)
-    return entity_scores([post.tags for post in posts], _tags(model, posts, features))
+    return entity_scores([post.tags for post in posts], [post.tags for post in _tag(model, posts, features)])
 
 
-def _tags(model: System, posts: list[Post], features: FeatureStore | str | os.PathLike | None) -> list[tuple[str, ...]]:
-    tagged = model.tag(posts) if features is None else model.tag(posts, features)
-    return [post.tags for post in tagged]
+def _tag(model: System, posts: list[Post], features: FeatureStore | str | os.PathLike | None) -> list[TaggedPost]:
+    return model.tag(posts) if features is None else model.tag(posts, features)
 
 
 def _check_tagged(posts: list[Post], path: str | os.PathLike | None = None) -> None:

@@ -37,10 +37,7 @@ _CATEGORY_OF_TAG = {
 }
 _CATEGORY_OF_PREFIX = {"JJ": "Adjective", "VB": "Verb", "NN": "Noun", "RB": "Adverb"}
 
-# Thai to Lao, Myanmar, Khmer, kana and Chinese characters, which are written without spaces between words.
-_UNSPACED = re.compile(
-    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3041-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]{5,}"
-)
+_TAGGER = "averaged_perceptron_tagger_eng"
 _ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]*);")
 # Thai, Lao, Myanmar, Khmer, kana and Chinese characters are written without spaces between words.
 _UNSPACED = re.compile(
@@ -83,6 +80,27 @@ def tag_pos(sentences: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
     return tags
 
 
+def tagger_is_there() -> bool:
+    """Return whether NLTK finds the tagger's data."""
+    try:
+        _load_tagger()
+    except TaggerDataMissing:
+        return False
+    return True
+
+
+def download_tagger() -> None:
+    """Download the tagger's data into NLTK's own folder, if NLTK does not find it.
+
+    Raises:
+        OSError: it cannot be downloaded.
+    """
+    import nltk
+
+    if not tagger_is_there() and not nltk.download(_TAGGER, quiet=True):
+        raise OSError("NLTK cannot download the data of its tagger; https://www.nltk.org/data.html explains other ways")
+
+
 @functools.cache
 def _load_tagger():
     from nltk.tag import PerceptronTagger
@@ -91,8 +109,8 @@ def _load_tagger():
         return PerceptronTagger(lang="eng")
     except (LookupError, OSError):
         raise TaggerDataMissing(
-            "The data of NLTK's tagger is missing: run `python -m nltk.downloader averaged_perceptron_tagger_eng`,\n"
-            "or set NLTK_DATA to a folder that contains taggers/averaged_perceptron_tagger_eng."
+            f"The data of NLTK's tagger is missing: run `python -m nltk.downloader {_TAGGER}`,\n"
+            f"or set NLTK_DATA to a folder that contains taggers/{_TAGGER}."
         ) from None
 
 

@@ -18,9 +18,9 @@ from PIL import Image
 
 from mner_keras.errors import InputError
 from mner_keras.files import Progress, no_progress
-from mner_keras.vision.feature_store import stack_vectors
 from mner_keras.vision.feature_writer import FeatureWriter, check_id
-from mner_keras.vision.pictures import BLANK, PictureError, PictureObjects, names_by_id, open_picture
+from mner_keras.vision.ids import names_by_id, stack_vectors
+from mner_keras.vision.pictures import BLANK, PictureError, PictureObjects, open_picture
 
 PACKAGES = ("mner-keras", "keras", "keras-hub", "pillow", "numpy", "h5py")
 """Packages whose versions a store records."""

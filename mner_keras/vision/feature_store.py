@@ -1,12 +1,13 @@
-"""`FeatureStore`: the features of pictures in one HDF5 file, read batch by batch."""
+"""`FeatureStore`: the features of pictures in an HDF5 file or a folder of them, read batch by batch."""
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import math
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, KeysView, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,9 @@ import h5py
 import numpy as np
 
 from mner_keras.errors import InputError
-from mner_keras.files import Progress, no_progress
-from mner_keras.vision.pictures import BLANK, PictureObjects, names_by_id, picture_id
+from mner_keras.files import Progress, files_of, no_progress
+from mner_keras.vision.ids import names_by_id, picture_id, stack_vectors
+from mner_keras.vision.pictures import BLANK, PictureObjects
 
 UNFINISHED = "unfinished"
 """The root attribute of a store that is still being written."""
@@ -25,7 +27,7 @@ NO_BLANK = "the store has no blank picture: posts without a picture see zeros"
 
 _LARGEST = 2**30  # bytes per picture; a damaged shape may claim terabytes
 _MOST_VALUES = 2**20  # per attribute
-_NAMED = 3  # ids in an error message
+_OPEN = 64  # files of a folder that are open at once
 
 
 class FeatureStore:
@@ -35,11 +37,14 @@ class FeatureStore:
     root attributes for the extractor, its weights and their hash. HDF5 files of VGG16 features with one dataset
     `(1, 512, 7, 7)` per image id, as published by Zhang et al. (2018), are read as 49 regions of 512, row by row.
 
-    The file is opened on first use, so that worker processes can receive a store. Opening it reads names and one shape,
-    but no values.
+    A folder of such files, `part-003-of-064.h5`, is also a store if all parts are there and finished, their attributes
+    agree (except `versions`), and each image id is in one of them.
+
+    Files are opened on first use, so that worker processes can receive a store. Opening reads names and one shape, but
+    no values.
 
     Args:
-        path: the HDF5 file.
+        path: the HDF5 file, or the folder.
 
     Raises:
         InputError: there is no such file. Everything else that is wrong with a file is an `InputError` on first use.
@@ -56,24 +61,55 @@ class FeatureStore:
             raise InputError("expected a feature store, found no such file", self.path)
 
     @cached_property
-    def file(self) -> h5py.File:
-        """The open file."""
-        return open_hdf5(self.path)
+    def files(self) -> list[str]:
+        """The paths of the HDF5 files: one, or the parts."""
+        return list(map(os.fspath, files_of(self.path)))
+
+    @property
+    def names(self) -> KeysView[str]:
+        """The names of the datasets: the image ids and `_blank`."""
+        return self.places.keys()
+
+    @property
+    def places(self) -> dict[str, str]:
+        """The file of each dataset, by its name; file by file."""
+        return self._head[0]
 
     @cached_property
-    def names(self) -> frozenset[str]:
-        """The names of the datasets: the image ids and `_blank`."""
-        return frozenset(read_head(self.file, self.path)[0])
+    def _head(self) -> tuple[dict[str, str], dict[str, str]]:
+        places: dict[str, str] = {}
+        attributes: dict[str, str] | None = None
+        versions: dict[str, None] = {}
+        for path in self.files:
+            names, root = read_head(self._open(path), path)
+            found = {key: str(value) for key, value in root.items()}
+            if path != self.path and (UNFINISHED in found or os.path.isdir(f"{path}.parts")):
+                raise InputError("expected a finished part: repeat the command that wrote it", path)
+            if "versions" in found:
+                versions[found.pop("versions")] = None
+            attributes = found if attributes is None else attributes
+            if key := min(dict(attributes.items() ^ found.items()), default=""):
+                first = f"{attributes.get(key)!r} as in {self.files[0]}"
+                raise InputError(f"expected {key} {first}, found {found.get(key)!r}", path)
+            for name in sorted(names):
+                if places.setdefault(name, path) != path and name != BLANK:
+                    raise InputError(f"expected a picture in one part, found {name!r} also in {places[name]}", path)
+        return places, attributes | ({"versions": " and ".join(versions)} if versions else {})
+
+    @cached_property
+    def _open(self) -> Callable[[str], h5py.File]:
+        """Return an open file; the one used least recently is closed for it when nobody refers to it any more."""
+        return functools.lru_cache(_OPEN)(open_hdf5)
 
     @cached_property
     def _keys(self) -> dict[str, str]:
         """The name of the dataset of each image id. Zhang et al. use the picture's file name."""
         return names_by_id(sorted(self.names - {BLANK}), self.path)
 
-    @cached_property
+    @property
     def attributes(self) -> dict[str, str]:
         """The root attributes that describe the features: `extractor`, `weights`, `weights_hash`, ..."""
-        return {key: str(value) for key, value in read_head(self.file, self.path)[1].items()}
+        return self._head[1]
 
     @property
     def count(self) -> int:
@@ -125,57 +161,61 @@ class FeatureStore:
         key = self._key(image_id)
         if key is None:
             return PictureObjects()
-        with damage(self.path, f"names, boxes and scores at {key!r}"):
-            return PictureObjects.of(_attributes(self.file[key]), count)
+        with damage(self.places[key], f"names, boxes and scores at {key!r}"):
+            return PictureObjects.of(_attributes(self._open(self.places[key])[key]), count)
 
     def caption(self, image_id: str | None) -> str | None:
         """Read the caption of a picture; `None` if the store has none."""
         key = self._key(image_id)
         if key is None:
             return None
-        with damage(self.path, f"a caption at {key!r}"):
-            return _attributes(self.file[key]).get("caption")
+        with damage(self.places[key], f"a caption at {key!r}"):
+            return _attributes(self._open(self.places[key])[key]).get("caption")
 
     def describe(self) -> dict[str, Any]:
         """Summarise the store; `vectors` are the numbers of pictures by their number of vectors."""
-        datasets = {name: self.dataset(name) for name in self.names}
-        vectors = Counter(_shape(dataset)[0] for name, dataset in datasets.items() if name != BLANK)
+        vectors: Counter[int] = Counter()
+        dtypes = set()
+        for name in self.names:
+            dataset = self.dataset(name)
+            dtypes.add(str(dataset.dtype))
+            vectors[_shape(dataset)[0]] += name != BLANK
         attributes = dict(self.attributes)
         return {
             "path": self.path,
-            "bytes": os.path.getsize(self.path),
+            "bytes": sum(map(os.path.getsize, self.files)),
             "pictures": len(self),
             "blank": BLANK in self.names,
-            "vectors": dict(sorted(vectors.items())),
+            "vectors": dict(sorted((+vectors).items())),
             "width": self.dim,
-            "dtype": " and ".join(sorted({str(dataset.dtype) for dataset in datasets.values()})),
+            "dtype": " and ".join(sorted(dtypes)),
             "finished": not attributes.pop(UNFINISHED, False) and not Path(f"{self.path}.parts").is_dir(),
             "attributes": attributes,
         }
 
     def check(self, progress: Progress = no_progress) -> None:
         """Read all values once; raise what `read` raises for the first picture that is wrong."""
-        for number, name in enumerate(sorted(self.names), start=1):
+        for number, name in enumerate(self.names, start=1):
             self._read([name], _shape(self.dataset(name))[0])
             progress(number, len(self.names))
 
     def dataset(self, key: str) -> h5py.h5d.DatasetID:
         """Open the dataset of a name; one that holds no vectors is an `InputError`."""
+        path = self.places[key]
         # The low-level interface opens and reads a small dataset in less than half the time.
-        with damage(self.path, f"floats of shape [k, f] at {key!r}", "a group or data that cannot be read"):
-            dataset = h5py.h5d.open(self.file.id, key.encode("utf-8", "surrogateescape"))
+        with damage(path, f"floats of shape [k, f] at {key!r}", "a group or data that cannot be read"):
+            dataset = h5py.h5d.open(self._open(path).id, key.encode("utf-8", "surrogateescape"))
             shape, dtype = dataset.shape, dataset.dtype
         if dtype.kind != "f" or not (len(shape) == 2 or len(shape) == 4 and shape[0] == 1):
-            raise InputError(f"expected floats of shape [k, f] at {key!r}, found {dtype} of shape {shape}", self.path)
+            raise InputError(f"expected floats of shape [k, f] at {key!r}, found {dtype} of shape {shape}", path)
         return dataset
 
     def close(self) -> None:
-        """Close the file; the next read opens it again."""
-        if "file" in self.__dict__:
-            self.__dict__.pop("file").close()
+        """Close all files; the next read opens them again."""
+        self.__dict__.pop("_open", None)
 
     def __getstate__(self) -> dict:
-        return {name: value for name, value in self.__dict__.items() if name != "file"}
+        return {name: value for name, value in self.__dict__.items() if name != "_open"}
 
     def _key(self, image_id: object) -> str | None:
         return self._keys.get(picture_id(image_id)) if isinstance(image_id, str) else None
@@ -191,45 +231,16 @@ class FeatureStore:
         return stack_vectors(keys, vectors, count, self.dim, self.path)
 
     def _vectors(self, key: str) -> np.ndarray:
-        dataset = self.dataset(key)
+        path = self.places[key]
+        # The file stays open as long as a variable refers to it, whatever other threads read.
+        _file, dataset = self._open(path), self.dataset(key)
         number, width = _shape(dataset)
         if number * width * dataset.dtype.itemsize > _LARGEST:
-            raise InputError(f"expected at most 1 GiB at {key!r}, found the shape {dataset.shape}", self.path)
-        with damage(self.path, f"floats at {key!r}"):
+            raise InputError(f"expected at most 1 GiB at {key!r}, found the shape {dataset.shape}", path)
+        with damage(path, f"floats at {key!r}"):
             vectors = np.empty(dataset.shape, dataset.dtype)
             dataset.read(h5py.h5s.ALL, h5py.h5s.ALL, vectors)
         return vectors[0].reshape(width, number).T if vectors.ndim == 4 else vectors
-
-
-def open_store(features: FeatureStore | str | os.PathLike) -> FeatureStore:
-    """Open a feature store if `features` is a path; return a store as it is."""
-    return FeatureStore(features) if isinstance(features, (str, os.PathLike)) else features
-
-
-def stack_vectors(
-    keys: Sequence[str | None], found: Mapping[str, np.ndarray], count: int, dim: int, path: str | os.PathLike
-) -> tuple[np.ndarray, np.ndarray]:
-    """Stack the first `count` of the vectors `[k, dim]` that were found for each key, as `FeatureStore.read` does.
-
-    A key without vectors gives zeros and an empty mask; `path` is the source, for error messages.
-    """
-    features = np.zeros((len(keys), count, dim), "float32")
-    mask = np.zeros((len(keys), count), bool)
-    with np.errstate(over="ignore"):  # a float64 beyond float32 becomes infinite and is reported below
-        for row, key in enumerate(keys):
-            if key not in found:
-                continue
-            vectors = found[key][:count]
-            if vectors.shape[1] != dim:
-                raise InputError(f"expected vectors of {dim} at {key!r}, found {vectors.shape[1]}", path)
-            features[row, : len(vectors)] = vectors
-            mask[row, : len(vectors)] = True
-    if not np.isfinite(features).all():
-        rows = np.flatnonzero(~np.isfinite(features).all(axis=(1, 2)))
-        ids = list(dict.fromkeys(repr(keys[row]) for row in rows))
-        more = f" and {len(ids) - _NAMED:,} more" if len(ids) > _NAMED else ""
-        raise InputError(f"expected finite numbers, found NaN or infinity at {', '.join(ids[:_NAMED])}{more}", path)
-    return features, mask
 
 
 def _shape(dataset: h5py.h5d.DatasetID) -> tuple[int, int]:

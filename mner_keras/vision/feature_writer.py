@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import shutil
 import time
@@ -14,9 +15,10 @@ import h5py
 import numpy as np
 
 from mner_keras.errors import InputError
-from mner_keras.files import hold_lock, write_whole
-from mner_keras.vision.feature_store import UNFINISHED, open_hdf5, read_head
-from mner_keras.vision.pictures import BLANK, picture_id
+from mner_keras.files import Progress, hold_lock, no_progress, write_whole
+from mner_keras.vision.feature_store import UNFINISHED, FeatureStore, open_hdf5, read_head
+from mner_keras.vision.ids import picture_id
+from mner_keras.vision.pictures import BLANK
 
 DTYPES = ("float16", "float32")
 LOCK = "lock"
@@ -138,11 +140,11 @@ class FeatureWriter:
         if shards and (2 * len(shards) >= len(self._places) or len(set(shards)) >= _MOST_SHARDS):
             self._merge(finished=False)
 
-    def finish(self) -> None:
+    def finish(self, progress: Progress = no_progress) -> None:
         """Merge everything into the store, mark it finished and remove the shards."""
         self._write_shard()
         if not self._finished:
-            self._merge(finished=True)
+            self._merge(finished=True, progress=progress)
         self.close()
 
     def close(self) -> None:
@@ -216,27 +218,53 @@ class FeatureWriter:
         self._places.update(dict.fromkeys(self._gathered, shard))
         self._gathered, self._bytes, self._finished = {}, 0, False
 
-    def _merge(self, finished: bool) -> None:
-        """Copy store and shards into a new store, by id, and put it in the old one's place."""
+    def _merge(self, finished: bool, progress: Progress = no_progress) -> None:
+        """Copy all into a new store in the old one's place: by id, or file by file from more than may be open."""
         files = set(self._places.values())
+        many = len(files) > _MOST_SHARDS
+        ordered = sorted(self._places.items(), key=lambda item: (many and str(item[1]), item[0]))
 
         def write(path: Path) -> None:
-            with contextlib.ExitStack() as stack, h5py.File(path, "w") as target:
+            opened = functools.lru_cache(1 if many else None)(open_hdf5)
+            with h5py.File(path, "w") as target:
                 target.attrs.update(self.attributes)
                 if not finished:
                     target.attrs[UNFINISHED] = True
-                source = {place: stack.enter_context(open_hdf5(place)) for place in files}
-                for image_id, place in sorted(self._places.items()):
+                for number, (image_id, place) in enumerate(ordered, start=1):
                     try:
-                        source[place].copy(image_id, target)
+                        opened(place).copy(image_id, target)
                     except (KeyError, RuntimeError, ValueError) as error:  # an OSError may be a full disk
                         raise InputError(f"expected features at {image_id!r}, found damaged data", place) from error
+                    progress(number, len(ordered))
 
         write_whole(self.path, write)
-        for shard in files - {self.path}:
+        for shard in files.intersection(self.parts.iterdir()):
             shard.unlink()
         self._places = dict.fromkeys(self._places, self.path)
         self._finished = finished
+
+
+def merge_parts(
+    folder: str | os.PathLike, path: str | os.PathLike, overwrite: bool = False, progress: Progress = no_progress
+) -> tuple[int, int]:
+    """Copy the pictures in a folder of parts into one store, picture by picture; the parts remain.
+
+    Returns:
+        the numbers of pictures added and of those that the store contained already.
+    """
+    store = FeatureStore(folder)
+    if not {"extractor", "dtype"} <= store.attributes.keys():
+        raise InputError("expected parts that this package wrote, found other HDF5 files", folder)
+    if Path(path).resolve() in (files := {file: Path(file).resolve() for file in store.files}).values():
+        raise InputError("expected another file to write than the parts", path)
+    with contextlib.closing(FeatureWriter(path, store.attributes, store.attributes["dtype"], overwrite)) as writer:
+        kept = sum(name in writer._places for name in store.names - {BLANK})
+        if kept < len(store):
+            places = {name: files[file] for name, file in store.places.items()}
+            writer._places, writer._finished = places | writer._places, False
+        store.close()
+        writer.finish(progress)
+    return len(store) - kept, kept
 
 
 def check_target(path: str | os.PathLike, dtype: str) -> None:

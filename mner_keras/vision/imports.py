@@ -15,7 +15,8 @@ from mner_keras.files import Progress, file_sha256, no_progress, numbered_lines
 from mner_keras.vision.extraction import Extractor, blank_features, versions
 from mner_keras.vision.feature_store import FeatureStore
 from mner_keras.vision.feature_writer import FeatureWriter
-from mner_keras.vision.pictures import BLANK, picture_id
+from mner_keras.vision.ids import picture_id
+from mner_keras.vision.pictures import BLANK
 
 OBJECT_WIDTH = 1024
 """Width of AGBAN's object features."""

@@ -1,4 +1,4 @@
-"""Pictures: their ids, their objects, where they are and their pixels in RGB, whatever people's folders hold."""
+"""Pictures: their objects, where they are and their pixels in RGB, whatever people's folders hold."""
 
 from __future__ import annotations
 
@@ -16,12 +16,10 @@ import numpy as np
 from PIL import Image, ImageFile, ImageOps
 
 from mner_keras.errors import InputError
+from mner_keras.vision.ids import PICTURE_ENDINGS, names_by_id
 
 BLANK = "_blank"
 """The id of the blank picture, which stands for the pictures that posts lack."""
-
-PICTURE_ENDINGS = (".jpg", ".jpeg", ".jpe", ".jfif", ".jpg_large", ".png", ".webp", ".gif", ".bmp")
-"""File endings of pictures, browsers' and Twitter's names for JPEG among them."""
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
 LARGE = 25_000_000
@@ -63,35 +61,6 @@ class PictureObjects:
     def name(self, number: int) -> str:
         """Return an object's name, or `object 1` if it has none."""
         return self.names[number] if number < len(self.names) else f"object {number + 1}"
-
-
-def picture_id(name: str) -> str:
-    """Return a picture's id: its name without folder, ending and surrounding white space.
-
-    Posts, feature stores and picture folders all use this function, so that `12.jpg` in one of them is `12` in the
-    others. A name that is only a folder or only an ending is kept whole. An id is its own id.
-    """
-    base = name.replace("\\", "/").rsplit("/", 1)[-1].strip()
-    while base.lower().endswith(PICTURE_ENDINGS):
-        stem = base.rpartition(".")[0].rstrip()
-        if not stem:
-            break
-        base = stem
-    return base or name.strip()
-
-
-def names_by_id(names: Iterable[str], path: str | os.PathLike | None = None) -> dict[str, str]:
-    """Map picture ids to the names that they come from.
-
-    Raises:
-        InputError: two names of one id, in the file or folder `path`.
-    """
-    found: dict[str, str] = {}
-    for name in names:
-        image_id = picture_id(name)
-        if found.setdefault(image_id, name) != name:
-            raise InputError(f"expected one picture of the id {image_id!r}, found {found[image_id]} and {name}", path)
-    return found
 
 
 def open_picture(picture: str | os.PathLike | bytes | Image.Image) -> Image.Image:

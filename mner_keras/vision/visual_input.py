@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import TYPE_CHECKING
 
 from mner_keras.errors import InputError
-from mner_keras.vision.feature_store import FeatureStore
+
+if TYPE_CHECKING:
+    from mner_keras.vision.feature_store import FeatureStore
 
 
 @dataclasses.dataclass(frozen=True)

@@ -89,3 +89,24 @@ def test_pictures_are_counted_by_their_id(mner, tmp_path):
     write_splits(tmp_path, train="IMGID: 1\na\tB-X\n", dev="IMGID:1.jpg\nb\tB-X\n")
     report = json.loads(mner("data", "check", tmp_path, "--json").out)
     assert report["shared"]["train and dev"]["pictures"] == 1
+
+
+def test_fetch_lists_what_there_is_and_prints_what_comes_next(mner, tmp_path, monkeypatch):
+    monkeypatch.setenv("MNER_CACHE", str(tmp_path / "cache"))
+    listed = " ".join(mner("data", "fetch").out.split())
+    for part in ("twitter2015-pictures", "1,520 MB", "by hand"):
+        assert part in listed
+    folder, remote = tmp_path / "data", tmp_path / "remote"
+    remote.mkdir()
+    (remote / "agban_objects").write_text("1.jpg\nperson\n" + "0 " * 1024 + "\n\n", encoding="utf-8")
+    command = ["data", "fetch", "agban-objects", "--to", folder, "--mirror", remote.as_uri()]
+    result = mner(*command)
+    assert result.code == 0, result
+    file, store = folder / "agban_objects.txt", folder / "objects.h5"
+    assert result.out == f"{file}: fetched\nnext:\nmner features import {file} --out {store}\n"
+    assert "agban_objects: 0.0 MB" in result.err
+    assert mner(*result.out.splitlines()[-1].split()[1:]).code == 0
+    assert mner(*command).out.startswith(f"{file}: already there\n")
+    mner("data", "fetch", "glove-6b").refused("expected a folder for glove-6b (--to FOLDER)")
+    mner("data", "fetch", "glove", "--to", folder).refused("Did you mean 'glove-6b'?")
+    assert "code s4xt" in mner("data", "fetch", "hsn-real-world").err

@@ -140,6 +140,46 @@ def test_what_cannot_be_done_is_refused_before_anything_is_loaded(mner, folder, 
     assert mner("features", "vgg16", folder).code == 2
 
 
+# === --shard ===
+
+
+def test_shards_fill_a_folder_that_is_a_store(mner, stub, folder, tmp_path):
+    out, single, merged = tmp_path / "regions", tmp_path / "single.h5", tmp_path / "merged.h5"
+    (folder / "bad.jpg").write_bytes(b"no picture")
+    mner("features", "vgg16", folder, "--out", single)
+    command = ["features", "vgg16", folder, "--out", out, "--shard"]
+    added = [mner(*command, f"{number}/5").out for number in range(1, 6)]  # more shards than pictures
+    assert sum(int(re.search(r"(\d+) pictures added", text)[1]) for text in added) == 3
+    assert sum("1 could not be read" in text for text in added) == len(list(out.glob("*.errors.csv"))) == 1
+    assert added[0].startswith(f"{out / 'part-001-of-005.h5'}: ")
+    text = mner("features", "info", out, "--check").out
+    assert all(part in text for part in ("3 pictures", " in 5 parts", "3 with 2", "blank picture: yes", "all finite"))
+    assert mner("features", "merge", out, "--out", merged).out == f"{merged}: 3 pictures added, 0 already there\n"
+    for store in (FeatureStore(out), FeatureStore(merged)):
+        assert store.attributes == FeatureStore(single).attributes
+        for ours, theirs in zip(store.read("abc", 2), FeatureStore(single).read("abc", 2), strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+    (out / "part-004-of-005.h5").unlink()
+    mner("features", "info", out).refused(f"{out}: expected 5 parts, found 4: part-004-of-005.h5 is missing")
+    mner("features", "merge", out, "--out", tmp_path / "m.h5").refused("part-004-of-005.h5 is missing")
+    again = [mner(*command, f"{number}/5").out for number in range(1, 6)]
+    assert all(": 0 pictures added" in text for number, text in enumerate(again, start=1) if number != 4)
+    assert len(FeatureStore(out)) == 3
+
+
+def test_shards_that_cannot_be_are_refused(mner, stub, folder, tmp_path):
+    command = ["features", "vgg16", folder, "--out", tmp_path / "regions", "--shard"]
+    for text in ("0/3", "4/3", "3", "", "/64"):
+        mner(*command, text).refused(f"expected --shard I/N with I from 1 to N, such as 3/64, found '{text}'")
+    assert not (tmp_path / "regions").exists()
+    mner(*command, "1/3")
+    mner(*command, "1/4").refused("expected parts of 4 shards, found part-001-of-003.h5")
+    mner(*command[:3], "--out", tmp_path / "regions").refused("expected a file to write, found a folder")
+    mner(*command[:3], "--out", tmp_path / "r.h5", "--shard", "1/3").refused("expected a folder: with --shard")
+    mner("features", "merge", folder, "--out", tmp_path / "m.h5").refused("expected the files part-1-of-N", "none")
+    mner("features", "merge", tmp_path / "no", "--out", tmp_path / "m.h5").refused("found no such file")
+
+
 # === mner features info ===
 
 

@@ -2,6 +2,8 @@
 
 import csv
 import json
+import sys
+from pathlib import Path
 
 import pytest
 from finished_runs import finish_run
@@ -66,7 +68,7 @@ def test_compare_groups_seeds_and_shows_where_runs_differ(mner, table, corpus, t
 def test_an_interrupted_table_asks_for_resume(mner, table, tmp_path, monkeypatch):
     from mner_keras.papers import runner
 
-    def interrupt(runs, jobs, report):
+    def interrupt(runs, jobs, report, progress):
         raise KeyboardInterrupt
 
     arguments, out, _ = table
@@ -108,6 +110,56 @@ def test_a_dry_run_goes_on_past_a_row_that_cannot_be_trained(mner, tmp_path, mon
     assert "T-NER: skipped, needs no_such_module (pip install 'mner-keras[crf]')" in result.err
     assert "MNER-MA cannot be trained: no preset" in result.err
     assert "cannot be trained" in result.out
+
+
+# Stands in for `mner train CONFIG --out FOLDER --resume`: finishes the run with the gold tags of some posts.
+TRAIN = """
+import pathlib, sys
+from finished_runs import finish_run, predict
+from mner_keras.data import load_dataset
+from mner_keras.run.config import RunConfig
+
+config = RunConfig.load(sys.argv[1])
+folder = pathlib.Path(sys.argv[1]).parent
+finish_run(folder, config, predict(load_dataset(config.data)["test"], 0.5, folder.name), seconds=len(folder.name))
+with open(folder.parent / "trained.txt", "a") as file:
+    file.write(folder.name + "\\n")
+"""
+
+
+def test_two_shards_make_the_table_of_one_command(mner, tmp_path, monkeypatch):
+    from mner_keras.papers import runner
+
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1] / "support"), prepend=":")
+    (tmp_path / "train.py").write_text(TRAIN, encoding="utf-8")
+    monkeypatch.setattr(runner, "COMMAND", (sys.executable, str(tmp_path / "train.py")))
+
+    def reproduce(out, *more):
+        return mner("reproduce-table", "hsn", "5", "--rows", "hsn,hsn-without-mi", "--seeds", 2, "--out", out, *more)
+
+    assert reproduce(tmp_path / "one", "--jobs", 2).code == 0
+    first = reproduce(tmp_path / "two", "--shard", "1/2")
+    assert first.code == 0
+    assert "shard 1/2: 2 of the table's 4 runs are missing" in first.err
+    assert "not finished" in first.out
+    trained = (tmp_path / "two" / "runs" / "trained.txt").read_text(encoding="utf-8").split()
+    assert len(trained) == 2
+    # The other shard's interrupted run is none of this one's business.
+    other = next(run for run in (tmp_path / "one" / "runs").iterdir() if run.is_dir() and run.name not in trained)
+    (tmp_path / "two" / "runs" / other.name).mkdir()
+    (tmp_path / "two" / "runs" / other.name / "train.log").touch()
+    again = reproduce(tmp_path / "two", "--shard", "1/2")
+    assert (again.code, ": training" in again.err) == (0, False)
+    reproduce(tmp_path / "two", "--shard", "2/2").refused("1 of the table's runs were interrupted")
+    second = reproduce(tmp_path / "two", "--shard", "2/2", "--resume")
+    assert second.code == 0
+    assert "shard 2/2: 0 of the table's 4 runs are missing" in second.err
+    trained = (tmp_path / "two" / "runs" / "trained.txt").read_text(encoding="utf-8").split()
+    assert len(trained) == len(set(trained)) == 4
+    for name in ("table.md", "table.csv", "table.tex"):
+        assert (tmp_path / "two" / "hsn-5" / name).read_bytes() == (tmp_path / "one" / "hsn-5" / name).read_bytes()
+    assert reproduce(tmp_path / "two", "--shard", "5/9").code == 0  # a shard without a run shows the table
+    reproduce(tmp_path / "two", "--shard", "3/2").refused("expected --shard I/N")
 
 
 def test_a_table_of_counts_trains_nothing(mner, tmp_path):

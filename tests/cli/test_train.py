@@ -316,7 +316,7 @@ def test_a_store_of_other_pictures_is_refused_before_training(mner, corpus, tmp_
     assert not (tmp_path / "new").exists()
 
 
-def test_a_dev_set_without_an_entity_is_warned_of_before_training(tmp_path):
+def test_few_posts_and_a_dev_set_without_an_entity_are_warned_of_before_training(tmp_path):
     from mner_keras.data import load_dataset
     from mner_keras.run.config import RunConfig
     from mner_keras.run.fit import TaggerFit
@@ -327,4 +327,7 @@ def test_a_dev_set_without_an_entity_is_warned_of_before_training(tmp_path):
     said = []
     config = RunConfig.for_model("text", data=str(tmp_path), arguments={"hidden_dim": 4, "word_dim": 4})
     TaggerFit(config, load_dataset(tmp_path), said.append)
-    assert said == ["dev: warning: no post has an entity, so dev F1 is always 0 and no best epoch can be chosen"]
+    assert said == [
+        "train: warning: 1 post; a model learns little from fewer than 200",
+        "dev: warning: no post has an entity, so dev F1 is always 0 and no best epoch can be chosen",
+    ]

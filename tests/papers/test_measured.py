@@ -18,7 +18,7 @@ from mner_keras.papers import find_table
 from mner_keras.papers.caveats import find_caveats
 from mner_keras.papers.measured import build_table, cell_record
 from mner_keras.papers.plan import DataIdentity, Setting, identify_dataset, make_plan
-from mner_keras.papers.render import row_names, to_csv, to_latex, to_markdown
+from mner_keras.papers.render import print_measured, row_names, to_csv, to_latex, to_markdown
 from mner_keras.papers.runner import Outcome, check_finished
 from mner_keras.papers.table_folder import count_table, measure_table, read_table, settings_table
 from mner_keras.run.run import Run
@@ -223,7 +223,7 @@ def test_runs_of_several_backends_are_told(data, tmp_path):
 
 
 def test_data_sets_are_comparable_with_the_tables_of_their_kind(data):
-    assert identify_dataset(load_dataset("sample")).name == "other"
+    assert identify_dataset(load_dataset("sample")).name == "sample"
     assert identify_dataset(load_dataset(data)).description.endswith("none of the papers' data sets")
     real = DataIdentity("real-world", "", {})
     assert real.comparable(find_table("hsn", 4))
@@ -280,6 +280,18 @@ def test_rows_of_one_name_are_told_apart_by_their_part(setting, tmp_path):
     assert len(set(row_names(measured))) == 6
 
 
+def test_on_the_terminal_names_are_whole_and_rows_of_the_same_runs_are_joined(setting, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    plan = plan_of(find_table("hsn", 3), setting, tmp_path)
+    print_measured({**build_table(finish(plan, setting, lambda run: 0.6)), "data": "sample"})
+    text = capsys.readouterr().out
+    assert max(map(len, text.splitlines())) <= 80
+    assert text.index("a demonstration") < text.index("on SAMPLE (3 seeds)") < text.index("What differs")
+    lines = text[text.rindex("\nHSN\n") :].splitlines()[2:5]
+    assert [line.split("  ")[1] for line in lines] == ["on SAMPLE (3 seeds)", "Twitter embeddings", "Crawl embeddings"]
+    assert text.count("\nAdaptive Co-Attention Network\n") == 1
+
+
 def test_a_row_per_metric_is_measured_in_its_metric(data, tmp_path):
     setting = Setting(data=str(data))
     plan = plan_of(find_table("agban", 4), setting, tmp_path)
@@ -330,7 +342,7 @@ def test_markdown(measured, setting, tmp_path):
     assert text.index("What differs") < text.index("| w/o MI |") < text.index("Against HSN")
     assert "| HSN | published | 74.92 | 73.45 | 74.18 |" in text
     cell = cells_of(measured, "hsn")[2]
-    assert f"{cell['mean']:.2f} ± {cell['standard_deviation']:.2f} |" in text
+    assert f"{cell['mean']:.2f}±{cell['standard_deviation']:.2f} |" in text
     # The paper's mark of significance is printed and explained.
     empty = build_table(plan_of(find_table("agban", 3), setting, tmp_path))
     assert "| published | 74.13 | 72.39 | 73.25* |" in to_markdown(empty)

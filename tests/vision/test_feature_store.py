@@ -124,7 +124,6 @@ def test_each_reason_why_a_file_does_not_open_has_its_message(path, tmp_path):
         (empty, "found another kind of file"),
         (cut, "found a truncated file: copy or create it again"),
         (damaged, "found a damaged HDF5 file"),
-        (tmp_path, "found a folder"),
     ):
         with pytest.raises(InputError) as caught:
             len(FeatureStore(wrong))

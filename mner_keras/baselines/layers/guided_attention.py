@@ -76,7 +76,7 @@ class GuidedAttention(BaseLayer):
             # The last `units` rows of w are its second half, or all of it.
             by_value = ops.matmul(ops.tanh(values), self.vector[: self.units])  # [B, k, 1]
             by_query = ops.matmul(ops.tanh(queries), self.vector[-self.units :])  # [B, n, 1]
-            match = ops.transpose(by_value, (0, 2, 1)) + by_query
+            match = by_value[..., 0][:, None] + by_query
         weights = masked_softmax(match, ops.cast(value_mask, "bool")[:, None])
         output = ops.matmul(weights, value)
         return (output, weights) if return_attention_scores else output

@@ -1,0 +1,146 @@
+"""`mner doctor`."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import re
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from mner_keras.cli.keras_start import find_devices, has_gpu, start_keras, uses_gpu
+from mner_keras.cli.options import AsJson
+from mner_keras.cli.terminal import print_json
+
+_DEVELOPERS = ("test", "docs", "notebooks")
+_GPU = {
+    "tensorflow": "pip install 'mner-keras[cuda]'",
+    "jax": "pip install 'jax[cuda12]'",
+    "torch": "install torch with CUDA (https://pytorch.org/get-started/locally/)",
+}
+
+
+def doctor(as_json: AsJson = False) -> None:
+    """Check this installation: backend, device, LSTM, extras, data, and whether a small model trains, tags and loads.
+
+    Exit code 1: the small model failed.
+    """
+    start_keras()
+    import keras
+
+    from mner_keras import __version__
+
+    backend = keras.backend.backend()
+    report: dict[str, Any] = {
+        "version": __version__,
+        "keras": keras.__version__,
+        "backend": f"{backend} {importlib.metadata.version(backend)}",
+        "devices": find_devices(),
+        "gpu": "in use" if uses_gpu() else f"not in use: {_GPU[backend]} (docs/gpu.md)" if has_gpu() else "none found",
+        "lstm": _lstm(backend),
+        "extras": dict(_extras()),
+        "data": _data(),
+    }
+    try:
+        report["model"] = f"trains, tags, saves and loads ({_try_model():.0f} s)"
+        failed = False
+    except Exception as error:  # noqa: BLE001 (whatever is wrong with this installation)
+        report["model"] = f"fails: {type(error).__name__}: {error}"
+        failed = True
+    if as_json:
+        print_json(report | {"ok": not failed})
+    else:
+        for name, value in report.items():
+            lines = [f"{key}: {text}" for key, text in value.items()] if isinstance(value, dict) else None
+            text = ("\n" + " " * 10).join(lines or (value if isinstance(value, list) else [value]))
+            print(f"{name:10}{text}")
+    if failed:
+        raise typer.Exit(1)
+
+
+def _lstm(backend: str) -> str:
+    """Return the kind of LSTM that `BiLSTM` runs in float32, from the compiled program where Keras chooses it."""
+    import keras
+    import numpy as np
+
+    from mner_keras.layers import BiLSTM
+    from mner_keras.layers.kernels import has_kernel
+
+    if backend != "jax" and has_kernel(backend, "float32"):
+        return "fused, torch's own" if backend == "torch" else "fused, this package's kernel for CPUs"
+    layer, inputs = BiLSTM(8), np.ones((2, 5, 3), "float32")
+    layer(inputs)
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        program = str(tf.function(layer).get_concrete_function(tf.constant(inputs)).graph.as_graph_def())
+    else:
+        import jax
+
+        program = jax.jit(lambda x: layer(x)).lower(keras.ops.convert_to_tensor(inputs)).as_text()
+    return "fused, cuDNN's" if "cudnn" in program.lower() else "not fused: a loop over the steps"
+
+
+def _extras() -> Iterator[tuple[str, str]]:
+    """Yield each extra for users, and whether it is installed."""
+    try:
+        requirements = importlib.metadata.requires("mner-keras") or []
+    except importlib.metadata.PackageNotFoundError:
+        yield "unknown", "the package runs from a folder and is not installed"
+        return
+    extras: dict[str, set[str]] = {}
+    for line in requirements:
+        if found := re.match(r"([\w.-]+).*\bextra == ['\"]([\w-]+)['\"]", line):
+            extras.setdefault(found[2], set()).add(found[1])
+    for extra, packages in extras.items():
+        if extra not in _DEVELOPERS and extra != "cuda":
+            missing = [name for name in sorted(packages) if not _is_installed(name)]
+            yield extra, f"pip install 'mner-keras[{extra}]'" if missing else "installed"
+
+
+def _is_installed(name: str) -> bool:
+    try:
+        importlib.metadata.distribution(name)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+def _data() -> dict[str, str]:
+    """Return what is in the places that commands share; data sets and vectors are in folders of the user's choice."""
+    from mner_keras.files import cache_folder
+    from mner_keras.text.pos import tagger_is_there
+    from mner_keras.vision.imports import keras_vgg16_file
+
+    there = {
+        "pos-tagger": tagger_is_there(),
+        "vgg16-weights": keras_vgg16_file() is not None,
+        "mask-rcnn-weights": Path(cache_folder() / "mask_rcnn_coco.h5").is_file(),
+    }
+    return {name: "available" if found else f"mner data fetch {name}" for name, found in there.items()}
+
+
+def _try_model() -> float:
+    """Train a small model on posts of the sample corpus, tag, save and load it; return the seconds."""
+    from mner_keras.data.datasets import load_dataset
+    from mner_keras.models import load
+    from mner_keras.registry import find_model
+
+    started = time.monotonic()
+    # Of one length: JAX compiles a program for each.
+    posts = [post for post in load_dataset("sample")["train"] if len(post) == 8][:16]
+    model_class = find_model("bilstm-crf").load_class()
+    model = model_class(model_class.fit_preprocessor(posts), hidden_dim=16)
+    model.compile("adam")
+    model.fit(posts, epochs=1, batch_size=16, verbose=0)
+    tags = [post.tags for post in model.tag(posts)]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.keras"
+        model.save(path)
+        if [post.tags for post in load(path).tag(posts)] != tags:
+            raise RuntimeError("the loaded model gives other tags")
+    return time.monotonic() - started

@@ -1,0 +1,48 @@
+"""`mner export`."""
+
+from __future__ import annotations
+
+import os
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mner_keras.cli.keras_start import start_keras
+from mner_keras.cli.options import check_target
+from mner_keras.errors import InputError
+
+Form = StrEnum("Form", {"saved_model": "saved-model", "onnx": "onnx"})
+
+
+def export(
+    model: Annotated[Path, typer.Argument(help="A model's file or a run's folder.")],
+    to: Annotated[Form, typer.Option(help="Form of the model.")],
+    out: Annotated[Path, typer.Option(help="File.onnx, or a new folder for a SavedModel.")],
+) -> None:
+    """Write a model for programs without Keras.
+
+    saved-model: a folder for TensorFlow and TensorFlow Serving, from arrays to tags and their probabilities. onnx: one
+    file, with which `mner_keras.runtime` tags posts; it needs NumPy and ONNX Runtime alone.
+
+    Needs Keras on TensorFlow, and for ONNX the extra `onnx`. A pretrained backbone takes minutes to convert.
+    """
+    if to == Form.onnx:
+        check_target(out, ".onnx")
+        os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # the LSTM of a GPU does not convert
+    elif out.exists():
+        raise InputError("expected a new folder, found it in use", out)
+    elif not out.resolve().parent.is_dir():
+        raise InputError("expected a folder to write into, found none", out.parent)
+    from mner_keras.models import load_tagger
+
+    start_keras()
+    from mner_keras.export import export_onnx, export_saved_model
+    from mner_keras.tagger import Tagger
+
+    tagger = load_tagger(model)
+    if not isinstance(tagger, Tagger):
+        raise InputError(f"expected a Keras model, found a {type(tagger).__name__}", model)
+    (export_onnx if to == Form.onnx else export_saved_model)(tagger, out)
+    print(out)

@@ -1,0 +1,169 @@
+"""The Ray engine: `mner` commands as tasks of a Ray cluster, repeated where a worker or a node is lost.
+
+A command runs inside Ray's worker, in a process of its own: whatever ends the worker ends the command, and releases its
+locks. The commands themselves continue where they stopped, so a task that is repeated loses little.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import os
+import runpy
+import socket
+import subprocess
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from mner_keras.errors import InputError
+
+RETRIES = 20
+"""How often a task is repeated because its worker or its node was lost."""
+PORT = 6379
+"""The port of a cluster's head, unless the address names one."""
+CONNECT_SECONDS = 10
+LOCK_SECONDS = 60
+"""How long a repeated task waits for the process that it replaces: Ray may notice a lost node before its workers do."""
+_PASSED_ON = ("KERAS_BACKEND", "KERAS_HOME", "MNER_CACHE", "NLTK_DATA", "TF_CPP_MIN_LOG_LEVEL", "XLA_FLAGS")
+
+
+@contextlib.contextmanager
+def ray_engine(jobs: int, address: str = "") -> Iterator[Callable[[Sequence[str], Path], RayCommand]]:
+    """Join a Ray cluster, or start one on this machine, and leave it or stop it in the end.
+
+    Yields a function that starts `mner ARGUMENTS` in the cluster; the output is added to a file. Files and folders must
+    have the same paths on all nodes.
+
+    Args:
+        jobs: the number of commands at once. Each gets an equal share of the cluster's CPUs, and a GPU if there are
+            enough for all.
+        address: `HOST` or `HOST:PORT` of the cluster's head; empty to start Ray on this machine.
+
+    Raises:
+        InputError: no Ray, no cluster at the address, or too few CPUs for `jobs`.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    try:
+        import ray
+    except ImportError:
+        raise InputError("`--engine ray` needs Ray: pip install 'mner-keras[ray]'") from None
+    host, _, port = address.partition(":")
+    try:
+        if address:  # Ray itself waits a minute for a host that does not answer
+            socket.create_connection((host, int(port or PORT)), CONNECT_SECONDS).close()
+        place = f"{host}:{port or PORT}" if address else "local"
+        ray.init(place, include_dashboard=False, log_to_driver=False, logging_level=logging.CRITICAL)
+    except (OSError, RuntimeError, ValueError) as error:
+        raise InputError(f"expected a Ray cluster at {address or 'this machine'} ({_reason(error)})") from None
+    try:
+        cpus, gpus = share([node["Resources"] for node in ray.nodes() if node["Alive"]], jobs)
+        # One call per worker: TensorFlow's settings and Keras' random state belong to a process.
+        task = ray.remote(num_cpus=cpus, num_gpus=gpus, max_calls=1, max_retries=RETRIES)(run_command)
+        environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+
+        def start(arguments: Sequence[str], log: Path) -> RayCommand:
+            return RayCommand(ray, task.remote(list(arguments), str(log), os.getcwd(), environment), log)
+
+        with contextlib.redirect_stdout(_Notices()):
+            yield start
+    finally:
+        ray.shutdown()
+
+
+class _Notices(io.TextIOBase):
+    """Passes the first line of each of Ray's notices to the error stream; Ray prints whole logs to standard output."""
+
+    def write(self, text: str) -> int:
+        if line := text.strip().partition("\n")[0]:
+            print(line[:200], file=sys.stderr, flush=True)
+        return len(text)
+
+
+class RayCommand:
+    """A command that runs in the cluster, with the methods of a `subprocess.Popen` that `run_all` uses."""
+
+    def __init__(self, ray: Any, result: Any, log: Path) -> None:
+        self._ray, self._result, self._log = ray, result, log
+        self.returncode: int | None = None
+
+    def poll(self) -> int | None:
+        """Return the exit code, `None` as long as the command runs."""
+        if self.returncode is None and self._ray.wait([self._result], timeout=0)[0]:
+            try:
+                self.returncode = self._ray.get(self._result)
+            except self._ray.exceptions.RayError as error:
+                with open(self._log, "a", encoding="utf-8") as log:
+                    log.write(f"Ray: {_reason(error)}\n")
+                self.returncode = 1
+        return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        """Interrupt the command, whatever the signal."""
+        self._ray.cancel(self._result)
+
+    def kill(self) -> None:
+        """End the command's process."""
+        self._ray.cancel(self._result, force=True)
+
+    def wait(self, timeout: float | None = None) -> None:
+        """Wait for the end; raises `subprocess.TimeoutExpired`."""
+        if not self._ray.wait([self._result], timeout=timeout)[0]:
+            raise subprocess.TimeoutExpired("mner", timeout or 0)
+
+
+def share(nodes: Sequence[Mapping[str, float]], jobs: int) -> tuple[int, int]:
+    """Return the CPUs and GPUs of each of `jobs` commands that run at once: as many as all can have.
+
+    Args:
+        nodes: the resources of each node, `CPU` and `GPU`.
+        jobs: the number of commands.
+
+    Raises:
+        InputError: too few CPUs. Ray would wait for more of them without a word.
+    """
+    cpus = [int(node.get("CPU", 0)) for node in nodes]
+    gpus = [int(node.get("GPU", 0)) for node in nodes]
+
+    def fit(size: int, gpu: int) -> int:
+        return sum(min(n // size, g if gpu else n) for n, g in zip(cpus, gpus, strict=True))
+
+    if fit(1, 0) < jobs:
+        raise InputError(
+            f"`--jobs {jobs}` needs {jobs} CPUs in the Ray cluster, found {sum(cpus)} on {len(nodes)} "
+            f"node{'s' * (len(nodes) > 1)}: use --jobs {max(sum(cpus), 1)}, or add nodes with `ray start`"
+        )
+    gpu = int(fit(1, 1) >= jobs)
+    return max(size for size in range(1, max(cpus) + 1) if fit(size, gpu) >= jobs), gpu
+
+
+def run_command(arguments: list[str], log: str, folder: str, environment: dict[str, str]) -> int:
+    """Run `mner ARGUMENTS` in this process, which is Ray's worker, and return its exit code."""
+    os.environ.update(environment)
+    os.chdir(folder)
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(Timeout):  # the command itself will say what is locked
+            stack.enter_context(FileLock(f"{log}.lock", timeout=LOCK_SECONDS))
+            stack.callback(os.unlink, f"{log}.lock")
+        file = stack.enter_context(open(log, "a", encoding="utf-8", buffering=1))
+        stack.enter_context(contextlib.redirect_stdout(file))
+        stack.enter_context(contextlib.redirect_stderr(file))
+        sys.argv = ["mner", *arguments]
+        try:
+            runpy.run_module("mner_keras", run_name="__main__")
+        except SystemExit as end:
+            return int(end.code or 0)
+        except Exception:  # noqa: BLE001 (the log has the traceback, as that of another process has)
+            traceback.print_exc()
+            return 1
+        return 0
+
+
+def _reason(error: BaseException) -> str:
+    """Return the last line of an error of Ray that says something; the ones before it are a worker's traceback."""
+    return next((line.strip() for line in reversed(str(error).splitlines()) if line.strip()), type(error).__name__)

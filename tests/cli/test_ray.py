@@ -1,0 +1,79 @@
+"""Commands on a Ray cluster of two local nodes: what is lost is repeated, and what cannot run is named at once."""
+
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from small_corpus import SMALL
+
+pytest.importorskip("ray")
+
+
+class Nodes:
+    """A head without CPUs, which serves the driver, and three nodes with one CPU each."""
+
+    def __init__(self):
+        from ray.cluster_utils import Cluster
+
+        self.cluster = Cluster(True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+        self.raylets = [self.cluster.add_node(num_cpus=1).all_processes["raylet"][0].process.pid for _ in range(3)]
+        self.address = self.cluster.address
+
+    def workers(self):
+        """The processes that run a command, and the raylets that are their nodes."""
+        found = []
+        for path in Path("/proc").glob("[0-9]*"):
+            try:
+                title, status = (path / "cmdline").read_bytes(), (path / "stat").read_text()
+            except OSError:
+                continue  # it ended meanwhile
+            raylet = int(status.rpartition(")")[2].split()[1])
+            if title.startswith(b"ray::run_command") and raylet in self.raylets:
+                found.append((int(path.name), raylet))
+        return found
+
+
+@pytest.fixture(scope="session")
+def nodes():
+    nodes = Nodes()
+    yield nodes
+    nodes.cluster.shutdown()
+
+
+def wait_until(condition):
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@pytest.mark.slow
+def test_a_table_is_the_same_when_a_worker_and_a_node_are_lost(mner, nodes, corpus, tmp_path):
+    settings = [part for k, v in SMALL["cnn-bilstm-crf"].items() for part in ("--set", f"cnn-bilstm-crf.{k}={v}")]
+    table = ["reproduce-table", "hsn", "3", "--rows", "cnn-bilstm-crf", "--data", corpus, "--seeds", "2", *settings]
+    table += ["--budget", "fast", "--out", tmp_path]
+    lost = []
+
+    def lose():
+        wait_until(lambda: list(tmp_path.glob("runs/*/checkpoint/state.json")) and len(nodes.workers()) == 2)
+        (worker, _), (_, raylet) = nodes.workers()
+        for process in (worker, raylet):
+            os.kill(process, signal.SIGKILL)
+            lost.append(process)
+
+    thread = threading.Thread(target=lose)
+    thread.start()
+    result = mner(*table, "--engine", "ray", "--jobs", "2", "--address", nodes.address)
+    thread.join()
+    assert result.code == 0, result
+    assert len(lost) == 2
+    assert any("resuming after epoch" in log.read_text() for log in tmp_path.glob("runs/*/train.log"))
+    for run in (tmp_path / "runs").iterdir():
+        assert mner("train", run / "config.toml", "--out", tmp_path / run.name).code == 0
+        for name in ("history.csv", "metrics.json"):
+            assert (run / name).read_bytes() == (tmp_path / run.name / name).read_bytes()
+    again = mner(*table, "--engine", "ray", "--jobs", "3", "--address", nodes.address)
+    again.refused("`--jobs 3` needs 3 CPUs in the Ray cluster, found 2")
