@@ -114,7 +114,8 @@ def tag(
     share = Shard.parse(shard)
     stream, name = _open(file)
     format_ = format_ or Format((out and ENDINGS.get(out.suffix.lower())) or "jsonl")
-    ending = f".{format_}" if out is None or out.suffix.lower() not in ENDINGS else out.suffix
+    ending = ".json" if format_ == "label-studio" else f".{format_}"
+    ending = ending if out is None or out.suffix.lower() not in ENDINGS else out.suffix
     if run_jobs(None if file == "-" else out, ending, shard, jobs, engine, address):
         return
     output: ResumableFile | _StandardOutput
