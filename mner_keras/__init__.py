@@ -15,6 +15,7 @@ _LAZY = {
     "InputError": "mner_keras.errors",
     "Post": "mner_keras.data",
     "PostPreprocessor": "mner_keras.data",
+    "TagPosts": "mner_keras.scale.tag_posts",
     "TaggedPost": "mner_keras.tagger",
     "Tagger": "mner_keras.tagger",
     "load": "mner_keras.models",

@@ -13,10 +13,14 @@ class InputError(ValueError):
     Args:
         message: what was expected and what was found, in a line or two.
         path: the file at fault, if there is one.
-        line: the line in it, counted from 1.
+        line: the line in it, or the row, counted from 1.
+
+    Attributes:
+        reason: the message without the place.
     """
 
     def __init__(self, message: str, path: str | os.PathLike | None = None, line: int | None = None) -> None:
+        self.reason = message
         self.path = path
         self.line = line
         place = "" if path is None else f"{os.fspath(path)}: " if line is None else f"{os.fspath(path)}:{line}: "

@@ -131,17 +131,22 @@ def hold_lock(path: str | os.PathLike) -> FileLock | None:
 
 
 def numbered_lines(stream: Iterable[bytes], name: str | os.PathLike) -> Iterator[tuple[int, str]]:
-    """Yield lines of UTF-8 and their numbers; only a line feed ends a line, and nothing else is stripped.
+    """Yield lines as `decode_line` does, and their numbers."""
+    for number, raw in enumerate(stream, start=1):
+        yield number, decode_line(raw, name, number)
+
+
+def decode_line(raw: bytes, name: str | os.PathLike, number: int) -> str:
+    """Return a line of UTF-8 without its end; only a line feed ends a line, and nothing else is stripped.
 
     Raises:
-        InputError: bytes that are not UTF-8, in the file `name`.
+        InputError: bytes that are not UTF-8, in line `number` of the file `name`.
     """
-    for number, raw in enumerate(stream, start=1):
-        try:
-            line = raw.decode("utf-8-sig" if number == 1 else "utf-8")
-        except UnicodeDecodeError as error:
-            raise InputError(f"expected UTF-8, found the byte 0x{raw[error.start]:02x}", name, number) from None
-        yield number, line.removesuffix("\n").removesuffix("\r")
+    try:
+        line = raw.decode("utf-8-sig" if number == 1 else "utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"expected UTF-8, found the byte 0x{raw[error.start]:02x}", name, number) from None
+    return line.removesuffix("\n").removesuffix("\r")
 
 
 def cache_folder() -> Path:

@@ -28,6 +28,7 @@ FLOORS = (
     ("mner_keras.baselines", "mner_keras.run"),
     ("mner_keras.papers",),
     ("mner_keras.views",),
+    ("mner_keras.scale",),
     ("mner_keras.cli", "mner_keras.__main__"),
 )
 """What stands on what, the lowest first; a module imports from its own floor and from those below."""

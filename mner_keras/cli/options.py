@@ -18,7 +18,8 @@ Split = StrEnum("Split", ["train", "dev", "test"])
 Scheme = StrEnum("Scheme", ["strict", "lenient"])
 Budget = StrEnum("Budget", ["fast", "paper"])
 Precision = StrEnum("Precision", ["float32", "mixed_float16", "mixed_bfloat16"])
-Format = StrEnum("Format", ["jsonl", "conll", "text"])
+Format = StrEnum("Format", ["jsonl", "conll", "text", "parquet"])
+OnError = StrEnum("OnError", ["skip", "stop"])
 
 TrainingData = Annotated[str, typer.Option(help="`sample`, or a folder with train.txt, dev.txt, test.txt.")]
 TrainingPrecision = Annotated[Precision, typer.Option(help="Numeric precision of the training.")]

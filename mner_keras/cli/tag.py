@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import inspect
+import itertools
 import json
+import os
 import queue
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mner_keras.cli.keras_start import start_keras
-from mner_keras.cli.options import ExtractorWeights, Format
+from mner_keras.cli.options import ExtractorWeights, Format, OnError, check_target
 from mner_keras.cli.terminal import note, progress_bar
 from mner_keras.errors import InputError
+from mner_keras.files import file_sha256, write_whole
+from mner_keras.scale.resumable_file import ResumableFile
 
 if TYPE_CHECKING:
     from mner_keras.data.post import Post
@@ -29,6 +34,9 @@ SHOWN = 10
 CHUNK = 4096
 """The number of posts tagged and written at once, which bounds the memory."""
 
+OWN = "posts"
+"""The value of `--pictures` for pictures that the posts name or contain themselves."""
+
 
 def tag(
     model: Annotated[Path, typer.Argument(help="A model's file or a run's folder.")],
@@ -37,8 +45,8 @@ def tag(
     pictures: Annotated[
         Path | None,
         typer.Option(
-            help="Folder of the posts' pictures, found by the posts' `image`; or one picture for all posts. The "
-            "model's extractor computes their features."
+            help="Folder of the posts' pictures, found by the posts' `image`; one picture for all posts; or `posts`: "
+            "each post's own `picture`, a path or, in Parquet, bytes. The model's extractor computes their features."
         ),
     ] = None,
     weights: ExtractorWeights = None,
@@ -47,73 +55,233 @@ def tag(
         typer.Option("--input", help="Input format. (default: detected from the file's extension or first lines)"),
     ] = None,
     format_: Annotated[
-        Format,
+        Format | None,
         typer.Option(
             "--format",
-            help="Output format: JSON lines with entities and scores, CoNLL columns, or text with names in brackets.",
+            help="Output format: JSON lines with entities and scores, CoNLL columns, text with names in brackets, or "
+            "Parquet. (default: by the extension of OUT, otherwise JSON lines)",
         ),
-    ] = Format.jsonl,
+    ] = None,
     scores: Annotated[bool, typer.Option("--scores/--no-scores", help="Whether entities have scores.")] = True,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="File to write. After an interruption, the same command continues. (default: standard output)"
+        ),
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT, finished or begun.")] = False,
+    on_error: Annotated[
+        OnError | None,
+        typer.Option(help="What a malformed post does. (default: skip in a file, stop on standard input)"),
+    ] = None,
+    max_errors: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of malformed posts above which the exit code is 1.")
+    ] = 1.0,
 ) -> None:
     """Tag posts one after the other; the memory does not depend on their number.
 
-    Reads JSON lines, CoNLL columns or plain text (one post per line), detected from the file's extension or first
-    lines, or set by `--input`. A malformed line ends the command; the posts before it are written. Pictures come from a
-    store (`--features`) or from picture files (`--pictures`).
+    Reads JSON lines, CoNLL columns, Parquet or plain text (one post per line), detected from the file's extension or
+    first lines, or set by `--input`. Pictures come from a store (`--features`) or from picture files (`--pictures`).
+    Malformed posts are skipped, and listed with line and reason in OUT.errors.csv or on the error stream; or the first
+    one ends the command, and the posts before it are written.
     """
     if features and pictures:
         raise InputError("`--features` and `--pictures` exclude each other")
+    from mner_keras.data.files import ENDINGS
+
     stream, name = _open(file)
-    if sys.stdout is None:
-        raise InputError("standard output is closed")
-    from mner_keras.models import load_tagger, reads_store, reads_subwords, visual_input
-
-    start_keras(all_cores=pictures is not None or reads_subwords(model))
-    from mner_keras.data.batches import count_missing
-    from mner_keras.data.input_formats import read_posts_to_tag
-    from mner_keras.vision import PictureFeatures, find_pictures, load_extractor, open_picture
-    from mner_keras.vision.feature_store import FeatureStore
-
-    tagger = load_tagger(model)
-    visual = visual_input(tagger)
-    store = FeatureStore(features) if features else None
-    if store is not None and not reads_store(tagger):
-        note("the model does not read pictures: `--features` is ignored")
-        store = None
-    picture = extractor = None
-    if pictures is not None:
-        of_posts = pictures.is_dir()
-        found = find_pictures([pictures])[0] if of_posts else open_picture(pictures)
-        with progress_bar("bytes") as progress:
-            extractor = load_extractor(visual, weights, progress)
-        store, picture = (PictureFeatures(found, extractor), None) if of_posts else (None, found)
-    options = {}
-    if not scores:
-        if "scores" not in inspect.signature(tagger.tag).parameters:
-            raise InputError(f"`--no-scores` must be left out: a {type(tagger).__name__} always gives scores", model)
-        options["scores"] = False
-    named = missing = 0
-    # Lines end with one line feed on every system; half of a surrogate pair becomes a JSON escape.
-    sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace", newline="\n")
-    for posts in _chunks(read_posts_to_tag(stream, name, input_ or "")):
-        named += sum(post.image_id is not None for post in posts)
-        missing += count_missing(posts, store)
-        if picture is not None:
-            tagged = tagger.tag(posts, pictures=[picture] * len(posts), extractor=extractor, **options)
+    format_ = format_ or Format((out and ENDINGS.get(out.suffix.lower())) or "jsonl")
+    output: ResumableFile | _StandardOutput
+    if out is None:
+        output = _StandardOutput(format_)
+    else:
+        options = {"--features": features, "--pictures": pictures, "--weights": weights, "--input": input_}
+        options |= {"--format": format_, "--scores": scores}
+        output = _open_output(out, file, model, options, overwrite)
+    with contextlib.closing(output):
+        if output.finished:
+            note(f"{out}: finished earlier, left as it is; --overwrite tags again")
         else:
-            tagged = tagger.tag(posts, **({} if store is None else {"features": store}), **options)
-        sys.stdout.writelines(map(WRITERS[format_], tagged))
+            tagging = _Tagging(model, features, pictures, weights, scores)
+            on_error = on_error or OnError("stop" if file == "-" else "skip")
+            _tag_all(tagging, stream, name, input_, output, WRITERS[format_], on_error)
+            tagging.report()
+    if out is not None:
+        listed = f" ({output.errors_path})" if output.failed else ""
+        print(f"{out}: {output.done - output.failed:,} posts tagged, {output.failed:,} skipped{listed}")
+    elif output.failed > SHOWN:
+        note(f"{output.failed - SHOWN:,} more posts skipped")
+    failed_share = output.failed / max(1, output.done)
+    if failed_share > max_errors:
+        share = f"{100 * failed_share:.1f} % of the posts were malformed"
+        note(f"{share}, more than --max-errors {100 * max_errors:g} % allows")
+        sys.exit(1)
+
+
+def _tag_all(
+    tagging: _Tagging,
+    stream: IO[bytes],
+    name: str,
+    input_: str | None,
+    output: ResumableFile | _StandardOutput,
+    write: Callable[[TaggedPost], str],
+    on_error: str,
+) -> None:
+    """Tag the posts that the output lacks, and finish it."""
+    from mner_keras.data.files import stop_at_error
+    from mner_keras.data.input_formats import read_posts_to_tag
+
+    posts = itertools.islice(read_posts_to_tag(stream, name, input_ or ""), output.done, None)
+    if on_error == "stop":
+        posts = stop_at_error(posts)
+    # A file is tagged in equal steps, however often it is interrupted.
+    is_file = isinstance(output, ResumableFile) and os.path.isfile(name)
+    first = None
+    with progress_bar("bytes of posts") as progress:
+        for chunk in _chunks(posts, tagging.chunk, wait=is_file):
+            errors = [post for post in chunk if isinstance(post, InputError)]
+            good = [post for post in chunk if not isinstance(post, InputError)]
+            tagged = tagging(good) if good else []
+            output.write("".join(map(write, tagged)), errors, len(chunk))
+            first = first or next(iter(errors), None)
+            if is_file:
+                progress(stream.tell(), os.path.getsize(name))
+    if first is not None and output.failed == output.done:
+        more = f"; none of the {output.done:,} posts can be read" if output.done > 1 else ""
+        raise InputError(first.reason + more, first.path, first.line)
+    output.finish()
+
+
+class _StandardOutput:
+    """Writes like a `ResumableFile`, on standard output."""
+
+    done = failed = 0
+    finished = False
+    errors_path = None
+
+    def __init__(self, format_: str) -> None:
+        if format_ == "parquet":
+            raise InputError("Parquet is not written to standard output: name a file with --out")
+        if sys.stdout is None:
+            raise InputError("standard output is closed")
+        # Lines end with one line feed on every system; half of a surrogate pair becomes a JSON escape.
+        sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace", newline="\n")
+
+    def write(self, text: str, errors: Sequence[InputError], inputs: int) -> None:
+        sys.stdout.write(text)
         sys.stdout.flush()
-    where = "store" if pictures is None else "folder"
-    if missing and missing == named:
-        note(f"warning: the {where} contains none of the pictures of {named:,} posts")
-    elif missing:
-        note(f"{missing:,} posts name a picture missing from the {where}: treated as none")
-    failed = list(store.failed.values()) if isinstance(store, PictureFeatures) else []
-    for reason in failed[:SHOWN]:
-        note(f"{reason}: ignored")
-    if len(failed) > SHOWN:
-        note(f"{len(failed) - SHOWN:,} more pictures could not be read")
+        for error in errors[: max(0, SHOWN - self.failed)]:
+            note(f"{error}: skipped")
+        self.done += inputs
+        self.failed += len(errors)
+
+    def finish(self) -> None:
+        """Nothing is left to do."""
+
+    close = finish
+
+
+def _open_output(out: Path, file: str, model: Path, options: dict[str, Any], overwrite: bool) -> ResumableFile:
+    """Open the file to write; a named file of posts makes it one that can be continued."""
+    from mner_keras.data.parquet import import_pyarrow, write_parquet
+    from mner_keras.models import find_model_file
+
+    check_target(out, out.suffix.lower())
+    about = convert = None
+    if os.path.isfile(file):
+        if out.exists() and os.path.samefile(file, out):
+            raise InputError("expected another file to write, found the file of posts", out)
+        model_file = find_model_file(model) if model.is_dir() else model
+        if not model_file.is_file():
+            raise InputError("expected a model, found no such file", model_file)
+        about = {"model": file_sha256(model_file), "input": file_sha256(file)}
+        about |= {name: os.path.abspath(value) if isinstance(value, Path) else value for name, value in options.items()}
+    if options["--format"] == "parquet":
+        import_pyarrow()
+
+        def convert(lines: Path, target: Path) -> None:
+            with open(lines, "rb") as stream:
+                write_whole(target, lambda path: write_parquet(path, map(json.loads, stream)))
+
+    return ResumableFile(out, about, overwrite, convert)
+
+
+class _Tagging:
+    """Tags posts with the pictures that the options name, and counts those that are missing.
+
+    Args:
+        model: a model's file or a run's folder.
+        features: the path of a store; or empty.
+        pictures: a folder, one picture, or `posts`; or `None`.
+        weights: the extractor's weights.
+        scores: whether entities have scores.
+
+    Attributes:
+        chunk: the number of posts to tag at once.
+    """
+
+    def __init__(self, model: Path, features: str, pictures: Path | None, weights: Path | None, scores: bool) -> None:
+        from mner_keras.models import load_tagger, reads_store, reads_subwords, visual_input
+
+        start_keras(all_cores=pictures is not None or reads_subwords(model))
+        from mner_keras.vision import PictureFeatures, find_pictures, load_extractor, open_picture
+        from mner_keras.vision.feature_store import FeatureStore
+
+        self.tagger = load_tagger(model)
+        self.store = FeatureStore(features) if features else None
+        if self.store is not None and not reads_store(self.tagger):
+            note("the model does not read pictures: `--features` is ignored")
+            self.store = None
+        self.own = str(pictures) == OWN and not pictures.exists()
+        self.picture = self.extractor = None
+        if pictures is not None:
+            of_posts = pictures.is_dir()
+            found = None if self.own else find_pictures([pictures])[0] if of_posts else open_picture(pictures)
+            with progress_bar("bytes") as progress:
+                self.extractor = load_extractor(visual_input(self.tagger), weights, progress)
+            if of_posts:
+                self.store = PictureFeatures(found, self.extractor)
+            else:
+                self.picture = found
+        self.options = {}
+        if not scores:
+            if "scores" not in inspect.signature(self.tagger.tag).parameters:
+                kind = type(self.tagger).__name__
+                raise InputError(f"`--no-scores` must be left out: a {kind} always gives scores", model)
+            self.options["scores"] = False
+        self.named = self.missing = 0
+        self.failed: list[str] = []
+        self.chunk = CHUNK // 16 if self.own else CHUNK  # whole pictures are in memory
+        self.where = "store" if pictures is None else "folder"
+
+    def __call__(self, posts: list[Post]) -> list[TaggedPost]:
+        from mner_keras.data.batches import count_missing
+        from mner_keras.tagged_post import with_pictures
+
+        if self.own:
+            pictures = [post.extra.get("picture") for post in posts]
+            named, store = with_pictures(posts, pictures, self.extractor)
+            tagged = self.tagger.tag(named, features=store, **self.options)
+            self.failed += store.failed.values()
+            return [dataclasses.replace(one, post=post) for one, post in zip(tagged, posts, strict=True)]
+        self.named += sum(post.image_id is not None for post in posts)
+        self.missing += count_missing(posts, self.store)
+        if self.picture is not None:
+            pictures = [self.picture] * len(posts)
+            return self.tagger.tag(posts, pictures=pictures, extractor=self.extractor, **self.options)
+        return self.tagger.tag(posts, **({} if self.store is None else {"features": self.store}), **self.options)
+
+    def report(self) -> None:
+        """Say which pictures were missing or could not be read."""
+        if self.missing and self.missing == self.named:
+            note(f"warning: the {self.where} contains none of the pictures of {self.named:,} posts")
+        elif self.missing:
+            note(f"{self.missing:,} posts name a picture missing from the {self.where}: treated as none")
+        failed = self.failed or list(getattr(self.store, "failed", {}).values())
+        for reason in failed[:SHOWN]:
+            note(f"{reason}: ignored")
+        if len(failed) > SHOWN:
+            note(f"{len(failed) - SHOWN:,} more pictures could not be read")
 
 
 def _open(file: str) -> tuple[IO[bytes], str]:
@@ -130,9 +298,12 @@ def _open(file: str) -> tuple[IO[bytes], str]:
     return stream, file
 
 
-def _chunks(posts: Iterator[Post]) -> Iterator[list[Post]]:
-    """Yield the posts that have arrived, at most `CHUNK` at a time: a slow stream is tagged without waiting."""
-    arrived: queue.Queue[Any] = queue.Queue(maxsize=2 * CHUNK)
+def _chunks(posts: Iterator[Post | InputError], most: int, wait: bool) -> Iterator[list[Post | InputError]]:
+    """Yield posts, `most` at a time, while a thread reads on.
+
+    Unless `wait` is set, those that have arrived are enough: a slow stream is tagged at once.
+    """
+    arrived: queue.Queue[Any] = queue.Queue(maxsize=2 * most)
 
     def read() -> None:
         error = None
@@ -147,7 +318,7 @@ def _chunks(posts: Iterator[Post]) -> Iterator[list[Post]]:
     end = None
     while end is None:
         chunk = [arrived.get()]
-        while len(chunk) < CHUNK and not arrived.empty():
+        while len(chunk) < most and not isinstance(chunk[-1], tuple) and (wait or not arrived.empty()):
             chunk.append(arrived.get())
         if isinstance(chunk[-1], tuple):
             end = chunk.pop()
@@ -158,14 +329,14 @@ def _chunks(posts: Iterator[Post]) -> Iterator[list[Post]]:
 
 
 def _jsonl(tagged: TaggedPost) -> str:
-    from mner_keras.data.files import post_record
+    from mner_keras.data.files import json_line, post_record
 
     record = post_record(dataclasses.replace(tagged.post, tags=tagged.tags))
     record["entities"] = [
         {key: value for key, value in dataclasses.asdict(entity).items() if value is not None}
         for entity in tagged.entities
     ]
-    return json.dumps(record, ensure_ascii=False) + "\n"
+    return json_line(record)
 
 
 def _conll(tagged: TaggedPost) -> str:
@@ -183,4 +354,4 @@ def _text(tagged: TaggedPost) -> str:
     return " ".join(pieces) + "\n"
 
 
-WRITERS = {"jsonl": _jsonl, "conll": _conll, "text": _text}
+WRITERS = {"jsonl": _jsonl, "conll": _conll, "text": _text, "parquet": _jsonl}

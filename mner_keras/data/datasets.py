@@ -18,16 +18,16 @@ from mner_keras.errors import InputError, did_you_mean
 from mner_keras.files import file_sha256
 
 SPLITS = ("train", "dev", "test")
-_ENDINGS = (".txt", ".jsonl")
+_ENDINGS = (".txt", ".jsonl", ".parquet")
 
 
 class Dataset(Mapping[str, list[Post]]):
     """A folder of posts in three splits, each read on first use.
 
     Args:
-        folder: contains `train.txt`, `dev.txt` (or `valid.txt`) and `test.txt`, CoNLL columns, or the same as `.jsonl`.
-            It may contain `regions.h5` and `objects.h5`, the features of its pictures, and the pictures themselves in
-            `images`.
+        folder: contains `train.txt`, `dev.txt` (or `valid.txt`) and `test.txt`, CoNLL columns, or the same as `.jsonl`
+            or `.parquet`. It may contain `regions.h5` and `objects.h5`, the features of its pictures, and the pictures
+            themselves in `images`.
         name: the data set's name in reports.
 
     Example:

@@ -1,7 +1,8 @@
-"""Readers and writers of posts: CoNLL columns, JSON lines and plain text.
+"""Readers and writers of posts: CoNLL columns, JSON lines, plain text and Parquet.
 
-A malformed line raises an `InputError` with file, line, what was expected and what was found. Lines are split at the
-tab and never stripped: U+00A0 and zero-width characters are ordinary tokens.
+A malformed line is an `InputError` with file, line, what was expected and what was found: `read_*` raises it, `iter_*`
+yields it in the post's place and reads on. Lines are split at the tab and never stripped: U+00A0 and zero-width
+characters are ordinary tokens.
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
+from mner_keras.data.parquet import parquet_records
 from mner_keras.data.post import Post, is_bio_tag
 from mner_keras.errors import InputError
-from mner_keras.files import numbered_lines
+from mner_keras.files import decode_line
 
 _JSON_KEYS = ("id", "tokens", "text", "tags", "pos", "image")
 _IMAGE_LINE = "IMGID:"
@@ -41,69 +43,106 @@ def read_jsonl(path: str | os.PathLike) -> list[Post]:
     return read_file(path, iter_jsonl)
 
 
-def iter_conll(stream: IO[bytes], name: str | os.PathLike = "<stdin>") -> Iterator[Post]:
-    """Yield the posts of a binary stream in CoNLL columns."""
+def iter_conll(stream: IO[bytes], name: str | os.PathLike = "<stdin>") -> Iterator[Post | InputError]:
+    """Yield the posts of a binary stream in CoNLL columns; a malformed one ends at the next blank line."""
     tokens: list[str] = []
     tags: list[str] = []
     image_id: str | None = None
     image_line = 0
+    broken = False
     # The blank line after the last post may be missing.
-    for number, line in itertools.chain(numbered_lines(stream, name), [(0, "")]):
-        if not line:
-            if tokens:
-                yield Post(tuple(tokens), tuple(tags), image_id)
-            elif image_line:
-                raise InputError("expected tokens after the IMGID line, found a post with no tokens", name, image_line)
-            tokens, tags, image_id, image_line = [], [], None, 0
-        elif line.startswith(_IMAGE_LINE) and "\t" not in line:
-            if tokens or image_line:
-                raise InputError(f"expected a blank line before {_IMAGE_LINE}, found the line of a post", name, number)
-            image_id, image_line = line[len(_IMAGE_LINE) :].strip(), number
-            if not image_id:
-                raise InputError(f"expected an id after {_IMAGE_LINE}, found none", name, number)
-        else:
-            columns = line.split("\t")
-            if len(columns) != 2:
-                found = f"{len(columns)} column" + "s" * (len(columns) > 1)
-                raise InputError(f"expected token<TAB>tag, found {found}: {_short(line)}", name, number)
-            if not columns[0]:
-                raise InputError("expected a token before the tab, found none", name, number)
-            if not is_bio_tag(columns[1]):
-                raise InputError(f"expected a BIO tag (O, B-TYPE, I-TYPE), found {_short(columns[1])}", name, number)
-            tokens.append(columns[0])
-            tags.append(columns[1])
+    for number, raw in enumerate(itertools.chain(stream, [b""]), start=1):
+        try:
+            if not (line := decode_line(raw, name, number)):
+                if tokens and not broken:
+                    yield Post(tuple(tokens), tuple(tags), image_id)
+                elif image_line and not broken:
+                    expected = "expected tokens after the IMGID line"
+                    yield InputError(f"{expected}, found a post with no tokens", name, image_line)
+                tokens, tags, image_id, image_line, broken = [], [], None, 0, False
+            elif broken:
+                continue
+            elif line.startswith(_IMAGE_LINE) and "\t" not in line:
+                if tokens or image_line:
+                    expected = f"expected a blank line before {_IMAGE_LINE}"
+                    raise InputError(f"{expected}, found the line of a post", name, number)
+                image_id, image_line = line[len(_IMAGE_LINE) :].strip(), number
+                if not image_id:
+                    raise InputError(f"expected an id after {_IMAGE_LINE}, found none", name, number)
+            else:
+                token, tag = _columns(line, name, number)
+                tokens.append(token)
+                tags.append(tag)
+        except InputError as error:
+            if not broken:
+                yield error
+            broken = True
 
 
-def iter_jsonl(stream: IO[bytes], name: str | os.PathLike = "<stdin>") -> Iterator[Post]:
+def _columns(line: str, name: str | os.PathLike, number: int) -> tuple[str, str]:
+    """Return the token and the tag of a line."""
+    columns = line.split("\t")
+    if len(columns) != 2:
+        found = f"{len(columns)} column" + "s" * (len(columns) > 1)
+        raise InputError(f"expected token<TAB>tag, found {found}: {_short(line)}", name, number)
+    if not columns[0]:
+        raise InputError("expected a token before the tab, found none", name, number)
+    if not is_bio_tag(columns[1]):
+        raise InputError(f"expected a BIO tag (O, B-TYPE, I-TYPE), found {_short(columns[1])}", name, number)
+    return columns[0], columns[1]
+
+
+def iter_jsonl(stream: IO[bytes], name: str | os.PathLike = "<stdin>") -> Iterator[Post | InputError]:
     """Yield the posts of a binary stream of JSON lines; blank lines are skipped."""
-    for number, line in numbered_lines(stream, name):
-        if not line.strip():
-            continue
-        try:
-            record = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise InputError(
-                f"expected one JSON object per line, found {_short(line)} ({error})", name, number
-            ) from None
-        if not isinstance(record, dict):
-            raise InputError(f"expected one JSON object per line, found {_short(line)}", name, number)
-        try:
-            yield _post_from_record(record)
-        except ValueError as error:
-            raise InputError(str(error), name, number) from None
+    return _by_line(stream, name, _post_from_json)
 
 
-def iter_text(stream: IO[bytes], name: str | os.PathLike = "<stdin>") -> Iterator[Post]:
+def iter_text(stream: IO[bytes], name: str | os.PathLike = "<stdin>") -> Iterator[Post | InputError]:
     """Yield the posts of a binary stream of plain text, one per line, tokenised; blank lines are skipped."""
-    for number, line in numbered_lines(stream, name):
-        if not line.strip():
-            continue
-        if "\0" in line:
-            raise InputError("expected text in UTF-8, found a NUL character", name, number)
+    return _by_line(stream, name, _post_from_text)
+
+
+def _by_line(stream: IO[bytes], name: str | os.PathLike, parse: Callable[[str], Post]) -> Iterator[Post | InputError]:
+    for number, raw in enumerate(stream, start=1):
         try:
-            yield Post.from_text(line)
+            line = decode_line(raw, name, number)
+            post = parse(line) if line.strip() else None
+        except InputError as error:
+            yield error
         except ValueError as error:
-            raise InputError(str(error), name, number) from None
+            yield InputError(str(error), name, number)
+        else:
+            if post is not None:
+                yield post
+
+
+def _post_from_json(line: str) -> Post:
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"expected one JSON object per line, found {_short(line)} ({error})") from None
+    if not isinstance(record, dict):
+        raise ValueError(f"expected one JSON object per line, found {_short(line)}")
+    return post_from_record(record)
+
+
+def _post_from_text(line: str) -> Post:
+    if "\0" in line:
+        raise ValueError("expected text in UTF-8, found a NUL character")
+    return Post.from_text(line)
+
+
+def iter_parquet(stream: IO[bytes], name: str | os.PathLike = "<stdin>") -> Iterator[Post | InputError]:
+    """Yield the posts of a Parquet file with the columns of `read_jsonl`; null counts as absent.
+
+    Raises:
+        InputError: another kind of file, or a stream that is not a file; pyarrow is not installed.
+    """
+    for number, record in enumerate(parquet_records(stream, name), start=1):
+        try:
+            yield post_from_record({k: v for k, v in record.items() if v is not None or k not in _JSON_KEYS})
+        except ValueError as error:
+            yield InputError(str(error), name, number)
 
 
 def write_conll(path: str | os.PathLike, posts: Iterable[Post]) -> None:
@@ -136,7 +175,13 @@ def write_jsonl(path: str | os.PathLike, posts: Iterable[Post]) -> None:
     # Half of a surrogate pair, as in truncated tweets, is written as a JSON escape.
     with open(path, "w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
         for post in posts:
-            file.write(json.dumps(post_record(post), ensure_ascii=False) + "\n")
+            file.write(json_line(post_record(post)))
+
+
+def json_line(record: dict[str, Any]) -> str:
+    """Return a JSON line. Of the values of Parquet, dates and decimals become strings, bytes become null."""
+    default: Callable[[Any], Any] = lambda value: None if isinstance(value, bytes) else str(value)  # noqa: E731
+    return json.dumps(record, ensure_ascii=False, default=default) + "\n"
 
 
 def post_record(post: Post) -> dict[str, Any]:
@@ -155,7 +200,12 @@ def post_record(post: Post) -> dict[str, Any]:
     return record
 
 
-def _post_from_record(record: dict[str, Any]) -> Post:
+def post_from_record(record: dict[str, Any]) -> Post:
+    """Return the post of a JSON object of `write_jsonl`.
+
+    Raises:
+        ValueError: the object does not describe a post.
+    """
     if "tokens" not in record and not isinstance(record.get("text"), str):
         found = f"`text` {record['text']!r}" if "text" in record else "neither"
         raise ValueError(f"expected the key `tokens` (a list of strings) or `text` (a string), found {found}")
@@ -191,11 +241,11 @@ def _find_tokens(text: str, tokens: Any) -> tuple[tuple[int, int], ...] | None:
     return tuple(offsets)
 
 
-def read_file(path: str | os.PathLike, read: Callable[..., Iterator[Post]]) -> list[Post]:
-    """Return the posts that a reader of binary streams finds in a file, at least one."""
+def read_file(path: str | os.PathLike, read: Callable[..., Iterator[Post | InputError]]) -> list[Post]:
+    """Return the posts that a reader of binary streams finds in a file, at least one and none malformed."""
     try:
         with open(path, "rb") as stream:
-            posts = list(read(stream, path))
+            posts = list(stop_at_error(read(stream, path)))
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror}", path) from None
     if not posts:
@@ -203,14 +253,28 @@ def read_file(path: str | os.PathLike, read: Callable[..., Iterator[Post]]) -> l
     return posts
 
 
+def stop_at_error(posts: Iterable[Post | InputError]) -> Iterator[Post]:
+    """Yield posts; raise the first `InputError` among them."""
+    for post in posts:
+        if isinstance(post, InputError):
+            raise post
+        yield post
+
+
 def _short(text: str, width: int = 60) -> str:
     return repr(text if len(text) <= width else text[:width] + "...")
 
 
-READERS: dict[str, Callable[..., Iterator[Post]]] = {"text": iter_text, "jsonl": iter_jsonl, "conll": iter_conll}
+READERS: dict[str, Callable[..., Iterator[Post | InputError]]] = {
+    "text": iter_text,
+    "jsonl": iter_jsonl,
+    "conll": iter_conll,
+    "parquet": iter_parquet,
+}
 """The reader of each format, by the name that `--input` takes."""
 
 ENDINGS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".conll": "conll", ".tsv": "conll"}
+ENDINGS |= {".parquet": "parquet"}
 """The formats that a file's ending tells."""
 
 

@@ -18,8 +18,8 @@ _CSV_NAMES |= {"token", "tokens", "word", "words", "tag", "tags", "label", "labe
 _LFS_POINTER = "version https://git-lfs"
 
 
-def read_posts_to_tag(stream: Iterable[bytes], name: str, format_: str = "") -> Iterator[Post]:
-    """Read the posts of a binary stream lazily.
+def read_posts_to_tag(stream: Iterable[bytes], name: str, format_: str = "") -> Iterator[Post | InputError]:
+    """Read the posts of a binary stream lazily; a malformed post is the `InputError` that says so.
 
     Args:
         stream: the lines.
@@ -27,7 +27,7 @@ def read_posts_to_tag(stream: Iterable[bytes], name: str, format_: str = "") -> 
         format_: a key of `READERS`; empty to recognise the format by the name's ending or the first lines.
 
     Raises:
-        InputError: a malformed line, or an unsupported format: a JSON array, a pretty-printed JSON object, CSV, or
+        InputError: an unsupported format: a JSON array, a pretty-printed JSON object, CSV, or
             CoNLL columns with spaces or more than two columns.
     """
     format_ = format_ or ENDINGS.get(Path(name).suffix.lower(), "")
@@ -38,11 +38,10 @@ def read_posts_to_tag(stream: Iterable[bytes], name: str, format_: str = "") -> 
     head: list[bytes] = []
     format_ = _recognise(lines, head, name)
     posts = READERS[format_](itertools.chain(head, lines), name)
-    try:
-        first = next(posts, None)
-    except InputError as error:
-        hint = f"{error}. The input looks like {format_}; --input {'|'.join(READERS)} sets another format"
-        raise InputError(hint) from None
+    first = next(posts, None)
+    if isinstance(first, InputError):
+        hint = f"{first.reason}. The input looks like {format_}; --input {'|'.join(READERS)} sets another format"
+        first = InputError(hint, first.path, first.line)
     if first is not None:
         yield first
         yield from posts

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import io
 import os
 import stat
 import threading
@@ -30,16 +31,7 @@ _one_large = threading.Lock()  # threads that read large pictures take turns: on
 
 
 class PictureError(InputError):
-    """A picture that cannot be read: the message holds the path and the reason.
-
-    Args:
-        reason: what is wrong with it.
-        path: the file, if it came from one.
-    """
-
-    def __init__(self, reason: str, path: str | os.PathLike | None = None) -> None:
-        self.reason = reason
-        super().__init__(reason, path)
+    """A picture that cannot be read: the message holds the path and the reason."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,7 +63,7 @@ class PictureObjects:
         return self.names[number] if number < len(self.names) else f"object {number + 1}"
 
 
-def open_picture(picture: str | os.PathLike | Image.Image) -> Image.Image:
+def open_picture(picture: str | os.PathLike | bytes | Image.Image) -> Image.Image:
     """Open a picture in RGB, upright, with transparency flattened onto white.
 
     Reads JPEG, PNG, WebP, GIF and BMP by their content, not by the file's ending; of an animation, the first frame.
@@ -79,7 +71,7 @@ def open_picture(picture: str | os.PathLike | Image.Image) -> Image.Image:
     picture of more than 25 million pixels is brought down to 4096 pixels a side at most.
 
     Args:
-        picture: a path, or a PIL image.
+        picture: a path, the bytes of a file, or a PIL image.
 
     Returns:
         a PIL image of mode RGB.
@@ -87,12 +79,14 @@ def open_picture(picture: str | os.PathLike | Image.Image) -> Image.Image:
     Raises:
         PictureError: no file or not a regular one, none of the formats, an empty, truncated or damaged file, more
             pixels than `PIL.Image.MAX_IMAGE_PIXELS` (a WebP: than 50 million).
-        TypeError: neither a path nor a PIL image.
+        TypeError: none of these.
     """
-    if not isinstance(picture, (str, os.PathLike, Image.Image)):
-        raise TypeError(f"`picture` must be a PIL image or a path. Received: {type(picture).__name__}")
-    path = None if isinstance(picture, Image.Image) else picture
+    if not isinstance(picture, (str, os.PathLike, bytes, Image.Image)):
+        raise TypeError(f"`picture` must be a PIL image, a path or bytes. Received: {type(picture).__name__}")
+    path = None if isinstance(picture, (bytes, Image.Image)) else picture
     try:
+        if isinstance(picture, bytes):
+            picture = Image.open(io.BytesIO(picture), formats=FORMATS)
         if path is None:
             return _in_rgb(picture)
         if "\0" in str(path):

@@ -222,7 +222,7 @@ def test_features_that_do_not_fit_are_refused(mner, agban_run, corpus, tmp_path)
 def test_a_bad_line_in_the_middle_keeps_what_was_tagged_before_it(mner, agban_run, tmp_path):
     path = tmp_path / "posts.jsonl"
     path.write_bytes(lines({"tokens": tokens} for tokens in POSTS) + b'{"tokens": []}\n' + lines([{"tokens": ["z"]}]))
-    result = mner("tag", agban_run, path)
+    result = mner("tag", agban_run, path, "--on-error", "stop")
     result.refused(f"{path}:4: ", "no tokens")
     assert [json.loads(line)["tokens"] for line in result.out.split("\n")[:-1]] == POSTS
 

@@ -64,7 +64,7 @@ def test_a_split_needs_one_file_and_is_read_once(tmp_path):
     assert str(caught.value).endswith("found dev.txt and valid.txt")
     with pytest.raises(InputError) as caught:
         data["test"]
-    assert str(caught.value) == f"{tmp_path}: expected one of test.txt, test.jsonl, found none of them"
+    assert str(caught.value) == f"{tmp_path}: expected one of test.txt, test.jsonl, test.parquet, found none of them"
     (tmp_path / "test.txt").write_text("broken\n", encoding="utf-8")
     with pytest.raises(InputError, match=r"test\.txt:1: "):
         data["test"]

@@ -3,11 +3,12 @@
 import io
 import itertools
 import json
+import sys
 
 import pytest
 
 from mner_keras.data import Post, read_conll, read_jsonl, write_conll, write_jsonl
-from mner_keras.data.files import iter_conll, iter_jsonl, iter_text, read_posts
+from mner_keras.data.files import iter_conll, iter_jsonl, iter_parquet, iter_text, read_posts
 from mner_keras.errors import InputError
 
 HOSTILE = (
@@ -272,16 +273,94 @@ def test_streams_are_read_post_by_post():
         assert len(list(itertools.islice(reader(lines(line)), 10))) == 10
     posts = iter_conll(io.BytesIO(b"a\tO\n\nb\tO\n\nbroken\n"), "here")
     assert [next(posts).tokens, next(posts).tokens] == [("a",), ("b",)]
-    with pytest.raises(InputError, match=r"^here:5: "):
-        next(posts)
+    assert str(next(posts)).startswith("here:5: ")
 
 
 def test_plain_text_is_one_post_a_line_and_blank_lines_are_none():
     posts = list(iter_text(io.BytesIO(b"\xef\xbb\xbfAnna sings\r\n\n   \nin Rome")))
     assert [post.tokens for post in posts] == [("Anna", "sings"), ("in", "Rome")]
     assert posts[0].text == "Anna sings"
-    with pytest.raises(InputError, match=r"posts.txt:2: `tokens` must contain at least one token"):
-        list(iter_text(io.BytesIO(b"Anna\n&nbsp;\n"), "posts.txt"))
+    anna, error, rome = iter_text(io.BytesIO(b"Anna\n&nbsp;\nRome\n"), "posts.txt")
+    assert (anna.tokens, rome.tokens) == (("Anna",), ("Rome",))
+    assert str(error).startswith("posts.txt:2: `tokens` must contain at least one token")
+    assert (error.line, error.reason) == (2, str(error).partition(": ")[2])
+
+
+@pytest.mark.parametrize(
+    ("block", "line"),
+    [
+        (b"b\n", 3),
+        (b"b\tO\nc\tX\nd\tO\te\n", 4),
+        (b"\xff\tO\n\xff\tO\n", 3),
+        (b"b\tO\nIMGID:7\nc\tO\n", 4),
+        (b"IMGID:7\n", 3),
+        (b"IMGID:\nb\tO\n", 3),
+        (b"\tO\n", 3),
+    ],
+    ids=ascii,
+)
+def test_a_malformed_post_in_columns_is_one_error_and_ends_at_the_blank_line(block, line):
+    for end in (b"\n", b"\r\n"):
+        content = (b"a\tO\n\n" + block + b"\nz\tB-LOC\n").replace(b"\n", end)
+        first, error, last = iter_conll(io.BytesIO(content))
+        assert (first.tokens, last.tokens, last.tags, last.image_id) == (("a",), ("z",), ("B-LOC",), None)
+        assert isinstance(error, InputError)
+        assert error.line == line
+    (error,) = iter_conll(io.BytesIO(block))
+    assert isinstance(error, InputError)
+
+
+def test_every_malformed_line_of_many_is_found():
+    good = b'{"tokens": ["a"]}\n'
+    content = (good * 99 + b"{\n") * 20
+    for reader, lines in ((iter_jsonl, content), (iter_text, content.replace(b"{\n", b"&nbsp;\n"))):
+        found = list(reader(io.BytesIO(lines)))
+        assert [post.line for post in found if isinstance(post, InputError)] == list(range(100, 2001, 100))
+        assert len(found) == 2000
+
+
+# === Parquet ===
+
+
+def write_parquet(path, records):
+    pa = pytest.importorskip("pyarrow")
+    pytest.importorskip("pyarrow.parquet").write_table(pa.Table.from_pylist(records), path)
+    return path
+
+
+def test_parquet_reads_as_json_lines_do(tmp_path):
+    records = [
+        {"id": "1", "tokens": ["Anna", "sings"], "tags": ["B-PER", "O"], "image": "7.jpg", "lang": "en", "text": None},
+        {"id": "2", "tokens": None, "tags": None, "image": None, "lang": None, "text": "in  Rome"},
+    ]
+    posts = read_posts(write_parquet(tmp_path / "train.parquet", records))
+    lines = [{key: value for key, value in record.items() if value is not None} for record in records]
+    as_lines = "".join(json.dumps(record) + "\n" for record in lines)
+    assert posts == read_jsonl(write(tmp_path, as_lines, "train.jsonl"))
+    assert (posts[0].extra["lang"], posts[1].text) == ("en", "in  Rome")
+
+
+def test_a_row_of_parquet_without_a_post_is_one_error(tmp_path):
+    path = write_parquet(tmp_path / "a.parquet", [{"text": "a"}, {"text": None}, {"text": "b"}])
+    with open(path, "rb") as stream:
+        first, error, last = iter_parquet(stream, "a.parquet")
+    assert (first.text, last.text) == ("a", "b")
+    assert str(error).startswith("a.parquet:2: expected the key `tokens`")
+
+
+@pytest.mark.parametrize("content", [b"", b"PAR1", b"PAR1" + bytes(100), b'{"text": "a"}\n' * 50])
+def test_what_is_no_parquet_is_refused(tmp_path, content):
+    pytest.importorskip("pyarrow")
+    path = tmp_path / "a.parquet"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=f"^{path}: expected a Parquet file"):
+        read_posts(path)
+
+
+def test_parquet_without_pyarrow_names_the_extra(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(InputError, match=r"pip install 'mner-keras\[parquet\]'"):
+        read_posts(write(tmp_path, "a", "a.parquet"))
 
 
 @pytest.mark.parametrize("name", ["p.jsonl", "p.ndjson", "p.txt", "p.conll", "p"])

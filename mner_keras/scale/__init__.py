@@ -1,0 +1,1 @@
+"""Many posts and many machines."""
