@@ -18,6 +18,7 @@ Split = StrEnum("Split", ["train", "dev", "test"])
 Scheme = StrEnum("Scheme", ["strict", "lenient"])
 Budget = StrEnum("Budget", ["fast", "paper"])
 Precision = StrEnum("Precision", ["float32", "mixed_float16", "mixed_bfloat16"])
+Rank = StrEnum("Rank", ["uncertain"])
 Format = StrEnum("Format", ["jsonl", "conll", "text", "parquet"])
 OnError = StrEnum("OnError", ["skip", "stop"])
 

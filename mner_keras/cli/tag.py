@@ -18,7 +18,7 @@ from typing import IO, TYPE_CHECKING, Annotated, Any
 import typer
 
 from mner_keras.cli.keras_start import start_keras
-from mner_keras.cli.options import ExtractorWeights, Format, OnError, check_target
+from mner_keras.cli.options import ExtractorWeights, Format, OnError, Rank, check_target
 from mner_keras.cli.terminal import note, progress_bar
 from mner_keras.errors import InputError
 from mner_keras.files import file_sha256, write_whole
@@ -63,6 +63,16 @@ def tag(
         ),
     ] = None,
     scores: Annotated[bool, typer.Option("--scores/--no-scores", help="Whether entities have scores.")] = True,
+    min_score: Annotated[
+        float, typer.Option(min=0, max=1, help="Leave out entities of a lower score: their tokens are O.")
+    ] = 0.0,
+    rank: Annotated[
+        Rank | None,
+        typer.Option(
+            help="Order of the output: `uncertain` starts with the posts whose least certain tag is least probable, as "
+            "the next ones to label. All posts are kept in memory. (default: the order of the input)"
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -78,7 +88,7 @@ def tag(
         float, typer.Option(min=0, max=1, help="Share of malformed posts above which the exit code is 1.")
     ] = 1.0,
 ) -> None:
-    """Tag posts one after the other; the memory does not depend on their number.
+    """Tag posts one after the other; without `--rank`, the memory does not depend on their number.
 
     Reads JSON lines, CoNLL columns, Parquet or plain text (one post per line), detected from the file's extension or
     first lines, or set by `--input`. Pictures come from a store (`--features`) or from picture files (`--pictures`).
@@ -87,6 +97,8 @@ def tag(
     """
     if features and pictures:
         raise InputError("`--features` and `--pictures` exclude each other")
+    if not scores and (rank or min_score):
+        raise InputError("`--no-scores` must be left out with `--min-score` and `--rank`")
     from mner_keras.data.files import ENDINGS
 
     stream, name = _open(file)
@@ -96,7 +108,7 @@ def tag(
         output = _StandardOutput(format_)
     else:
         options = {"--features": features, "--pictures": pictures, "--weights": weights, "--input": input_}
-        options |= {"--format": format_, "--scores": scores}
+        options |= {"--format": format_, "--scores": scores, "--min-score": min_score, "--rank": rank}
         output = _open_output(out, file, model, options, overwrite)
     with contextlib.closing(output):
         if output.finished:
@@ -104,7 +116,14 @@ def tag(
         else:
             tagging = _Tagging(model, features, pictures, weights, scores)
             on_error = on_error or OnError("stop" if file == "-" else "skip")
-            _tag_all(tagging, stream, name, input_, output, WRITERS[format_], on_error)
+            write = WRITERS[format_]
+            if min_score:
+                all_entities = write
+
+                def write(tagged: TaggedPost) -> str:
+                    return all_entities(tagged.above(min_score))
+
+            _tag_all(tagging, stream, name, input_, output, write, on_error, rank)
             tagging.report()
     if out is not None:
         listed = f" ({output.errors_path})" if output.failed else ""
@@ -126,6 +145,7 @@ def _tag_all(
     output: ResumableFile | _StandardOutput,
     write: Callable[[TaggedPost], str],
     on_error: str,
+    rank: Rank | None,
 ) -> None:
     """Tag the posts that the output lacks, and finish it."""
     from mner_keras.data.files import stop_at_error
@@ -136,12 +156,15 @@ def _tag_all(
         posts = stop_at_error(posts)
     # A file is tagged in equal steps, however often it is interrupted.
     is_file = isinstance(output, ResumableFile) and os.path.isfile(name)
-    first = None
+    first, to_rank = None, []
     with progress_bar("bytes of posts") as progress:
         for chunk in _chunks(posts, tagging.chunk, wait=is_file):
             errors = [post for post in chunk if isinstance(post, InputError)]
             good = [post for post in chunk if not isinstance(post, InputError)]
             tagged = tagging(good) if good else []
+            if rank:
+                to_rank += tagged
+                tagged = []
             output.write("".join(map(write, tagged)), errors, len(chunk))
             first = first or next(iter(errors), None)
             if is_file:
@@ -149,6 +172,9 @@ def _tag_all(
     if first is not None and output.failed == output.done:
         more = f"; none of the {output.done:,} posts can be read" if output.done > 1 else ""
         raise InputError(first.reason + more, first.path, first.line)
+    if to_rank:
+        to_rank.sort(key=lambda one: one.certainty)
+        output.write("".join(map(write, to_rank)), [], 0)
     output.finish()
 
 
@@ -194,6 +220,7 @@ def _open_output(out: Path, file: str, model: Path, options: dict[str, Any], ove
         model_file = find_model_file(model) if model.is_dir() else model
         if not model_file.is_file():
             raise InputError("expected a model, found no such file", model_file)
+    if os.path.isfile(file) and not options["--rank"]:  # ranked posts are written at the end
         about = {"model": file_sha256(model_file), "input": file_sha256(file)}
         about |= {name: os.path.abspath(value) if isinstance(value, Path) else value for name, value in options.items()}
     if options["--format"] == "parquet":
