@@ -217,7 +217,7 @@ def _open_output(out: Path, file: str, model: Path, options: dict[str, Any], ove
     if os.path.isfile(file):
         if out.exists() and os.path.samefile(file, out):
             raise InputError("expected another file to write, found the file of posts", out)
-        model_file = find_model_file(model) if model.is_dir() else model
+        model_file = Path(find_model_file(model)) if model.is_dir() else model
         if not model_file.is_file():
             raise InputError("expected a model, found no such file", model_file)
     if os.path.isfile(file) and not options["--rank"]:  # ranked posts are written at the end
