@@ -2,14 +2,17 @@
 
 - a page of the commands, from their help;
 - the home page, from README.md; the changelog; the sample corpus' description;
-- the notebooks, with their outputs.
+- the notebooks, with their outputs;
+- a style sheet with the colours of the package's own pages.
 """
 
 from __future__ import annotations
 
 import re
+import runpy
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,7 @@ import nbformat
 from latex2mathml.converter import convert as to_mathml
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
 from nbconvert.filters import strip_ansi
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -29,6 +33,19 @@ PAGES = {
     "mner_keras/data/sample/README.md": "sample-corpus.md",
 }
 ASSETS = ("CITATION.cff", "LICENSE")
+_COLOURS = {
+    "default-bg-color": ("page", "page"),
+    "default-fg-color": ("ink", "ink"),
+    "default-fg-color--light": ("quiet", "quiet"),
+    "typeset-color": ("ink", "ink"),
+    "typeset-a-color": ("link", "link"),
+    "accent-fg-color": ("link", "link"),
+    "code-bg-color": ("panel", "panel"),
+    "code-fg-color": ("ink", "ink"),
+    "primary-fg-color": ("link", "panel"),
+    "primary-bg-color": ("page", "ink"),
+}
+"""The theme's variables and their colours in the palette, light and dark."""
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -38,6 +55,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     for asset in ASSETS:
         files.append(File.generated(config, asset, abs_src_path=str(ROOT / asset)))
     files.append(File.generated(config, "commands.md", content=command_page()))
+    files.append(File.generated(config, "palette.css", content=palette_css()))
     notebooks = sorted((ROOT / "notebooks").glob("*.ipynb"))
     for notebook in notebooks:
         text, pictures = notebook_page(notebook)
@@ -52,9 +70,25 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     return files
 
 
-def on_page_markdown(markdown: str, **kwargs: Any) -> str:
-    """Point a page's links to notebooks to the notebooks' pages."""
+def on_page_markdown(markdown: str, page: Page, **kwargs: Any) -> str:
+    """Describe a page by its first sentences, and point its links to notebooks to the notebooks' pages."""
+    plain = re.sub(r"```.*?```|<[^>]*>", "", markdown, flags=re.DOTALL)
+    plain = re.sub(r"!?\[([^]]*)\]\([^)]*\)|[*`]", r"\1", plain)
+    paragraphs = (" ".join(part.split()) for part in re.split(r"\n\s*\n", plain) if re.match(r"\s*\w", part))
+    text = next((part for part in paragraphs if len(part) > 30), f"{page.title} of mner-keras")
+    page.meta.setdefault("description", textwrap.shorten(text, 160, placeholder=" …"))
     return re.sub(r"\]\(\.\./notebooks/(\w+)\.ipynb", r"](notebooks/\1.md", markdown)
+
+
+def palette_css() -> str:
+    """Return the style sheet that gives the theme the palette of the package's own pages."""
+    colours = runpy.run_path(str(ROOT / "mner_keras/views/palette.py"))["COLOURS"]
+    rules = []
+    for dark, scheme in enumerate(("default", "slate")):
+        values = "".join(f"--md-{name}: {colours[pair[dark]][dark]}; " for name, pair in _COLOURS.items())
+        scheme = f'[data-md-color-scheme="{scheme}"]'
+        rules.append(f"{scheme}, {scheme}[data-md-color-primary] {{ {values}}}\n")
+    return "".join(rules)
 
 
 def command_page() -> str:
@@ -66,17 +100,21 @@ def command_page() -> str:
 def notebook_page(path: Path) -> tuple[str, dict[str, bytes]]:
     """Return a notebook as Markdown, its formulas as MathML, which needs no script; and its pictures by name."""
     notebook = nbformat.read(path, as_version=4)
+    heading, headings = "", []  # the last one, and that above each picture, which describes it
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
+            heading = ["", heading, *re.findall(r"^#+ (.+)$", cell.source, re.MULTILINE)][-1]
             text = re.sub(r"\$\$(.+?)\$\$", lambda found: to_mathml(found.group(1), display="block"), cell.source)
             text = re.sub(r"\$([^$\n]+)\$", lambda found: f"<span>{to_mathml(found.group(1))}</span>", text)
             # Other notebooks and pages have their own places in the site.
             cell.source = re.sub(r"\]\((\w+)\.ipynb", r"](\1.md", text.replace("](../docs/", "](../"))
         for output in cell.get("outputs", ()):
+            headings += [heading] * any(kind.startswith("image/") for kind in output.get("data", ()))
             if "text" in output:
                 output.text = strip_ansi(output.text)
     names = {"unique_key": path.stem, "output_files_dir": "."}
     text, resources = nbconvert.MarkdownExporter().from_notebook_node(notebook, names)
+    text = re.sub(r"!\[\w+\](?=\(\.?/?\w+\.\w+\))", lambda _: f"![Figure: {headings.pop(0)}]", text)
     return text, {name.removeprefix("./"): data for name, data in resources["outputs"].items()}
 
 

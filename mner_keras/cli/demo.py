@@ -31,7 +31,7 @@ def demo(
     Shows the names with their scores, the model's attention, and HSN's gamma. Requires the extra `demo`
     (pip install 'mner-keras[demo]'). By default, only this machine can open the page. Ctrl-C stops the server.
     """
-    from mner_keras.views.demo import DemoSession, build_page, import_gradio, launch_page
+    from mner_keras.views.demo import DemoSession, build_page, describe_run, import_gradio, launch_page
     from mner_keras.vision.pictures import find_pictures
 
     import_gradio()
@@ -55,6 +55,6 @@ def demo(
         note(f"no pictures: {session.no_pictures}")
     if host not in LOOPBACK:
         note(f"served on {host}: everyone who can reach it can use it, without a password")
-    page = build_page(session, tagger.name, examples)
+    page = build_page(session, tagger.name, examples, describe_run(model))
     print(f"{launch_page(page, host, port, open_)} (Ctrl-C to stop)", flush=True)
     page.block_thread()

@@ -27,26 +27,6 @@ if TYPE_CHECKING:
 MOST_TOKENS = 160
 """Tokens of a post that a view shows; it reports how many follow."""
 
-TYPES = ("PER", "LOC", "ORG", "OTHER")
-TYPE_COLOURS = (
-    ("#1f5fa8", "#8ec2ff"),
-    ("#1b6a33", "#7fd494"),
-    ("#7a3e9d", "#d3a6f0"),
-    ("#9c3f0a", "#ffb27d"),
-    ("#8a1538", "#ff9db5"),
-    ("#00616b", "#6fd6df"),
-    ("#5a5900", "#d3d36b"),
-    ("#3c3c8c", "#b9b9ff"),
-)
-"""Colours of entity types on white and on black: first those of `TYPES`, then those of all other types."""
-OBJECT_COLOURS = (
-    ("#c00061", "#ff8fc2"),
-    ("#00639c", "#8ec2ff"),
-    ("#00704f", "#6fd8b4"),
-    ("#8f6200", "#f0c566"),
-    ("#7a3e9d", "#d3a6f0"),
-)
-
 
 class Column(NamedTuple):
     """A number for each token, `[n]`, under a heading."""
@@ -64,8 +44,8 @@ class PostCase:
         post: the post, with gold tags if it has them.
         predicted: one tag per token, by the system's name.
         explanation: what `Tagger.explain` returns for the post.
-        picture: the picture that the model saw; `None` if there is none.
-        why_none: why there is no picture; empty for a model that reads text only.
+        picture: the post's picture; `None` if there is none, or if the model saw a blank one instead.
+        why_none: why there is none, or that the model does not see it.
         objects: the objects in the picture.
         entities: the entities of the first system, with their scores.
     """
@@ -87,6 +67,11 @@ class PostCase:
     def attention(self) -> np.ndarray | None:
         """Attention of tokens to objects, `[n, k]`, the mean over glimpses; `None` for a model without it."""
         return attention_of(self.explanation)
+
+    @property
+    def regions(self) -> np.ndarray | None:
+        """HSN's attention to regions, `[k]`; `None` for a model without it, and over a picture that it did not see."""
+        return None if self.picture is not None and self.why_none else self.explanation.get("region_attention")
 
     @property
     def gamma(self) -> np.ndarray | None:
@@ -134,7 +119,7 @@ def make_cases(
         model: a model.
         posts: the posts.
         features: the store of their pictures' features, or its path.
-        pictures: paths or PIL images by image id. A picture that the model did not see is not shown.
+        pictures: paths or PIL images by image id.
         predicted: the tags of each post by system, if they are known; otherwise the model tags the posts.
 
     Returns:
@@ -186,12 +171,6 @@ def shares(values: np.ndarray, low: float | None = None) -> np.ndarray:
     return np.clip((values - low) / span, 0, 1) if np.isfinite(span) and span > 0 else np.zeros(values.shape)
 
 
-def type_number(kind: str) -> int:
-    """The place of an entity type in `TYPE_COLOURS`."""
-    kind = "OTHER" if kind == "MISC" else kind
-    return TYPES.index(kind) if kind in TYPES else len(TYPES) + sum(map(ord, kind)) % (len(TYPE_COLOURS) - len(TYPES))
-
-
 def is_right_to_left(tokens: Iterable[str]) -> bool:
     """Whether a post runs from right to left: most of its words start with a right-to-left letter."""
     count = 0
@@ -206,20 +185,22 @@ def _what_is_seen(
     model: Tagger | System, post: Post, features: Any, pictures: Mapping[str, Any]
 ) -> tuple[Image.Image | None, str, PictureObjects]:
     """The picture that the model saw, or why there is none, and the objects in it."""
-    visual, image = visual_input(model), post.image_id
+    visual, image, objects = visual_input(model), post.image_id, PictureObjects()
     if visual is None:
-        return None, "", PictureObjects()
-    objects = PictureObjects()
-    if features is not None and visual.kind == "objects":
-        objects = features.objects(image, visual.count)
-    blank = " The model sees a blank picture." if visual.kind == "regions" else ""
-    if image is None:
-        return None, f"This post has no picture.{blank}", objects
-    if features is None or image not in features:
-        return None, f"The model was given no features of picture {image}.{blank}", objects
-    if image not in pictures:
-        return None, f"Picture {image} is not available.", objects
+        if image not in pictures:
+            return None, "", objects
+        note = "The model does not see the picture."
+    else:
+        note, blank = "", " The model sees a blank picture." if visual.kind == "regions" else ""
+        if features is not None and visual.kind == "objects":
+            objects = features.objects(image, visual.count)
+        if image is None:
+            return None, f"This post has no picture.{blank}", objects
+        if features is None or image not in features:
+            return None, f"The model was given no features of picture {image}.{blank}", objects
+        if image not in pictures:
+            return None, f"Picture {image} is not available.", objects
     try:
-        return open_picture(pictures[image]), "", objects
+        return open_picture(pictures[image]), note, objects
     except PictureError as error:
         return None, f"Picture {image} cannot be read: {error.reason}.", objects

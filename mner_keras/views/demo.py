@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -10,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from mner_keras.data.post import Post
 from mner_keras.errors import InputError
+from mner_keras.run.run import Run
 from mner_keras.text import TaggerDataMissing
 from mner_keras.views.case import make_cases
-from mner_keras.views.post_view import PostView
+from mner_keras.views.palette import COLOURS
+from mner_keras.views.post_view import PostView, render, style_sheet
 from mner_keras.vision.extraction import PictureFeatures
 from mner_keras.vision.extractors import load_extractor
-from mner_keras.vision.pictures import open_picture
+from mner_keras.vision.pictures import PictureError, open_picture
 
 if TYPE_CHECKING:
     from mner_keras.tagger import Tagger
@@ -24,12 +27,32 @@ MOST_CHARACTERS = 5000
 """Characters that a post may have on the page."""
 
 _ID = "picture"
-_INTRODUCTION = """# Names in a post
+_THEME = {
+    "body_background_fill": "page",
+    "body_text_color": "ink",
+    "body_text_color_subdued": "quiet",
+    "background_fill_primary": "page",
+    "background_fill_secondary": "panel",
+    "border_color_primary": "rule",
+    "block_background_fill": "panel",
+    "block_border_color": "rule",
+    "block_label_background_fill": "panel",
+    "block_label_text_color": "quiet",
+    "block_title_text_color": "quiet",
+    "input_background_fill": "page",
+    "input_border_color": "rule",
+    "input_placeholder_color": "quiet",
+    "button_primary_background_fill": "link",
+    "button_primary_background_fill_hover": "link",
+    "button_primary_text_color": "page",
+    "button_secondary_background_fill": "panel",
+    "button_secondary_background_fill_hover": "rule",
+    "button_secondary_text_color": "ink",
+}
+"""Gradio's variables and their colours in the palette."""
 
-Type a post, add its picture, and see the names that the model finds. *Other picture* and *No picture* tag the same
-post again; the previous answer remains below for comparison.
-"""
-_ERROR = "border-left: 4px solid #b00020; padding: .4rem .8rem; background: #fdecee; color: #5c0010"
+
+_MODES = "body { color-scheme: light; } body.dark { color-scheme: dark; }"
 
 
 class DemoSession:
@@ -98,13 +121,26 @@ class DemoSession:
         return paths[(paths.index(picture) + 1) % len(paths)] if picture in paths else paths[0]
 
 
-def build_page(session: DemoSession, title: str, examples: Sequence[tuple[str, str | None]] = ()) -> Any:
-    """Return the page as a gradio app.
+def describe_run(path: str | Path) -> str:
+    """Return the data and the test F1 of a model's run, for the page's header; empty for a model without a run."""
+    folder = Path(path) if Path(path).is_dir() else Path(path).parent
+    try:
+        run = Run(folder)
+        return f"trained on {run.dataset.name}; F1 {run.metrics['test']['micro']['f1']:.2f} on its test posts"
+    except (InputError, AttributeError):
+        return ""
+
+
+def build_page(
+    session: DemoSession, title: str, examples: Sequence[tuple[str, str | None]] = (), about: str = ""
+) -> Any:
+    """Return the page as a gradio app. Its JSON route `tag` returns the names in a text.
 
     Args:
         session: tags the posts.
         title: the model's name.
         examples: posts to start with, and the paths of their pictures.
+        about: more about the model for the header: its data and F1 (`describe_run`).
 
     Raises:
         InputError: gradio is not installed.
@@ -112,61 +148,89 @@ def build_page(session: DemoSession, title: str, examples: Sequence[tuple[str, s
     gradio = import_gradio()
     sees = session.extractor is not None
 
-    def tag(text: str, picture: str | None, before: tuple[str, str] | None):
-        """The answer's HTML, and the answer to compare the next one with."""
+    def respond(text: str, picture: dict | None, before: tuple[str, str] | None):
+        """The message, the answer's HTML, the answer to compare the next one with, and the picture that remains."""
+        path = picture and picture["path"]
         try:
-            view = session.tag(text or "", picture)
-        except InputError as error:
-            return error_html(str(error), picture), before
-        seen = f"with the picture {Path(picture).name}" if picture else "without a picture"
-        answer = f"<p><b>{escape(seen.capitalize())}</b></p>{view._repr_html_()}"
-        earlier = ""
-        if before is not None and before[0] == text and before[1] != answer:
-            earlier = f'<hr><section id="mner-before"><p>Before:</p>{before[1]}</section>'
-        return f'<section id="mner-answer">{answer}</section>{earlier}', (text, answer)
+            view = session.tag(text or "", path)
+        except InputError as error:  # the last answer remains, and a picture that can be read
+            kept = None if isinstance(error, PictureError) else gradio.skip()
+            return error_html(str(error), path), gradio.skip(), gradio.skip(), kept
+        seen = f"With {escape(Path(path).name)}" if path else "Without a picture"
+        html = shown = f'<section id="mner-answer"><h2>{seen}</h2>{view.body()}</section>'
+        if before is not None and before[0] == text and before[1] != html:
+            # Both answers may show the same post, and each has its own group of radio buttons.
+            earlier = before[1].replace('name="post-', 'name="before-')
+            shown += earlier.replace('id="mner-answer"><h2>', 'id="mner-before"><h2>Before: ')
+        return "", f'<div class="mner-answers">{shown}</div>', (text, html), gradio.skip()
 
-    def swap(text: str, picture: str | None, before: Any):
-        other = session.next_picture(picture)
-        if other is None:
-            message = "there are no pictures to swap in; start the demo with `--pictures FOLDER`"
-            return error_html(message), before, picture
-        return *tag(text, other, before), other
-
-    def upload(file: str, text: str, before: Any, picture: str | None):
+    def change_picture(text: str, picture: dict | None, before: Any):
+        """Tag the post again; without a post, only look at the picture."""
+        if (text or "").strip():
+            return respond(text, picture, before)
         try:
-            open_picture(file)
-        except InputError as error:
-            # The previous picture remains.
-            return error_html(str(error), file), before, picture
-        if not (text or "").strip():
-            return f'<p id="mner-answer">Picture {escape(Path(file).name)} is uploaded. Type a post.</p>', before, file
-        return *tag(text, file, before), file
+            if picture is not None:
+                open_picture(picture["path"])
+        except PictureError as error:
+            return error_html(str(error), picture["path"]), gradio.skip(), gradio.skip(), None
+        return "", gradio.skip(), gradio.skip(), gradio.skip()
 
+    def names(text: str) -> list[dict]:
+        """The names in a text: type, text, place and score of each."""
+        try:
+            (case,) = session.tag(text).cases
+        except InputError as error:
+            raise gradio.Error(str(error)) from None
+        return [dataclasses.asdict(entity) for entity in case.entities]
+
+    gradio.set_static_paths([*session.pictures.values(), *(path for _, path in examples if path)])
     with gradio.Blocks(title=f"{title}: names in a post", analytics_enabled=False) as page:
-        gradio.Markdown(_INTRODUCTION)
-        picture, before = gradio.State(None), gradio.State(None)
-        text = gradio.Textbox(label="Post", lines=2, max_lines=8, elem_id="mner-text", placeholder="Beautiful Benz")
+        gradio.HTML(render("demo_header.html.j2", title=title, about=about, types=session.model.preprocessor.types))
+        before = gradio.State(None)
         with gradio.Row():
-            find = gradio.Button("Find names", variant="primary", elem_id="mner-find")
-            add = gradio.UploadButton("Add picture", type="filepath", elem_id="mner-upload", visible=sees)
-            other = gradio.Button("Other picture", elem_id="mner-swap", visible=sees)
-            none = gradio.Button("No picture", elem_id="mner-none", visible=sees)
-        if not sees:
-            gradio.Markdown(f"*No pictures: {session.no_pictures}.*")
-        answer = gradio.HTML(elem_id="mner-out")
-        inputs, outputs = [text, picture, before], [answer, before]
-        find.click(tag, inputs, outputs)
-        text.submit(tag, inputs, outputs)
-        add.upload(upload, [add, text, before, picture], [*outputs, picture])
-        other.click(swap, inputs, [*outputs, picture])
-        none.click(lambda text, before: (*tag(text, None, before), None), [text, before], [*outputs, picture])
-        if examples:
-            gradio.Markdown("Example posts:")
-        for words, path in examples:
-            button = gradio.Button(words, size="sm")
-            shown = path if sees else None
-            chosen = button.click(lambda words=words, path=shown: (words, path), None, [text, picture])
-            chosen.then(tag, inputs, outputs)
+            with gradio.Column(scale=2, min_width=300):
+                text = gradio.Textbox(
+                    label="Post", lines=3, max_lines=8, elem_id="mner-text", placeholder="Type a post"
+                )
+                picture = gradio.Image(
+                    label="Picture",
+                    type="filepath",
+                    sources=["upload", "clipboard"],
+                    buttons=[],
+                    height=220,
+                    visible=sees,
+                    elem_id="mner-picture",
+                    placeholder="Drop a picture here, or click",
+                    alt_text="The picture of the post",
+                )
+                with gradio.Row():
+                    find = gradio.Button("Find names", variant="primary", elem_id="mner-find", min_width=120)
+                    swap = gradio.Button(
+                        "Other picture", elem_id="mner-swap", visible=sees and bool(session.pictures), min_width=120
+                    )
+                if not sees:
+                    gradio.HTML(f'<p class="mner-note">No pictures: {escape(session.no_pictures)}.</p>')
+            with gradio.Column(scale=3, min_width=300):
+                message = gradio.HTML(elem_id="mner-message")
+                answer = gradio.HTML(render("demo_empty.html.j2", sees=sees), elem_id="mner-out")
+                cards = []
+                if examples:
+                    gradio.HTML('<h2 class="mner-head">Examples</h2>')
+                    with gradio.Row(elem_id="mner-examples"):
+                        for words, path in examples:
+                            shown = path if sees else None
+                            cards.append((gradio.Button(words, icon=shown, size="sm", min_width=130), words, shown))
+        inputs, outputs = [text, picture, before], [message, answer, before, picture]
+        # Without gradio's preprocessing, because `open_picture` reports what is wrong with a picture.
+        raw = {"preprocess": False, "api_visibility": "private"}
+        gradio.on([find.click, text.submit], respond, inputs, outputs, **raw)
+        gradio.on([picture.upload, picture.clear], change_picture, inputs, outputs, **raw)
+        swapped = swap.click(lambda one: session.next_picture(one and one["path"]), picture, picture, **raw)
+        swapped.then(change_picture, inputs, outputs, **raw)
+        for card, *example in cards:
+            chosen = card.click(lambda example=example: example, None, [text, picture], **raw)
+            chosen.then(respond, inputs, outputs, **raw)
+        gradio.api(names, api_name="tag", queue=False)
     return page
 
 
@@ -177,7 +241,9 @@ def launch_page(page: Any, host: str, port: int | None, browser: bool = False) -
         InputError: the port is in use.
     """
     gradio = import_gradio()
-    theme = gradio.themes.Default(font=["system-ui", "sans-serif"], font_mono=["monospace"])
+    theme = gradio.themes.Base(font=["system-ui", "sans-serif"], font_mono=["monospace"])
+    for dark, mode in enumerate(("", "_dark")):
+        theme.set(**{name + mode: COLOURS[colour][dark] for name, colour in _THEME.items()})
     try:
         _, address, _ = page.launch(
             server_name=host,
@@ -190,6 +256,8 @@ def launch_page(page: Any, host: str, port: int | None, browser: bool = False) -
             footer_links=[],
             max_file_size="50mb",
             theme=theme,
+            css=style_sheet("post.css", "demo.css"),
+            head=f"<style>{_MODES}</style>",  # gradio would put its own selector before these
         )
     except OSError as error:
         raise InputError(f"cannot serve on {host}, port {port or '7860 to 7959'}: {error}") from None
@@ -216,4 +284,4 @@ def import_gradio() -> Any:
 def error_html(message: str, path: str | None = None) -> str:
     """An error as HTML, with the name of an uploaded file in place of its temporary path."""
     message = message if path is None else message.replace(str(path), Path(path).name)
-    return f'<div role="alert" style="{_ERROR}">{escape(message)}</div>'
+    return f'<div role="alert" class="mner-error">{escape(message)}</div>'

@@ -14,14 +14,9 @@ from mner_keras.data.entities import entity_spans
 from mner_keras.errors import InputError, did_you_mean
 from mner_keras.run.run import Run
 from mner_keras.views.case import PostCase, attention_of, make_cases
-from mner_keras.views.figures import (
-    attention_map_figure,
-    case_study_figure,
-    hsn_attention_figure,
-    loss_curves_figure,
-    modality_space_figure,
-    sample_features,
-)
+from mner_keras.views.charts import loss_curves_figure
+from mner_keras.views.figures import attention_map_figure, case_study_figure, hsn_attention_figure
+from mner_keras.views.modality_space import modality_space_figure, sample_features
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -85,7 +80,8 @@ def draw_figure(
     if name == "agban 7":
         history = run.history
         batches = (1.0, 1.0) if run.config is None else run.posts_per_batch()
-        return loss_curves_figure(history, f"{run.name} on {run.dataset.name}", batches)
+        best = None if run.config is None else run.metrics.get("best_epoch")
+        return loss_curves_figure(history, f"{run.name} on {run.dataset.name}", batches, best)
     if name == "agban 6" and "attention" not in run.model.output:
         raise InputError(f"figure agban 6 needs attention to objects, and {run.name} has none", run.path)
     for other in others:

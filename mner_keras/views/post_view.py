@@ -25,17 +25,8 @@ import mner_keras
 from mner_keras.data.entities import entity_spans
 from mner_keras.files import write_whole
 from mner_keras.tagged_post import TaggedPost, as_post, with_pictures
-from mner_keras.views.case import (
-    MOST_TOKENS,
-    OBJECT_COLOURS,
-    TYPE_COLOURS,
-    PostCase,
-    is_right_to_left,
-    make_cases,
-    region_grid,
-    shares,
-    type_number,
-)
+from mner_keras.views.case import MOST_TOKENS, PostCase, is_right_to_left, make_cases, region_grid, shares
+from mner_keras.views.palette import COLOURS, FILL, OBJECT_COLOURS, TYPE_COLOURS, type_number
 from mner_keras.vision.extractors import load_extractor
 
 if TYPE_CHECKING:
@@ -57,11 +48,15 @@ class PostView:
         self.cases = list(cases)
 
     def _repr_html_(self) -> str:
-        return f"<style>{style_sheet('post.css')}</style>" + "".join(map(post_html, self.cases))
+        return f"<style>{style_sheet('post.css')}</style>{self.body()}"
+
+    def body(self) -> str:
+        """Return the posts without the style sheet."""
+        return "".join(map(post_html, self.cases))
 
     def save(self, path: str | os.PathLike) -> None:
         """Write the posts as one HTML page that makes no requests."""
-        page = render("page.html.j2", title="Posts", style=style_sheet("post.css", "page.css"), cases=self.cases)
+        page = render("page.html.j2", title="Posts", style=style_sheet("page.css", "post.css"), cases=self.cases)
         write_whole(Path(path), lambda place: place.write_text(page, encoding="utf-8"))
 
 
@@ -103,22 +98,21 @@ def tagged_html(tagged: TaggedPost) -> str:
 
 def post_html(case: PostCase) -> Markup:
     """A post as HTML, without the style sheet `post.css`."""
-    columns, grid, heat, boxes = case.columns, None, None, []
-    if "region_attention" in case.explanation:
-        weights = region_grid(case.explanation["region_attention"])
-        grid, heat = (weights, shares(weights)), columns[0].shares
-    else:
-        if columns:
-            heat = np.max([column.shares for column in columns], axis=0)
-        if case.picture is not None and case.objects.boxes is not None:
-            corners = case.objects.boxes[: len(case.object_names)].tolist()
-            boxes = [(left, top, right - left, bottom - top) for top, left, bottom, right in corners]
+    columns, grid, boxes = case.columns, None, []
+    colouring = columns if case.attention is not None else columns[:1]  # HSN's gamma does not colour words
+    heat = np.max([column.shares for column in colouring], axis=0) if columns else None
+    if case.regions is not None:
+        grid = region_grid(case.regions), shares(region_grid(case.regions))
+    elif case.picture is not None and case.objects.boxes is not None:
+        corners = case.objects.boxes[: len(case.object_names)].tolist()
+        boxes = [(left, top, right - left, bottom - top) for top, left, bottom, right in corners]
     # Two posts of a page must not share one group of radio buttons.
     key = repr((case.post, sorted(case.predicted.items()), [column.values.tobytes() for column in columns]))
     view = {
         "key": "post-" + hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:12],
         "direction": "rtl" if is_right_to_left(case.post.tokens) else "ltr",
         "tokens": case.post.tokens[:MOST_TOKENS],
+        "gaps": _gaps(case.post),
         "more": max(0, len(case.post) - MOST_TOKENS),
         "lanes": _lanes(case),
         "picture": None if case.picture is None else _data_uri(case.picture),
@@ -137,8 +131,9 @@ def render(template: str, **values: Any) -> str:
 
 
 def style_sheet(*names: str) -> Markup:
-    """Style sheets of this package without comments and indents."""
-    text = "\n".join(render(name, types=TYPE_COLOURS, objects=OBJECT_COLOURS) for name in names)
+    """The palette and style sheets of this package, without comments and indents."""
+    colours = {"colours": COLOURS, "types": TYPE_COLOURS, "objects": OBJECT_COLOURS, "fill": FILL}
+    text = "\n".join(render(name, **colours) for name in ("palette.css", *names))
     return Markup(re.sub(r"\n\s*", "\n", re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)).strip())
 
 
@@ -167,6 +162,14 @@ def _lanes(case: PostCase) -> list[tuple[str, list[tuple]]]:
     if gold is not None and not same:
         lanes.append(("gold", _cut(case, case.post.tags, case.spans(first))))
     return lanes + [(name, _cut(case, case.predicted[name], gold)) for name in others]
+
+
+def _gaps(post: Post) -> list[str]:
+    """What follows each token: a space, or nothing where the post's own text has none."""
+    if post.text is None or post.offsets is None:
+        return [" "] * len(post)
+    ends = [start for start, _ in post.offsets[1:]] + [len(post.text) + 1]
+    return [" " if follows > end else "" for (_, end), follows in zip(post.offsets, ends, strict=True)]
 
 
 def _cut(case: PostCase, tags: Sequence[str], others: set[tuple[str, int, int]] | None) -> list[tuple]:

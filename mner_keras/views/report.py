@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +17,26 @@ import numpy as np
 from mner_keras.data.entities import entity_spans
 from mner_keras.errors import InputError
 from mner_keras.papers import render as tables
+from mner_keras.papers.compare import compare
 from mner_keras.papers.measured import Record
+from mner_keras.papers.published import OVERALL
 from mner_keras.papers.table_folder import PLAN, read_table
 from mner_keras.registry import find_model
 from mner_keras.run.run import CONFIG, PROVENANCE, Run
+from mner_keras.run.scores import SCHEMES
 from mner_keras.text import TaggerDataMissing
 from mner_keras.views.case import PostCase, make_cases, own_pictures
-from mner_keras.views.figures import curve_image, describe_curve, read_curves
+from mner_keras.views.charts import (
+    Chart,
+    Curve,
+    Interval,
+    describe_curve,
+    draw_chart,
+    draw_curve,
+    draw_intervals,
+    draw_runs,
+    read_curves,
+)
 from mner_keras.views.post_view import render, style_sheet
 
 BOUNDS, MISSED, SPURIOUS, ALL = "other bounds", "missed", "spurious", "in all"
@@ -39,7 +54,8 @@ def make_report(
 
     Args:
         places: folders of finished runs and of tables; a table includes its runs.
-        posts: posts with the highest loss to show per run; with 0 no model is loaded.
+        posts: posts with the highest loss to show per run, of those that it gets wrong and of those that it gets
+            right; with 0 no model is loaded.
         pictures: the posts' pictures, paths by id; `None` for those in the runs' data.
         progress: called with the number of runs that have been read, and of all.
 
@@ -55,6 +71,8 @@ def make_report(
             "title": f"{table['paper'].upper()}, table {table['number']}",
             "table": table,
             "runs": [[keys[Path(folder).resolve()] for folder in row["runs"]] for row in table["rows"]],
+            "best": best_cells(table),
+            "chart": _table_chart(table),
         }
         for number, table in enumerate(measured, start=1)
     ]
@@ -72,12 +90,15 @@ def make_report(
     progress(len(runs), len(runs))
     shown = [part["title"].replace(", ", " ") for part in table_parts] or [part["title"] for part in run_parts[:3]]
     more = 0 if table_parts else len(run_parts) - len(shown)
+    about = {"data": [part["data"] for part in run_parts], "models": [run.config.model for run in runs]}
     return render(
         "report.html.j2",
         title=", ".join(shown) + (f" and {more} more runs" if more else ""),
         style=style_sheet("page.css", "post.css"),
+        about={name: ", ".join(dict.fromkeys(values)) for name, values in about.items()},
         tables=table_parts,
         runs=run_parts,
+        run_chart=_run_chart(run_parts),
         best_f1=max((run.metrics["test"]["micro"]["f1"] for run in runs), default=0.0),
         printed=tables,
         names={"BOUNDS": BOUNDS, "MISSED": MISSED, "SPURIOUS": SPURIOUS, "ALL": ALL},
@@ -86,16 +107,17 @@ def make_report(
 
 def hardest_posts(
     run: Run, count: int, pictures: Mapping[str, Path] | None
-) -> tuple[list[tuple[int, float, PostCase]], float]:
-    """Return the posts of the test split with the highest loss, and the mean loss over the split.
+) -> tuple[list[tuple[int, float, PostCase]], list[tuple[int, float, PostCase]], float]:
+    """Return the posts of the test split with the highest loss, the wrong and the right ones, and the mean loss.
 
     Args:
         run: the run of a Keras model.
-        count: how many posts.
+        count: how many posts of either kind.
         pictures: paths by image id; `None` for those in the run's data.
 
     Returns:
-        each post's place in the split, from 1, the loss of its gold tags in nats, and its case; the mean loss.
+        posts whose entities are not all found, or not found alone; posts with entities, all found; the mean loss over
+        the split. A post is its place in the split, from 1, the loss of its gold tags in nats, and its case.
 
     Raises:
         InputError: the run's data, features or model are not available, or are not those of its predictions.
@@ -104,12 +126,24 @@ def hardest_posts(
     if [(post.tokens, post.tags) for post in posts] != [(row.tokens, row.tags) for row in scored]:
         raise InputError("expected the posts that the run was scored on, found others", run.dataset.path("test"))
     losses = -run.model.log_likelihood(posts, run.store)
-    chosen = np.argsort(-losses, kind="stable")[:count].tolist()
     pictures = own_pictures(run.dataset) if pictures is None else pictures
+    spans = [(entity_spans(row.tags), entity_spans(row.predicted)) for row in scored]
+    order = np.argsort(-losses, kind="stable").tolist()
+    misses = [number for number in order if spans[number][0] != spans[number][1]][:count]
+    hits = [number for number in order if spans[number][0] and spans[number][0] == spans[number][1]][:count]
+    chosen = [*misses, *hits]
     predicted = {run.name: [scored[number].predicted for number in chosen]}
     cases = make_cases(run.model, [posts[number] for number in chosen], run.store, pictures, predicted)
-    pairs = zip(chosen, cases, strict=True)
-    return [(number + 1, float(losses[number]), case) for number, case in pairs], float(losses.mean())
+    shown = [(number + 1, float(losses[number]), case) for number, case in zip(chosen, cases, strict=True)]
+    return shown[: len(misses)], shown[len(misses) :], float(losses.mean())
+
+
+def best_cells(table: Record) -> dict[str, float]:
+    """Return the best measured number by column of a table of scores; of a single row, none is the best."""
+    if table["kind"] != "results" or len(table["rows"]) < 2:
+        return {}
+    found = {column: [row["cells"][column]["mean"] for row in table["rows"]] for column in table["columns"]}
+    return {column: max((mean for mean in means if mean is not None), default=0.0) for column, means in found.items()}
 
 
 def count_confusion(pairs: Iterable[tuple[Sequence[str], Sequence[str]]]) -> Counter[tuple[str, str]]:
@@ -163,20 +197,17 @@ def _find_sources(places: Sequence[str | os.PathLike]) -> tuple[list[Record], di
 def _run_part(run: Run, count: int, pictures: Mapping[str, Path] | None) -> dict[str, Any]:
     """What the page's section about a run shows; `no_posts` is empty if none were requested."""
     run.metrics, run.provenance  # noqa: B018 - damaged files are errors; missing models, data or features are not
-    posts, mean, reason, batches, entry = [], 0.0, "", None, find_model(run.config.model)
+    misses, hits, mean, reason, batches, entry = [], [], 0.0, "", None, find_model(run.config.model)
     if not entry.is_keras:
         reason = "This system is not a Keras model with a CRF layer: its posts have no such loss."
     else:
         try:
             batches = run.posts_per_batch()
             if count:
-                posts, mean = hardest_posts(run, count, pictures)
+                misses, hits, mean = hardest_posts(run, count, pictures)
         except (InputError, OSError, TaggerDataMissing) as error:
             reason = f"Not computed: {_without_folders(str(error))}"
-    charts = []
-    for name, curve in read_curves(run.history, batches or (1.0, 1.0)).items():
-        label = "F1" if name == "f1" else name.replace("_", " ").replace("crf", "CRF")
-        charts.append((label, curve_image(label, curve), curve_image(label, curve, dark=True), describe_curve(curve)))
+    curves = read_curves(run.history, batches or (1.0, 1.0))
     confusion = count_confusion((row.tags, row.predicted) for row in run.predictions)
     settings = {**dataclasses.asdict(run.config), **run.config.arguments}
     del settings["arguments"]
@@ -188,14 +219,66 @@ def _run_part(run: Run, count: int, pictures: Mapping[str, Path] | None) -> dict
         "summary": entry.summary,
         "confusion": confusion,
         "types": sorted({name for pair in confusion for name in pair} - {BOUNDS, MISSED, SPURIOUS, ALL}),
-        "charts": charts,
-        "by_post": batches is not None,
-        "posts": posts,
+        "data": Path(run.config.data).name,
+        "curves": curves,
+        "charts": _charts(run, curves, "nats per post" if batches else "as written by the run"),
+        "misses": misses,
+        "hits": hits,
         "mean_loss": mean,
         "no_posts": reason,
         "provenance": list(_facts(run.provenance)),
         "settings": list(_facts(settings)),
     }
+
+
+def _charts(run: Run, curves: Mapping[str, Curve], unit: str) -> list[Chart]:
+    """The charts of a run, one per quantity; whatever else a run's numbers draw belongs here."""
+    charts, best = [], run.metrics.get("best_epoch")
+    for name, curve in curves.items():
+        label = "F1 (percent)" if name == "f1" else f"{name.replace('_', ' ').replace('crf', 'CRF')} ({unit})"
+        draw = partial(draw_curve, label=label, curve=curve, best_epoch=best)
+        marked = f"; best epoch {best}" if best else ""
+        charts.append(draw_chart(label, f"{label} by epoch: {describe_curve(curve)}{marked}", draw))
+    return charts
+
+
+def _run_chart(parts: Sequence[Mapping[str, Any]]) -> Chart | None:
+    """Dev F1 of all runs over each other; `None` for fewer than two curves."""
+    curves = {
+        part["title"]: (part["curves"]["f1"], part["run"].metrics.get("best_epoch"))
+        for part in parts
+        if "dev" in part["curves"].get("f1", ())
+    }
+    if len(curves) < 2:
+        return None
+    text = "; ".join(f"{name}: best epoch {best}" for name, (_, best) in curves.items())
+    size = (4.8, 2.2 + 0.12 * len(curves))
+    return draw_chart("F1 on dev by epoch", text, partial(draw_runs, label="F1 on dev (percent)", curves=curves), size)
+
+
+def _table_chart(table: Record) -> Chart | None:
+    """Published and measured F1 with the bootstrap's 95 % interval over the test posts, a row per system."""
+    column, rows = f"{OVERALL} F1", []
+    if table["kind"] != "results" or column not in table["columns"]:
+        return None
+    schemes = {text: name for name, text in SCHEMES.items()}
+    for name, row in zip(tables.row_names(table), table["rows"], strict=True):
+        cell, measured = row["cells"][column], [math.nan] * 3
+        if cell["mean"] is not None:
+            found = [Run(folder).predictions for folder in row["runs"]]
+            # Against a system that finds nothing, the difference in F1 is F1.
+            nothing = [[dataclasses.replace(post, predicted=("O",) * len(post.tags)) for post in run] for run in found]
+            bounds = compare(found, nothing, schemes[table["provenance"]["scheme"]])
+            measured = [cell["mean"], bounds.low, bounds.high]
+        rows.append(Interval(name, math.nan if cell["published"] is None else cell["published"], *measured))
+    if all(math.isnan(row.measured) for row in rows):
+        return None
+    text = "; ".join(
+        f"{row.name}: published {row.published:.2f}, measured {row.measured:.2f} ({row.low:.2f} to {row.high:.2f})"
+        for row in rows
+    )
+    size = (4.8, 1.0 + 0.25 * len(rows))
+    return draw_chart(column, text, partial(draw_intervals, label="F1 (percent)", rows=rows), size)
 
 
 def _titles(runs: Sequence[Run]) -> list[str]:

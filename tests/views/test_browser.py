@@ -2,9 +2,12 @@
 
 import functools
 import http.server
+import json
 import socket
 import threading
 import time
+import urllib.error
+import urllib.request
 
 import pytest
 from chromium import browser_or_skip
@@ -166,7 +169,8 @@ def demo(browser):
     pictures = own_pictures(data)
     few = {key: pictures[key] for key in ("sample-00801", "sample-00812")}
     session = DemoSession(build_model("agban", data)[0], few)
-    page = build_page(session, "agban", [("My favourite picture of HEINZ", str(pictures["sample-00802"]))])
+    examples = [("My favourite picture of HEINZ", str(pictures["sample-00802"]))]
+    page = build_page(session, "agban", examples, "trained on sample; F1 61.00 on its test posts")
     yield launch_page(page, "127.0.0.1", None), pictures
     page.close(verbose=False)
 
@@ -197,27 +201,39 @@ def test_demo(browser, demo, tmp_path):
     browser.get(address)
     find(browser, "#mner-find").click()
     assert "found no words" in find(browser, "[role=alert]").text
+    assert "finds LOC, ORG, OTHER, PER; trained on sample; F1 61.00" in find(browser, "header").text
     find(browser, "#mner-text textarea").send_keys(POST)
     find(browser, "#mner-find").click()
     answer = find(browser, "#mner-answer", lambda e: "Without a picture" in e.text)
     assert all(word in answer.text for word in POST.split())
     assert "sees no object" in answer.text
-    assert not answer.find_elements("css selector", "img")
+    assert not answer.find_elements("css selector", "image")
+    assert not browser.find_elements("css selector", "[role=alert]")
 
     upload(browser, pictures["sample-00812"])
-    answer = find(browser, "#mner-answer", lambda e: "With the picture sample-00812.png" in e.text)
+    answer = find(browser, "#mner-answer", lambda e: "With sample-00812.png" in e.text)
     assert len(answer.find_elements("css selector", "figure svg image")) == 1
     assert len(answer.find_elements("css selector", "figure svg rect")) == 2
-    objects = [row.text.split()[1] for row in answer.find_elements("css selector", "figure .mner-row")]
+    assert [label.text for label in answer.find_elements("css selector", "figure svg text")] == ["orange", "red"]
+    objects = [row.text.split()[0] for row in answer.find_elements("css selector", "figure .mner-row")]
     assert objects == ["orange", "red"]
     # Selecting a word shows its attention, without a script.
     answer.find_elements("css selector", "label.mner-token")[1].click()
     assert len(answer.find_elements("css selector", "input:checked ~ .mner-over b")) == 2
     assert "Without a picture" in find(browser, "#mner-before").text
 
+    for dark in (False, True):
+        set_width(browser, 1280, dark)
+        # Gradio follows the mode when it loads; the answers follow gradio's mode.
+        browser.execute_script("document.body.classList.toggle('dark', arguments[0])", dark)
+        assert browser.execute_script(CONTRAST) == []
+    set_width(browser, 390)
+    assert browser.execute_script("return document.documentElement.scrollWidth") == 390
+    set_width(browser, 1280)
+
     find(browser, "#mner-swap").click()
-    find(browser, "#mner-answer", lambda e: "With the picture sample-00801.png" in e.text)
-    find(browser, "#mner-none").click()
+    find(browser, "#mner-answer", lambda e: "With sample-00801.png" in e.text)
+    find(browser, "#mner-picture button[aria-label='Remove Image']").click()
     find(browser, "#mner-answer", lambda e: "Without a picture" in e.text)
 
     bad = tmp_path / "holiday.png"
@@ -225,16 +241,32 @@ def test_demo(browser, demo, tmp_path):
     upload(browser, bad)
     message = find(browser, "[role=alert]").text
     assert message == "holiday.png: is no picture in JPEG, PNG, WEBP, GIF or BMP"
-    # What was there before it, no picture, is there still.
+    # The last answer remains, and there is no picture.
+    assert "Without a picture" in find(browser, "#mner-answer").text
     find(browser, "#mner-find").click()
-    find(browser, "#mner-answer", lambda e: "Without a picture" in e.text)
+    find(browser, "#mner-message", lambda e: not e.text)
 
     find(browser, "button", lambda e: e.text == "My favourite picture of HEINZ").click()
-    find(browser, "#mner-answer", lambda e: "With the picture sample-00802.png" in e.text)
+    find(browser, "#mner-answer", lambda e: "With sample-00802.png" in e.text)
     # Nothing was asked of another host.
     asked = browser.execute_script("return performance.getEntriesByType('resource').map(entry => entry.name)")
     assert len(asked) > 5
     assert [name for name in asked if not name.startswith((address, "data:", "blob:"))] == []
+
+
+def test_the_demo_answers_in_json(demo):
+    def post(text):
+        body = json.dumps({"data": [text]}).encode()
+        request = urllib.request.Request(
+            f"{demo[0]}gradio_api/run/tag", body, headers={"Content-Type": "application/json"}
+        )
+        return json.load(urllib.request.urlopen(request))["data"][0]
+
+    found = post(POST)
+    assert all(POST[one["start_char"] : one["end_char"]] == one["text"] for one in found)
+    with pytest.raises(urllib.error.HTTPError) as error:
+        post("")
+    assert "expected a post, found no words" in error.value.read().decode()
 
 
 def test_a_port_in_use_is_an_error(model_of, demo):

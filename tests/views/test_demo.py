@@ -6,7 +6,7 @@ import pytest
 
 from mner_keras import load_dataset
 from mner_keras.errors import InputError
-from mner_keras.views.demo import DemoSession, error_html
+from mner_keras.views.demo import DemoSession, describe_run, error_html
 from mner_keras.vision import find_pictures
 
 POST = "So proud of Bosch 🔥 <script>alert(1)</script>"
@@ -82,6 +82,12 @@ def test_bad_input_is_an_error(session_of, pictures, tmp_path, monkeypatch):
     monkeypatch.setattr(text.model, "tag", missing)
     with pytest.raises(InputError, match="The data of NLTK's tagger is missing"):
         text.tag(POST)
+
+
+def test_the_header_names_the_data_and_f1_of_a_run(finished, tmp_path):
+    assert describe_run(finished / "runs" / "agban").startswith("trained on nasty; F1 ")
+    assert describe_run(finished / "runs" / "agban" / "model.keras").startswith("trained on nasty; F1 ")
+    assert describe_run(tmp_path / "model.keras") == ""
 
 
 def test_pictures_are_swapped_in_turn(session_of, pictures):

@@ -10,16 +10,9 @@ from PIL import Image
 
 from mner_keras import InputError, Post
 from mner_keras.views.case import PostCase
-from mner_keras.views.figures import (
-    ModalityFeatures,
-    attention_map_figure,
-    case_study_figure,
-    hsn_attention_figure,
-    linear_separability,
-    loss_curves_figure,
-    modality_space_figure,
-    write_figure,
-)
+from mner_keras.views.charts import loss_curves_figure
+from mner_keras.views.figures import attention_map_figure, case_study_figure, hsn_attention_figure, write_figure
+from mner_keras.views.modality_space import ModalityFeatures, linear_separability, modality_space_figure
 from mner_keras.views.paper_figures import FIGURES, choose_posts, find_posts
 from mner_keras.vision import PictureObjects
 
@@ -64,6 +57,10 @@ def test_hsn_shows_regions_tokens_gamma_and_entities():
     (over,) = [image for image in figure.findobj(AxesImage) if image.get_array().shape == (7, 7)]
     weights = case.explanation["region_attention"]
     np.testing.assert_array_equal(np.argsort(over.get_alpha(), axis=None), np.argsort(weights))
+    assert over.get_alpha().max() <= 0.5  # the picture shows
+    assert f"(a) {' '.join(SHORT)}" in written
+    assert any("even share 0.0204; of words 0.2000" in text for text in written)
+    assert {"gold", "predicted", "attention", "gamma", "0: fusion", "1: text", "×: not a gold entity"} <= set(written)
 
 
 def test_agban_shows_each_weight_scaled_by_the_posts_largest():
@@ -119,6 +116,8 @@ def test_the_losses_are_those_of_a_post():
     figure = loss_curves_figure(HISTORY, "agban", (10.0, 32.0))
     curves = [[list(line.get_ydata()) for line in axes.lines] for axes in figure.axes]
     np.testing.assert_allclose(curves, [[[5.0, 3.0], [2.0, 1.0]], [[0.7, 0.8], [0.5, 0.75]]])
+    written = texts(loss_curves_figure(HISTORY, best_epoch=2))
+    assert {"best epoch, 2", "CRF loss (nats per post)", "adversarial loss (nats per post)"} <= set(written)
     released = [{"epoch": 1, "crf_loss": 1.0, "textual_loss": 2.0, "visual_loss": 3.0}]
     assert list(loss_curves_figure(released).axes[1].lines[0].get_ydata()) == [5.0]
     with pytest.raises(InputError, match="expected the losses of a model with a modality classifier"):

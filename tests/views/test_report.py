@@ -11,7 +11,7 @@ from html_page import HtmlPage
 
 from mner_keras import InputError, load_dataset
 from mner_keras.run.config import RunConfig
-from mner_keras.views.figures import describe_curve, read_curves
+from mner_keras.views.charts import describe_curve, read_curves
 from mner_keras.views.report import ALL, BOUNDS, MISSED, SPURIOUS, count_confusion, make_report
 
 pytestmark = pytest.mark.usefixtures("models_stay_open")
@@ -50,6 +50,28 @@ def test_the_table_is_whole_and_leads_to_its_runs(text, found, finished):
     assert "HSN, table 5" not in found.texts["run-3"]
 
 
+def test_the_table_has_a_chart_and_only_the_best_is_bold(text, found, finished):
+    from mner_keras.papers.table_folder import read_table
+    from mner_keras.views.report import best_cells
+
+    table = read_table(finished / "hsn-5")
+    best = best_cells(table)
+    body = text[text.index('<table class="published">') :].partition("</table>")[0]
+    assert re.findall(r"<strong>([\d.]+)</strong>", body) and all(f"{value:.2f}" in body for value in best.values())
+    for row in table["rows"]:
+        cell = row["cells"]["overall F1"]
+        shown = re.search(rf"published {cell['published']}, measured {cell['mean']:.2f} \(([\d.]+) to ([\d.]+)\)", text)
+        low, high = map(float, shown.groups())
+        assert low < cell["mean"] < high
+    assert "Data: nasty. Models: hsn, agban, text." in text
+
+
+def test_every_model_shows_the_posts_pictures(found):
+    for run in ("run-1", "run-2", "run-3"):
+        assert "Picture test-3 cannot be read" in found.texts[run]
+    assert "The model does not see the picture." in found.texts["run-3"]
+
+
 def test_a_run_is_shown_with_its_own_numbers(found, finished):
     for key, name in (("run-1", "hsn"), ("run-2", "agban"), ("run-3", "text")):
         shown = found.texts[key]
@@ -68,10 +90,12 @@ def test_the_posts_are_ordered_by_loss_and_marked(found, model_of, finished, cor
     for key, name in (("run-1", "hsn"), ("run-2", "agban"), ("run-3", "text")):
         run = Run(finished / "runs" / name)
         losses = -run.model.log_likelihood(run.dataset["test"], run.store)
-        shown = [float(x) for x in re.findall(r"loss (\d+\.\d)\b", found.texts[key])]
-        np.testing.assert_allclose(shown, np.sort(losses)[::-1], atol=0.06)
+        misses, hits = found.texts[key].split("Hits")
+        for part, one in ((misses, 0), (hits, 1)):  # every other post was tagged with nothing
+            expected = [loss for post, loss in zip(run.dataset["test"], losses, strict=True)][one::2]
+            shown = [float(x) for x in re.findall(r"loss (\d+\.\d)\b", part)]
+            np.testing.assert_allclose(shown, np.sort(expected)[::-1], atol=0.06)
         assert f"test split is {losses.mean():.2f}" in found.texts[key]
-        # Every other post was tagged with nothing: its gold entities were not found.
         assert re.search(r"LOC ✗ not found", " ".join(found.texts[f"{key}-post-3"].split()))
         assert "gold and predicted" in found.texts[f"{key}-post-4"]
 
@@ -101,10 +125,11 @@ def test_without_posts_no_model_is_loaded(finished, tmp_path):
 def test_a_run_whose_data_is_gone_is_shown_without_posts(finished, tmp_path):
     run = shutil.copytree(finished / "runs" / "agban", tmp_path / "run")
     dataclasses.replace(RunConfig.load(run / "config.toml"), data="/gone/data").save(run / "config.toml")
-    text = HtmlPage(make_report([run])).texts["run-1"]
+    page = make_report([run])
+    text = HtmlPage(page).texts["run-1"]
     assert "Not computed: " in text
-    assert "/gone" not in text
-    assert "Losses are as written by the run." in text
+    assert "/gone" not in page
+    assert "CRF loss (as written by the run) by epoch" in page
     assert "Confusion of types" in text
 
 
