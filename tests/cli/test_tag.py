@@ -336,3 +336,28 @@ def test_results_come_before_the_input_ends_and_a_reader_that_leaves_ends_the_co
     finally:
         process.kill()
         process.wait()
+
+
+def test_entities_of_a_low_score_are_left_out(mner, text_run, small_posts):
+    everything = [json.loads(line) for line in mner("tag", text_run, small_posts).out.splitlines()]
+    scores = sorted(entity["score"] for record in everything for entity in record["entities"])
+    least = scores[len(scores) // 2]
+    result = mner("tag", text_run, small_posts, "--min-score", least)
+    for record, whole in zip(map(json.loads, result.out.splitlines()), everything, strict=True):
+        assert record["entities"] == [entity for entity in whole["entities"] if entity["score"] >= least]
+        inside = {place for entity in record["entities"] for place in range(entity["start"], entity["end"])}
+        assert record["tags"] == [tag if place in inside else "O" for place, tag in enumerate(whole["tags"])]
+    assert 0 < result.out.count('"score"') < len(scores)
+
+
+def test_the_most_uncertain_posts_come_first(mner, text_run, load_once, small_posts, tmp_path):
+    tagged = load_once(text_run / "model.keras").tag(read_jsonl(small_posts))
+    expected = [one.post.id for one in sorted(tagged, key=lambda one: one.certainty)]
+    assert expected != [one.post.id for one in tagged]
+    out = tmp_path / "ranked.jsonl"
+    assert mner("tag", text_run, small_posts, "--rank", "uncertain", "--out", out).code == 0
+    assert [post.id for post in read_jsonl(out)] == expected
+    result = mner("tag", text_run, "--rank", "uncertain", stdin=small_posts.read_bytes())
+    assert [json.loads(line)["id"] for line in result.out.splitlines()] == expected
+    for options in (("--rank", "uncertain"), ("--min-score", 0.5)):
+        mner("tag", text_run, small_posts, "--no-scores", *options).refused("`--no-scores` must be left out")
