@@ -34,7 +34,6 @@ INSTEAD = {
     "runs/hsn ": "runs/hsn-sample-1 ",
     "runs/hsn/": "runs/hsn-sample-1/",
     "--pictures FOLDER": "--pictures pictures",
-    "--rank uncertain ": "",
 }
 
 # Commands that no test runs, by how they begin, and why. Of those that begin with `mner`, the options are checked.
