@@ -31,7 +31,6 @@ INSTEAD = {
     "mner_keras/data/sample/images": "pictures",
     "data.pictures()": "__import__('pathlib').Path('pictures')",
     "--pictures FOLDER": "--pictures pictures",
-    "--rank uncertain ": "",
 }
 
 # Commands that no test runs, by how they begin, and why. Of those that begin with `mner`, the options are checked.
