@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from mner_keras import replicas
 from mner_keras.cli import keras_start
 
 
@@ -48,7 +49,7 @@ def test_an_installation_that_does_not_work_ends_with_code_1(mner, monkeypatch, 
 def test_a_gpu_that_is_not_used_is_noted(mner, monkeypatch):
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     monkeypatch.delenv("JAX_PLATFORMS", raising=False)
-    monkeypatch.setattr(keras_start, "find_devices", lambda: ["cpu:0"])
+    monkeypatch.setattr(replicas, "device_names", lambda: ["cpu:0"])
     monkeypatch.setattr(keras_start.shutil, "which", lambda name: "/usr/bin/nvidia-smi")
     command = ["reproduce-table", "agban", "2", "--list"]
     assert "GPU" not in mner(*command).err  # does not compute
@@ -56,5 +57,5 @@ def test_a_gpu_that_is_not_used_is_noted(mner, monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     assert "GPU" not in mner("models", "text").err
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
-    monkeypatch.setattr(keras_start, "find_devices", lambda: ["gpu:0"])
+    monkeypatch.setattr(replicas, "device_names", lambda: ["gpu:0"])
     assert "GPU" not in mner("models", "text").err
