@@ -1,4 +1,7 @@
-"""Devices, and losses over the replicas of a `tf.distribute` strategy. Every other backend, and one device, count as one replica."""
+"""Devices, and losses over the replicas of a `tf.distribute` strategy.
+
+Every other backend, and one device, count as one replica.
+"""
 
 from __future__ import annotations
 
