@@ -106,7 +106,7 @@ def test_a_table_comes_from_nothing_and_every_step_resumes(mner, remote, ran, tm
     assert plan.code == 0, plan
     assert not folder.exists()
     assert "1 MB                     mner data fetch twitter2015 --to" in plan.out
-    assert "1 run, then the tables: III" in plan.out
+    assert "runs: 1, then the tables: III" in plan.out
     assert "in all: at least 1.6 GB to download, 5.5 GB of disk, at most 56 min (times as measured" in plan.out
     mner(*command).refused("expected --yes, or a terminal to ask on")
     # The first attempt finds a server that has lost a file.
@@ -150,7 +150,7 @@ def test_the_plan_needs_what_the_tables_read(mner, tmp_path):
     assert "fasttext-crawl" not in own and "glove-twitter" in own and "pictures" not in own
     assert "glove-twitter" not in plan("hsn", "III", "--vectors", "mine.txt").out
     (tmp_path / "new" / "real-world").mkdir(parents=True)
-    assert "20 runs, then the tables: 4" in plan("hsn", "4").out
+    assert "runs: 20, then the tables: 4" in plan("hsn", "4").out
     mner("reproduce-table", "hsn", "3", "--from-scratch", tmp_path, "--data", tmp_path).refused("excludes --data")
 
 
