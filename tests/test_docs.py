@@ -48,6 +48,8 @@ NOT_RUN = {
     "mner features words": "reads word vectors that the package does not hold",
     "mner features info twitter2015": "reads data that the package may not hold",
     "mner data fetch": "downloads data",
+    "mner features import twitter2015": "reads data that the package may not hold",
+    "mner doctor": "trains for seconds; it has a test of its own",
     "mner train hsn --data twitter2015": "reads data that the package may not hold",
     "mner train agban --data twitter2015": "reads data that the package may not hold",
     "mner tag runs/agban-twitter2015-1": "reads data that the package may not hold",

@@ -217,7 +217,7 @@ def _from_scratch(tables: Sequence[PublishedTable], options: dict[str, Any]) -> 
         size = "unknown size" if step.download is None else f"{step.download / 1e6:,.0f} MB"
         time = f", {_duration(step.seconds)}" if step.seconds else ""
         print(f"{'done' if step.done else size + time:24} mner {' '.join(step.command)}")
-    print(f"{_duration(work.seconds):24} {work.runs} runs, then the tables: {', '.join(work.tables) or 'none'}")
+    print(f"{_duration(work.seconds):24} runs: {work.runs}, then the tables: {', '.join(work.tables) or 'none'}")
     seconds = sum(step.seconds for step in waiting) + work.seconds
     sizes = [step.download for step in waiting]
     known = sum(filter(None, sizes))
