@@ -16,11 +16,22 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class TaggedPost:
-    """A model's output for a post: the post itself, one tag per token, and the entities."""
+    """A model's output for a post: the post itself, one tag per token, and the entities.
+
+    `certainty` is the smallest probability of any of the tags, `None` without scores.
+    """
 
     post: Post
     tags: tuple[str, ...]
     entities: tuple[Entity, ...]
+    certainty: float | None = dataclasses.field(default=None, compare=False, repr=False)
+
+    def above(self, score: float) -> TaggedPost:
+        """Return the same without the entities of a lower score; their tokens have the tag `O`."""
+        kept = tuple(entity for entity in self.entities if entity.score >= score)
+        inside = {place for entity in kept for place in range(entity.start, entity.end)}
+        tags = tuple(tag if place in inside else "O" for place, tag in enumerate(self.tags))
+        return dataclasses.replace(self, tags=tags, entities=kept)
 
     def _repr_html_(self) -> str:
         from mner_keras.views.post_view import tagged_html  # the only import of a view from below
@@ -111,4 +122,4 @@ def tagged_post(post: Post, tags: tuple[str, ...], scores: Sequence[float] | Non
             text = post.text[first:last]
         score = None if scores is None else float(min(scores[start:end]))
         entities.append(Entity(text, kind, start, end, score, first, last))
-    return TaggedPost(post, tags, tuple(entities))
+    return TaggedPost(post, tags, tuple(entities), None if scores is None else float(min(scores[: len(tags)])))

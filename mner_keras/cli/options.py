@@ -19,6 +19,7 @@ Scheme = StrEnum("Scheme", ["strict", "lenient"])
 TagScheme = StrEnum("TagScheme", ["iob2", "iob1", "bioes"])
 Budget = StrEnum("Budget", ["fast", "paper"])
 Precision = StrEnum("Precision", ["float32", "mixed_float16", "mixed_bfloat16"])
+Rank = StrEnum("Rank", ["uncertain"])
 Format = StrEnum("Format", ["jsonl", "conll", "text", "parquet", "label-studio"])
 OnError = StrEnum("OnError", ["skip", "stop"])
 Engine = StrEnum("Engine", ["local", "ray"])
@@ -43,12 +44,7 @@ EngineName = Annotated[
 ]
 Jobs = Annotated[int, typer.Option(min=1, help="Shares of the work done at once.")]
 RayAddress = Annotated[
-    str,
-    typer.Option(
-        "--address",
-        metavar="HOST[:PORT]",
-        help="Head of the Ray cluster. (default: Ray is started on this machine)",
-    ),
+    str, typer.Option("--address", metavar="HOST[:PORT]", help="Head of the Ray cluster. (default: started here)")
 ]
 ShardOption = Annotated[
     str | None, typer.Option("--shard", metavar="I/N", help="Do one of N shares of the work; N commands do all of it.")

@@ -28,6 +28,7 @@ from mner_keras.cli.options import (
     Jobs,
     ModelArgument,
     OnError,
+    Rank,
     RayAddress,
     ShardOption,
     check_target,
@@ -77,6 +78,16 @@ def tag(
         ),
     ] = None,
     scores: Annotated[bool, typer.Option("--scores/--no-scores", help="Whether entities have scores.")] = True,
+    min_score: Annotated[
+        float, typer.Option(min=0, max=1, help="Leave out entities of a lower score: their tokens are O.")
+    ] = 0.0,
+    rank: Annotated[
+        Rank | None,
+        typer.Option(
+            help="Order of the output: `uncertain` starts with the posts whose least certain tag is least probable, as "
+            "the next ones to label. All posts are kept in memory. (default: the order of the input)"
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -97,7 +108,7 @@ def tag(
         float, typer.Option(min=0, max=1, help="Share of malformed posts above which the exit code is 1.")
     ] = 1.0,
 ) -> None:
-    """Tag posts one after the other; the memory does not depend on their number.
+    """Tag posts one after the other; without `--rank`, the memory does not depend on their number.
 
     Reads JSON lines, CoNLL columns, Parquet, Label Studio's tasks or plain text (one post per line), detected from the
     file's extension or first lines, or set by `--input`. Pictures come from a store (`--features`) or from picture
@@ -109,12 +120,15 @@ def tag(
     """
     if features and pictures:
         raise InputError("`--features` and `--pictures` exclude each other")
+    if not scores and (rank or min_score):
+        raise InputError("`--no-scores` must be left out with `--min-score` and `--rank`")
     from mner_keras.data.files import ENDINGS
 
     share = Shard.parse(shard)
     stream, name = _open(file)
     format_ = format_ or Format((out and ENDINGS.get(out.suffix.lower())) or "jsonl")
-    ending = f".{format_}" if out is None or out.suffix.lower() not in ENDINGS else out.suffix
+    ending = ".json" if format_ == "label-studio" else f".{format_}"
+    ending = ending if out is None or out.suffix.lower() not in ENDINGS else out.suffix
     if run_jobs(None if file == "-" else out, ending, shard, jobs, engine, address):
         return
     output: ResumableFile | _StandardOutput
@@ -122,7 +136,7 @@ def tag(
         output = _StandardOutput(format_)
     else:
         options = {"--features": features, "--pictures": pictures, "--weights": weights, "--input": input_}
-        options |= {"--format": format_, "--scores": scores}
+        options |= {"--format": format_, "--scores": scores, "--min-score": min_score, "--rank": rank}
         if share is not None:
             out = share.part(out, ending)
         output = _open_output(out, file, model, options, overwrite)
@@ -133,7 +147,13 @@ def tag(
             tagging = _Tagging(model, features, pictures, weights, scores)
             on_error = on_error or OnError("stop" if file == "-" else "skip")
             write = WRITERS.get(format_) or functools.partial(_label_studio, version=str(model))
-            _tag_all(tagging, stream, name, input_, share, output, write, on_error)
+            if min_score:
+                all_entities = write
+
+                def write(tagged: TaggedPost) -> str:
+                    return all_entities(tagged.above(min_score))
+
+            _tag_all(tagging, stream, name, input_, share, output, write, on_error, rank)
             tagging.report()
     if out is not None:
         listed = f" ({output.errors_path})" if output.failed else ""
@@ -156,6 +176,7 @@ def _tag_all(
     output: ResumableFile | _StandardOutput,
     write: Callable[[TaggedPost], str],
     on_error: str,
+    rank: Rank | None,
 ) -> None:
     """Tag the posts that the output lacks, and finish it."""
     from mner_keras.data.files import stop_at_error
@@ -167,12 +188,15 @@ def _tag_all(
         posts = stop_at_error(posts)
     # A file is tagged in equal steps, however often it is interrupted.
     is_file = isinstance(output, ResumableFile) and os.path.isfile(name)
-    first = None
+    first, to_rank = None, []
     with progress_bar("bytes of posts") as progress:
         for chunk in _chunks(posts, tagging.chunk, wait=is_file):
             errors = [post for post in chunk if isinstance(post, InputError)]
             good = [post for post in chunk if not isinstance(post, InputError)]
             tagged = tagging(good) if good else []
+            if rank:
+                to_rank += tagged
+                tagged = []
             output.write("".join(map(write, tagged)), errors, len(chunk))
             first = first or next(iter(errors), None)
             if is_file:
@@ -180,6 +204,9 @@ def _tag_all(
     if first is not None and output.failed == output.done:
         more = f"; none of the {output.done:,} posts can be read" if output.done > 1 else ""
         raise InputError(first.reason + more, first.path, first.line)
+    if to_rank:
+        to_rank.sort(key=lambda one: one.certainty)
+        output.write("".join(map(write, to_rank)), [], 0)
     output.finish()
 
 
@@ -234,6 +261,7 @@ def _open_output(out: Path, file: str, model: Path, options: dict[str, Any], ove
         model_file = Path(find_model_file(model))
         if not model_file.is_file():
             raise InputError("expected a model, found no such file", model_file)
+    if os.path.isfile(file) and not options["--rank"]:  # ranked posts are written at the end
         about = {"model": file_sha256(model_file), "input": file_sha256(file)}
         about |= {name: os.path.abspath(value) if isinstance(value, Path) else value for name, value in options.items()}
     if options["--format"] == "parquet":
@@ -404,7 +432,8 @@ def _label_studio(tagged: TaggedPost, version: str) -> str:
     from mner_keras.data.files import json_line, post_record
     from mner_keras.data.label_studio import task_of_record
 
-    return json_line(task_of_record(post_record(dataclasses.replace(tagged.post, tags=None)), tagged.entities, version))
+    record = post_record(dataclasses.replace(tagged.post, tags=None))
+    return json_line(task_of_record(record, tagged.entities, version, tagged.certainty))
 
 
 WRITERS = {"jsonl": _jsonl, "conll": _conll, "text": _text, "parquet": _jsonl}

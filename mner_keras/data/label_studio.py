@@ -22,13 +22,16 @@ _EXPECTED = "expected a JSON array of Label Studio's tasks, or one JSON object p
 _JOINED = "text_from_tokens"
 
 
-def task_of_record(record: dict[str, Any], entities: Sequence[Entity] = (), version: str = "") -> dict[str, Any]:
+def task_of_record(
+    record: dict[str, Any], entities: Sequence[Entity] = (), version: str = "", score: float | None = None
+) -> dict[str, Any]:
     """Return the task of a post, given as in `post_record`; its tags become an annotation.
 
     Args:
         record: the post.
         entities: a model's entities.
         version: the model's name; with it, the entities become a prediction.
+        score: the model's certainty about the whole post.
 
     Raises:
         InputError: tokens that do not cover the post's text.
@@ -41,11 +44,11 @@ def task_of_record(record: dict[str, Any], entities: Sequence[Entity] = (), vers
     offsets = _offsets(data["text"], tokens)
     task: dict[str, Any] = {"data": data}
 
-    def result(kind: str, first: int, last: int, score: float | None = None) -> dict[str, Any]:
+    def result(kind: str, first: int, last: int, sure: float | None = None) -> dict[str, Any]:
         start, end = offsets[first][0], offsets[last - 1][1]
         value = {"start": start, "end": end, "text": data["text"][start:end], "labels": [kind]}
         names = {"id": f"{start}-{end}", "from_name": "label", "to_name": "text", "type": "labels"}
-        return {**names, "value": value} if score is None else {**names, "value": value, "score": score}
+        return {**names, "value": value} if sure is None else {**names, "value": value, "score": sure}
 
     if tags is not None:
         spans = entity_spans(tags)
@@ -54,9 +57,8 @@ def task_of_record(record: dict[str, Any], entities: Sequence[Entity] = (), vers
         task["annotations"] = [{"result": [result(*span) for span in spans]}]
     if version:
         results = [result(entity.type, entity.start, entity.end, entity.score) for entity in entities]
-        scores = [entity.score for entity in entities if entity.score is not None]
-        lowest = {"score": min(scores)} if scores else {}
-        task["predictions"] = [{"model_version": version, **lowest, "result": results}]
+        certainty = {} if score is None else {"score": score}
+        task["predictions"] = [{"model_version": version, **certainty, "result": results}]
     return task
 
 

@@ -18,8 +18,8 @@ from mner_keras.files import hold_lock, read_parsed, write_json
 class ResumableFile:
     """A file written in steps, from the inputs in their order; a killed process loses its last step.
 
-    The steps go to `.unfinished-NAME.part`; after each, `NAME.progress.json` records how far it came, and inputs that
-    could not be used are in `NAME.errors.csv`. At the end the file is renamed. Nothing finished is replaced unasked.
+    The steps go to `.unfinished-NAME.steps`; after each, `NAME.progress.json` records how far it came, and inputs that
+    could not be used are in `NAME.errors.csv`. The last step renames the file. Nothing finished is replaced unasked.
 
     Args:
         path: the file.
@@ -45,7 +45,8 @@ class ResumableFile:
     ) -> None:
         self.path, self._convert = path, convert
         self.errors_path, self._progress = Path(f"{path}.errors.csv"), Path(f"{path}.progress.json")
-        self._unfinished = path.with_name(f".unfinished-{path.name}.part")
+        # `write_whole`, which `convert` may use, has the name without the ending.
+        self._unfinished = path.with_name(f".unfinished-{path.name}.steps")
         self._lock = hold_lock(path.with_name(f".unfinished-{path.name}.lock"))
         if self._lock is None:
             raise InputError("another process is writing the file", path)

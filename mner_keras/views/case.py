@@ -69,6 +69,11 @@ class PostCase:
         return attention_of(self.explanation)
 
     @property
+    def regions(self) -> np.ndarray | None:
+        """HSN's attention to regions, `[k]`; `None` for a model without it, and over a picture that it did not see."""
+        return None if self.picture is not None and self.why_none else self.explanation.get("region_attention")
+
+    @property
     def gamma(self) -> np.ndarray | None:
         """HSN's gate, `[n]`, the mean over features: 1 for the text alone, 0 for its fusion with the picture."""
         return self.explanation["gamma"].mean(axis=-1) if "gamma" in self.explanation else None

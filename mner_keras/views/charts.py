@@ -195,6 +195,17 @@ def draw_intervals(axes: Axes, label: str, rows: Sequence[Interval], dark: bool 
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2)
 
 
+def draw_reliability(axes: Axes, calibration: Mapping[str, Any], dark: bool = False) -> None:
+    """Draw the precision of entities by their score, before and after the temperature (`run.calibration`)."""
+    axes.plot((0, 100), (0, 100), ":", color=COLOURS["quiet"][dark], lw=1.2, label="calibrated")
+    for when, line, colours in (("before", "--", LINES[3]), ("after", "-", LINES[0])):
+        points = [(row["score"], row["precision"]) for row in calibration[when]["bins"]]
+        axes.plot(*np.reshape(points, (-1, 2)).T, line, label=when, color=colours[dark], marker="o", ms=3, lw=1.3)
+    axes.set(xlabel="score of entities (percent)", ylabel="precision (percent)")
+    axes.grid()
+    axes.legend()
+
+
 def describe_curve(curve: Curve) -> str:
     """The first and last value of each split, in words."""
     parts = []

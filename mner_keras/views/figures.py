@@ -141,7 +141,7 @@ def _scale(name: str) -> LinearSegmentedColormap:
 def _draw_picture(axes: Axes, case: PostCase, objects: bool) -> None:
     """Draw the picture with the attention to its regions or the boxes of its objects, or why there is none."""
     axes.set(xticks=[], yticks=[], anchor="N")
-    regions = case.explanation.get("region_attention")
+    regions = case.regions
     if case.picture is None:
         axes.set(xlim=(0, 1), ylim=(1, 0), aspect="equal")
         axes.text(

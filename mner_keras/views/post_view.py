@@ -98,16 +98,14 @@ def tagged_html(tagged: TaggedPost) -> str:
 
 def post_html(case: PostCase) -> Markup:
     """A post as HTML, without the style sheet `post.css`."""
-    columns, grid, heat, boxes = case.columns, None, None, []
-    if "region_attention" in case.explanation:
-        weights = region_grid(case.explanation["region_attention"])
-        grid, heat = (weights, shares(weights)), columns[0].shares
-    else:
-        if columns:
-            heat = np.max([column.shares for column in columns], axis=0)
-        if case.picture is not None and case.objects.boxes is not None:
-            corners = case.objects.boxes[: len(case.object_names)].tolist()
-            boxes = [(left, top, right - left, bottom - top) for top, left, bottom, right in corners]
+    columns, grid, boxes = case.columns, None, []
+    colouring = columns if case.attention is not None else columns[:1]  # HSN's gamma does not colour words
+    heat = np.max([column.shares for column in colouring], axis=0) if columns else None
+    if case.regions is not None:
+        grid = region_grid(case.regions), shares(region_grid(case.regions))
+    elif case.picture is not None and case.objects.boxes is not None:
+        corners = case.objects.boxes[: len(case.object_names)].tolist()
+        boxes = [(left, top, right - left, bottom - top) for top, left, bottom, right in corners]
     # Two posts of a page must not share one group of radio buttons.
     key = repr((case.post, sorted(case.predicted.items()), [column.values.tobytes() for column in columns]))
     view = {

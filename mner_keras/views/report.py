@@ -34,6 +34,7 @@ from mner_keras.views.charts import (
     draw_chart,
     draw_curve,
     draw_intervals,
+    draw_reliability,
     draw_runs,
     read_curves,
 )
@@ -239,6 +240,12 @@ def _charts(run: Run, curves: Mapping[str, Curve], unit: str) -> list[Chart]:
         draw = partial(draw_curve, label=label, curve=curve, best_epoch=best)
         marked = f"; best epoch {best}" if best else ""
         charts.append(draw_chart(label, f"{label} by epoch: {describe_curve(curve)}{marked}", draw))
+    if (found := run.metrics.get("calibration")) is not None:
+        errors = [f"{found[when]['error']:.1f} {when}" for when in ("before", "after")]
+        text = (
+            f"Calibration error on test: {', '.join(errors)} the temperature {found['temperature']:.2f}, fitted on dev"
+        )
+        charts.append(draw_chart("Scores of entities", text, partial(draw_reliability, calibration=found)))
     return charts
 
 

@@ -28,7 +28,8 @@ def test_a_run_becomes_one_file(mner, text_run, tmp_path):
 SERVE = """
 import json, sys, numpy as np, tensorflow as tf
 
-found = tf.saved_model.load(sys.argv[1]).serve(dict(np.load(sys.argv[2])))
+model = tf.saved_model.load(sys.argv[1])
+found = model.serve(dict(np.load(sys.argv[2])))
 assert not [name for name in sys.modules if name.startswith("mner_keras")]
 print(json.dumps({name: value.numpy().tolist() for name, value in found.items()}))
 """

@@ -9,7 +9,7 @@ import threading
 import pytest
 from small_corpus import MISSING, make_records
 
-from mner_keras.data import entity_spans, read_conll, read_posts
+from mner_keras.data import entity_spans, read_conll, read_jsonl, read_posts
 
 pytestmark = pytest.mark.usefixtures("models_stay_open")
 RUN = "import sys; sys.argv[0] = 'mner'; from mner_keras.cli import main; main()"
@@ -354,11 +354,15 @@ def test_tasks_for_label_studio_hold_predictions_with_scores(mner, text_run, cor
         assert prediction["model_version"] == str(text_run)
         found = [(r["value"]["text"], r["value"]["labels"][0], r["score"]) for r in prediction["result"]]
         assert found == [(entity["text"], entity["type"], entity["score"]) for entity in record["entities"]]
-        if found:
-            assert prediction["score"] == min(score for _, _, score in found)
+        assert 0 < prediction["score"] <= min([score for _, _, score in found], default=1)
         for value in (r["value"] for r in prediction["result"]):
             assert task["data"]["text"][value["start"] : value["end"]] == value["text"]
     assert any(task["predictions"][0]["result"] for task in tasks)
+    ranked = json.loads(
+        mner("tag", text_run, corpus / "test.jsonl", "--format", "label-studio", "--rank", "uncertain").out
+    )
+    order = [task["predictions"][0]["score"] for task in ranked]
+    assert order == sorted(task["predictions"][0]["score"] for task in tasks)
 
 
 def test_an_annotator_who_accepts_the_predictions_gives_the_models_tags(mner, text_run, corpus, tmp_path):
@@ -384,3 +388,28 @@ def test_the_array_of_tasks_is_closed_after_a_bad_line_and_without_posts(mner, t
     assert result.code == 2
     assert len(json.loads(result.out)) <= 1
     assert json.loads(mner("tag", text_run, "-", "--format", "label-studio").out) == []
+
+
+def test_entities_of_a_low_score_are_left_out(mner, text_run, corpus):
+    everything = [json.loads(line) for line in mner("tag", text_run, corpus / "test.jsonl").out.splitlines()]
+    scores = sorted(entity["score"] for record in everything for entity in record["entities"])
+    least = scores[len(scores) // 2]
+    result = mner("tag", text_run, corpus / "test.jsonl", "--min-score", least)
+    for record, whole in zip(map(json.loads, result.out.splitlines()), everything, strict=True):
+        assert record["entities"] == [entity for entity in whole["entities"] if entity["score"] >= least]
+        inside = {place for entity in record["entities"] for place in range(entity["start"], entity["end"])}
+        assert record["tags"] == [tag if place in inside else "O" for place, tag in enumerate(whole["tags"])]
+    assert 0 < result.out.count('"score"') < len(scores)
+
+
+def test_the_most_uncertain_posts_come_first(mner, text_run, load_once, corpus, tmp_path):
+    tagged = load_once(text_run / "model.keras").tag(read_jsonl(corpus / "test.jsonl"))
+    expected = [one.post.id for one in sorted(tagged, key=lambda one: one.certainty)]
+    assert expected != [one.post.id for one in tagged]
+    out = tmp_path / "ranked.jsonl"
+    assert mner("tag", text_run, corpus / "test.jsonl", "--rank", "uncertain", "--out", out).code == 0
+    assert [post.id for post in read_jsonl(out)] == expected
+    result = mner("tag", text_run, "--rank", "uncertain", stdin=(corpus / "test.jsonl").read_bytes())
+    assert [json.loads(line)["id"] for line in result.out.splitlines()] == expected
+    for options in (("--rank", "uncertain"), ("--min-score", 0.5)):
+        mner("tag", text_run, corpus / "test.jsonl", "--no-scores", *options).refused("`--no-scores` must be left out")

@@ -90,11 +90,11 @@ def test_a_task_is_what_label_studio_imports(tmp_path):
     data["text_from_tokens"] = True
     scored = [{**results[0], "score": 0.75}, {**results[1], "score": 0.5}]
     assert task_of_record(post_record(post)) == {"data": data, "annotations": [{"result": results}]}
-    assert task_of_record(post_record(dataclasses.replace(post, tags=None)), entities, "run") == {
+    assert task_of_record(post_record(dataclasses.replace(post, tags=None)), entities, "run", 0.25) == {
         "data": data,
-        "predictions": [{"model_version": "run", "score": 0.5, "result": scored}],
+        "predictions": [{"model_version": "run", "score": 0.25, "result": scored}],
     }
-    # Without an entity there is no score; a task needs a text for `image`.
+    # Without a picture `image` is still a string.
     assert task_of_record(post_record(Post(("a",))), [], "run")["predictions"] == [
         {"model_version": "run", "result": []}
     ]
