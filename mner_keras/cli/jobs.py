@@ -38,7 +38,7 @@ def run_jobs(out: Path | None, ending: str, shard: str | None, jobs: int, engine
         raise InputError("`--shard` excludes `--jobs`, `--engine` and `--address`: it is itself one of several jobs")
     logs, began = Path(f"{out}.logs"), time.monotonic()
     running, codes = {}, {}
-    with ends_interrupt(), open_engine(engine, jobs, address) as start:
+    with open_engine(engine, jobs, address) as start, ends_interrupt():  # Ray catches these signals, too
         Shard(1, jobs).part(out, ending)
         shutil.rmtree(logs, ignore_errors=True)
         logs.mkdir()
