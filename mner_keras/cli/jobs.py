@@ -53,6 +53,9 @@ def run_jobs(out: Path | None, ending: str, shard: str | None, jobs: int, engine
                         codes[number] = code
                         last = (logs / f"{number}.log").read_text(encoding="utf-8", errors="replace").splitlines()[-1:]
                         note(f"shard {number}/{jobs}, {time.monotonic() - began:,.0f} s: {''.join(last)}")
+        except KeyboardInterrupt:
+            note(f"interrupted; the same command continues ({out})")
+            raise typer.Exit(130) from None
         finally:
             stop([command for command in running.values() if command.poll() is None])
     if any(codes.values()):
