@@ -283,8 +283,8 @@ def _train(plan: Plan, out: Path, jobs: int, resume: bool, engine: Engine, addre
         )
     try:
         with (
-            ends_interrupt(),
             open_engine(engine, jobs, address) as start,
+            ends_interrupt(),
             progress_bar("epochs of all runs") as progress,
         ):
             return run_all(plan.runs, jobs, note, progress, start)
