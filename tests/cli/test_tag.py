@@ -390,11 +390,11 @@ def test_the_array_of_tasks_is_closed_after_a_bad_line_and_without_posts(mner, t
     assert json.loads(mner("tag", text_run, "-", "--format", "label-studio").out) == []
 
 
-def test_entities_of_a_low_score_are_left_out(mner, text_run, small_posts):
-    everything = [json.loads(line) for line in mner("tag", text_run, small_posts).out.splitlines()]
+def test_entities_of_a_low_score_are_left_out(mner, text_run, corpus):
+    everything = [json.loads(line) for line in mner("tag", text_run, corpus / "test.jsonl").out.splitlines()]
     scores = sorted(entity["score"] for record in everything for entity in record["entities"])
     least = scores[len(scores) // 2]
-    result = mner("tag", text_run, small_posts, "--min-score", least)
+    result = mner("tag", text_run, corpus / "test.jsonl", "--min-score", least)
     for record, whole in zip(map(json.loads, result.out.splitlines()), everything, strict=True):
         assert record["entities"] == [entity for entity in whole["entities"] if entity["score"] >= least]
         inside = {place for entity in record["entities"] for place in range(entity["start"], entity["end"])}
@@ -402,14 +402,14 @@ def test_entities_of_a_low_score_are_left_out(mner, text_run, small_posts):
     assert 0 < result.out.count('"score"') < len(scores)
 
 
-def test_the_most_uncertain_posts_come_first(mner, text_run, load_once, small_posts, tmp_path):
-    tagged = load_once(text_run / "model.keras").tag(read_jsonl(small_posts))
+def test_the_most_uncertain_posts_come_first(mner, text_run, load_once, corpus, tmp_path):
+    tagged = load_once(text_run / "model.keras").tag(read_jsonl(corpus / "test.jsonl"))
     expected = [one.post.id for one in sorted(tagged, key=lambda one: one.certainty)]
     assert expected != [one.post.id for one in tagged]
     out = tmp_path / "ranked.jsonl"
-    assert mner("tag", text_run, small_posts, "--rank", "uncertain", "--out", out).code == 0
+    assert mner("tag", text_run, corpus / "test.jsonl", "--rank", "uncertain", "--out", out).code == 0
     assert [post.id for post in read_jsonl(out)] == expected
-    result = mner("tag", text_run, "--rank", "uncertain", stdin=small_posts.read_bytes())
+    result = mner("tag", text_run, "--rank", "uncertain", stdin=(corpus / "test.jsonl").read_bytes())
     assert [json.loads(line)["id"] for line in result.out.splitlines()] == expected
     for options in (("--rank", "uncertain"), ("--min-score", 0.5)):
-        mner("tag", text_run, small_posts, "--no-scores", *options).refused("`--no-scores` must be left out")
+        mner("tag", text_run, corpus / "test.jsonl", "--no-scores", *options).refused("`--no-scores` must be left out")
