@@ -362,10 +362,8 @@ class _Receiver:
                 self.version.unlink(missing_ok=True)
         free = shutil.disk_usage(self.unfinished.parent).free
         if total - start > free:
-            raise InputError(
-                f"expected {(total - start) / 1e6:,.0f} MB of free disk, found {free / 1e6:,.0f}",
-                self.unfinished.parent,
-            )
+            expected = f"expected {(total - start) / 1e6:,.0f} MB of free disk"
+            raise InputError(f"{expected}, found {free / 1e6:,.0f}", self.unfinished.parent)
         with open(self.unfinished, "ab" if start else "wb", buffering=0) as file:
             while block:
                 try:

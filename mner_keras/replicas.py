@@ -1,4 +1,7 @@
-"""Losses over the replicas of a `tf.distribute` strategy. Every other backend, and one device, count as one replica."""
+"""Devices, and losses over the replicas of a `tf.distribute` strategy.
+
+Every other backend, and one device, count as one replica.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,13 @@ from typing import Any
 import keras
 import numpy as np
 from keras import ops
+
+
+def device_names() -> list[str]:
+    """Return the devices that the backend computes on."""
+    # Keras lists no devices of torch; a tensor names the one in use.
+    is_torch = keras.backend.backend() == "torch"
+    return [str(device) for device in ([ops.zeros(()).device] if is_torch else keras.distribution.list_devices())]
 
 
 def num_replicas() -> int:

@@ -81,6 +81,8 @@ def fetch(
         fetched = fetch_source(name, to, mirror, progress=progress, report=note)
     for path, new in fetched.items():
         print(f"{path}: {'fetched' if new else 'already there'}")
+    if source.call:
+        print(f"{name}: available")
     if source.next:
         print("next:\n" + source.next.format(folder=to))
 

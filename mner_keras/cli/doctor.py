@@ -6,17 +6,16 @@ import importlib.metadata
 import re
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import typer
 
-from mner_keras.cli.keras_start import find_devices, has_gpu, start_keras, uses_gpu
+from mner_keras.cli.keras_start import has_gpu, start_keras, uses_gpu
 from mner_keras.cli.options import AsJson
 from mner_keras.cli.terminal import print_json
 
-_DEVELOPERS = ("test", "docs", "notebooks")
+_NOT_CHECKED = ("cuda", "test", "docs", "notebooks")  # the device is; the others are for developers
 _GPU = {
     "tensorflow": "pip install 'mner-keras[cuda]'",
     "jax": "pip install 'jax[cuda12]'",
@@ -33,32 +32,41 @@ def doctor(as_json: AsJson = False) -> None:
     import keras
 
     from mner_keras import __version__
+    from mner_keras.files import cache_folder
+    from mner_keras.replicas import device_names
+    from mner_keras.text.pos import tagger_is_there
+    from mner_keras.vision.imports import keras_vgg16_file
 
+    # What commands share; data sets and vectors are in folders of the user's choice.
+    data = {
+        "pos-tagger": tagger_is_there(),
+        "vgg16-weights": keras_vgg16_file() is not None,
+        "mask-rcnn-weights": (cache_folder() / "mask_rcnn_coco.h5").is_file(),
+    }
     backend = keras.backend.backend()
     report: dict[str, Any] = {
         "version": __version__,
         "keras": keras.__version__,
         "backend": f"{backend} {importlib.metadata.version(backend)}",
-        "devices": find_devices(),
+        "devices": ", ".join(device_names()),
         "gpu": "in use" if uses_gpu() else f"not in use: {_GPU[backend]} (docs/gpu.md)" if has_gpu() else "none found",
         "lstm": _lstm(backend),
-        "extras": dict(_extras()),
-        "data": _data(),
+        "extras": _extras(),
+        "data": {name: "available" if found else f"mner data fetch {name}" for name, found in data.items()},
     }
     try:
-        report["model"] = f"trains, tags, saves and loads ({_try_model():.0f} s)"
-        failed = False
+        report |= {"model": f"trains, tags, saves and loads ({_try_model():.0f} s)", "ok": True}
     except Exception as error:  # noqa: BLE001 (whatever is wrong with this installation)
-        report["model"] = f"fails: {type(error).__name__}: {error}"
-        failed = True
+        report |= {"model": f"fails: {type(error).__name__}: {error}", "ok": False}
+    ok = report["ok"]
     if as_json:
-        print_json(report | {"ok": not failed})
+        print_json(report)
     else:
+        del report["ok"]
         for name, value in report.items():
-            lines = [f"{key}: {text}" for key, text in value.items()] if isinstance(value, dict) else None
-            text = ("\n" + " " * 10).join(lines or (value if isinstance(value, list) else [value]))
-            print(f"{name:10}{text}")
-    if failed:
+            lines = [f"{key}: {text}" for key, text in value.items()] if isinstance(value, dict) else [str(value)]
+            print(f"{name:10}" + ("\n" + " " * 10).join(lines))
+    if not ok:
         raise typer.Exit(1)
 
 
@@ -85,43 +93,20 @@ def _lstm(backend: str) -> str:
     return "fused, cuDNN's" if "cudnn" in program.lower() else "not fused: a loop over the steps"
 
 
-def _extras() -> Iterator[tuple[str, str]]:
-    """Yield each extra for users, and whether it is installed."""
+def _extras() -> dict[str, str]:
+    """Return what is to be done for each extra of users."""
     try:
         requirements = importlib.metadata.requires("mner-keras") or []
     except importlib.metadata.PackageNotFoundError:
-        yield "unknown", "the package runs from a folder and is not installed"
-        return
-    extras: dict[str, set[str]] = {}
+        return {"unknown": "the package runs from a folder and is not installed"}
+    installed = {re.sub("[-_.]+", "-", part.name).lower() for part in importlib.metadata.distributions() if part.name}
+    extras: dict[str, str] = {}
     for line in requirements:
-        if found := re.match(r"([\w.-]+).*\bextra == ['\"]([\w-]+)['\"]", line):
-            extras.setdefault(found[2], set()).add(found[1])
-    for extra, packages in extras.items():
-        if extra not in _DEVELOPERS and extra != "cuda":
-            missing = [name for name in sorted(packages) if not _is_installed(name)]
-            yield extra, f"pip install 'mner-keras[{extra}]'" if missing else "installed"
-
-
-def _is_installed(name: str) -> bool:
-    try:
-        importlib.metadata.distribution(name)
-    except importlib.metadata.PackageNotFoundError:
-        return False
-    return True
-
-
-def _data() -> dict[str, str]:
-    """Return what is in the places that commands share; data sets and vectors are in folders of the user's choice."""
-    from mner_keras.files import cache_folder
-    from mner_keras.text.pos import tagger_is_there
-    from mner_keras.vision.imports import keras_vgg16_file
-
-    there = {
-        "pos-tagger": tagger_is_there(),
-        "vgg16-weights": keras_vgg16_file() is not None,
-        "mask-rcnn-weights": Path(cache_folder() / "mask_rcnn_coco.h5").is_file(),
-    }
-    return {name: "available" if found else f"mner data fetch {name}" for name, found in there.items()}
+        found = re.match(r"([\w.-]+).*\bextra == ['\"]([\w-]+)['\"]", line)
+        if found and found[2] not in _NOT_CHECKED:
+            missing = re.sub("[-_.]+", "-", found[1]).lower() not in installed
+            extras[found[2]] = f"pip install 'mner-keras[{found[2]}]'" if missing else extras.get(found[2], "installed")
+    return extras
 
 
 def _try_model() -> float:

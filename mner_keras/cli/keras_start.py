@@ -50,18 +50,11 @@ def has_gpu() -> bool:
     return not hidden and (os.path.exists("/dev/nvidia0") or shutil.which("nvidia-smi") is not None)
 
 
-def find_devices() -> list[str]:
-    """Return the names of the devices that the backend computes on."""
-    import keras
-
-    # Keras lists no devices of torch; a tensor names the one in use.
-    is_torch = keras.backend.backend() == "torch"
-    return [str(keras.ops.zeros(()).device)] if is_torch else keras.distribution.list_devices()
-
-
 def uses_gpu() -> bool:
     """Return whether the backend computes on a GPU."""
-    return not find_devices()[0].startswith("cpu")
+    from mner_keras.replicas import device_names
+
+    return not device_names()[0].startswith("cpu")
 
 
 @contextlib.contextmanager

@@ -44,12 +44,7 @@ EngineName = Annotated[
 ]
 Jobs = Annotated[int, typer.Option(min=1, help="Shares of the work done at once.")]
 RayAddress = Annotated[
-    str,
-    typer.Option(
-        "--address",
-        metavar="HOST[:PORT]",
-        help="Head of the Ray cluster. (default: Ray is started on this machine)",
-    ),
+    str, typer.Option("--address", metavar="HOST[:PORT]", help="Head of the Ray cluster. (default: started here)")
 ]
 ShardOption = Annotated[
     str | None, typer.Option("--shard", metavar="I/N", help="Do one of N shares of the work; N commands do all of it.")

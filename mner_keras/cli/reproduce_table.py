@@ -217,7 +217,7 @@ def _from_scratch(tables: Sequence[PublishedTable], options: dict[str, Any]) -> 
         size = "unknown size" if step.download is None else f"{step.download / 1e6:,.0f} MB"
         time = f", {_duration(step.seconds)}" if step.seconds else ""
         print(f"{'done' if step.done else size + time:24} mner {' '.join(step.command)}")
-    print(f"{_duration(work.seconds):24} {work.runs} runs, then the tables: {', '.join(work.tables) or 'none'}")
+    print(f"{_duration(work.seconds):24} runs: {work.runs}, then the tables: {', '.join(work.tables) or 'none'}")
     seconds = sum(step.seconds for step in waiting) + work.seconds
     sizes = [step.download for step in waiting]
     known = sum(filter(None, sizes))
@@ -271,7 +271,7 @@ def _runs_of(plan: Plan, share: Shard | None) -> Plan:
 
 def _train(plan: Plan, out: Path, jobs: int, resume: bool, engine: Engine, address: str) -> dict[Path, Outcome]:
     from mner_keras.papers.runner import begun, check_finished, run_all
-    from mner_keras.scale.engine import open_engine
+    from mner_keras.scale.ray_engine import open_engine
 
     check_finished(plan.runs)
     unfinished = [folder for folder in dict.fromkeys(run.folder for run in plan.runs) if begun(folder)]

@@ -14,28 +14,30 @@ from mner_keras.errors import InputError
 from mner_keras.files import cache_folder
 from mner_keras.papers.plan import fast_settings
 from mner_keras.papers.published import PublishedTable
-from mner_keras.registry import ModelEntry, find_model
+from mner_keras.registry import FEATURES, ModelEntry, find_model
 from mner_keras.text.pos import tagger_is_there
 from mner_keras.vision.feature_store import FeatureStore
 from mner_keras.vision.imports import keras_vgg16_file
 
 BASIS = "times as measured on two cores (docs/results.md), one run at a time, without early stopping; a GPU is faster"
-_PICTURES, _POSTS = 8257, 4000 + 1000 / 3  # of Twitter-2015; scoring a dev post takes a third of a step of training
-_VGG16, _IMPORT = 0.4, 0.02  # seconds per picture
+_PICTURES = 8257
+# Training posts, and dev posts, whose scoring takes a third of a step of training, by the table's data.
+_POSTS = {"twitter2015": 4000 + 1000 / 3, "real-world": 7000 + 2000 / 3}
+_VGG16, _IMPORT, _FEATURE_CRF = 0.4, 0.02, 60  # seconds per picture, per picture, per run
 _TRAINED = {"regions": 200, "objects": 370, None: 370}  # posts per second, by the kind of features
-_FEATURE_CRF = 60  # seconds
-# The vectors that stand for those of the papers, by the name in the published tables.
+_OF_KIND = {"regions": "twitter2015-pictures", "objects": "agban-objects"}
+# The sources that stand for the papers' word vectors, by their name in the published tables.
 _VECTORS = {"twitter": "glove-twitter", "crawl": "fasttext-crawl", "": "glove-twitter"}
 
 
 @dataclasses.dataclass(frozen=True)
 class Step:
-    """A command of `mner`, and its cost."""
+    """A command of `mner`, and its cost: bytes to download (`None` if unknown), further bytes of disk, and seconds."""
 
     command: tuple[str, ...]
     done: bool = False
-    download: int | None = 0  # bytes; None if unknown
-    disk: int = 0  # bytes in addition to the download
+    download: int | None = 0
+    disk: int = 0
     seconds: float = 0
 
     def run(self) -> None:
@@ -50,21 +52,13 @@ class Step:
 
 @dataclasses.dataclass(frozen=True)
 class Work:
-    """What is to do.
-
-    Args:
-        steps: the downloads, then the features.
-        tables: by the table's number, the options of `mner reproduce-table`.
-        runs: the number of runs to train, without those that finished.
-        seconds: their time.
-        notes: what is not in the plan.
-    """
+    """What is to do: the steps, then by the tables' numbers the options of `mner reproduce-table`."""
 
     steps: list[Step]
     tables: dict[str, dict[str, Any]]
-    runs: int
-    seconds: float
-    notes: list[str]
+    runs: int  # all of them, with those that were trained earlier
+    seconds: float  # of the runs
+    notes: list[str]  # what is not in the plan
 
 
 def plan_work(
@@ -90,59 +84,55 @@ def plan_work(
         features: kinds of features that the user has.
     """
     posts = folder / "twitter2015"
-    needs: dict[str, bool] = {}  # kinds of features, names of vectors, "posts", "parts of speech"
+    needs: set[str] = set()  # kinds of features, names of vectors, "parts of speech"
     runs: dict[Any, float] = {}
     options: dict[str, dict[str, Any]] = {}
-    notes = []
+    notes: dict[str, str] = {}
     for table in tables:
         data = folder / "real-world" if table.data == "real-world" else posts
         if data != posts and not data.is_dir():
-            notes.append(f"table {table.number} is left out: there is no {data}. {SOURCES['hsn-real-world'].by_hand}")
+            notes[table.number] = (
+                f"table {table.number} is left out: there is no {data}. {SOURCES['hsn-real-world'].by_hand}"
+            )
             continue
-        options[table.number] = {} if table.kind == "settings" else {"data": str(data)}
-        needs["posts"] = needs.get("posts", False) or table.kind != "settings"
         own: set[str] = set()
         for row in table.choose_rows(rows) if table.kind == "results" else ():
             entry = find_model(row.model)
             if entry.missing_modules:
                 continue  # the table says so
             name = "" if "" in vectors and row.vectors not in vectors else row.vectors or ""
-            own |= {name} if entry.settings is None and name not in vectors else set()
-            own |= {entry.visual} & ({"regions", "objects"} - set(features))
-            needs |= dict.fromkeys(entry.reads, True)
-            runs[row.model, str(row.arguments), name, data] = _training_seconds(entry, fast)
-        needs |= dict.fromkeys(own, True)
-        if names := sorted(own & _VECTORS.keys()):
-            options[table.number]["vectors"] = [f"{name}={vectors_file(folder, name)}".lstrip("=") for name in names]
-        if data != posts and "regions" in own:
-            options[table.number]["features"] = [f"regions={posts / 'regions.h5'}"]
-    regions, objects = (needs.get(kind) and kind not in features for kind in ("regions", "objects"))
-    steps = [_fetch("twitter2015", posts)] if needs.get("posts") else []
-    steps += [_fetch("twitter2015-pictures", posts)] if regions else []
-    steps += [_fetch("agban-objects", posts)] if objects else []
-    steps += [_fetch(source, folder / "vectors") for source in sorted({_VECTORS[n] for n in needs if n in _VECTORS})]
-    if needs.get("parts of speech"):
-        done, size = tagger_is_there(), SOURCES["pos-tagger"].bytes
-        steps.append(Step(("data", "fetch", "pos-tagger"), done, size))
-    if regions:
+            own |= {*entry.reads, *([name] if entry.settings is None else ())} - {*vectors, *features}
+            runs[row.model, str(row.arguments), name, data] = _training_seconds(entry, fast, table.data)
+            if entry.reads_subwords:
+                notes[row.model] = f"{row.name} was not measured on a CPU: its time is not in the plan"
+        needs |= own
+        options[table.number] = {} if table.kind == "settings" else {"data": str(data)}
+        options[table.number]["vectors"] = [
+            f"{name}={folder / 'vectors' / SOURCES[source].files[0].path}".lstrip("=")
+            for name, source in _VECTORS.items()
+            if name in own
+        ]
+        options[table.number]["features"] = [f"{kind}={posts / kind}.h5" for kind in FEATURES if kind in own]
+    sources = ["twitter2015"] if any("data" in own for own in options.values()) else []
+    sources += [name for kind, name in _OF_KIND.items() if kind in needs]
+    steps = [_fetch(name, posts) for name in sources]
+    steps += [_fetch(name, folder / "vectors") for name in sorted({_VECTORS[n] for n in needs & _VECTORS.keys()})]
+    if "parts of speech" in needs:
+        steps.append(Step(("data", "fetch", "pos-tagger"), tagger_is_there(), SOURCES["pos-tagger"].bytes))
+    if "regions" in needs:
         weights = 0 if keras_vgg16_file() else SOURCES["vgg16-weights"].bytes
         steps.append(_features("vgg16", posts / "images", posts / "regions.h5", weights, 830, _VGG16))
-    if objects:
+    if "objects" in needs:
         steps.append(_features("import", posts / "agban_objects.txt", posts / "objects.h5", 0, 200, _IMPORT))
-    return Work(steps, options, seeds * len(runs), seeds * sum(runs.values()), notes)
+    return Work(steps, options, seeds * len(runs), seeds * sum(runs.values()), list(notes.values()))
 
 
-def vectors_file(folder: Path, name: str) -> Path:
-    """Return the file of the vectors that a table names `twitter`, `crawl` or nothing."""
-    return folder / "vectors" / SOURCES[_VECTORS[name]].files[0].path
-
-
-def _training_seconds(entry: ModelEntry, fast: bool) -> float:
-    """Return how long a run takes; 0 for a pretrained reader, which was not measured on a CPU."""
+def _training_seconds(entry: ModelEntry, fast: bool, data: str) -> float:
+    """Return how long a run takes; 0 for a pretrained reader."""
     if not entry.is_keras or entry.reads_subwords:
         return 0 if entry.reads_subwords else _FEATURE_CRF
     epochs = fast_settings(entry, 4000)["epochs"] if fast else entry.training.epochs
-    return epochs * _POSTS / _TRAINED[entry.visual]
+    return epochs * _POSTS[data] / _TRAINED[entry.visual]
 
 
 def _fetch(name: str, folder: Path) -> Step:

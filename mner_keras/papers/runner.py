@@ -69,12 +69,25 @@ def check_finished(runs: Sequence[PlannedRun]) -> None:
             )
 
 
+def start_process(arguments: Sequence[str], log: Path) -> subprocess.Popen:
+    """Start `mner ARGUMENTS` on this machine; its output is added to a file."""
+    with open(log, "ab") as file:
+        # A group of its own: the keyboard's interrupt reaches this process, which passes it on and waits.
+        return subprocess.Popen(
+            [*COMMAND, *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+
 def run_all(
     runs: Sequence[PlannedRun],
     jobs: int = 1,
     report: Callable[[str], None] = lambda line: None,
     progress: Progress = no_progress,
-    start: Callable[[Sequence[str], Path], Any] | None = None,
+    start: Callable[[Sequence[str], Path], Any] = start_process,
 ) -> dict[Path, Outcome]:
     """Train the runs that have not ended, in order.
 
@@ -86,8 +99,7 @@ def run_all(
         jobs: number of processes.
         report: receives a line for people when a run starts and when it ends.
         progress: called with the finished epochs and their total.
-        start: starts `mner ARGUMENTS` with a log, and returns it with the methods of a `subprocess.Popen`; by default a
-            process of this machine.
+        start: starts `mner ARGUMENTS` with a log, and returns it with the methods of a `subprocess.Popen`.
 
     Returns:
         the outcome of each run, by its folder.
@@ -122,7 +134,7 @@ def run_all(
                     end(folder, found)
                     continue
                 arguments = ["train", os.fspath(folder / "config.toml"), "--out", os.fspath(folder), "--resume"]
-                started[folder] = ((start or start_process)(arguments, folder / LOG), time.monotonic())
+                started[folder] = (start(arguments, folder / LOG), time.monotonic())
                 report(f"[{number}/{total}] {named[folder].title}: training")
             for folder, (process, since) in list(started.items()):
                 if process.poll() is not None:
@@ -152,19 +164,6 @@ def _prepare(folder: Path, config: RunConfig) -> None:
     config.save(path)
 
 
-def start_process(arguments: Sequence[str], log: Path) -> subprocess.Popen:
-    """Start `mner ARGUMENTS` on this machine; its output is added to a file."""
-    with open(log, "ab") as file:
-        # A group of its own: the keyboard's interrupt reaches this process, which passes it on and waits.
-        return subprocess.Popen(
-            [*COMMAND, *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=file,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-
-
 def _ended(folder: Path, code: int) -> Outcome:
     if code == 0 and (folder / PROVENANCE).is_file():
         return Outcome("finished")
@@ -183,12 +182,11 @@ def stop(processes: Sequence[Any]) -> None:
     for process in processes:
         process.send_signal(signal.SIGINT)
     deadline = time.monotonic() + 10
-    for process in processes:
-        try:
-            process.wait(timeout=max(deadline - time.monotonic(), 0))
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+    while running := [process for process in processes if process.poll() is None]:
+        if time.monotonic() > deadline:
+            for process in running:
+                process.kill()
+        time.sleep(0.05)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -22,6 +22,7 @@ from mner_keras.data.post import Post
 from mner_keras.errors import InputError
 from mner_keras.files import hold_lock, write_json, write_whole
 from mner_keras.models import load
+from mner_keras.replicas import device_names
 from mner_keras.run.calibration import calibration, fit_temperature
 from mner_keras.run.config import RunConfig
 from mner_keras.run.fit import SystemFit, TaggerFit
@@ -171,13 +172,10 @@ def _environment() -> dict[str, Any]:
     for package in _PACKAGES:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             versions[package] = importlib.metadata.version(package)
-    # Keras lists no devices of torch; a tensor names the one in use.
-    is_torch = keras.backend.backend() == "torch"
-    devices = [keras.ops.zeros(()).device] if is_torch else keras.distribution.list_devices()
     return {
         "versions": versions,
         "backend": keras.backend.backend(),
-        "devices": [str(device) for device in devices],
+        "devices": device_names(),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         "git_commit": _git_commit(),
     }

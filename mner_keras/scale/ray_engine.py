@@ -12,7 +12,6 @@ import logging
 import os
 import runpy
 import socket
-import subprocess
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,32 +21,33 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from mner_keras.errors import InputError
+from mner_keras.papers.runner import start_process
 
-RETRIES = 20
-"""How often a task is repeated because its worker or its node was lost."""
-PORT = 6379
-"""The port of a cluster's head, unless the address names one."""
+RETRIES = 20  # of a task whose worker or node was lost
+PORT = 6379  # of a cluster's head, by default
 CONNECT_SECONDS = 10
-LOCK_SECONDS = 60
-"""How long a repeated task waits for the process that it replaces: Ray may notice a lost node before its workers do."""
+LOCK_SECONDS = 60  # for the process that a repeated task replaces; Ray may notice a lost node before its workers do
 _PASSED_ON = ("KERAS_BACKEND", "KERAS_HOME", "MNER_CACHE", "NLTK_DATA", "TF_CPP_MIN_LOG_LEVEL", "XLA_FLAGS")
 
 
 @contextlib.contextmanager
-def ray_engine(jobs: int, address: str = "") -> Iterator[Callable[[Sequence[str], Path], RayCommand]]:
-    """Join a Ray cluster, or start one on this machine, and leave it or stop it in the end.
-
-    Yields a function that starts `mner ARGUMENTS` in the cluster; the output is added to a file. Files and folders must
-    have the same paths on all nodes.
+def open_engine(name: str, jobs: int, address: str = "") -> Iterator[Callable[[Sequence[str], Path], Any]]:
+    """Yield the function that starts `mner ARGUMENTS` with a file to add its output to, as `start_process` does.
 
     Args:
-        jobs: the number of commands at once. Each gets an equal share of the cluster's CPUs, and a GPU if there are
+        name: `local` for processes of this machine, `ray` for a Ray cluster. All its nodes must see the same files.
+        jobs: the number of commands at once. In a cluster, each gets an equal share of the CPUs, and a GPU if there are
             enough for all.
         address: `HOST` or `HOST:PORT` of the cluster's head; empty to start Ray on this machine.
 
     Raises:
-        InputError: no Ray, no cluster at the address, or too few CPUs for `jobs`.
+        InputError: no Ray, no cluster at the address, too few CPUs for `jobs`, or an address without Ray.
     """
+    if name != "ray":
+        if address:
+            raise InputError("`--address` names a Ray cluster: add `--engine ray`")
+        yield start_process
+        return
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
         import ray
@@ -67,8 +67,9 @@ def ray_engine(jobs: int, address: str = "") -> Iterator[Callable[[Sequence[str]
         task = ray.remote(num_cpus=cpus, num_gpus=gpus, max_calls=1, max_retries=RETRIES)(run_command)
         environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
 
-        def start(arguments: Sequence[str], log: Path) -> RayCommand:
-            return RayCommand(ray, task.remote(list(arguments), str(log), os.getcwd(), environment), log)
+        def start(arguments: Sequence[str], log: Path) -> _RayCommand:
+            log.touch()
+            return _RayCommand(ray, task.remote(list(arguments), str(log), os.getcwd(), environment), log)
 
         with contextlib.redirect_stdout(_Notices()):
             yield start
@@ -85,7 +86,7 @@ class _Notices(io.TextIOBase):
         return len(text)
 
 
-class RayCommand:
+class _RayCommand:
     """A command that runs in the cluster, with the methods of a `subprocess.Popen` that `run_all` uses."""
 
     def __init__(self, ray: Any, result: Any, log: Path) -> None:
@@ -93,7 +94,6 @@ class RayCommand:
         self.returncode: int | None = None
 
     def poll(self) -> int | None:
-        """Return the exit code, `None` as long as the command runs."""
         if self.returncode is None and self._ray.wait([self._result], timeout=0)[0]:
             try:
                 self.returncode = self._ray.get(self._result)
@@ -104,25 +104,14 @@ class RayCommand:
         return self.returncode
 
     def send_signal(self, number: int) -> None:
-        """Interrupt the command, whatever the signal."""
         self._ray.cancel(self._result)
 
     def kill(self) -> None:
-        """End the command's process."""
         self._ray.cancel(self._result, force=True)
-
-    def wait(self, timeout: float | None = None) -> None:
-        """Wait for the end; raises `subprocess.TimeoutExpired`."""
-        if not self._ray.wait([self._result], timeout=timeout)[0]:
-            raise subprocess.TimeoutExpired("mner", timeout or 0)
 
 
 def share(nodes: Sequence[Mapping[str, float]], jobs: int) -> tuple[int, int]:
-    """Return the CPUs and GPUs of each of `jobs` commands that run at once: as many as all can have.
-
-    Args:
-        nodes: the resources of each node, `CPU` and `GPU`.
-        jobs: the number of commands.
+    """Return the CPUs and GPUs that each of `jobs` commands can have, given each node's resources.
 
     Raises:
         InputError: too few CPUs. Ray would wait for more of them without a word.
@@ -156,14 +145,14 @@ def run_command(arguments: list[str], log: str, folder: str, environment: dict[s
         sys.argv = ["mner", *arguments]
         try:
             runpy.run_module("mner_keras", run_name="__main__")
+            return 0
         except SystemExit as end:
             return int(end.code or 0)
-        except Exception:  # noqa: BLE001 (the log has the traceback, as that of another process has)
+        except Exception:  # noqa: BLE001 (the log gets the traceback, as from another process)
             traceback.print_exc()
             return 1
-        return 0
 
 
 def _reason(error: BaseException) -> str:
-    """Return the last line of an error of Ray that says something; the ones before it are a worker's traceback."""
-    return next((line.strip() for line in reversed(str(error).splitlines()) if line.strip()), type(error).__name__)
+    """Return the last line of an error; in Ray's, the ones before it are a worker's traceback."""
+    return (str(error).strip() or type(error).__name__).splitlines()[-1].strip()

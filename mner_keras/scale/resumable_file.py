@@ -69,7 +69,7 @@ class ResumableFile:
         whole = same and all(self._size(path) >= before[size] for size, path in files.items())
         if whole and not before["finished"]:
             self._state = before
-        elif not overwrite:
+        elif not (same or overwrite):
             self._refuse(before)
         for size, path in files.items():
             file = open(path, "ab")  # noqa: SIM115 (open until the end)
@@ -176,4 +176,4 @@ class ResumableFile:
 
     @staticmethod
     def _size(path: Path) -> int:
-        return path.stat().st_size if path.exists() else -1
+        return path.stat().st_size if path.exists() else 0

@@ -45,7 +45,7 @@ class Shard:
             raise InputError("expected a folder: with --shard, each shard writes one part into it", folder)
         folder.mkdir(parents=True, exist_ok=True)
         name = part_name(self.number, self.count, ending)
-        of_count = name[name.index("-of-") :]
-        if others := [path.name for path in sorted(folder.glob(f"part-*{ending}")) if not path.name.endswith(of_count)]:
-            raise InputError(f"expected parts of {self.count} shards, found {others[0]}", folder)
+        pattern = f"part-*{name[name.index('-of-') :]}"
+        if others := set(folder.glob(f"part-*{ending}")).difference(folder.glob(pattern)):
+            raise InputError(f"expected parts of {self.count} shards, found {min(others).name}", folder)
         return folder / name

@@ -98,8 +98,8 @@ class FeatureStore:
 
     @cached_property
     def _open(self) -> Callable[[str], h5py.File]:
-        """Return an open file; the one used least recently is closed for it when nobody refers to it any more."""
-        return functools.lru_cache(_OPEN)(open_hdf5)
+        """Open a file, or return it if it is one of the last; others are closed when nobody refers to them any more."""
+        return functools.lru_cache(_OPEN)(open_hdf5 if os.path.isfile(self.path) else _open_part)
 
     @cached_property
     def _keys(self) -> dict[str, str]:
@@ -135,7 +135,7 @@ class FeatureStore:
         return self._key(image_id) is not None
 
     def __len__(self) -> int:
-        return len(self.names - {BLANK})
+        return len(self.names) - (BLANK in self.names)
 
     def read(self, image_ids: Sequence[str | None], count: int) -> tuple[np.ndarray, np.ndarray]:
         """Read the first `count` vectors of each picture.
@@ -266,6 +266,16 @@ def open_hdf5(path: str | os.PathLike, expected: str = "a feature store (HDF5)")
         if "truncated file" in reason:
             found = "a truncated file: copy or create it again"
         raise InputError(f"expected {expected}, found {found}", path) from None
+
+
+def _open_part(path: str) -> h5py.File:
+    """Open one of many files with a small cache of metadata, which could otherwise grow to 32 MB per file."""
+    file = open_hdf5(path)
+    config = file.id.get_mdc_config()
+    config.set_initial_size = True
+    config.initial_size = config.min_size = config.max_size = 2**19
+    file.id.set_mdc_config(config)
+    return file
 
 
 def read_head(file: h5py.File, path: str | os.PathLike) -> tuple[set[str], dict[str, Any]]:

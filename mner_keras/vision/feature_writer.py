@@ -219,13 +219,13 @@ class FeatureWriter:
         self._gathered, self._bytes, self._finished = {}, 0, False
 
     def _merge(self, finished: bool, progress: Progress = no_progress) -> None:
-        """Copy all into a new store in the old one's place: by id, or file by file from more than may be open."""
+        """Copy all into a new store in the old one's place: by id, or the files of other writers one by one."""
         files = set(self._places.values())
-        many = len(files) > _MOST_SHARDS
-        ordered = sorted(self._places.items(), key=lambda item: (many and str(item[1]), item[0]))
+        foreign = not all(file == self.path or file.parent == self.parts for file in files)
+        ordered = sorted(self._places.items(), key=lambda item: (foreign and str(item[1]), item[0]))
 
         def write(path: Path) -> None:
-            opened = functools.lru_cache(1 if many else None)(open_hdf5)
+            opened = functools.lru_cache(1 if foreign else None)(open_hdf5)
             with h5py.File(path, "w") as target:
                 target.attrs.update(self.attributes)
                 if not finished:
@@ -247,11 +247,7 @@ class FeatureWriter:
 def merge_parts(
     folder: str | os.PathLike, path: str | os.PathLike, overwrite: bool = False, progress: Progress = no_progress
 ) -> tuple[int, int]:
-    """Copy the pictures in a folder of parts into one store, picture by picture; the parts remain.
-
-    Returns:
-        the numbers of pictures added and of those that the store contained already.
-    """
+    """Copy the pictures in a folder of parts into one store; return how many were added and how many were there."""
     store = FeatureStore(folder)
     if not {"extractor", "dtype"} <= store.attributes.keys():
         raise InputError("expected parts that this package wrote, found other HDF5 files", folder)

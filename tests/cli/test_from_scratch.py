@@ -15,8 +15,6 @@ from small_corpus import SMALL, make_records
 from mner_keras.data.fetch import SOURCES
 from mner_keras.papers import from_scratch
 
-ARCHIVES = ("twitter2015-pictures", "agban-objects", "glove-twitter")
-
 
 class Stub:
     """A picture's mean colour for each of four regions; in the place of VGG16."""
@@ -53,8 +51,6 @@ def write_remote(folder):
         for image in images:
             archive.writestr(f"IJCAI2019_data/twitter2015_images/{image}.jpg", picture.getvalue())
     page = '<!DOCTYPE html><form id="download-form" action="{}/pictures.zip"></form>'
-    vector = " ".join(["0.25"] * 1024)
-    (folder / "objects").write_text("".join(f"{i}.jpg\nperson\n{vector}\n\n" for i in images), encoding="utf-8")
     with zipfile.ZipFile(folder / "vectors.zip", "w") as archive:
         lines = [f"{word}{' 0.5' * 12}\n" for word in sorted(words)]
         archive.writestr("glove.twitter.27B.200d.txt", "".join(lines))
@@ -63,7 +59,7 @@ def write_remote(folder):
 
 @pytest.fixture
 def remote(tmp_path, monkeypatch):
-    """The sources of Twitter-2015 and AGBAN's vectors, on a server of this machine; the commands that were run."""
+    """The sources of Twitter-2015 and its vectors, on a server of this machine."""
     folder = tmp_path / "remote"
     folder.mkdir()
     hashes, page = write_remote(folder)
@@ -110,8 +106,8 @@ def test_a_table_comes_from_nothing_and_every_step_resumes(mner, remote, ran, tm
     assert plan.code == 0, plan
     assert not folder.exists()
     assert "1 MB                     mner data fetch twitter2015 --to" in plan.out
-    assert "2 runs, then the tables: III" in plan.out
-    assert "in all: at least 1.6 GB to download, 5.7 GB of disk, at most 60 min (times as measured" in plan.out
+    assert "runs: 1, then the tables: III" in plan.out
+    assert "in all: at least 1.6 GB to download, 5.5 GB of disk, at most 56 min (times as measured" in plan.out
     mner(*command).refused("expected --yes, or a terminal to ask on")
     # The first attempt finds a server that has lost a file.
     (remote / "vectors.zip").rename(remote / "elsewhere.zip")
@@ -120,23 +116,19 @@ def test_a_table_comes_from_nothing_and_every_step_resumes(mner, remote, ran, tm
     assert "vectors.zip: the server answers 404" in lost.err
     (remote / "elsewhere.zip").rename(remote / "vectors.zip")
     first = list(ran)
-    assert first == [f"data fetch {name}" for name in ("twitter2015", *ARCHIVES)]
+    assert first == [f"data fetch {name}" for name in ("twitter2015", "twitter2015-pictures", "glove-twitter")]
     done = mner(*command, "--yes")
     assert done.code == 0, done
-    assert ran[len(first) :] == [
-        "data fetch glove-twitter",
-        f"features vgg16 {folder / 'twitter2015' / 'images'}",
-        f"features import {folder / 'twitter2015' / 'agban_objects.txt'}",
-    ]
+    assert ran[len(first) :] == ["data fetch glove-twitter", f"features vgg16 {folder / 'twitter2015' / 'images'}"]
     record = json.loads((out / "agban-iii" / "table.json").read_text("utf-8"))
-    assert [row["key"] for row in record["rows"]] == ["vam", "agban"]
+    assert [row["key"] for row in record["rows"]] == ["vam"]
     assert all(row["cells"]["overall F1"]["mean"] is not None for row in record["rows"])
-    config = next((out / "runs").glob("agban-*/config.toml")).read_text("utf-8")
+    config = next((out / "runs").glob("vam-*/config.toml")).read_text("utf-8")
     assert str(folder / "vectors" / "glove.twitter.27B.200d.txt") in config
     ran.clear()
     again = mner(*command, "--yes")
     assert (again.code, ran) == (0, [])
-    assert again.out.count("done  ") == 6
+    assert again.out.count("done  ") == 4
     assert ": training" not in again.err
 
 
@@ -158,7 +150,7 @@ def test_the_plan_needs_what_the_tables_read(mner, tmp_path):
     assert "fasttext-crawl" not in own and "glove-twitter" in own and "pictures" not in own
     assert "glove-twitter" not in plan("hsn", "III", "--vectors", "mine.txt").out
     (tmp_path / "new" / "real-world").mkdir(parents=True)
-    assert "20 runs, then the tables: 4" in plan("hsn", "4").out
+    assert "runs: 20, then the tables: 4" in plan("hsn", "4").out
     mner("reproduce-table", "hsn", "3", "--from-scratch", tmp_path, "--data", tmp_path).refused("excludes --data")
 
 

@@ -37,8 +37,10 @@ def kill(monkeypatch):
     """Stop the next command in a step, when half of its record is written."""
     from mner_keras.scale.resumable_file import ResumableFile
 
+    write = ResumableFile.write
+
     def at(step):
-        write, steps = ResumableFile.write, []
+        steps = []
 
         def stop(self, text, errors, inputs):
             if len(steps) == step:
@@ -116,8 +118,7 @@ def test_a_killed_command_is_continued_by_the_same_one(mner, text_run, posts, tm
     if format_ == "parquet":
         pytest.importorskip("pyarrow")
     command = ["tag", text_run, posts, "--format", format_, "--out"]
-    with pytest.MonkeyPatch.context():
-        assert mner(*command, tmp_path / "whole").code == 0
+    assert mner(*command, tmp_path / "whole").code == 0
     out = tmp_path / "out"
     kill(3)
     with pytest.raises(Killed):
@@ -212,7 +213,7 @@ def test_parquet_takes_half_of_a_surrogate_pair(mner, text_run, tmp_path):
     post = json.dumps({"tokens": ["good"], "text": "good \ud83d", "pos": ["JJ"], "user": "\udc00"}).encode()
     assert mner("tag", text_run, "--out", out, stdin=post).code == 0
     (row,) = pq.read_table(out).to_pylist()
-    assert (row["text"], json.loads(row["extra"])) == ("good ?", {"user": "\udc00"})
+    assert (row["text"], json.loads(row["extra"])) == ("good ?", {"user": "?"})
 
 
 def test_parquet_needs_a_file_and_pyarrow(mner, text_run, posts, tmp_path, monkeypatch):

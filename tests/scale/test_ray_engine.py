@@ -28,7 +28,7 @@ def test_too_few_cpus_are_refused(nodes, found):
 
 
 def join(address=""):
-    with ray_engine.ray_engine(1, address):
+    with ray_engine.open_engine("ray", 1, address):
         pass
 
 
