@@ -40,7 +40,7 @@ class TagPosts:
     the model on its first batch, once for all instances with the same arguments.
 
     Args:
-        model: a model's file or a run's folder.
+        model: a model's file, a run's folder, or `pretrained`.
         features: the store of the posts' pictures, by `image`. Without it, pictures come from `picture`. A model that
             reads the text alone ignores both.
         weights: the extractor's weights, a file or a folder; by default the published ones, downloaded once.
@@ -82,10 +82,7 @@ class TagPosts:
     ) -> None:
         if on_error not in ("skip", "stop"):
             raise ValueError(f"`on_error` must be 'skip' or 'stop'. Received: on_error={on_error!r}")
-        # Other processes may have another working folder.
-        self.model, self.features, self.weights = (
-            None if path is None else os.path.abspath(path) for path in (model, features, weights)
-        )
+        self.model, self.features, self.weights = map(_absolute, (model, features, weights))
         self.scores = scores
         self.on_error = on_error
 
@@ -141,9 +138,14 @@ def _row(error: str | None, tagged: TaggedPost | None = None) -> dict[str, Any]:
     return {"tokens": list(tagged.post.tokens), "tags": list(tagged.tags), "entities": entities, "error": error}
 
 
+def _absolute(path: str | os.PathLike | None) -> str | None:
+    """Return a path as other processes find it, which may have another working folder; `pretrained` is a name."""
+    return path if path is None or path == "pretrained" and not os.path.exists(path) else os.path.abspath(path)
+
+
 def _changed(model: str) -> int:
     """The time of a model's last change, so that a model trained again is loaded again."""
-    path = find_model_file(model) if os.path.isdir(model) else model
+    path = find_model_file(model)
     return os.stat(path).st_mtime_ns if os.path.exists(path) else 0
 
 
