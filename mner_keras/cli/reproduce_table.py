@@ -190,12 +190,14 @@ def _from_scratch(tables: Sequence[PublishedTable], options: dict[str, Any]) -> 
     seeds = options["seeds"] or (1 if fast else 5)
     rows = [key.strip() for key in options["rows"].split(",") if key.strip()]
     work = plan_work(tables, options["from_scratch"], seeds, fast, rows, vectors, features)
+    if not work.tables:
+        raise InputError("\n".join(work.notes))
     waiting = [step for step in work.steps if not step.done]
     for step in work.steps:
         size = "unknown size" if step.download is None else f"{step.download / 1e6:,.0f} MB"
         time = f", {_duration(step.seconds)}" if step.seconds else ""
         print(f"{'done' if step.done else size + time:24} mner {' '.join(step.command)}")
-    print(f"{_duration(work.seconds):24} runs: {work.runs}, then the tables: {', '.join(work.tables) or 'none'}")
+    print(f"{_duration(work.seconds):24} runs: {work.runs}, then the tables: {', '.join(work.tables)}")
     seconds = sum(step.seconds for step in waiting) + work.seconds
     sizes = [step.download for step in waiting]
     known = sum(filter(None, sizes))
@@ -206,7 +208,7 @@ def _from_scratch(tables: Sequence[PublishedTable], options: dict[str, Any]) -> 
     )
     for line in work.notes:
         note(line)
-    if options["dry_run"] or not work.tables:
+    if options["dry_run"]:
         return {}
     if not options["yes"]:
         if not sys.stdin.isatty():

@@ -149,6 +149,8 @@ def test_the_plan_needs_what_the_tables_read(mner, tmp_path):
     own = plan("hsn", "III", *given).out
     assert "fasttext-crawl" not in own and "glove-twitter" in own and "pictures" not in own
     assert "glove-twitter" not in plan("hsn", "III", "--vectors", "mine.txt").out
+    result = mner("reproduce-table", "hsn", "4", "--from-scratch", tmp_path / "new", "--dry-run")
+    assert (result.code, result.out) == (2, "") and "code s4xt" in result.err
     (tmp_path / "new" / "real-world").mkdir(parents=True)
     assert "runs: 20, then the tables: 4" in plan("hsn", "4").out
     mner("reproduce-table", "hsn", "3", "--from-scratch", tmp_path, "--data", tmp_path).refused("excludes --data")
