@@ -119,8 +119,8 @@ from finished_runs import finish_run, predict
 from mner_keras.data import load_dataset
 from mner_keras.run.config import RunConfig
 
-config = RunConfig.load(sys.argv[1])
-folder = pathlib.Path(sys.argv[1]).parent
+folder = pathlib.Path(sys.argv[sys.argv.index("--out") + 1])
+config = RunConfig.load(folder / "config.toml")
 finish_run(folder, config, predict(load_dataset(config.data)["test"], 0.5, folder.name), seconds=len(folder.name))
 with open(folder.parent / "trained.txt", "a") as file:
     file.write(folder.name + "\\n")
