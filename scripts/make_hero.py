@@ -26,7 +26,7 @@ PICTURES = {
 }
 KINDS = {"PER": "person", "LOC": "place", "ORG": "organisation", "OTHER": "thing"}
 COLOURS = {"PER": "#b45309", "LOC": "#047857", "ORG": "#1d4ed8", "OTHER": "#a21caf"}
-SIDE, GAP, TEXT = 360, 16, 110  # of a card: its width, the space around it, the height of its words
+SIDE, GAP, TEXT = 280, 16, 116  # of a card: its width, the space around it, the height of its words
 
 
 def main() -> None:
@@ -79,10 +79,11 @@ def read(model: Any, name: str, folder: Path) -> list[tuple[str, str, float]]:
 def draw(cards: list[tuple[str, str, float]], folder: Path, seeing: str, blind: str) -> str:
     """Return the picture as SVG: cards in rows of two, and the scores below."""
     width, row = 2 * SIDE + 3 * GAP, 160 + TEXT
-    height = 2 * row + 3 * GAP + 76
-    before, after = SENTENCE.split("{}")
+    height = 2 * row + 3 * GAP + 102
+    before, after = SENTENCE.split(" {} ")
+    title = f"{SENTENCE.format(cards[0][0])}: AGBAN reads the name as {', '.join(KINDS.values())} under four pictures"
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img" aria-label="{title}" '
         'font-family="system-ui, -apple-system, Segoe UI, Helvetica, Arial, sans-serif">',
         f'<rect width="{width}" height="{height}" rx="16" fill="#f6f8fa"/>',
     ]
@@ -93,17 +94,19 @@ def draw(cards: list[tuple[str, str, float]], folder: Path, seeing: str, blind: 
         parts.append(
             f'<rect x="{x}" y="{y}" width="{SIDE}" height="{row}" rx="12" fill="#fff" stroke="#d0d7de"/>'
             f'<image x="{middle - 80}" y="{y + 16}" width="160" height="160" href="data:image/png;base64,{image}"/>'
-            f'<text x="{middle}" y="{y + 212}" font-size="21" text-anchor="middle" fill="#1f2328">{before}'
-            f'<tspan font-weight="700" fill="{colour}">{name}</tspan>{after}</text>'
-            f'<text x="{middle}" y="{y + 248}" font-size="20" text-anchor="middle" fill="{colour}">{kind}, {meaning}'
+            f'<text x="{middle}" y="{y + 204}" font-size="24" text-anchor="middle" fill="#1f2328">{before} '
+            f'<tspan font-weight="700" fill="{colour}">{name}</tspan></text>'
+            f'<text x="{middle}" y="{y + 233}" font-size="24" text-anchor="middle" fill="#1f2328">{after}</text>'
+            f'<text x="{middle}" y="{y + 263}" font-size="20" text-anchor="middle" fill="{colour}">{kind}, {meaning}'
             f'<tspan fill="#57606a">  {score:.2f}</tspan></text>'
         )
     below = (
-        f"Test F1 with pictures {seeing}, without {blind}",
-        "AGBAN on the sample corpus, which is generated: a demonstration, three seeds",
+        (f"Test F1 with pictures {seeing}, without {blind}", 25, "#1f2328"),
+        ("AGBAN on the sample corpus, which is generated:", 19, "#57606a"),
+        ("a demonstration, mean of three seeds", 19, "#57606a"),
     )
-    for line, (text, size, fill) in enumerate(zip(below, (24, 17), ("#1f2328", "#57606a"), strict=True)):
-        y = height - 56 + 32 * line
+    for line, (text, size, fill) in enumerate(below):
+        y = height - 82 + 31 * line
         parts.append(
             f'<text x="{width / 2}" y="{y}" font-size="{size}" text-anchor="middle" fill="{fill}">{text}</text>'
         )

@@ -68,11 +68,11 @@ def main(
 
 
 def clean_corpus(corpus: Path, folder: Path) -> None:
-    """Write the corpus without its lines that have a tag and no token, and with empty lines where they have a space."""
+    """Write the corpus without its lines that have no token but a tag or a space."""
     folder.mkdir()
     for split in SPLITS:
         lines = (corpus / f"btc.{split}.conll").read_text(encoding="utf-8").split("\n")
-        kept = [line if line.strip(" ") else "" for line in lines if not line.startswith("\t")]
+        kept = [line for line in lines if line == "" or line.partition("\t")[0].strip()]
         (folder / f"{split}.txt").write_text("\n".join(kept), encoding="utf-8")
 
 

@@ -38,7 +38,7 @@ def run_jobs(out: Path | None, ending: str, shard: str | None, jobs: int, engine
         raise InputError("`--shard` excludes `--jobs`, `--engine` and `--address`: it is itself one of several jobs")
     logs, began = Path(f"{out}.logs"), time.monotonic()
     running, codes = {}, {}
-    with ends_interrupt(), open_engine(engine, jobs, address) as start:
+    with open_engine(engine, jobs, address) as start, ends_interrupt():  # Ray catches these signals, too
         Shard(1, jobs).part(out, ending)
         shutil.rmtree(logs, ignore_errors=True)
         logs.mkdir()
@@ -53,6 +53,9 @@ def run_jobs(out: Path | None, ending: str, shard: str | None, jobs: int, engine
                         codes[number] = code
                         last = (logs / f"{number}.log").read_text(encoding="utf-8", errors="replace").splitlines()[-1:]
                         note(f"shard {number}/{jobs}, {time.monotonic() - began:,.0f} s: {''.join(last)}")
+        except KeyboardInterrupt:
+            note(f"interrupted; the same command continues ({out})")
+            raise typer.Exit(130) from None
         finally:
             stop([command for command in running.values() if command.poll() is None])
     if any(codes.values()):

@@ -123,9 +123,7 @@ def reproduce_table(
     if len(tables) > 1 and (rows or as_json):
         raise InputError("`all` excludes --rows and --json")
     if from_scratch is not None or len(tables) > 1:
-        own = {number.number: {} for number in tables}
-        if from_scratch is not None:
-            own = _from_scratch(tables, options)
+        own = _from_scratch(tables, options) if from_scratch is not None else {each.number: {} for each in tables}
         _all(tables, {**options, "from_scratch": None}, own)
         return
     (published,) = tables
@@ -212,23 +210,26 @@ def _from_scratch(tables: Sequence[PublishedTable], options: dict[str, Any]) -> 
     seeds = options["seeds"] or (1 if fast else 5)
     rows = [key.strip() for key in options["rows"].split(",") if key.strip()]
     work = plan_work(tables, options["from_scratch"], seeds, fast, rows, vectors, features)
+    if not work.tables:
+        raise InputError("\n".join(work.notes))
+    show = note if options["as_json"] else print
     waiting = [step for step in work.steps if not step.done]
     for step in work.steps:
         size = "unknown size" if step.download is None else f"{step.download / 1e6:,.0f} MB"
         time = f", {_duration(step.seconds)}" if step.seconds else ""
-        print(f"{'done' if step.done else size + time:24} mner {' '.join(step.command)}")
-    print(f"{_duration(work.seconds):24} runs: {work.runs}, then the tables: {', '.join(work.tables) or 'none'}")
+        show(f"{'done' if step.done else size + time:24} mner {' '.join(step.command)}")
+    show(f"{_duration(work.seconds):24} runs: {work.runs}, then the tables: {', '.join(work.tables)}")
     seconds = sum(step.seconds for step in waiting) + work.seconds
     sizes = [step.download for step in waiting]
     known = sum(filter(None, sizes))
     disk = known + sum(step.disk for step in waiting)
-    print(
+    show(
         f"in all: {'at least ' if None in sizes else ''}{known / 1e9:.1f} GB to download, {disk / 1e9:.1f} GB of disk, "
         f"at most {_duration(seconds)} ({BASIS})"
     )
     for line in work.notes:
         note(line)
-    if options["dry_run"] or not work.tables:
+    if options["dry_run"]:
         return {}
     if not options["yes"]:
         if not sys.stdin.isatty():
@@ -283,8 +284,8 @@ def _train(plan: Plan, out: Path, jobs: int, resume: bool, engine: Engine, addre
         )
     try:
         with (
-            ends_interrupt(),
             open_engine(engine, jobs, address) as start,
+            ends_interrupt(),
             progress_bar("epochs of all runs") as progress,
         ):
             return run_all(plan.runs, jobs, note, progress, start)

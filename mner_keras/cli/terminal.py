@@ -87,11 +87,10 @@ def progress_bar(what: str) -> Iterator[Progress]:
 @contextlib.contextmanager
 def ends_interrupt() -> Iterator[None]:
     """Let closing the terminal or ending a batch job interrupt the command, like Ctrl-C."""
-    ends = [number for number in _ENDS if signal.getsignal(number) == signal.SIG_DFL]
-    for number in ends:
-        signal.signal(number, signal.default_int_handler)
+    ends = [number for number in _ENDS if signal.getsignal(number) != signal.SIG_IGN]
+    before = {number: signal.signal(number, signal.default_int_handler) for number in ends}
     try:
         yield
     finally:
-        for number in ends:
-            signal.signal(number, signal.SIG_DFL)
+        for number, handler in before.items():
+            signal.signal(number, handler or signal.SIG_DFL)

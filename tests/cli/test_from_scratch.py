@@ -126,10 +126,11 @@ def test_a_table_comes_from_nothing_and_every_step_resumes(mner, remote, ran, tm
     config = next((out / "runs").glob("vam-*/config.toml")).read_text("utf-8")
     assert str(folder / "vectors" / "glove.twitter.27B.200d.txt") in config
     ran.clear()
-    again = mner(*command, "--yes")
+    again = mner(*command, "--yes", "--json")
     assert (again.code, ran) == (0, [])
-    assert again.out.count("done  ") == 4
+    assert again.err.count("done  ") == 4
     assert ": training" not in again.err
+    assert json.loads(again.out)["rows"] == record["rows"]
 
 
 def test_the_plan_needs_what_the_tables_read(mner, tmp_path):
@@ -149,6 +150,8 @@ def test_the_plan_needs_what_the_tables_read(mner, tmp_path):
     own = plan("hsn", "III", *given).out
     assert "fasttext-crawl" not in own and "glove-twitter" in own and "pictures" not in own
     assert "glove-twitter" not in plan("hsn", "III", "--vectors", "mine.txt").out
+    result = mner("reproduce-table", "hsn", "4", "--from-scratch", tmp_path / "new", "--dry-run")
+    assert (result.code, result.out) == (2, "") and "code s4xt" in result.err
     (tmp_path / "new" / "real-world").mkdir(parents=True)
     assert "runs: 20, then the tables: 4" in plan("hsn", "4").out
     mner("reproduce-table", "hsn", "3", "--from-scratch", tmp_path, "--data", tmp_path).refused("excludes --data")

@@ -1,6 +1,7 @@
 """The tagger inside the package: small, right on a plain sentence, and as its card says."""
 
 import json
+import socket
 from importlib import resources
 
 from typer.testing import CliRunner
@@ -14,7 +15,11 @@ SENTENCE = "Barack Obama visited Paris with people from Microsoft"
 ANSWER = "[PER Barack Obama] visited [LOC Paris] with people from [ORG Microsoft]\n"
 
 
-def test_a_sentence_is_tagged_without_data_of_the_users():
+def test_a_sentence_is_tagged_without_a_download(no_tagger_data, monkeypatch):
+    def no_network(*arguments):
+        raise AssertionError(f"a connection to {arguments[1:]}")
+
+    monkeypatch.setattr(socket.socket, "connect", no_network)
     answer = CliRunner().invoke(app, ["tag", "pretrained", "--format", "text"], input=SENTENCE)
     assert (answer.exit_code, answer.stdout) == (0, ANSWER)
     model = load("pretrained")
