@@ -114,13 +114,15 @@ def test_a_dry_run_goes_on_past_a_row_that_cannot_be_trained(mner, tmp_path, mon
 
 # Stands in for `mner train CONFIG --out FOLDER --resume`: finishes the run with the gold tags of some posts.
 TRAIN = """
-import pathlib, sys
+import json, pathlib, sys
 from finished_runs import finish_run, predict
 from mner_keras.data import load_dataset
 from mner_keras.run.config import RunConfig
 
-config = RunConfig.load(sys.argv[1])
-folder = pathlib.Path(sys.argv[1]).parent
+folder = pathlib.Path(sys.argv[sys.argv.index("--out") + 1])
+config = RunConfig.load(folder / "config.toml")
+scores = {"micro": dict.fromkeys(("precision", "recall", "f1", "support"), 50), "types": {}}
+(folder / "metrics.json").write_text(json.dumps({"dev": scores, "test": scores}))
 finish_run(folder, config, predict(load_dataset(config.data)["test"], 0.5, folder.name), seconds=len(folder.name))
 with open(folder.parent / "trained.txt", "a") as file:
     file.write(folder.name + "\\n")
