@@ -34,18 +34,13 @@ PAGES = {
 }
 ASSETS = ("CITATION.cff", "LICENSE")
 _COLOURS = {
-    "default-bg-color": ("page", "page"),
-    "default-fg-color": ("ink", "ink"),
-    "default-fg-color--light": ("quiet", "quiet"),
-    "typeset-color": ("ink", "ink"),
-    "typeset-a-color": ("link", "link"),
-    "accent-fg-color": ("link", "link"),
-    "code-bg-color": ("panel", "panel"),
-    "code-fg-color": ("ink", "ink"),
-    "primary-fg-color": ("link", "panel"),
-    "primary-bg-color": ("page", "ink"),
+    "page": "default-bg-color",
+    "panel": "code-bg-color",
+    "ink": "default-fg-color typeset-color code-fg-color",
+    "quiet": "default-fg-color--light",
+    "link": "typeset-a-color accent-fg-color",
 }
-"""The theme's variables and their colours in the palette, light and dark."""
+"""The theme's variables by their colour in the palette."""
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -83,11 +78,13 @@ def on_page_markdown(markdown: str, page: Page, **kwargs: Any) -> str:
 def palette_css() -> str:
     """Return the style sheet that gives the theme the palette of the package's own pages."""
     colours = runpy.run_path(str(ROOT / "mner_keras/views/palette.py"))["COLOURS"]
-    rules = []
+    rules, header = [], (("link", "page"), ("panel", "ink"))
     for dark, scheme in enumerate(("default", "slate")):
-        values = "".join(f"--md-{name}: {colours[pair[dark]][dark]}; " for name, pair in _COLOURS.items())
-        scheme = f'[data-md-color-scheme="{scheme}"]'
-        rules.append(f"{scheme}, {scheme}[data-md-color-primary] {{ {values}}}\n")
+        values = [(name, colour) for colour, names in _COLOURS.items() for name in names.split()]
+        values += zip(("primary-fg-color", "primary-bg-color"), header[dark], strict=True)
+        text = "".join(f"--md-{name}: {colours[colour][dark]}; " for name, colour in values)
+        selector = f'[data-md-color-scheme="{scheme}"]'
+        rules.append(f"{selector}, {selector}[data-md-color-primary] {{ {text}}}\n")
     return "".join(rules)
 
 

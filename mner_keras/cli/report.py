@@ -22,7 +22,10 @@ def report(
     ],
     out: Annotated[Path, typer.Option(help="The page to write.")] = Path("report.html"),
     posts: Annotated[
-        int, typer.Option(min=0, help="Posts with the highest loss to show per run; 0: none, and no model is loaded.")
+        int,
+        typer.Option(
+            min=0, help="Posts with the highest loss to show per run, misses and hits each; 0: no model is loaded."
+        ),
     ] = 10,
     pictures: PostPictures = None,
 ) -> None:

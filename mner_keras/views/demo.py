@@ -28,30 +28,15 @@ MOST_CHARACTERS = 5000
 
 _ID = "picture"
 _THEME = {
-    "body_background_fill": "page",
-    "body_text_color": "ink",
-    "body_text_color_subdued": "quiet",
-    "background_fill_primary": "page",
-    "background_fill_secondary": "panel",
-    "border_color_primary": "rule",
-    "block_background_fill": "panel",
-    "block_border_color": "rule",
-    "block_label_background_fill": "panel",
-    "block_label_text_color": "quiet",
-    "block_title_text_color": "quiet",
-    "input_background_fill": "page",
-    "input_border_color": "rule",
-    "input_placeholder_color": "quiet",
-    "button_primary_background_fill": "link",
-    "button_primary_background_fill_hover": "link",
-    "button_primary_text_color": "page",
-    "button_secondary_background_fill": "panel",
-    "button_secondary_background_fill_hover": "rule",
-    "button_secondary_text_color": "ink",
+    "page": "body_background_fill background_fill_primary input_background_fill button_primary_text_color",
+    "panel": "background_fill_secondary block_background_fill block_label_background_fill "
+    "button_secondary_background_fill",
+    "ink": "body_text_color button_secondary_text_color",
+    "quiet": "body_text_color_subdued block_label_text_color block_title_text_color input_placeholder_color",
+    "rule": "border_color_primary block_border_color input_border_color button_secondary_background_fill_hover",
+    "link": "button_primary_background_fill button_primary_background_fill_hover",
 }
-"""Gradio's variables and their colours in the palette."""
-
-
+"""Gradio's variables by their colour in the palette."""
 _MODES = "body { color-scheme: light; } body.dark { color-scheme: dark; }"
 
 
@@ -96,16 +81,17 @@ class DemoSession:
         """
         if len(text) > MOST_CHARACTERS:
             raise InputError(f"expected a post of at most {MOST_CHARACTERS:,} characters, found {len(text):,}")
-        try:
-            post = Post.from_text(" ".join(text.split()))
-        except ValueError:
-            raise InputError("expected a post, found no words: type one first") from None
         pictures, features = {}, None
         if picture is not None:
             if self.extractor is None:
                 raise InputError(self.no_pictures)
             pictures = {_ID: open_picture(picture)}
             features = PictureFeatures(pictures, self.extractor)
+        try:
+            post = Post.from_text(" ".join(text.split()))
+        except ValueError:
+            raise InputError("expected a post, found no words: type one first") from None
+        if picture is not None:
             post = Post(post.tokens, image_id=_ID, text=post.text, offsets=post.offsets)
         try:
             with self._lock:
@@ -165,15 +151,9 @@ def build_page(
         return "", f'<div class="mner-answers">{shown}</div>', (text, html), gradio.skip()
 
     def change_picture(text: str, picture: dict | None, before: Any):
-        """Tag the post again; without a post, only look at the picture."""
-        if (text or "").strip():
-            return respond(text, picture, before)
-        try:
-            if picture is not None:
-                open_picture(picture["path"])
-        except PictureError as error:
-            return error_html(str(error), picture["path"]), gradio.skip(), gradio.skip(), None
-        return "", gradio.skip(), gradio.skip(), gradio.skip()
+        """Tag the post again; without a post, only report a picture that cannot be read."""
+        message, *others = respond(text, picture, before)
+        return "" if not (text or "").strip() and others[-1] is not None else message, *others
 
     def names(text: str) -> list[dict]:
         """The names in a text: type, text, place and score of each."""
@@ -243,7 +223,7 @@ def launch_page(page: Any, host: str, port: int | None, browser: bool = False) -
     gradio = import_gradio()
     theme = gradio.themes.Base(font=["system-ui", "sans-serif"], font_mono=["monospace"])
     for dark, mode in enumerate(("", "_dark")):
-        theme.set(**{name + mode: COLOURS[colour][dark] for name, colour in _THEME.items()})
+        theme.set(**{name + mode: COLOURS[key][dark] for key, names in _THEME.items() for name in names.split()})
     try:
         _, address, _ = page.launch(
             server_name=host,

@@ -25,19 +25,8 @@ from mner_keras.registry import find_model
 from mner_keras.run.run import CONFIG, PROVENANCE, Run
 from mner_keras.run.scores import SCHEMES
 from mner_keras.text import TaggerDataMissing
+from mner_keras.views import charts
 from mner_keras.views.case import PostCase, make_cases, own_pictures
-from mner_keras.views.charts import (
-    Chart,
-    Curve,
-    Interval,
-    describe_curve,
-    draw_chart,
-    draw_curve,
-    draw_intervals,
-    draw_reliability,
-    draw_runs,
-    read_curves,
-)
 from mner_keras.views.post_view import render, style_sheet
 
 BOUNDS, MISSED, SPURIOUS, ALL = "other bounds", "missed", "spurious", "in all"
@@ -91,12 +80,12 @@ def make_report(
     progress(len(runs), len(runs))
     shown = [part["title"].replace(", ", " ") for part in table_parts] or [part["title"] for part in run_parts[:3]]
     more = 0 if table_parts else len(run_parts) - len(shown)
-    about = {"data": [part["data"] for part in run_parts], "models": [run.config.model for run in runs]}
     return render(
         "report.html.j2",
         title=", ".join(shown) + (f" and {more} more runs" if more else ""),
         style=style_sheet("page.css", "post.css"),
-        about={name: ", ".join(dict.fromkeys(values)) for name, values in about.items()},
+        data=", ".join(dict.fromkeys(part["data"] for part in run_parts)),
+        models=", ".join(dict.fromkeys(run.config.model for run in runs)),
         tables=table_parts,
         runs=run_parts,
         run_chart=_run_chart(run_parts),
@@ -132,8 +121,7 @@ def hardest_posts(
     order = np.argsort(-losses, kind="stable").tolist()
     misses = [number for number in order if spans[number][0] != spans[number][1]][:count]
     hits = [number for number in order if spans[number][0] and spans[number][0] == spans[number][1]][:count]
-    chosen = [*misses, *hits]
-    predicted = {run.name: [scored[number].predicted for number in chosen]}
+    chosen, predicted = [*misses, *hits], {run.name: [scored[number].predicted for number in (*misses, *hits)]}
     cases = make_cases(run.model, [posts[number] for number in chosen], run.store, pictures, predicted)
     shown = [(number + 1, float(losses[number]), case) for number, case in zip(chosen, cases, strict=True)]
     return shown[: len(misses)], shown[len(misses) :], float(losses.mean())
@@ -208,7 +196,7 @@ def _run_part(run: Run, count: int, pictures: Mapping[str, Path] | None) -> dict
                 misses, hits, mean = hardest_posts(run, count, pictures)
         except (InputError, OSError, TaggerDataMissing) as error:
             reason = f"Not computed: {_without_folders(str(error))}"
-    curves = read_curves(run.history, batches or (1.0, 1.0))
+    curves = charts.read_curves(run.history, batches or (1.0, 1.0))
     confusion = count_confusion((row.tags, row.predicted) for row in run.predictions)
     settings = {**dataclasses.asdict(run.config), **run.config.arguments}
     del settings["arguments"]
@@ -232,24 +220,25 @@ def _run_part(run: Run, count: int, pictures: Mapping[str, Path] | None) -> dict
     }
 
 
-def _charts(run: Run, curves: Mapping[str, Curve], unit: str) -> list[Chart]:
+def _charts(run: Run, curves: Mapping[str, charts.Curve], unit: str) -> list[charts.Chart]:
     """The charts of a run, one per quantity; whatever else a run's numbers draw belongs here."""
-    charts, best = [], run.metrics.get("best_epoch")
+    found, best = [], run.metrics.get("best_epoch")
     for name, curve in curves.items():
         label = "F1 (percent)" if name == "f1" else f"{name.replace('_', ' ').replace('crf', 'CRF')} ({unit})"
-        draw = partial(draw_curve, label=label, curve=curve, best_epoch=best)
+        draw = partial(charts.draw_curve, label=label, curve=curve, best_epoch=best)
         marked = f"; best epoch {best}" if best else ""
-        charts.append(draw_chart(label, f"{label} by epoch: {describe_curve(curve)}{marked}", draw))
-    if (found := run.metrics.get("calibration")) is not None:
-        errors = [f"{found[when]['error']:.1f} {when}" for when in ("before", "after")]
+        found.append(charts.draw_chart(label, f"{label} by epoch: {charts.describe_curve(curve)}{marked}", draw))
+    if (fitted := run.metrics.get("calibration")) is not None:
+        errors = [f"{fitted[when]['error']:.1f} {when}" for when in ("before", "after")]
         text = (
-            f"Calibration error on test: {', '.join(errors)} the temperature {found['temperature']:.2f}, fitted on dev"
+            f"Calibration error on test: {', '.join(errors)} the temperature {fitted['temperature']:.2f}, fitted on dev"
         )
-        charts.append(draw_chart("Scores of entities", text, partial(draw_reliability, calibration=found)))
-    return charts
+        draw = partial(charts.draw_reliability, calibration=fitted)
+        found.append(charts.draw_chart("Scores of entities", text, draw))
+    return found
 
 
-def _run_chart(parts: Sequence[Mapping[str, Any]]) -> Chart | None:
+def _run_chart(parts: Sequence[Mapping[str, Any]]) -> charts.Chart | None:
     """Dev F1 of all runs over each other; `None` for fewer than two curves."""
     curves = {
         part["title"]: (part["curves"]["f1"], part["run"].metrics.get("best_epoch"))
@@ -259,11 +248,11 @@ def _run_chart(parts: Sequence[Mapping[str, Any]]) -> Chart | None:
     if len(curves) < 2:
         return None
     text = "; ".join(f"{name}: best epoch {best}" for name, (_, best) in curves.items())
-    size = (4.8, 2.2 + 0.12 * len(curves))
-    return draw_chart("F1 on dev by epoch", text, partial(draw_runs, label="F1 on dev (percent)", curves=curves), size)
+    draw = partial(charts.draw_runs, label="F1 on dev (percent)", curves=curves)
+    return charts.draw_chart("F1 on dev by epoch", text, draw, (4.8, 2.2 + 0.12 * len(curves)))
 
 
-def _table_chart(table: Record) -> Chart | None:
+def _table_chart(table: Record) -> charts.Chart | None:
     """Published and measured F1 with the bootstrap's 95 % interval over the test posts, a row per system."""
     column, rows = f"{OVERALL} F1", []
     if table["kind"] != "results" or column not in table["columns"]:
@@ -277,15 +266,13 @@ def _table_chart(table: Record) -> Chart | None:
             nothing = [[dataclasses.replace(post, predicted=("O",) * len(post.tags)) for post in run] for run in found]
             bounds = compare(found, nothing, schemes[table["provenance"]["scheme"]])
             measured = [cell["mean"], bounds.low, bounds.high]
-        rows.append(Interval(name, math.nan if cell["published"] is None else cell["published"], *measured))
-    if all(math.isnan(row.measured) for row in rows):
-        return None
+        rows.append(charts.Interval(name, math.nan if cell["published"] is None else cell["published"], *measured))
     text = "; ".join(
         f"{row.name}: published {row.published:.2f}, measured {row.measured:.2f} ({row.low:.2f} to {row.high:.2f})"
         for row in rows
     )
-    size = (4.8, 1.0 + 0.25 * len(rows))
-    return draw_chart(column, text, partial(draw_intervals, label="F1 (percent)", rows=rows), size)
+    draw = partial(charts.draw_intervals, label="F1 (percent)", rows=rows)
+    return charts.draw_chart(column, text, draw, (4.8, 1.0 + 0.25 * len(rows)))
 
 
 def _titles(runs: Sequence[Run]) -> list[str]:
