@@ -38,7 +38,6 @@ NOT_RUN = {
     "python -m venv": "installs",
     ". .venv/bin/activate": "installs",
     "pip install": "installs",
-    "jupyter lab": "waits for a reader; the notebooks have a test of their own",
     "mner demo": "serves until it is ended; tests of its own drive it",
     "mner reproduce-table": "trains for minutes; the tests of tables and a notebook run it",
     "mner report runs/reproduction": "reads finished tables and runs; it has tests of its own",
