@@ -95,12 +95,14 @@ class TagPosts:
 
     def _read(self, record: Mapping[str, Any]) -> tuple[Post | str, Any]:
         """Return the post of a record, or the reason why there is none, and its picture."""
-        given = {key: _plain(record[key]) for key in _KEYS if key in record}
-        given = {key: value for key, value in given.items() if value is not None}
-        picture = given.pop("picture", None)
-        if isinstance(picture, Mapping):  # the undecoded image of Hugging Face Datasets
-            picture = picture.get("bytes") or picture.get("path")
         try:
+            if not isinstance(record, Mapping):
+                raise ValueError(f"expected a dict per post, found {record!r}")
+            given = {key: _plain(record[key]) for key in _KEYS if key in record}
+            given = {key: value for key, value in given.items() if value is not None}
+            picture = given.pop("picture", None)
+            if isinstance(picture, Mapping):  # the undecoded image of Hugging Face Datasets
+                picture = picture.get("bytes") or picture.get("path")
             return post_from_record(given), picture
         except ValueError as error:
             if self.on_error == "stop":
@@ -186,7 +188,7 @@ def _with_columns(posts: Any, columns: dict[str, list]) -> Any:
     """Return a batch with columns added or replaced."""
     if isinstance(posts, list):
         return [
-            {**post, **dict(zip(columns, row, strict=True))}
+            {**(post if isinstance(post, Mapping) else {}), **dict(zip(columns, row, strict=True))}
             for post, row in zip(posts, zip(*columns.values(), strict=True), strict=True)
         ]
     if _is(posts, "pandas", "DataFrame"):

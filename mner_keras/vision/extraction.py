@@ -172,7 +172,7 @@ class PictureFeatures:
                 continue
             try:
                 prepared[image_id] = self.extractor.prepare(open_picture(self.pictures[image_id]))
-            except PictureError as error:
+            except (PictureError, TypeError) as error:
                 self.failed[image_id] = str(error)
         if prepared:
             self._made.update(zip(prepared, self.extractor.extract(list(prepared.values())), strict=True))

@@ -160,3 +160,23 @@ def test_pictures_that_are_not_there_or_cannot_be_read_are_told(mner, sample_run
     mner("tag", sample_run, "--pictures", tmp_path / "none", stdin=b"Rome\n").refused("cannot be read")
     both = ["--pictures", tmp_path, "--features", SAMPLE / "objects.h5"]
     mner("tag", sample_run, *both, stdin=b"Rome\n").refused("exclude each other")
+
+
+def test_posts_bring_their_own_pictures(mner, sample_run, posts, model, tmp_path):
+    pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    stored = [list(post.tags) for post in model.tag(posts, SAMPLE / "objects.h5")]
+    records = [{"tokens": list(post.tokens), "image": post.image_id} for post in posts]
+    paths = [path_of(post) for post in posts]
+    lines = [{**record, "picture": path and str(path)} for record, path in zip(records, paths, strict=True)]
+    rows = [{**record, "picture": path and path.read_bytes()} for record, path in zip(records, paths, strict=True)]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "a.parquet")
+    for name in ("a.jsonl", "a.parquet"):
+        result = mner("tag", sample_run, tmp_path / name, "--pictures", "posts")
+        assert (result.code, result.err) == (0, "")
+        found = [json.loads(line) for line in result.out.splitlines()]
+        assert [one["tags"] for one in found] == stored
+        assert [one["image"] for one in found] == [post.image_id for post in posts]
+    bad = b'{"tokens": ["Rome"], "picture": 5}\n{"tokens": ["Rome"], "picture": "none.png"}\n'
+    result = mner("tag", sample_run, "--pictures", "posts", stdin=bad)
+    assert (result.code, len(result.out.splitlines()), result.err.count(": ignored\n")) == (0, 2, 2)

@@ -163,6 +163,19 @@ def test_a_bad_post_stops_the_batch_when_asked(model):
         TagPosts(model, on_error="raise")
 
 
+@pytest.mark.parametrize(
+    "bad",
+    [None, "in Rome", {}, {"text": 5}, {"text": " "}, {"tokens": "ab"}, {"tokens": [1]}]
+    + [{"text": "a", "pos": ["NN", "NN"]}, {"text": "a", "image": 5}, {"tokens": ["\ud83d"]}],
+    ids=ascii,
+)
+def test_no_bad_post_stops_a_batch(model, bad):
+    before, found, after = TagPosts(model)([{"text": "in Rome"}, bad, {"text": "in Rome"}])
+    assert before == after
+    assert (before["error"], found["tokens"], found["entities"]) == (None, [], [])
+    assert found["error"]
+
+
 def test_posts_without_scores(model):
     (row,) = TagPosts(model, scores=False)([{"text": "Anna in Rome"}])
     assert all(list(entity) == ENTITY and entity["score"] is None for entity in row["entities"])
