@@ -85,15 +85,17 @@ def train(
         best_epoch = training.fit(folder, resume, callbacks or ())
         metrics: dict[str, Any] = {"model": config.model, "scheme": SCHEME, "best_epoch": best_epoch}
         best = load(folder / entry.file)
+        saved = getattr(best, "temperature", None)  # that of a finished run
         if isinstance(best, Tagger):
-            best.temperature = 1.0  # the file of a finished run has one
+            best.temperature = 1.0
         for split in ("dev", "test"):
             gold, tagged = [post.tags for post in data[split]], _tag(best, data[split], training.store)
             metrics[split] = entity_scores(gold, [post.tags for post in tagged])
         write_predictions(folder / PREDICTIONS, data["test"], [post.tags for post in tagged])
         if isinstance(best, Tagger):
             best.temperature = fit_temperature(best, data["dev"], training.store)
-            write_whole(folder / entry.file, best.save)
+            if best.temperature != saved:
+                write_whole(folder / entry.file, best.save)
             after = _tag(best, data["test"], training.store)
             metrics["calibration"] = {
                 "temperature": best.temperature,
