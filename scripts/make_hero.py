@@ -103,7 +103,7 @@ def draw(cards: list[tuple[str, str, float]], folder: Path, seeing: str, blind: 
     below = (
         (f"Test F1 with pictures {seeing}, without {blind}", 25, "#1f2328"),
         ("AGBAN on the sample corpus, which is generated:", 19, "#57606a"),
-        ("a demonstration, mean of three seeds", 19, "#57606a"),
+        ("mean of three seeds; a sentence that it reads right", 19, "#57606a"),
     )
     for line, (text, size, fill) in enumerate(below):
         y = height - 82 + 31 * line
