@@ -73,7 +73,7 @@ def test_the_readme_the_changelog_and_the_notebooks_are_pages(site):
     assert (site / "changelog.html").exists()
     for notebook in (ROOT / "notebooks").glob("*.ipynb"):
         page = (site / "notebooks" / f"{notebook.stem}.html").read_text(encoding="utf-8")
-        pictures = re.findall(r'<img alt="png" src="([^"]+)"', page)
+        pictures = re.findall(r'<img alt="Figure: [^"]+" src="([^"]+)"', page)
         assert pictures, f"{notebook.stem} shows no picture"
         assert all((site / "notebooks" / picture).exists() for picture in pictures)
 
