@@ -162,7 +162,7 @@ def tag(
         note(f"{output.failed - SHOWN:,} more posts skipped")
     failed_share = output.failed / max(1, output.done)
     if failed_share > max_errors:
-        share = f"{100 * failed_share:.1f} % of the posts were malformed"
+        share = f"{100 * failed_share:.3g} % of the posts were malformed"
         note(f"{share}, more than --max-errors {100 * max_errors:g} % allows")
         sys.exit(1)
 

@@ -100,7 +100,7 @@ def test_too_many_malformed_posts_are_exit_code_1(mner, text_run, posts, tmp_pat
             assert mner("tag", text_run, posts, *arguments, "--max-errors", 0.1).code == 0
             result = mner("tag", text_run, posts, *arguments, "--max-errors", 0.09)
             assert result.code == 1
-            assert result.err.endswith("10.0 % of the posts were malformed, more than --max-errors 9 % allows\n")
+            assert result.err.endswith("10 % of the posts were malformed, more than --max-errors 9 % allows\n")
     assert len(ids(tmp_path / "out.jsonl")) == 27
 
 
