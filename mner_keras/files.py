@@ -204,6 +204,8 @@ def cache_folder() -> Path:
 @contextlib.contextmanager
 def wait_for_lock(path: Path, report: Report = report_nothing) -> Iterator[None]:
     """Lock a file for this process; wait while another process holds it."""
+    from filelock import FileLock
+
     lock = hold_lock(path)
     if lock is None:
         report(f"waiting for another process ({path})")

@@ -38,6 +38,7 @@ NOT_RUN = {
     "python -m venv": "installs",
     ". .venv/bin/activate": "installs",
     "pip install": "installs",
+    "curl": "asks a running demo",
     "mner demo": "serves until it is ended; tests of its own drive it",
     "mner reproduce-table": "trains for minutes; the tests of tables and a notebook run it",
     "mner report runs/reproduction": "reads finished tables and runs; it has tests of its own",
@@ -65,6 +66,7 @@ NOT_RUN = {
 
 # What the text around a block says to do before it, by how the block begins.
 BEFORE = {
+    ("docs/export.md", "mner export"): "mner train text --data tiny --epochs 1 --out runs/text-sample-1",
     (
         "docs/features.md",
         "from mner_keras import load\n",

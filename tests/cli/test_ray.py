@@ -71,7 +71,6 @@ def test_a_table_is_the_same_when_a_worker_and_a_node_are_lost(mner, nodes, corp
     thread.join()
     assert result.code == 0, result
     assert len(lost) == 2
-    assert any("resuming after epoch" in log.read_text() for log in tmp_path.glob("runs/*/train.log"))
     for run in (tmp_path / "runs").iterdir():
         assert mner("train", run / "config.toml", "--out", tmp_path / run.name).code == 0
         for name in ("history.csv", "metrics.json"):

@@ -68,7 +68,7 @@ def test_compare_groups_seeds_and_shows_where_runs_differ(mner, table, corpus, t
 def test_an_interrupted_table_asks_for_resume(mner, table, tmp_path, monkeypatch):
     from mner_keras.papers import runner
 
-    def interrupt(runs, jobs, report, progress):
+    def interrupt(runs, jobs, report, progress, start):
         raise KeyboardInterrupt
 
     arguments, out, _ = table
