@@ -1,5 +1,6 @@
 """The code of README and docs/ runs as it stands, as far as a test can; what cannot run says why."""
 
+import importlib.util
 import os
 import re
 import shlex
@@ -155,13 +156,9 @@ def test_the_code_of_a_page_runs_from_top_to_bottom(page, reader, monkeypatch):
     keras.utils.set_random_seed(0)
     names = {}
     for number, (language, code) in enumerate(blocks(page), 1):
-        if language == "python":
-            needs = re.match(r"# needs: pip install (\S+)", code)
-            if needs:
-                try:
-                    __import__(needs.group(1).replace("-", "_"))
-                except ImportError:
-                    continue
+        needs = re.match(r"# needs: pip install (\S+)", code)
+        if needs and importlib.util.find_spec(needs.group(1).replace("-", "_")) is None:
+            continue
         for told, done in INSTEAD.items():
             code = code.replace(told, done)
         for (where, start), command in BEFORE.items():
