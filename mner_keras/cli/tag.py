@@ -34,7 +34,7 @@ from mner_keras.cli.options import (
     check_target,
 )
 from mner_keras.cli.terminal import note, progress_bar
-from mner_keras.errors import InputError
+from mner_keras.errors import InputError, counted
 from mner_keras.files import file_sha256, write_whole
 from mner_keras.scale.resumable_file import ResumableFile
 from mner_keras.scale.shards import Shard
@@ -317,6 +317,7 @@ class _Tagging:
                 self.store = PictureFeatures(found, self.extractor)
             else:
                 self.picture = found
+        self.blind = not features and pictures is None and reads_store(self.tagger)
         self.options = {}
         if not scores:
             if "scores" not in inspect.signature(self.tagger.tag).parameters:
@@ -347,10 +348,15 @@ class _Tagging:
 
     def report(self) -> None:
         """Say which pictures were missing or could not be read."""
-        if self.missing and self.missing == self.named:
-            note(f"warning: the {self.where} contains none of the pictures of {self.named:,} posts")
+        named, missing = (
+            f"{counted(number, 'post')} name{'s' * (number == 1)}" for number in (self.named, self.missing)
+        )
+        if self.named and self.blind:
+            note(f"warning: {named} a picture, and the model sees none without --features or --pictures")
+        elif self.missing and self.missing == self.named:
+            note(f"warning: {named} a picture, and the {self.where} contains none of them")
         elif self.missing:
-            note(f"{self.missing:,} posts name a picture missing from the {self.where}: treated as none")
+            note(f"{missing} a picture missing from the {self.where}: treated as none")
         failed = self.failed or list(getattr(self.store, "failed", {}).values())
         for reason in failed[:SHOWN]:
             note(f"{reason}: ignored")

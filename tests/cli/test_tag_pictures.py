@@ -152,7 +152,7 @@ def test_pictures_that_are_not_there_or_cannot_be_read_are_told(mner, sample_run
     assert result.code == 0
     assert len(result.out.splitlines()) == 5
     assert result.err.splitlines() == [
-        "1 posts name a picture missing from the folder: treated as none",
+        "1 post names a picture missing from the folder: treated as none",
         f"{tmp_path / 'a.png'}: is no picture in JPEG, PNG, WEBP, GIF or BMP: ignored",
         f"{tmp_path / 'b.jpg'}: is no picture in JPEG, PNG, WEBP, GIF or BMP: ignored",
     ]
