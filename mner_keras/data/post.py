@@ -1,4 +1,4 @@
-"""`Post`: one social-media post."""
+"""`Post`: one social-media post, and its JSON object."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
-from mner_keras.text.pos import lacks_spaces, tokenize_with_offsets
+from mner_keras.text.pos import lacks_spaces, token_offsets, tokenize_with_offsets
 from mner_keras.vision.ids import picture_id
+
+RECORD_KEYS = ("id", "tokens", "text", "tags", "pos", "image")
+"""The keys of a post's JSON object that are fields of the post."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,3 +104,44 @@ def is_bio_tag(tag: str) -> bool:
     """Return whether `tag` is `O`, `B-TYPE` or `I-TYPE`, without white space or invisible characters."""
     kind = tag[2:]
     return tag == "O" or (tag[:2] in ("B-", "I-") and kind != "" and kind == kind.strip() and kind.isprintable())
+
+
+def post_record(post: Post) -> dict[str, Any]:
+    """Return a post as the JSON object of `write_jsonl`."""
+    record: dict[str, Any] = dict(post.extra)
+    for name in ("id", "text", "tokens", "tags", "pos"):
+        value = getattr(post, name)
+        if value is not None:
+            record[name] = list(value) if isinstance(value, tuple) else value
+    if picture_id(record.get("image") or "") != post.image_id:
+        record["image"] = post.image_id
+    return record
+
+
+def post_from_record(record: Mapping[str, Any]) -> Post:
+    """Return the post of a JSON object of `write_jsonl`.
+
+    Raises:
+        ValueError: the object does not describe a post.
+    """
+    tokens, text, image = record.get("tokens"), record.get("text"), record.get("image")
+    if "tokens" not in record and not isinstance(text, str):
+        found = f"`text` {text!r}" if "text" in record else "neither"
+        raise ValueError(f"expected the key `tokens` (a list of strings) or `text` (a string), found {found}")
+    if image is not None and not isinstance(image, str):
+        raise ValueError(f"expected `image` to be a string or null, found {image!r}")
+    extra = {key: value for key, value in record.items() if key not in RECORD_KEYS}
+    if image and picture_id(image) != image:
+        extra["image"] = image  # its path or URL
+    fields: dict[str, Any] = {
+        "tags": record.get("tags"),
+        "pos": record.get("pos"),
+        "image_id": (image or "").strip() or None,
+        "id": None if record.get("id") is None else str(record["id"]),
+        "extra": extra,
+    }
+    if "tokens" not in record:
+        return Post.from_text(text, **fields)
+    if isinstance(text, str) and isinstance(tokens, list) and all(isinstance(token, str) for token in tokens):
+        fields.update(text=text, offsets=token_offsets(text, tokens))
+    return Post(tokens, **fields)
