@@ -67,7 +67,7 @@ def load_weights(network: keras.Model, path: str | os.PathLike) -> None:
             expected[key].assign(np.asarray(dataset, "float32"))
 
 
-def coco_weights(address: str = ADDRESS, md5: str = MD5, pause: float = 1.0, progress: Progress = no_progress) -> Path:
+def coco_weights(address: str = ADDRESS, md5: str = MD5, progress: Progress = no_progress) -> Path:
     """The published weights, downloaded into the cache where they are not yet there; arguments as in `download`.
 
     Raises:
@@ -78,7 +78,7 @@ def coco_weights(address: str = ADDRESS, md5: str = MD5, pause: float = 1.0, pro
         return path
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        download(address, path, md5, pause, progress)
+        download(address, path, md5, progress)
     except (InputError, OSError) as error:
         raise InputError(
             f"the weights of Mask R-CNN cannot be downloaded ({error}); --weights takes a file of them"
