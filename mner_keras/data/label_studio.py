@@ -13,8 +13,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from mner_keras.data.entities import Entity, entity_spans
-from mner_keras.data.post import Post, post_from_record
+from mner_keras.data.post import Entity, Post, entity_spans, post_from_record
 from mner_keras.errors import InputError
 from mner_keras.text.pos import token_offsets
 

@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mner_keras.data.datasets import SPLITS, Dataset
-from mner_keras.data.entities import entity_spans
-from mner_keras.data.post import Post
+from mner_keras.data.post import Post, entity_spans
 from mner_keras.data.realworld import SIZES
 from mner_keras.errors import InputError
 from mner_keras.papers.published import PublishedTable, TableRow
