@@ -11,12 +11,9 @@ class InputError(ValueError):
     """Bad input that the user can correct: a file, an option, a name.
 
     Args:
-        message: what was expected and what was found, in a line or two.
+        message: what was expected and what was found; the attribute `reason`.
         path: the file at fault, if there is one.
         line: the line in it, or the row, counted from 1.
-
-    Attributes:
-        reason: the message without the place.
     """
 
     def __init__(self, message: str, path: str | os.PathLike | None = None, line: int | None = None) -> None:

@@ -81,11 +81,6 @@ def test_conll_is_read_however_it_begins_and_ends(tmp_path, content):
     assert read_conll(write(tmp_path, content)) == expected
 
 
-def test_conll_strips_nothing(tmp_path):
-    path = write(tmp_path, "\u00a0\tO\n a \tO\n\u200e\tO\nb\u2028c\tO\n")
-    assert read_conll(path)[0].tokens == ("\u00a0", " a ", "\u200e", "b\u2028c")
-
-
 @pytest.mark.parametrize("token", [*HOSTILE, "\t", "\n", "\r\n", "\x00"], ids=shown)
 @pytest.mark.parametrize(("write_posts", "read"), [(write_conll, read_conll), (write_jsonl, read_jsonl)])
 def test_any_token_comes_back(tmp_path, token, write_posts, read):

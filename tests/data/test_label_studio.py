@@ -2,12 +2,11 @@
 
 import dataclasses
 import json
-import os
 import random
 
 import pytest
 
-from mner_keras.data import Entity, Post, load_dataset
+from mner_keras.data import Entity, Post
 from mner_keras.data.files import post_record, read_posts, write_label_studio
 from mner_keras.data.label_studio import task_of_record
 from mner_keras.errors import InputError
@@ -69,13 +68,6 @@ def test_random_posts_come_back(tmp_path):
     again = read_posts(tmp_path / "tasks.json")
     for post, other in zip(posts, again, strict=True):
         assert everything(other) == everything(post)
-
-
-@pytest.mark.skipif("MNER_DATA" not in os.environ, reason="MNER_DATA is not set")
-def test_twitter_comes_back(tmp_path):
-    for post_set in load_dataset("twitter2015/original").values():
-        write_label_studio(tmp_path / "tasks.json", post_set)
-        assert read_posts(tmp_path / "tasks.json") == post_set
 
 
 def test_a_task_is_what_label_studio_imports(tmp_path):
@@ -178,10 +170,3 @@ def test_text_that_no_token_covers_cannot_be_written(tmp_path):
         write_label_studio(tmp_path / "x.json", [Post(("A",), text="A met")])
     with pytest.raises(InputError, match="expected `tokens` that the text contains in this order, found 'Bob'"):
         write_label_studio(tmp_path / "x.json", [Post(("Anna",), text="Bob")])
-
-
-def test_a_folder_of_tasks_is_a_data_set(tmp_path):
-    posts = [Post(("Anna", "sings"), ("B-PER", "O"))]
-    for split in ("train", "dev", "test"):
-        write_label_studio(tmp_path / f"{split}.json", posts)
-    assert dict(load_dataset(tmp_path)) == dict.fromkeys(("train", "dev", "test"), posts)
