@@ -16,7 +16,7 @@ import shutil
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -154,12 +154,6 @@ def hold_lock(path: str | os.PathLike) -> FileLock | None:
     except Timeout:
         return None
     return lock
-
-
-def numbered_lines(stream: Iterable[bytes], name: str | os.PathLike) -> Iterator[tuple[int, str]]:
-    """Yield lines as `decode_line` does, and their numbers."""
-    for number, raw in enumerate(stream, start=1):
-        yield number, decode_line(raw, name, number)
 
 
 def decode_line(raw: bytes, name: str | os.PathLike, number: int) -> str:
@@ -334,9 +328,10 @@ def check_download(path: Path, expected: str = "", file: Path | None = None, add
         # The format of `sha256sum --check`.
         write_whole(record, lambda unfinished: unfinished.write_text(f"{found}  {path.name}\n", encoding="utf-8"))
     elif found != expected:
-        message = f"expected a file of the hash {expected[:12]}..., found {found[:12]}..."
-        if file is None:
-            raise InputError(f"{message}{hint}", path)
-        file.unlink()
-        path.with_name(f"{file.name}.version").unlink(missing_ok=True)
-        raise InputError(f"{message}; not kept{hint}", address)
+        if file is not None:
+            file.unlink()
+            path.with_name(f"{file.name}.version").unlink(missing_ok=True)
+            hint = f"; not kept{hint}"
+        raise InputError(
+            f"expected a file of the hash {expected[:12]}..., found {found[:12]}...{hint}", address or path
+        )
