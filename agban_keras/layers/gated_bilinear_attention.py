@@ -6,9 +6,8 @@ import keras
 from keras import ops
 
 from agban_keras.layers.initializers import linear_initializer
-from mner_keras.layers.base import BaseLayer
+from mner_keras.layers.base import BaseLayer, masked_softmax
 from mner_keras.layers.checks import check_choice, check_count, check_mask
-from mner_keras.layers.masked_softmax import masked_softmax
 
 
 @keras.saving.register_keras_serializable(package="agban_keras")

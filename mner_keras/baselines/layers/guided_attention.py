@@ -5,9 +5,8 @@ from __future__ import annotations
 import keras
 from keras import ops
 
-from mner_keras.layers.base import BaseLayer
+from mner_keras.layers.base import BaseLayer, masked_softmax
 from mner_keras.layers.checks import check_choice, check_count, check_mask
-from mner_keras.layers.masked_softmax import masked_softmax
 
 
 @keras.saving.register_keras_serializable(package="mner_keras")
