@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import keras
 from keras import ops
 
@@ -12,12 +14,12 @@ from agban_keras.layers import (
     ObjectConcatenation,
     VisualProjector,
 )
-from agban_keras.layers.initializers import linear_initializer
+from agban_keras.layers.networks import linear_initializer
 from agban_keras.object_tagger import ObjectTagger, update_on
 from mner_keras.data.preprocessor import PostPreprocessor
 from mner_keras.inputs import batch_inputs, token_representation, word_embedding
 from mner_keras.layers import CRF, BiLSTM, CharBiLSTM
-from mner_keras.layers.checks import check_choice, check_count
+from mner_keras.layers.checks import Count, Rate, TwoWay, check_arguments
 
 
 @keras.saving.register_keras_serializable(package="agban_keras")
@@ -77,25 +79,23 @@ class AGBAN(ObjectTagger):
     def __init__(
         self,
         preprocessor: PostPreprocessor,
-        word_dim: int | None = None,
-        char_dim: int = 30,
-        char_hidden_dim: int = 50,
-        hidden_dim: int = 200,
-        rank: int = 200,
-        gate_units: int = 200,
+        word_dim: Count | None = None,
+        char_dim: Count = 30,
+        char_hidden_dim: TwoWay = 50,
+        hidden_dim: TwoWay = 200,
+        rank: Count = 200,
+        gate_units: Count = 200,
         gate: bool = True,
-        softmax: str = "pairs",
-        fusion: str = "attention",
+        softmax: Literal["objects", "pairs"] = "pairs",
+        fusion: Literal["attention", "concatenate"] = "attention",
         adversarial: bool = True,
         reversal: float | str = "schedule",
-        classifier_every: int = 8,
-        dropout: float = 0.5,
+        classifier_every: Count = 8,
+        dropout: Rate = 0.5,
         loss_reduction: str = "sum",
         name: str = "agban",
     ) -> None:
-        check_count("classifier_every", classifier_every)
-        check_choice("fusion", fusion, ("attention", "concatenate"))
-        check_choice("adversarial", adversarial, (True, False))
+        check_arguments(AGBAN.__init__, self._arguments)
         # === Layers ===
         words = word_embedding(preprocessor, word_dim, 200, unknown="uniform")
         char_bilstm = CharBiLSTM(
@@ -107,8 +107,7 @@ class AGBAN(ObjectTagger):
 
         # === Functional model ===
         inputs = batch_inputs(preprocessor)
-        token_mask = inputs["token_mask"]
-        object_mask = inputs["visual_mask"]
+        token_mask, object_mask = inputs["token_mask"], inputs["visual_mask"]
         tokens = token_representation(preprocessor, inputs, words, char_bilstm)
         tokens = keras.layers.Dropout(dropout, name="token_dropout")(tokens)
         text = bilstm(tokens, mask=token_mask)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import keras
 from keras import ops
 
+from mner_keras.layers.base import BaseLayer
 from mner_keras.layers.checks import check_strength
 
 
 @keras.saving.register_keras_serializable(package="agban_keras")
-class GradientReversal(keras.layers.Layer):
+class GradientReversal(BaseLayer):
     """Return the inputs and reverse their gradient.
 
     Equations (AGBAN eq. 24-25): `R(x) = x`, `dR/dx = -lambda I`.
@@ -37,8 +38,6 @@ class GradientReversal(keras.layers.Layer):
     def __init__(self, strength: float | str = 1.0, **kwargs) -> None:
         check_strength("strength", strength, ("schedule",))
         super().__init__(**kwargs)
-        self.supports_masking = True
-        self.strength = strength
 
     def build(self, input_shape=None) -> None:
         if self.strength == "schedule":
@@ -78,5 +77,5 @@ class GradientReversal(keras.layers.Layer):
     def compute_output_shape(self, input_shape):
         return input_shape
 
-    def get_config(self) -> dict:
-        return {**super().get_config(), "strength": self.strength}
+    def compute_mask(self, inputs, previous_mask=None):
+        return previous_mask
