@@ -19,7 +19,7 @@ from mner_keras.vision.visual_input import VGG16_REGIONS
 
 @keras.saving.register_keras_serializable(package="mner_keras")
 class PooledCharCNN(BaseLayer):
-    """Encode each token by character embeddings, three pooled convolutions, and two dense layers (`AdaptiveCoAttention`).
+    """Encode each token by embedded characters, three pooled convolutions and two dense layers (`AdaptiveCoAttention`).
 
     Each convolution is followed by relu, the maximum over each two neighbours, and dropout; then batch normalisation
     over the valid tokens, a dense layer with relu, dropout, and a dense layer. Stacking the convolutions, and padding
