@@ -8,6 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from agban_keras.agban import ObjectTagger, update_on
 from agban_keras.layers import (
     GradientReversal,
     ReleasedAttention,
@@ -16,7 +17,6 @@ from agban_keras.layers import (
     ReleasedNetwork,
 )
 from agban_keras.layers.networks import linear_initializer, width_initializer
-from agban_keras.object_tagger import ObjectTagger, update_on
 from mner_keras.data.preprocessor import PostPreprocessor
 from mner_keras.errors import did_you_mean
 from mner_keras.inputs import batch_inputs, token_representation, word_embedding

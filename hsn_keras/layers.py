@@ -69,12 +69,6 @@ class HierarchicalAttention(Reweighting):
 
     Raises:
         ValueError: `query` and `value` differ in width.
-
-    Example:
-
-    >>> text, regions = np.random.normal(size=(2, 7, 400)), np.random.normal(size=(2, 49, 400))
-    >>> HierarchicalAttention()(text, regions).shape
-    TensorShape([2, 49, 400])
     """
 
     def build(self, query_shape, value_shape) -> None:
@@ -183,12 +177,6 @@ class MultiHeadGeneralAttention(MultiHeadHierarchicalAttention):
 
     The paper names Luong's attention but not the score. That attention gives one distribution per query; their mean
     gives one weight per value.
-
-    Example:
-
-    >>> text, regions = np.random.normal(size=(2, 7, 400)), np.random.normal(size=(2, 49, 400))
-    >>> MultiHeadGeneralAttention()(text, regions).shape
-    TensorShape([2, 49, 400])
 
     Reference:
         Luong, Pham & Manning, "Effective approaches to attention-based neural machine translation", EMNLP 2015.

@@ -1,8 +1,8 @@
 """AGBAN's layers."""
 
 from agban_keras.layers.fusion import GatedBilinearAttention, ObjectConcatenation
-from agban_keras.layers.gradient_reversal import GradientReversal
 from agban_keras.layers.networks import (
+    GradientReversal,
     MaskedNetwork,
     ModalityClassifier,
     ReleasedModalityClassifier,

@@ -54,11 +54,6 @@ class WeightNormDense(_WeightNormed):
     Returns:
         `[..., units]`.
 
-    Example:
-
-    >>> WeightNormDense(8, activation="relu")(np.ones((2, 3, 4))).shape
-    TensorShape([2, 3, 8])
-
     Reference:
         Salimans & Kingma, "Weight normalization", NIPS 2016.
     """
@@ -109,12 +104,6 @@ class ReleasedAttention(_WeightNormed):
 
     Returns:
         T after the last glimpse, `[B, n, d]`; with `return_attention_scores` also A, `[B, glimpses, k, n]`.
-
-    Example:
-
-    >>> words, objects = np.random.normal(size=(2, 7, 200)), np.random.normal(size=(2, 3, 200))
-    >>> ReleasedAttention()(words, objects).shape
-    TensorShape([2, 7, 200])
 
     Reference:
         Kim, Jun & Zhang, "Bilinear attention networks", NeurIPS 2018; the code of AGBAN's authors.
@@ -192,13 +181,6 @@ class ReleasedCRF(CRF):
     Call arguments:
         potentials: scores of the labels, `[B, n, num_tags]`.
         mask: bool `[B, n]`, true for tokens; by default everywhere.
-
-    Example:
-
-    >>> crf = ReleasedCRF(num_tags=6, labels=[1, 2, 3])
-    >>> potentials = crf(np.random.normal(size=(2, 5, 6)))
-    >>> crf.marginals(potentials).shape
-    TensorShape([2, 5, 3])
 
     Reference:
         Yang & Zhang, "NCRF++: an open-source neural sequence labeling toolkit", ACL 2018.

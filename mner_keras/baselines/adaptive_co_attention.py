@@ -40,11 +40,6 @@ class PooledCharCNN(BaseLayer):
 
     Returns:
         `[B, n, units]`.
-
-    Example:
-
-    >>> PooledCharCNN(vocabulary_size=30)(np.array([[[2, 3, 0]]])).shape
-    TensorShape([1, 1, 50])
     """
 
     def __init__(
@@ -115,11 +110,6 @@ class GatedFusion(BaseLayer):
 
     Returns:
         m, `[B, n, units]`; with `return_gate` also g, `[B, n, 1]`.
-
-    Example:
-
-    >>> GatedFusion(8)(np.ones((2, 7, 5)), np.ones((2, 7, 6))).shape
-    TensorShape([2, 7, 8])
     """
 
     def __init__(self, units: Count, **kwargs) -> None:
@@ -158,11 +148,6 @@ class FiltrationGate(BaseLayer):
 
     Returns:
         u, `[B, n, units]`; with `return_gate` also s, of the same shape.
-
-    Example:
-
-    >>> FiltrationGate(8)(np.ones((2, 7, 5)), np.ones((2, 7, 6))).shape
-    TensorShape([2, 7, 8])
     """
 
     def __init__(self, units: Count, **kwargs) -> None:

@@ -30,11 +30,6 @@ class SingletonDropout(BaseLayer):
 
     Returns:
         int32 `[B, n]`; the input itself outside of training.
-
-    Example:
-
-    >>> SingletonDropout(vocabulary_size=10, num_singletons=3)(np.array([[2, 9]])).shape
-    TensorShape([1, 2])
     """
 
     def __init__(self, vocabulary_size: Count, num_singletons: Natural, rate: Rate = 0.5, **kwargs) -> None:

@@ -41,11 +41,6 @@ class DirectionalSelfAttention(BaseLayer):
     Returns:
         `[B, n, d]`.
 
-    Example:
-
-    >>> DirectionalSelfAttention()(np.ones((2, 7, 8)), np.ones((2, 7, 512))).shape
-    TensorShape([2, 7, 8])
-
     Reference:
         Shen et al., "DiSAN: directional self-attention network for RNN/CNN-free language understanding", AAAI 2018;
         with the picture: `Disan`.

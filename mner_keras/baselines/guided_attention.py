@@ -39,12 +39,6 @@ class GuidedAttention(BaseLayer):
 
     Returns:
         `[B, n, d']`; with `return_attention_scores` also the weights, `[B, n, k]`.
-
-    Example:
-
-    >>> words, regions = np.random.normal(size=(2, 7, 400)), np.random.normal(size=(2, 49, 200))
-    >>> GuidedAttention(200)(words, regions).shape
-    TensorShape([2, 7, 200])
     """
 
     def __init__(self, units: Count, score: Literal["concatenate", "sum", "joint"] = "concatenate", **kwargs) -> None:

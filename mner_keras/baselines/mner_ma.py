@@ -34,12 +34,6 @@ class ModalityAttention(BaseLayer):
 
     Returns:
         x, `[B, n, units]`; with `return_attention_scores` also a, `[B, n, 3]`: word, characters, picture.
-
-    Example:
-
-    >>> words, characters, regions = np.ones((2, 7, 5)), np.ones((2, 7, 4)), np.ones((2, 49, 512))
-    >>> ModalityAttention(8)(words, characters, regions).shape
-    TensorShape([2, 7, 8])
     """
 
     def __init__(self, units: Count, **kwargs) -> None:

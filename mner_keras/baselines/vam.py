@@ -27,11 +27,6 @@ class LastStates(BaseLayer):
 
     Returns:
         `[B, 1, d]`, zeros for an empty row.
-
-    Example:
-
-    >>> LastStates()(np.ones((2, 7, 8))).shape
-    TensorShape([2, 1, 8])
     """
 
     def call(self, states, mask=None):
@@ -59,11 +54,6 @@ class VisualModulation(BaseLayer):
 
     Returns:
         `[B, n, d]`; with `return_gate` also beta_v, of the same shape.
-
-    Example:
-
-    >>> VisualModulation()(np.ones((2, 7, 8)), np.ones((2, 1, 512))).shape
-    TensorShape([2, 7, 8])
     """
 
     def build(self, text_shape, context_shape) -> None:
