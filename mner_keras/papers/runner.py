@@ -6,7 +6,6 @@ import dataclasses
 import math
 import os
 import signal
-import statistics
 import subprocess
 import sys
 import time
@@ -14,12 +13,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from mner_keras.data.datasets import load_dataset
 from mner_keras.errors import InputError
 from mner_keras.files import Progress, no_progress
 from mner_keras.papers.plan import PlannedRun
 from mner_keras.run.config import RunConfig
-from mner_keras.run.run import PROVENANCE, Run
+from mner_keras.run.run import CONFIG, PROVENANCE, Run
 
 COMMAND = (sys.executable, "-m", "mner_keras")
 LOG = "train.log"
@@ -28,49 +29,55 @@ DIVERGED = 3
 _FAILED = "diverged.txt"
 # Steps that an estimate takes, and the last ones, which are timed: the first ones compile. Posts that it tags.
 _STEPS, _TIMED, _TAGGED = 24, 16, 64
-_BYTES = 4
-# A feature CRF of Twitter-2015 takes about as much.
-_SYSTEM_MEGABYTES = 20
 
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
     """How a run ended."""
 
-    state: str  # "finished", "diverged" or "failed"
+    state: str  # "finished", "diverged", "failed" or "not finished"
     message: str = ""  # why it failed, in a line
 
+    def __str__(self) -> str:
+        return ": ".join(filter(None, (self.state, self.message)))
 
-def outcome_of(folder: Path) -> Outcome | None:
-    """Return how a run ended earlier; `None` if it has not ended."""
+
+UNFINISHED = Outcome("not finished")
+
+
+def outcome_of(folder: Path) -> Outcome:
+    """Return how a run ended earlier."""
     if (folder / PROVENANCE).is_file():
         return Outcome("finished")
     if (folder / _FAILED).is_file():
         return Outcome("diverged", (folder / _FAILED).read_text(encoding="utf-8").strip())
-    return None
+    return UNFINISHED
 
 
-def begun(folder: Path) -> bool:
-    """Return whether a run has started and has not ended."""
-    return (folder / LOG).is_file() and outcome_of(folder) is None
-
-
-def check_finished(runs: Sequence[PlannedRun]) -> None:
-    """Check that the finished runs used the files of today.
+def check_runs(runs: Sequence[PlannedRun], resume: bool = False) -> None:
+    """Check the runs of earlier commands.
 
     Raises:
-        InputError: posts, features or vectors of a run were replaced since.
+        InputError: the posts, features or vectors of a finished run were replaced since; or, without `resume`, a run
+            has started and has not ended.
     """
-    for folder in dict.fromkeys(run.folder for run in runs):
+    folders = dict.fromkeys(run.folder for run in runs)
+    for folder in folders:
         if (folder / PROVENANCE).is_file() and (changed := Run(folder).changed_inputs()):
             raise InputError(
                 f"expected a run on the files as they are now: {', '.join(changed)} since; another --out starts anew",
                 folder,
             )
+    begun = [folder for folder in folders if (folder / LOG).is_file() and outcome_of(folder) == UNFINISHED]
+    if begun and not resume:
+        raise InputError(
+            f"{len(begun)} of the table's runs were interrupted ({begun[0].name}, ...): --resume continues them",
+            begun[0].parent.parent,
+        )
 
 
 def start_process(arguments: Sequence[str], log: Path) -> subprocess.Popen:
-    """Start `mner ARGUMENTS` on this machine; its output is added to a file."""
+    """Start `mner ARGUMENTS` on this machine; its output is appended to a file."""
     with open(log, "ab") as file:
         # A group of its own: the keyboard's interrupt reaches this process, which passes it on and waits.
         return subprocess.Popen(
@@ -108,41 +115,46 @@ def run_all(
         KeyboardInterrupt: after the processes have ended; each keeps its finished epochs.
         InputError: a folder contains a run with another configuration.
     """
-    named = {run.folder: run for run in reversed(runs)}
-    folders = {run.folder: run.config for run in runs}
-    outcomes = {folder: found for folder in folders if (found := outcome_of(folder)) is not None}
-    waiting = [folder for folder in folders if folder not in outcomes]
+    planned: dict[Path, PlannedRun] = {}
+    for run in runs:
+        planned.setdefault(run.folder, run)
+    outcomes = {folder: outcome_of(folder) for folder in planned}
+    waiting = [folder for folder, outcome in outcomes.items() if outcome == UNFINISHED]
     for folder in waiting:
-        _prepare(folder, folders[folder])
+        path = folder / CONFIG
+        if not path.is_file():
+            folder.mkdir(parents=True, exist_ok=True)
+            planned[folder].config.save(path)
+        elif RunConfig.load(path) != planned[folder].config:
+            raise InputError("expected the configuration of this table's run, found another one", path)
     started: dict[Path, tuple[Any, float]] = {}
-    total, number = len(waiting), 0
+    total = len(waiting)
 
     def end(folder: Path, outcome: Outcome, seconds: float = 0) -> None:
         outcomes[folder] = outcome
         more = f": {outcome.message}" if outcome.message else ""
         if outcome.state == "finished":
             more = f", test F1 {Run(folder).metrics['test']['micro']['f1']:.2f}"
-        report(f"{named[folder].title}: {outcome.state} in {seconds:,.0f} s{more}")
+        report(f"{planned[folder]}: {outcome.state} in {seconds:,.0f} s{more}")
 
     try:
         while waiting or started:
             while waiting and len(started) < jobs:
                 folder = waiting.pop(0)
-                number += 1
                 # Another table that shares the run may have trained it meanwhile.
-                if (found := outcome_of(folder)) is not None:
+                if (found := outcome_of(folder)) != UNFINISHED:
                     end(folder, found)
                     continue
-                arguments = ["train", os.fspath(folder / "config.toml"), "--out", os.fspath(folder), "--resume"]
+                arguments = ["train", os.fspath(folder / CONFIG), "--out", os.fspath(folder), "--resume"]
                 started[folder] = (start(arguments, folder / LOG), time.monotonic())
-                report(f"[{number}/{total}] {named[folder].title}: training")
+                report(f"[{total - len(waiting)}/{total}] {planned[folder]}: training")
             for folder, (process, since) in list(started.items()):
                 if process.poll() is not None:
                     del started[folder]
                     end(folder, _ended(folder, process.returncode), time.monotonic() - since)
-            epochs = {folder: config.epochs for folder, config in folders.items() if folder not in waiting}
-            done = sum(_finished_epochs(of) if of in started else number for of, number in epochs.items())
-            progress(done, sum(config.epochs for config in folders.values()))
+            epochs = {folder: run.config.epochs for folder, run in planned.items()}
+            done = sum(_finished_epochs(of) if of in started else epochs[of] for of in epochs if of not in waiting)
+            progress(done, sum(epochs.values()))
             time.sleep(0.1)
     finally:
         stop([process for process, _ in started.values()])
@@ -152,16 +164,6 @@ def run_all(
 def _finished_epochs(folder: Path) -> int:
     """Count the epochs that a run's log reports."""
     return sum(line.startswith(b"epoch ") for line in (folder / LOG).read_bytes().splitlines())
-
-
-def _prepare(folder: Path, config: RunConfig) -> None:
-    path = folder / "config.toml"
-    if path.is_file():
-        if RunConfig.load(path) != config:
-            raise InputError("expected the configuration of this table's run, found another one", path)
-        return
-    folder.mkdir(parents=True, exist_ok=True)
-    config.save(path)
 
 
 def _ended(folder: Path, code: int) -> Outcome:
@@ -189,59 +191,50 @@ def stop(processes: Sequence[Any]) -> None:
         time.sleep(0.05)
 
 
-@dataclasses.dataclass(frozen=True)
-class Estimate:
-    """What a run should take: seconds after the start of its process, and megabytes of its folder."""
+def estimate(run: PlannedRun) -> tuple[float, float]:
+    """Time the parts of a run that come once, a few steps and some tagging.
 
-    seconds: float
-    megabytes: float
-
-
-def estimate(run: PlannedRun) -> Estimate:
-    """Time the parts of a run that come once, a few steps and some tagging, and return what the whole should take.
+    Returns:
+        what the run should take: seconds after the start of its process, and megabytes of its folder.
 
     Raises:
         InputError: data, features, vectors or arguments that do not fit.
     """
     config, data = run.config, load_dataset(run.config.data)
     if not config.entry.is_keras:
-        seconds = []
+        times = [time.perf_counter()]
         for epochs in (1, 3):
-            started = time.perf_counter()
             config.entry.load_class()(**config.all_arguments).fit(data["train"], data["dev"], epochs=epochs)
-            seconds.append(time.perf_counter() - started)
-        epoch = max(seconds[1] - seconds[0], 0) / 2
-        return Estimate(seconds[0] + epoch * (config.epochs - 1), _SYSTEM_MEGABYTES)
+            times.append(time.perf_counter())
+        first, three = np.diff(times)
+        # A feature CRF of Twitter-2015 takes about 20 MB.
+        return first + max(three - first, 0) / 2 * (config.epochs - 1), 20
     import keras
 
     from mner_keras.run.fit import TaggerFit
 
     keras.utils.clear_session()
-    started = time.perf_counter()
-    training, times = TaggerFit(config, data), []
-    model, posts, reads = training.model, data["test"][:_TAGGED], {}
-    if training.store is not None:
-        reads["features"] = training.store
+    started, times = time.perf_counter(), []
+    training = TaggerFit(config, data)
+    model, store, posts = training.model, training.store, data["test"][:_TAGGED]
 
-    def time_step(batch: int, logs: dict[str, Any] | None = None) -> None:
-        # Reading the loss waits for the step.
-        float((logs or {}).get("loss", 0.0))
+    def time_step(batch: int, logs: dict[str, Any]) -> None:
+        float(logs["loss"])  # waits for the step
         times.append(time.perf_counter())
         model.stop_training = len(times) >= _STEPS
 
     watch = keras.callbacks.LambdaCallback(on_train_batch_end=time_step)
     settings = {"batch_size": config.batch_size, "validation_data": data["dev"][:_TAGGED], "verbose": 0}
-    model.fit(data["train"], features=training.store, callbacks=[watch], **settings)
-    model.tag(posts, **reads)
+    model.fit(data["train"], features=store, callbacks=[watch], **settings)
+    model.tag(posts, store)
     tagging = time.perf_counter()
-    model.tag(posts, **reads)
+    model.tag(posts, store)
     ended = time.perf_counter()
-    gaps = [after - before for before, after in zip(times, times[1:], strict=False)][-_TIMED:]
-    step = statistics.fmean(gaps) if gaps else 0.0
+    step = float(np.diff(times)[-_TIMED:].mean()) if len(times) > 1 else 0.0
     # A step forward takes about a third of a step of training, and dev batches hold twice the posts.
     batches = math.ceil(len(data["train"]) / config.batch_size)
     steps = batches + math.ceil(len(data["dev"]) / max(config.batch_size, 32)) * 2 / 3
     once = ended - started - len(times) * step
     scored = (ended - tagging) * (len(data["dev"]) + len(data["test"])) / len(posts)
     slots = sum(math.prod(variable.shape) for variable in model.optimizer.variables)
-    return Estimate(once + config.epochs * steps * step + scored, (2 * model.count_params() + slots) * _BYTES / 1e6)
+    return once + config.epochs * steps * step + scored, 4 * (2 * model.count_params() + slots) / 1e6

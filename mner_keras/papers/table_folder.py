@@ -59,13 +59,8 @@ def measure_table(
     else:
         measured = settings_table(table)
     folder.mkdir(parents=True, exist_ok=True)
-    texts = {
-        PLAN: tomli_w.dumps(content),
-        "table.md": to_markdown(measured),
-        "table.csv": to_csv(measured),
-        "table.tex": to_latex(measured),
-    }
-    for name, text in texts.items():
+    texts = {"table.md": to_markdown(measured), "table.csv": to_csv(measured), "table.tex": to_latex(measured)}
+    for name, text in {PLAN: tomli_w.dumps(content), **texts}.items():
         write_whole(folder / name, lambda unfinished, text=text: unfinished.write_text(text, encoding="utf-8"))
     write_json(folder / "table.json", measured)
     return measured

@@ -19,7 +19,7 @@ from mner_keras.papers.caveats import find_caveats
 from mner_keras.papers.measured import build_table, cell_record
 from mner_keras.papers.plan import DataIdentity, Setting, identify_dataset, make_plan
 from mner_keras.papers.render import print_measured, row_names, to_csv, to_latex, to_markdown
-from mner_keras.papers.runner import Outcome, check_finished
+from mner_keras.papers.runner import Outcome, check_runs
 from mner_keras.papers.table_folder import count_table, measure_table, read_table, settings_table
 from mner_keras.run.run import Run
 
@@ -261,16 +261,16 @@ def test_runs_of_posts_features_or_vectors_that_changed_since_are_refused(data, 
     setting = Setting(data=str(folder), features={"regions": store}, vectors={"": str(vectors)})
     plan = plan_of(TABLE, setting, tmp_path, ["hsn"])
     finish(plan, setting, features=file_record(store), vectors=file_record(vectors))
-    check_finished(plan.runs)
+    check_runs(plan.runs)
     vectors.write_text("a 2 1\n")
     with pytest.raises(InputError, match="expected .* the vectors .*v.txt changed since; another --out starts anew"):
-        check_finished(plan.runs)
+        check_runs(plan.runs)
     write_store(store, ["0", "1"], "regions")
     with pytest.raises(InputError, match="the features .*r.h5 changed, the vectors"):
-        check_finished(plan.runs)
+        check_runs(plan.runs)
     (folder / "dev.jsonl").write_text((folder / "dev.jsonl").read_text().replace("w0x0", "new"))
     with pytest.raises(InputError, match="the data .* changed, the features"):
-        check_finished(plan.runs)
+        check_runs(plan.runs)
 
 
 # === Rows, columns, forms ===

@@ -138,10 +138,11 @@ def test_an_interrupt_ends_the_processes_politely_and_the_run_goes_on_later(runs
     with pytest.raises(KeyboardInterrupt):
         runner.run_all(runs[:2], jobs=2, report=report)
     assert (runs[0].folder / "interrupted").exists()
-    assert runner.begun(runs[0].folder)
+    with pytest.raises(InputError, match="1 of the table's runs were interrupted"):
+        runner.check_runs(runs[:1])
+    runner.check_runs(runs[:1], resume=True)
     wish(runs[0], "finish")
     assert runner.run_all(runs[:1])[runs[0].folder].state == "finished"
-    assert not runner.begun(runs[0].folder)
 
 
 def test_a_folder_of_another_configuration_is_refused(runs):
