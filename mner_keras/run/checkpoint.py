@@ -30,9 +30,6 @@ class RunCheckpoint(keras.callbacks.Callback):
         folder: the run's folder.
         patience: epochs without a better dev F1 before training stops; 0 for never.
 
-    Attributes:
-        history: one dict per epoch.
-
     Raises:
         InputError: a file cannot be written (for example, because the disk is full).
         TrainingDiverged: the loss became NaN or infinite.
@@ -49,8 +46,7 @@ class RunCheckpoint(keras.callbacks.Callback):
     @property
     def best_epoch(self) -> int:
         """Return the first epoch with the highest dev F1, counted from 1; 0 before the first."""
-        scores = [row["val_f1"] for row in self.history]
-        return 1 + scores.index(max(scores)) if scores else 0
+        return max(self.history, key=lambda row: row["val_f1"])["epoch"] if self.history else 0
 
     @property
     def finished(self) -> bool:
@@ -72,10 +68,8 @@ class RunCheckpoint(keras.callbacks.Callback):
             model.load_weights(self.checkpoint_folder / state["weights"])
             self.history = state["history"]
         except (OSError, ValueError, KeyError, TypeError) as error:
-            reason = str(error).partition("\n")[0]
-            raise InputError(
-                f"expected a checkpoint of this run, found one that does not load ({reason})", state_path
-            ) from error
+            problem = f"expected a checkpoint of this run, found one that does not load ({_first_line(error)})"
+            raise InputError(problem, state_path) from error
         self._write_history()
         return len(self.history)
 
@@ -91,10 +85,8 @@ class RunCheckpoint(keras.callbacks.Callback):
         try:
             self._save(epoch)
         except (OSError, RuntimeError, ValueError) as error:
-            reason = str(error).partition("\n")[0]
-            raise InputError(
-                f"epoch {epoch + 1} could not be saved ({reason}); the checkpoint before it is kept", self.folder
-            ) from error
+            problem = f"epoch {epoch + 1} could not be saved ({_first_line(error)}); the checkpoint before it is kept"
+            raise InputError(problem, self.folder) from error
         if self.finished:
             self.model.stop_training = True
 
@@ -121,6 +113,10 @@ class RunCheckpoint(keras.callbacks.Callback):
         # Keras' logs have scores from 0 to 1; files have percentages.
         rows = [{name: 100 * v if name.endswith("f1") else v for name, v in row.items()} for row in self.history]
         write_history(self.folder / "history.csv", rows)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]
 
 
 def write_history(path: Path, rows: Sequence[Mapping[str, float]]) -> None:
