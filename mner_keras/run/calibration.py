@@ -13,10 +13,8 @@ from mner_keras.data.post import Post
 from mner_keras.tagged_post import TaggedPost
 from mner_keras.tagger import Tagger
 
-BINS = 10
-"""Bins of equal width from 0 to 1."""
-RANGE = (0.05, 20.0)
-"""The lowest and the highest temperature."""
+BINS = 10  # of equal width from 0 to 1
+RANGE = (0.05, 20.0)  # the lowest and the highest temperature
 
 
 def fit_temperature(model: Tagger, posts: Sequence[Post], features: Any = None) -> float:

@@ -32,12 +32,10 @@ class Prediction:
 
 def write_predictions(path: Path, posts: Iterable[Post], predicted: Iterable[Sequence[str]]) -> None:
     """Write one JSON object per post, in order: `image`, `tokens`, `tags`, `predicted`."""
-    lines = []
-    for post, tags in zip(posts, predicted, strict=True):
-        record = {"image": post.image_id, "tokens": post.tokens, "tags": post.tags, "predicted": tuple(tags)}
-        lines.append(json.dumps(record, ensure_ascii=False) + "\n")
-    text = "".join(lines).encode("utf-8", "backslashreplace")
-    write_whole(path, lambda unfinished: unfinished.write_bytes(text))
+    pairs = zip(posts, predicted, strict=True)
+    rows = [Prediction(post.image_id, post.tokens, post.tags, tuple(tags)) for post, tags in pairs]
+    text = "".join(json.dumps(vars(row), ensure_ascii=False) + "\n" for row in rows)
+    write_whole(path, lambda unfinished: unfinished.write_bytes(text.encode("utf-8", "backslashreplace")))
 
 
 def read_predictions(folder: str | os.PathLike) -> list[Prediction]:
@@ -79,8 +77,7 @@ def entity_scores(
         scheme: a key of `SCHEMES`.
 
     Returns:
-        `micro` and, by type, `types`, each with `precision`, `recall`, `f1` (0 to 100) and `support`, the number of
-        gold entities.
+        `micro` and, by type, `types`, each with `precision`, `recall`, `f1` and `support`, the number of gold entities.
     """
     from seqeval.metrics import classification_report
     from seqeval.scheme import IOB2
@@ -99,14 +96,9 @@ def entity_scores(
             output_dict=True,
             zero_division=0,
         )
-    scores = {
-        kind: {
-            "precision": 100 * float(row["precision"]),
-            "recall": 100 * float(row["recall"]),
-            "f1": 100 * float(row["f1-score"]),
-            "support": int(row["support"]),
-        }
-        for kind, row in sorted(report.items())
-        if kind not in ("macro avg", "weighted avg")
-    }
-    return {"micro": scores.pop("micro avg"), "types": scores}
+    scores = {}
+    for kind, row in sorted(report.items()):
+        precision, recall, f1 = (100 * float(row[name]) for name in ("precision", "recall", "f1-score"))
+        scores[kind] = {"precision": precision, "recall": recall, "f1": f1, "support": int(row["support"])}
+    micro, _, _ = (scores.pop(f"{name} avg") for name in ("micro", "macro", "weighted"))
+    return {"micro": micro, "types": scores}
