@@ -17,7 +17,7 @@ import numpy as np
 
 from mner_keras.data.datasets import load_dataset
 from mner_keras.errors import InputError
-from mner_keras.files import Progress, no_progress
+from mner_keras.files import Progress, Report, no_progress, report_nothing
 from mner_keras.papers.plan import PlannedRun
 from mner_keras.run.config import RunConfig
 from mner_keras.run.run import CONFIG, PROVENANCE, Run
@@ -27,8 +27,8 @@ LOG = "train.log"
 DIVERGED = 3
 """The exit code of `mner train` for a run whose loss became NaN or infinite."""
 _FAILED = "diverged.txt"
-# Steps that an estimate takes, and the last ones, which are timed: the first ones compile. Posts that it tags.
-_STEPS, _TIMED, _TAGGED = 24, 16, 64
+# Steps that an estimate takes, and the last ones, which are timed: the first ones compile. Posts that it evaluates.
+_STEPS, _TIMED, _EVALUATED = 24, 16, 64
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,35 +64,26 @@ def check_runs(runs: Sequence[PlannedRun], resume: bool = False) -> None:
     folders = dict.fromkeys(run.folder for run in runs)
     for folder in folders:
         if (folder / PROVENANCE).is_file() and (changed := Run(folder).changed_inputs()):
-            raise InputError(
-                f"expected a run on the files as they are now: {', '.join(changed)} since; another --out starts anew",
-                folder,
-            )
+            problem = f"expected a run on the files as they are now: {', '.join(changed)} since"
+            raise InputError(f"{problem}; another --out starts anew", folder)
     begun = [folder for folder in folders if (folder / LOG).is_file() and outcome_of(folder) == UNFINISHED]
     if begun and not resume:
-        raise InputError(
-            f"{len(begun)} of the table's runs were interrupted ({begun[0].name}, ...): --resume continues them",
-            begun[0].parent.parent,
-        )
+        problem = f"{len(begun)} of the table's runs were interrupted ({begun[0].name}, ...)"
+        raise InputError(f"{problem}: --resume continues them", begun[0].parent.parent)
 
 
 def start_process(arguments: Sequence[str], log: Path) -> subprocess.Popen:
     """Start `mner ARGUMENTS` on this machine; its output is appended to a file."""
     with open(log, "ab") as file:
         # A group of its own: the keyboard's interrupt reaches this process, which passes it on and waits.
-        return subprocess.Popen(
-            [*COMMAND, *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=file,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+        streams = {"stdin": subprocess.DEVNULL, "stdout": file, "stderr": subprocess.STDOUT}
+        return subprocess.Popen([*COMMAND, *arguments], start_new_session=True, **streams)
 
 
 def run_all(
     runs: Sequence[PlannedRun],
     jobs: int = 1,
-    report: Callable[[str], None] = lambda line: None,
+    report: Report = report_nothing,
     progress: Progress = no_progress,
     start: Callable[[Sequence[str], Path], Any] = start_process,
 ) -> dict[Path, Outcome]:
@@ -128,6 +119,7 @@ def run_all(
         elif RunConfig.load(path) != planned[folder].config:
             raise InputError("expected the configuration of this table's run, found another one", path)
     started: dict[Path, tuple[Any, float]] = {}
+    epochs = {folder: run.config.epochs for folder, run in planned.items()}
     total = len(waiting)
 
     def end(folder: Path, outcome: Outcome, seconds: float = 0) -> None:
@@ -152,7 +144,6 @@ def run_all(
                 if process.poll() is not None:
                     del started[folder]
                     end(folder, _ended(folder, process.returncode), time.monotonic() - since)
-            epochs = {folder: run.config.epochs for folder, run in planned.items()}
             done = sum(_finished_epochs(of) if of in started else epochs[of] for of in epochs if of not in waiting)
             progress(done, sum(epochs.values()))
             time.sleep(0.1)
@@ -192,10 +183,7 @@ def stop(processes: Sequence[Any]) -> None:
 
 
 def estimate(run: PlannedRun) -> tuple[float, float]:
-    """Time the parts of a run that come once, a few steps and some tagging.
-
-    Returns:
-        what the run should take: seconds after the start of its process, and megabytes of its folder.
+    """Time a few steps of a run; return the seconds and the megabytes that the whole should take.
 
     Raises:
         InputError: data, features, vectors or arguments that do not fit.
@@ -216,25 +204,23 @@ def estimate(run: PlannedRun) -> tuple[float, float]:
     keras.utils.clear_session()
     started, times = time.perf_counter(), []
     training = TaggerFit(config, data)
-    model, store, posts = training.model, training.store, data["test"][:_TAGGED]
 
     def time_step(batch: int, logs: dict[str, Any]) -> None:
         float(logs["loss"])  # waits for the step
         times.append(time.perf_counter())
-        model.stop_training = len(times) >= _STEPS
 
-    watch = keras.callbacks.LambdaCallback(on_train_batch_end=time_step)
-    settings = {"batch_size": config.batch_size, "validation_data": data["dev"][:_TAGGED], "verbose": 0}
-    model.fit(data["train"], features=store, callbacks=[watch], **settings)
-    model.tag(posts, store)
-    tagging = time.perf_counter()
-    model.tag(posts, store)
-    ended = time.perf_counter()
+    training.model.fit(
+        data["train"][: _STEPS * config.batch_size],
+        features=training.store,
+        batch_size=config.batch_size,
+        validation_data=data["dev"][:_EVALUATED],
+        verbose=0,
+        callbacks=[keras.callbacks.LambdaCallback(on_train_batch_end=time_step)],
+    )
     step = float(np.diff(times)[-_TIMED:].mean()) if len(times) > 1 else 0.0
-    # A step forward takes about a third of a step of training, and dev batches hold twice the posts.
-    batches = math.ceil(len(data["train"]) / config.batch_size)
-    steps = batches + math.ceil(len(data["dev"]) / max(config.batch_size, 32)) * 2 / 3
-    once = ended - started - len(times) * step
-    scored = (ended - tagging) * (len(data["dev"]) + len(data["test"])) / len(posts)
-    slots = sum(math.prod(variable.shape) for variable in model.optimizer.variables)
-    return once + config.epochs * steps * step + scored, 4 * (2 * model.count_params() + slots) / 1e6
+    once = time.perf_counter() - started - len(times) * step
+    # A step forward takes about a third of a step of training. Test posts are tagged twice.
+    dev, test = (len(data[split]) / max(config.batch_size, 16) / 3 for split in ("dev", "test"))
+    steps = config.epochs * (math.ceil(len(data["train"]) / config.batch_size) + dev) + dev + 2 * test
+    slots = sum(math.prod(variable.shape) for variable in training.model.optimizer.variables)
+    return once + steps * step, 4 * (2 * training.model.count_params() + slots) / 1e6

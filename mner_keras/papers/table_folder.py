@@ -92,9 +92,6 @@ def count_table(table: PublishedTable, data: Dataset) -> Record:
     """Build a table of statistics (HSN's table 1, AGBAN's table I) by counting in the data.
 
     HSN's table 1 describes two data sets; the rows of the other one stay empty.
-
-    Raises:
-        InputError: a file of the data set is missing or malformed.
     """
     report, identity = check_dataset(data), identify_dataset(data)
     part = "Real-world" if identity.name == "real-world" else "Twitter"
@@ -136,17 +133,15 @@ def settings_table(table: PublishedTable) -> Record:
     """Build a table of settings next to the defaults of the paper's model."""
     entry = find_model(table.paper)
     model_class = entry.load_class()
-    defaults = free_arguments(model_class)
-    # The width of the word vectors is that of the pretrained ones, where there are any.
     preprocessor = model_class.fit_preprocessor(load_dataset("sample")["train"])
-    defaults["word_dim"] = model_class(preprocessor).get_layer("word_embedding").dim
-    # The number of tags follows from the data; the papers' four types make nine.
-    values = {"num_tags": 9, **{f"model.{name}": value for name, value in defaults.items()}}
+    values = {f"model.{name}": value for name, value in free_arguments(model_class).items()}
     values |= {f"training.{name}": value for name, value in dataclasses.asdict(entry.training).items()}
+    # The width of the word vectors is that of the pretrained ones, where there are any. The number of tags follows from
+    # the data; the papers' four types make nine.
+    values |= {"model.word_dim": model_class(preprocessor).get_layer("word_embedding").dim, "num_tags": 9}
     rows = [
         row_record(row, {"value": cell_record(table.find_number(row.key, "value"), [float(values[row.setting])])})
         for row in table.rows
     ]
-    measured = f"the defaults of `mner train {table.paper}`"
     notes = [f"{row.name}: {row.note}" for row in table.rows if row.note]
-    return table_record(table, ["value"], rows, measured=measured, notes=notes)
+    return table_record(table, ["value"], rows, measured=f"the defaults of `mner train {table.paper}`", notes=notes)
