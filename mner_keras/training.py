@@ -110,13 +110,8 @@ class TrainingState(keras.callbacks.Callback):
     """Prepare a `Tagger` for the length of its training, and make each epoch a function of (seed, epoch).
 
     A `.keras` file does not contain the states of the seed generators. Without this callback, a resumed training would
-    use other random numbers than one that was never interrupted.
-
-    Args:
-        initial_epoch: the epoch at which `fit` starts.
-        seed: sets the states of the dropouts in each epoch; `None` to leave them.
-        batches: the training batches, whose order follows the epoch; `None` for other data.
-    """
+    use other random numbers than one that was never interrupted. Without `seed`, the states of the dropouts are left
+    as they are; without `batches`, the data have an order of their own."""
 
     def __init__(self, initial_epoch: int, seed: int | None, batches: PostBatches | None) -> None:
         super().__init__()

@@ -122,18 +122,12 @@ class Plan:
 def make_plan(
     table: PublishedTable, setting: Setting, data: Dataset, folder: str | os.PathLike, rows: Sequence[str] = ()
 ) -> Plan:
-    """Plan the runs of a table of results, without caveats.
+    """Plan the runs of a table of results, without caveats; `rows` are keys or models, empty for all.
 
-    Args:
-        table: the table.
-        setting: what it is measured on.
-        data: the data set of the setting.
-        folder: the folder of the runs' folders, which are named after model, configuration and seed: tables share them.
-        rows: keys or models of the rows to train; empty for all.
+    The runs' folders in `folder` are named after model, configuration and seed: tables share them.
 
     Raises:
-        InputError: an unknown row or argument, a malformed file, or settings that do not fit.
-    """
+        InputError: an unknown row or argument, a malformed file, or settings that do not fit."""
     _check_files(setting)
     runs: list[PlannedRun] = []
     skipped = {}

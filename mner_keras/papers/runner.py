@@ -87,25 +87,15 @@ def run_all(
     progress: Progress = no_progress,
     start: Callable[[Sequence[str], Path], Any] = start_process,
 ) -> dict[Path, Outcome]:
-    """Train the runs that have not ended, in order.
+    """Train the runs that have not ended, in order, `jobs` at once; runs with the same folder are one run.
 
     Each run is `mner train CONFIG --out FOLDER --resume` in a separate process, so that a crash does not affect the
-    others; its output goes to `train.log` in its folder. A started run continues after its last epoch.
-
-    Args:
-        runs: the runs; runs with the same folder are one run.
-        jobs: number of processes.
-        report: receives a line for people when a run starts and when it ends.
-        progress: called with the finished epochs and their total.
-        start: starts `mner ARGUMENTS` with a log, and returns it with the methods of a `subprocess.Popen`.
-
-    Returns:
-        the outcome of each run, by its folder.
+    others; its output goes to `train.log` in its folder. A started run continues after its last epoch. `progress` is
+    called with the finished epochs and their total; `start` returns an object with the methods of a `subprocess.Popen`.
 
     Raises:
         KeyboardInterrupt: after the processes have ended; each keeps its finished epochs.
-        InputError: a folder contains a run with another configuration.
-    """
+        InputError: a folder contains a run with another configuration."""
     planned: dict[Path, PlannedRun] = {}
     for run in runs:
         planned.setdefault(run.folder, run)

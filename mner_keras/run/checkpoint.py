@@ -23,17 +23,12 @@ class RunCheckpoint(keras.callbacks.Callback):
 
     In the run's folder: `model.keras`, the best model without the optimiser's state; `history.csv`, one row per
     epoch with scores in percent; `checkpoint/`, the last epoch's weights with the optimiser's state, and `state.json`,
-    which names them. Each file is written under another name and then renamed, so that a killed process leaves the last
-    complete ones.
-
-    Args:
-        folder: the run's folder.
-        patience: epochs without a better dev F1 before training stops; 0 for never.
+    which names them. Each file is renamed when it is complete, so that a killed process leaves the last complete ones.
+    Training stops after `patience` epochs without a better dev F1; 0 for never.
 
     Raises:
         InputError: a file cannot be written (for example, because the disk is full).
-        TrainingDiverged: the loss became NaN or infinite.
-    """
+        TrainingDiverged: the loss became NaN or infinite."""
 
     def __init__(self, folder: str | os.PathLike, patience: int = 0) -> None:
         super().__init__()

@@ -138,16 +138,10 @@ class RunConfig(Training):
 
     @classmethod
     def load(cls, path: str | os.PathLike, of_run: bool = False) -> RunConfig:
-        """Read the configuration of a run.
-
-        Args:
-            path: the file.
-            of_run: whether the folder of the file is read as a run, which must have the current format. Training needs
-                the settings alone.
+        """Read a configuration; `of_run` reads its folder as a run, which must have the current format.
 
         Raises:
-            InputError: no such file, invalid TOML, an unknown key, a value of another type, or a run of another format.
-        """
+            InputError: no such file, invalid TOML, an unknown key, a value of another type, or a run of another format."""
         values = read_parsed(path, "a run's configuration", tomllib.loads)
         found = values.pop("format", 1)
         if of_run and found != FORMAT:

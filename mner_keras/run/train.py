@@ -47,15 +47,9 @@ def train(
 ) -> dict[str, Any]:
     """Train a model, keep the best one by dev F1, score it on dev and test.
 
-    Args:
-        config: the settings.
-        folder: the run's folder, which receives `config.toml`, the model (`model.keras`, or the registry's file name),
-            `metrics.json`, `predictions.jsonl` (test split), `history.csv`, `provenance.json` and, for a Keras model,
-            `checkpoint/`.
-        resume: whether to continue after the last checkpoint in the folder.
-        overwrite: whether to empty the folder, after all inputs have been read.
-        callbacks: further Keras callbacks.
-        report: receives a line for people about inputs and missing data.
+    The folder receives `config.toml`, the model (`model.keras`, or the registry's file name), `metrics.json`,
+    `predictions.jsonl` (test split), `history.csv`, `provenance.json` and, for a Keras model, `checkpoint/`. `resume`
+    continues after the last checkpoint in it; `overwrite` empties it after all inputs have been read.
 
     Returns:
         the content of `metrics.json`: `best_epoch` (0 without epochs to choose from), for `dev` and `test` the scores
@@ -63,8 +57,7 @@ def train(
             `calibration` of the test split's scores `before` and `after`.
 
     Raises:
-        InputError: incompatible data, features, vectors or arguments; another process is training this run.
-    """
+        InputError: incompatible data, features, vectors or arguments; another process is training this run."""
     started = time.time()
     folder = Path(folder)
     config, in_vain = config.without_unused()
@@ -129,16 +122,10 @@ def _locked(folder: Path) -> Iterator[None]:
 def evaluate(
     model: System, posts: list[Post], features: FeatureStore | str | os.PathLike | None = None
 ) -> dict[str, Any]:
-    """Return a model's scores on posts, in percent: `micro` and `types`, as `entity_scores`.
-
-    Args:
-        model: the model.
-        posts: posts with tags.
-        features: the store of their pictures' features, for a Keras model.
+    """Return a model's `entity_scores` on posts with tags, whose pictures' features are in a store.
 
     Raises:
-        InputError: a post has no tags, the tags are IOB1, or the store contains none of the posts' pictures.
-    """
+        InputError: a post has no tags, the tags are IOB1, or the store contains none of the posts' pictures."""
     check_pictures(posts, features, "the posts")
     _check_tagged(posts)
     return entity_scores([post.tags for post in posts], [post.tags for post in _tag(model, posts, features)])
