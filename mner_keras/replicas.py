@@ -57,7 +57,8 @@ def without_bools(model: keras.Model, data: Any) -> Any:
     """Cast the bool arrays of data to int32 where the model's batches are split between replicas.
 
     Keras adds the first batch's arrays over the replicas, and TensorFlow cannot add bools. `data` are arrays in any
-    structure, or a `tf.data.Dataset`; other data is returned as it is."""
+    structure, or a `tf.data.Dataset`; other data is returned as it is.
+    """
     if keras.backend.backend() != "tensorflow" or model.distribute_strategy.num_replicas_in_sync == 1:
         return data
     import tensorflow as tf

@@ -111,7 +111,8 @@ class TrainingState(keras.callbacks.Callback):
 
     A `.keras` file does not contain the states of the seed generators. Without this callback, a resumed training would
     use other random numbers than one that was never interrupted. Without `seed`, the states of the dropouts are left
-    as they are; without `batches`, the data have an order of their own."""
+    as they are; without `batches`, the data have an order of their own.
+    """
 
     def __init__(self, initial_epoch: int, seed: int | None, batches: PostBatches | None) -> None:
         super().__init__()

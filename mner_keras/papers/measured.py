@@ -77,7 +77,8 @@ def build_table(
         plan: the plan.
         scheme: how entities are read (`mner_keras.run.scores.SCHEMES`).
         tolerance: points within which a measured number agrees with the published one.
-        outcomes: how runs ended, by folder; of the others, their folders say."""
+        outcomes: how runs ended, by folder; of the others, their folders say.
+    """
     table = plan.table
     known = {run.folder: outcome_of(run.folder) for run in plan.runs} | dict(outcomes or {})
     finished = {run.folder: Run(run.folder) for run in plan.runs if known[run.folder].state == "finished"}

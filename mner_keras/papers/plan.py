@@ -127,7 +127,8 @@ def make_plan(
     The runs' folders in `folder` are named after model, configuration and seed: tables share them.
 
     Raises:
-        InputError: an unknown row or argument, a malformed file, or settings that do not fit."""
+        InputError: an unknown row or argument, a malformed file, or settings that do not fit.
+    """
     _check_files(setting)
     runs: list[PlannedRun] = []
     skipped = {}

@@ -95,7 +95,8 @@ def run_all(
 
     Raises:
         KeyboardInterrupt: after the processes have ended; each keeps its finished epochs.
-        InputError: a folder contains a run with another configuration."""
+        InputError: a folder contains a run with another configuration.
+    """
     planned: dict[Path, PlannedRun] = {}
     for run in runs:
         planned.setdefault(run.folder, run)

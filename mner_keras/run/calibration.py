@@ -22,7 +22,8 @@ def fit_temperature(model: Tagger, posts: Sequence[Post], features: Any = None) 
     """Return the temperature with the highest likelihood of the tags of posts that the model was not trained on.
 
     Reference:
-        Guo, Pleiss, Sun & Weinberger, "On calibration of modern neural networks", ICML 2017, section 4.2."""
+        Guo, Pleiss, Sun & Weinberger, "On calibration of modern neural networks", ICML 2017, section 4.2.
+    """
     from scipy.optimize import minimize_scalar
 
     rows = model.potentials(posts, features)
@@ -48,7 +49,8 @@ def calibration(gold: Iterable[Sequence[str]], tagged: Iterable[TaggedPost]) -> 
 
     Returns:
         `error`, the expected calibration error: the mean, over the entities, of the difference between score and
-            precision in their bin; and `bins`, those with entities: mean `score`, `precision`, number of `entities`."""
+            precision in their bin; and `bins`, those with entities: mean `score`, `precision`, number of `entities`.
+    """
     pairs = [
         (entity.score, (entity.type, entity.start, entity.end) in spans)
         for spans, post in ((set(entity_spans(tags)), post) for tags, post in zip(gold, tagged, strict=True))

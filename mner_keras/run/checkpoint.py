@@ -28,7 +28,8 @@ class RunCheckpoint(keras.callbacks.Callback):
 
     Raises:
         InputError: a file cannot be written (for example, because the disk is full).
-        TrainingDiverged: the loss became NaN or infinite."""
+        TrainingDiverged: the loss became NaN or infinite.
+    """
 
     def __init__(self, folder: str | os.PathLike, patience: int = 0) -> None:
         super().__init__()

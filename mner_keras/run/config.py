@@ -141,7 +141,8 @@ class RunConfig(Training):
         """Read a configuration; `of_run` reads its folder as a run, which must have the current format.
 
         Raises:
-            InputError: no such file, invalid TOML, an unknown key, a value of another type, or a run of another format."""
+            InputError: no such file, invalid TOML, an unknown key, a value of another type, or a run of another format.
+        """
         values = read_parsed(path, "a run's configuration", tomllib.loads)
         found = values.pop("format", 1)
         if of_run and found != FORMAT:

@@ -57,7 +57,8 @@ def train(
             `calibration` of the test split's scores `before` and `after`.
 
     Raises:
-        InputError: incompatible data, features, vectors or arguments; another process is training this run."""
+        InputError: incompatible data, features, vectors or arguments; another process is training this run.
+    """
     started = time.time()
     folder = Path(folder)
     config, in_vain = config.without_unused()
@@ -125,7 +126,8 @@ def evaluate(
     """Return a model's `entity_scores` on posts with tags, whose pictures' features are in a store.
 
     Raises:
-        InputError: a post has no tags, the tags are IOB1, or the store contains none of the posts' pictures."""
+        InputError: a post has no tags, the tags are IOB1, or the store contains none of the posts' pictures.
+    """
     check_pictures(posts, features, "the posts")
     _check_tagged(posts)
     return entity_scores([post.tags for post in posts], [post.tags for post in _tag(model, posts, features)])
