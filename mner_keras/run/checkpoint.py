@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 import os
@@ -41,7 +40,7 @@ class RunCheckpoint(keras.callbacks.Callback):
 
     @property
     def best_epoch(self) -> int:
-        """Return the first epoch with the highest dev F1, counted from 1; 0 before the first."""
+        """Return the first epoch with the highest dev F1, from 1; 0 before the first."""
         return max(self.history, key=lambda row: row["val_f1"])["epoch"] if self.history else 0
 
     @property
@@ -72,11 +71,9 @@ class RunCheckpoint(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         row = {"epoch": epoch + 1, **{name: float(value) for name, value in sorted((logs or {}).items())}}
         if not math.isfinite(row["loss"]):
-            raise TrainingDiverged(
-                f"the loss of epoch {epoch + 1} is {row['loss']}: training diverged. A lower learning rate may help, "
-                "unless a token has a tag outside the model's tags, such as -100; the checkpoint before it is kept",
-                self.folder,
-            )
+            hint = "A lower learning rate may help, unless a token has a tag outside the model's tags, such as -100"
+            problem = f"the loss of epoch {epoch + 1} is {row['loss']}: training diverged. {hint}"
+            raise TrainingDiverged(f"{problem}; the checkpoint before it is kept", self.folder)
         self.history.append(row)
         try:
             self._save(epoch)
@@ -117,11 +114,5 @@ def _first_line(error: Exception) -> str:
 
 def write_history(path: Path, rows: Sequence[Mapping[str, float]]) -> None:
     """Write `history.csv`, with one row per epoch."""
-
-    def write(unfinished: Path) -> None:
-        with open(unfinished, "w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, fieldnames=list(rows[-1]))
-            writer.writeheader()
-            writer.writerows(rows)
-
-    write_whole(path, write)
+    lines = [",".join(map(str, cells)) + "\n" for cells in (rows[-1], *(row.values() for row in rows))]
+    write_whole(path, lambda unfinished: unfinished.write_text("".join(lines), encoding="utf-8"))

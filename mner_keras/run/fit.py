@@ -70,9 +70,8 @@ class TaggerFit:
             try:
                 vectors = read_vectors(config.vectors, needed_words([*posts, *other_posts], fold), config.max_vectors)
             except OSError as error:
-                found = {FileNotFoundError: "no such file", IsADirectoryError: "a folder"}.get(
-                    type(error), error.strerror
-                )
+                kinds = {FileNotFoundError: "no such file", IsADirectoryError: "a folder"}
+                found = kinds.get(type(error), error.strerror)
                 raise InputError(f"expected a file of word vectors, found {found}", config.vectors) from None
             report(f"vectors: {len(vectors.words):,} of {vectors.source} kept, width {vectors.dim}")
             if vectors.num_broken:
@@ -100,17 +99,10 @@ class TaggerFit:
         if finished:
             self.report(f"resuming after epoch {finished}")
         if finished < config.epochs and not checkpoint.finished:
-            self.model.fit(
-                self.data["train"],
-                features=self.store,
-                batch_size=config.batch_size,
-                seed=config.seed,
-                epochs=config.epochs,
-                initial_epoch=finished,
-                validation_data=self.data["dev"],
-                verbose=0,
-                callbacks=[checkpoint, *callbacks],
-            )
+            settings = {"batch_size": config.batch_size, "seed": config.seed, "epochs": config.epochs, "verbose": 0}
+            data = {"features": self.store, "validation_data": self.data["dev"]}
+            callbacks = [checkpoint, *callbacks]
+            self.model.fit(self.data["train"], **data, **settings, initial_epoch=finished, callbacks=callbacks)
         self._epochs = (finished + 1, len(checkpoint.history))
         return checkpoint.best_epoch
 
@@ -194,8 +186,6 @@ def _check_types(data: Dataset, preprocessor: PostPreprocessor) -> None:
     """Raise `InputError` for a type of dev that is unknown to the model: dev's loss could not be computed."""
     unknown = {tag for post in data["dev"] for tag in post.tags or ()}.difference(preprocessor.tags)
     if unknown:
-        raise InputError(
-            f"expected tags of {', '.join(preprocessor.types)}, the types of the training posts; found "
-            f"{', '.join(sorted(unknown))}. Correct them, or learn the types of all splits with --transductive",
-            data.path("dev"),
-        )
+        expected = f"expected tags of {', '.join(preprocessor.types)}, the types of the training posts"
+        hint = "Correct them, or learn the types of all splits with --transductive"
+        raise InputError(f"{expected}; found {', '.join(sorted(unknown))}. {hint}", data.path("dev"))
