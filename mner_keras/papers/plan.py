@@ -6,13 +6,11 @@ import dataclasses
 import hashlib
 import json
 import os
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from mner_keras.data.datasets import SPLITS, Dataset
-from mner_keras.data.entities import entity_spans
 from mner_keras.data.post import Post
 from mner_keras.data.realworld import SIZES
 from mner_keras.errors import InputError
@@ -41,8 +39,7 @@ class DataIdentity:
 
     name: str  # "original" or "umt" for Twitter-2015, "real-world" for a set built like HSN's, "sample" or "other"
     description: str  # the same for people
-    # What the papers call each entity type of the data; the most frequent of the test split first.
-    types: dict[str, str]
+    types: dict[str, str]  # what the papers call each entity type of the data
 
     def comparable(self, table: PublishedTable) -> bool:
         """Whether a difference from the table's numbers has a meaning."""
@@ -53,11 +50,9 @@ class DataIdentity:
 
 def identify_dataset(data: Dataset) -> DataIdentity:
     """Recognise a data set by the words and tags of its posts, whatever their order and file format."""
-    counts = Counter(kind for post in data["test"] for kind, _, _ in entity_spans(post.tags or ()))
-    tagged = {tag[2:] for split in data for post in data[split] for tag in post.tags or () if tag != "O"}
-    kinds = sorted(tagged, key=lambda kind: (-counts[kind], kind))
+    kinds = {tag[2:] for split in data for post in data[split] for tag in post.tags or () if tag != "O"}
     # The papers' name for OTHER; a set that has both types keeps both.
-    types = {kind: "MISC" if kind == "OTHER" and "MISC" not in tagged else kind for kind in kinds}
+    types = {kind: "MISC" if kind == "OTHER" and "MISC" not in kinds else kind for kind in sorted(kinds)}
     if (found := _TWITTER.get(_fingerprint(data[split] for split in SPLITS))) is not None:
         return DataIdentity(*found, types)
     pictured = [[post for post in data[split] if post.image_id is not None] for split in SPLITS]
@@ -194,8 +189,6 @@ def _absolute(path: str) -> str:
 
 def _check_files(setting: Setting) -> None:
     for kind, path in setting.features.items():
-        if not Path(path).exists():
-            raise InputError(f"expected a store of {kind} (HDF5), found no such file", path)
         store = FeatureStore(path)
         found = store.attributes.get("kind", kind)
         store.close()

@@ -189,7 +189,7 @@ def test_the_list_names_every_table_and_row(mner):
         (["hsn"], ["expected a paper and a table"]),
         (["hsn", "9"], ["expected a table of hsn"]),
         (["hsn", "5", "--rows", "hsn,nonsense"], ["expected a row of hsn's table 5", "'nonsense'"]),
-        (["hsn", "5", "--features", "regions=none.h5"], ["none.h5: expected a store of regions"]),
+        (["hsn", "5", "--features", "regions=none.h5"], ["none.h5: expected a feature store"]),
         (["hsn", "5", "--vectors", "a", "--vectors", "b"], ["expected one --vectors for all systems"]),
         (["hsn", "5", "--set", "gate=feature"], ["expected --set MODEL.NAME=VALUE"]),
         (["hsn", "5", "--set", "hns.gate=feature"], ["expected a model", "Did you mean 'hsn'"]),

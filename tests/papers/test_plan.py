@@ -107,7 +107,7 @@ def test_arguments_reach_their_model_and_the_rows_own_come_first():
     ("setting", "rows", "message"),
     [
         (Setting(), ["hsn-without-fv"], "expected a row of hsn's table 5 .* Did you mean 'hsn-without-vf'"),
-        (Setting(features={"regions": "no.h5"}), [], "no.h5: expected a store of regions"),
+        (Setting(features={"regions": "no.h5"}), [], "no.h5: expected a feature store"),
         (Setting(vectors={"": "no.txt"}), [], "no.txt: expected a file of word vectors"),
         (Setting(precision="half"), [], "`precision` must be one of"),
         (Setting(arguments={"hsn": {"gat": "feature"}}), [], "an argument of HSN .* Did you mean 'gate'"),
