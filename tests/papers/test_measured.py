@@ -271,6 +271,8 @@ def test_runs_of_posts_features_or_vectors_that_changed_since_are_refused(data, 
     (folder / "dev.jsonl").write_text((folder / "dev.jsonl").read_text().replace("w0x0", "new"))
     with pytest.raises(InputError, match="the data .* changed, the features"):
         check_runs(plan.runs)
+    os.remove(store)
+    assert f"the features {store} changed" in Run(plan.runs[0].folder).changed_inputs()
 
 
 # === Rows, columns, forms ===

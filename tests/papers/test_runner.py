@@ -5,11 +5,9 @@ import json
 import os
 import re
 import signal
-import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
 
 import pytest
 
@@ -163,10 +161,3 @@ def test_a_run_that_another_table_finished_meanwhile_is_not_repeated(runs):
 
     assert runner.run_all([run, other], report=report)[other.folder].state == "finished"
     assert started(runs) == [run.folder.name]
-
-
-def test_the_command_is_this_pythons_mner(tmp_path):
-    done = subprocess.run([*runner.COMMAND, "--help"], capture_output=True, text=True)
-    assert done.returncode == 0
-    assert "mner" in done.stdout
-    assert Path(runner.COMMAND[0]) == Path(sys.executable)
