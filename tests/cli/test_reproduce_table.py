@@ -201,14 +201,7 @@ def test_what_people_give_by_mistake(mner, tmp_path, arguments, parts):
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ["hns", "5"],
-        *(["hsn", "5", *option] for option in (("--budget", "small"), ("--scheme", "loose"), ("--seeds", "0"))),
-        *(["hsn", "5", *option] for option in (("--jobs", "0"), ("--tolerance", "-1"), ("--precision", "half"))),
-    ],
-)
+@pytest.mark.parametrize("arguments", [["hns", "5"], ["hsn", "5", "--budget", "small"], ["hsn", "5", "--seeds", "0"]])
 def test_values_out_of_range(mner, tmp_path, arguments):
     mner("reproduce-table", *arguments, "--out", tmp_path / "out").misused("Invalid value")
     assert not (tmp_path / "out").exists()
