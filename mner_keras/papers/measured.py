@@ -29,16 +29,14 @@ def cell_record(
         difference = mean - number.value
     if tolerance is not None and difference is not None:
         within = abs(difference) <= tolerance or math.isclose(abs(difference), tolerance)
+    deviation = statistics.stdev(values) if len(values) > 1 else None
     return {
         "published": number and number.value,
         "source": number and number.source,
         "significant": number is not None and number.significant,
         "misprint": number and number.misprint and number.misprint.note,
-        "mean": mean,
-        "standard_deviation": statistics.stdev(values) if len(values) > 1 else None,
-        "values": list(values),
-        "difference": difference,
-        "within_tolerance": within,
+        **{"mean": mean, "standard_deviation": deviation, "values": list(values)},
+        **{"difference": difference, "within_tolerance": within},
     }
 
 
@@ -82,7 +80,11 @@ def build_table(
     table = plan.table
     known = {run.folder: outcome_of(run.folder) for run in plan.runs} | dict(outcomes or {})
     finished = {run.folder: Run(run.folder) for run in plan.runs if known[run.folder].state == "finished"}
-    scores = {folder: _scores(run, scheme, plan.data.types) for folder, run in finished.items()}
+    scores = {}  # by what the papers call the types, and overall
+    for folder, run in finished.items():
+        found = run.scores(scheme)
+        by_type = {plan.data.types.get(kind, kind): row for kind, row in found["types"].items()}
+        scores[folder] = {OVERALL: found["micro"], **by_type}
     columns = {_heading(column): column for column in _columns(table, scores.values())}
     by_row: dict[str, dict[int, Run]] = {run.row.key: {} for run in plan.runs}
     failures: dict[str, list[str]] = {key: [] for key in by_row}
@@ -107,17 +109,10 @@ def build_table(
     provenances = [run.provenance for run in finished.values()]
     backends = sorted({str(found.get("backend")) for found in provenances})
     several = (f"the runs used several backends: {', '.join(backends)}",) if len(backends) > 1 else ()
-    return table_record(
-        table,
-        columns,
-        rows,
-        measured=f"F1, precision and recall in percent, over whole entities ({SCHEMES[scheme]}), of the test split",
-        data=plan.data.name,
-        caveats=[*plan.caveats, *several],
-        notes=_test_notes(table, rows),
-        provenance=_join_provenances(provenances, scheme),
-        tolerance=tolerance,
-    )
+    measured = f"F1, precision and recall in percent, over whole entities ({SCHEMES[scheme]}), of the test split"
+    about = {"measured": measured, "data": plan.data.name, "caveats": [*plan.caveats, *several], "tolerance": tolerance}
+    provenance = _join_provenances(provenances, scheme)
+    return table_record(table, columns, rows, notes=_test_notes(table, rows), provenance=provenance, **about)
 
 
 def _published_notes(table: PublishedTable, shown: set[str]) -> list[str]:
@@ -127,12 +122,6 @@ def _published_notes(table: PublishedTable, shown: set[str]) -> list[str]:
     if table.kind == "results":
         lines += [f"{row.name}: {row.note}" for row in table.rows if row.key in shown and row.note]
     return lines
-
-
-def _scores(run: Run, scheme: str, types: Mapping[str, str]) -> dict[str, dict[str, float]]:
-    """Return scores by what the papers call the types, and overall."""
-    found = run.scores(scheme)
-    return {OVERALL: found["micro"], **{types.get(kind, kind): row for kind, row in found["types"].items()}}
 
 
 def _columns(table: PublishedTable, scores: Iterable[Mapping[str, Any]]) -> list[Column]:

@@ -124,10 +124,17 @@ def make_plan(
     Raises:
         InputError: an unknown row or argument, a malformed file, or settings that do not fit.
     """
-    _check_files(setting)
+    for kind, path in setting.features.items():
+        store = FeatureStore(path)
+        found = store.attributes.get("kind", kind)
+        store.close()
+        if found != kind:
+            raise InputError(f"expected a store of {kind}, found one of {found}", path)
+    for path in setting.vectors.values():
+        if not Path(path).is_file():
+            raise InputError("expected a file of word vectors, found no such file", path)
     runs: list[PlannedRun] = []
     skipped = {}
-    num_posts = len(data["train"])
     for seed in range(1, setting.seeds + 1):
         for row in table.choose_rows(rows):
             entry = find_model(row.model)
@@ -135,7 +142,7 @@ def make_plan(
                 missing = ", ".join(entry.missing_modules)
                 skipped[row.key] = f"{row.name}: skipped, needs {missing} (pip install 'mner-keras[{entry.extra}]')"
                 continue
-            config = _configure(row, entry, setting, num_posts, seed)
+            config = _configure(row, entry, setting, len(data["train"]), seed)
             runs.append(PlannedRun(row, seed, Path(folder) / run_name(config), config))
     return Plan(table, identify_dataset(data), tuple(runs), tuple(skipped.values()))
 
@@ -185,15 +192,3 @@ def run_name(config: RunConfig) -> str:
 
 def _absolute(path: str) -> str:
     return os.path.abspath(path) if path else ""
-
-
-def _check_files(setting: Setting) -> None:
-    for kind, path in setting.features.items():
-        store = FeatureStore(path)
-        found = store.attributes.get("kind", kind)
-        store.close()
-        if found != kind:
-            raise InputError(f"expected a store of {kind}, found one of {found}", path)
-    for path in setting.vectors.values():
-        if not Path(path).is_file():
-            raise InputError("expected a file of word vectors, found no such file", path)

@@ -135,17 +135,14 @@ def run_all(
                 if process.poll() is not None:
                     del started[folder]
                     end(folder, _ended(folder, process.returncode), time.monotonic() - since)
-            done = sum(_finished_epochs(of) if of in started else epochs[of] for of in epochs if of not in waiting)
-            progress(done, sum(epochs.values()))
+            # A run's log has a line per epoch.
+            logged = sum(b"\n".join([b"", (of / LOG).read_bytes()]).count(b"\nepoch ") for of in started)
+            ended = sum(epochs[of] for of in epochs if of not in started and of not in waiting)
+            progress(ended + logged, sum(epochs.values()))
             time.sleep(0.1)
     finally:
         stop([process for process, _ in started.values()])
     return outcomes
-
-
-def _finished_epochs(folder: Path) -> int:
-    """Count the epochs that a run's log reports."""
-    return sum(line.startswith(b"epoch ") for line in (folder / LOG).read_bytes().splitlines())
 
 
 def _ended(folder: Path, code: int) -> Outcome:

@@ -108,16 +108,10 @@ def count_table(table: PublishedTable, data: Dataset) -> Record:
             notes.append(": ".join(filter(None, (row.part, row.name, row.note))))
     if identity.name == "umt" and table.paper == "agban":
         notes.append(_CHANGED)
-    return table_record(
-        table,
-        [column.name for column in table.columns],
-        rows,
-        measured=f"counted; entities are read as {SCHEME}",
-        data=identity.name,
-        caveats=[f"data: {identity.description}"],
-        notes=notes,
-        provenance={"data": [{"name": data.name, "sha256": report["sha256"]}], "scheme": SCHEME},
-    )
+    columns = [column.name for column in table.columns]
+    about = {"measured": f"counted; entities are read as {SCHEME}", "caveats": [f"data: {identity.description}"]}
+    provenance = {"data": [{"name": data.name, "sha256": report["sha256"]}], "scheme": SCHEME}
+    return table_record(table, columns, rows, data=identity.name, notes=notes, provenance=provenance, **about)
 
 
 def _count(row: TableRow, counts: Mapping[str, Any], types: Mapping[str, str]) -> int:

@@ -42,7 +42,11 @@ class TaggerFit:
         first, rest = split_arguments(model_class, config.all_arguments)
         with _building(model_class, config):
             self.preprocessor, self.store = self._read_inputs(model_class, first)
-            _check_types(data, self.preprocessor)
+            unknown = {tag for post in data["dev"] for tag in post.tags or ()}.difference(self.preprocessor.tags)
+            if unknown:  # dev's loss could not be computed
+                expected = f"expected tags of {', '.join(self.preprocessor.types)}, the types of the training posts"
+                hint = "Correct them, or learn the types of all splits with --transductive"
+                raise InputError(f"{expected}; found {', '.join(sorted(unknown))}. {hint}", data.path("dev"))
             for split in SPLITS:
                 check_pictures(data[split], self.store, f"the {split} posts")
             self.model = model_class(self.preprocessor, **rest)
@@ -180,12 +184,3 @@ def _building(system_class: type[System], config: RunConfig) -> Iterator[None]:
         raise
     except (TypeError, ValueError) as error:
         raise InputError(f"the model cannot be built: {str(error).partition(chr(10))[0]}") from error
-
-
-def _check_types(data: Dataset, preprocessor: PostPreprocessor) -> None:
-    """Raise `InputError` for a type of dev that is unknown to the model: dev's loss could not be computed."""
-    unknown = {tag for post in data["dev"] for tag in post.tags or ()}.difference(preprocessor.tags)
-    if unknown:
-        expected = f"expected tags of {', '.join(preprocessor.types)}, the types of the training posts"
-        hint = "Correct them, or learn the types of all splits with --transductive"
-        raise InputError(f"{expected}; found {', '.join(sorted(unknown))}. {hint}", data.path("dev"))
