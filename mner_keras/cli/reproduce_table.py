@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from mner_keras.papers.from_scratch import Work
     from mner_keras.papers.plan import Plan, PlannedRun, Setting
     from mner_keras.papers.published import PublishedTable
-    from mner_keras.papers.runner import Outcome
 
 INCOMPLETE = 1
 """The exit code if some runs of the table diverged or failed."""
@@ -154,7 +153,7 @@ def reproduce_table(
     if published.kind != "statistics":
         start = start_keras()
     from mner_keras.papers.render import print_measured
-    from mner_keras.papers.runner import outcome_of
+    from mner_keras.papers.runner import FINISHED, outcome_of
     from mner_keras.papers.table_folder import measure_table
 
     folder = out / f"{published.paper}-{published.number.lower()}"
@@ -175,14 +174,14 @@ def reproduce_table(
     with contextlib.nullcontext() if share is None else FileLock(folder / ".lock"):
         measured = measure_table(folder, published, data, plan, str(scheme), tolerance, outcomes)
     if share is not None and plan is not None:
-        missing = sum(outcome_of(run).state != "finished" for run in folders)
+        missing = sum(outcome_of(run) != FINISHED for run in folders)
         note(f"shard {shard}: {missing} of the table's {len(folders)} runs are missing")
     if as_json:
         print_json(measured)
     else:
         print_measured(measured)
         print(f"table: {folder} (table.md, .csv, .tex, .json)")
-    if any(outcome.state != "finished" for outcome in outcomes.values()):
+    if any(outcome != FINISHED for outcome in outcomes.values()):
         raise typer.Exit(INCOMPLETE)
 
 
@@ -249,7 +248,7 @@ def _plan(published: PublishedTable, setting: Setting, corpus: Dataset, out: Pat
 
 def _train(
     runs: Sequence[PlannedRun], out: Path, jobs: int, resume: bool, engine: Engine, address: str
-) -> dict[Path, Outcome]:
+) -> dict[Path, str]:
     from mner_keras.papers.runner import check_runs, run_all
     from mner_keras.scale.ray_engine import open_engine
 
@@ -275,7 +274,7 @@ def _dry_run(runs: Sequence[PlannedRun], jobs: int, start: float) -> None:
     lines, waiting, seconds, disk = [], 0, 0.0, 0.0
     for folder, run in {run.folder: run for run in runs}.items():
         outcome, times = outcome_of(folder), ["", ""]
-        state = outcome.state
+        state = outcome.partition(":")[0]
         if outcome == UNFINISHED:
             waiting += 1
             # Runs that differ only in the seed are timed once.

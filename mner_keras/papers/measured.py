@@ -12,7 +12,7 @@ from typing import Any
 from mner_keras.papers.compare import compare_runs
 from mner_keras.papers.plan import Plan
 from mner_keras.papers.published import OVERALL, Column, PublishedNumber, PublishedTable, TableRow
-from mner_keras.papers.runner import Outcome, outcome_of
+from mner_keras.papers.runner import FINISHED, outcome_of
 from mner_keras.run.run import Run
 from mner_keras.run.scores import SCHEMES
 
@@ -67,7 +67,7 @@ def table_record(table: PublishedTable, columns: Iterable[str], rows: Sequence[R
 
 
 def build_table(
-    plan: Plan, scheme: str = "strict", tolerance: float | None = None, outcomes: Mapping[Path, Outcome] | None = None
+    plan: Plan, scheme: str = "strict", tolerance: float | None = None, outcomes: Mapping[Path, str] | None = None
 ) -> Record:
     """Build a table of results from the run folders of its plan.
 
@@ -79,7 +79,7 @@ def build_table(
     """
     table = plan.table
     known = {run.folder: outcome_of(run.folder) for run in plan.runs} | dict(outcomes or {})
-    finished = {run.folder: Run(run.folder) for run in plan.runs if known[run.folder].state == "finished"}
+    finished = {run.folder: Run(run.folder) for run in plan.runs if known[run.folder] == FINISHED}
     scores = {}  # by what the papers call the types, and overall
     for folder, run in finished.items():
         found = run.scores(scheme)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import os
 import signal
@@ -31,26 +30,15 @@ _FAILED = "diverged.txt"
 _STEPS, _TIMED, _EVALUATED = 24, 16, 64
 
 
-@dataclasses.dataclass(frozen=True)
-class Outcome:
-    """How a run ended."""
-
-    state: str  # "finished", "diverged", "failed" or "not finished"
-    message: str = ""  # why it failed, in a line
-
-    def __str__(self) -> str:
-        return ": ".join(filter(None, (self.state, self.message)))
+FINISHED, UNFINISHED = "finished", "not finished"
 
 
-UNFINISHED = Outcome("not finished")
-
-
-def outcome_of(folder: Path) -> Outcome:
-    """Return how a run ended earlier."""
+def outcome_of(folder: Path) -> str:
+    """Return how a run ended earlier: `FINISHED`, `UNFINISHED` or `diverged: WHY`."""
     if (folder / PROVENANCE).is_file():
-        return Outcome("finished")
+        return FINISHED
     if (folder / _FAILED).is_file():
-        return Outcome("diverged", (folder / _FAILED).read_text(encoding="utf-8").strip())
+        return f"diverged: {(folder / _FAILED).read_text(encoding='utf-8').strip()}"
     return UNFINISHED
 
 
@@ -86,12 +74,15 @@ def run_all(
     report: Report = report_nothing,
     progress: Progress = no_progress,
     start: Callable[[Sequence[str], Path], Any] = start_process,
-) -> dict[Path, Outcome]:
+) -> dict[Path, str]:
     """Train the runs that have not ended, in order, `jobs` at once; runs with the same folder are one run.
 
     Each run is `mner train CONFIG --out FOLDER --resume` in a separate process, so that a crash does not affect the
     others; its output goes to `train.log` in its folder. A started run continues after its last epoch. `progress` is
     called with the finished epochs and their total; `start` returns an object with the methods of a `subprocess.Popen`.
+
+    Returns:
+        how each run ended, by its folder: as `outcome_of` says, or `failed: WHY`.
 
     Raises:
         KeyboardInterrupt: after the processes have ended; each keeps its finished epochs.
@@ -113,12 +104,11 @@ def run_all(
     epochs = {folder: run.config.epochs for folder, run in planned.items()}
     total = len(waiting)
 
-    def end(folder: Path, outcome: Outcome, seconds: float = 0) -> None:
+    def end(folder: Path, outcome: str, seconds: float = 0) -> None:
         outcomes[folder] = outcome
-        more = f": {outcome.message}" if outcome.message else ""
-        if outcome.state == "finished":
-            more = f", test F1 {Run(folder).metrics['test']['micro']['f1']:.2f}"
-        report(f"{planned[folder]}: {outcome.state} in {seconds:,.0f} s{more}")
+        state, _, why = outcome.partition(": ")
+        more = f", test F1 {Run(folder).metrics['test']['micro']['f1']:.2f}" if outcome == FINISHED else f": {why}"
+        report(f"{planned[folder]}: {state} in {seconds:,.0f} s{more}")
 
     try:
         while waiting or started:
@@ -145,17 +135,17 @@ def run_all(
     return outcomes
 
 
-def _ended(folder: Path, code: int) -> Outcome:
+def _ended(folder: Path, code: int) -> str:
     if code == 0 and (folder / PROVENANCE).is_file():
-        return Outcome("finished")
+        return FINISHED
     lines = (folder / LOG).read_text(encoding="utf-8", errors="replace").strip().splitlines() or [""]
     message = lines[-1].removeprefix("error: ")
     if code == DIVERGED:
         (folder / _FAILED).write_text(message + "\n", encoding="utf-8")
-        return Outcome("diverged", message)
+        return f"diverged: {message}"
     if code < 0:
         message = f"ended by {signal.Signals(-code).name}"
-    return Outcome("failed", f"{message} ({folder / LOG})")
+    return f"failed: {message} ({folder / LOG})"
 
 
 def stop(processes: Sequence[Any]) -> None:

@@ -18,7 +18,6 @@ from mner_keras.papers.measured import Record, build_table, cell_record, row_rec
 from mner_keras.papers.plan import DataIdentity, Plan, PlannedRun, identify_dataset
 from mner_keras.papers.published import OVERALL, PublishedTable, TableRow, find_table
 from mner_keras.papers.render import to_csv, to_latex, to_markdown
-from mner_keras.papers.runner import Outcome
 from mner_keras.registry import find_model
 from mner_keras.run.config import free_arguments
 from mner_keras.run.scores import SCHEME
@@ -37,7 +36,7 @@ def measure_table(
     plan: Plan | None = None,
     scheme: str = "strict",
     tolerance: float | None = None,
-    outcomes: Mapping[Path, Outcome] | None = None,
+    outcomes: Mapping[Path, str] | None = None,
 ) -> Record:
     """Build a table, and write its plan and its printed forms (Markdown, CSV, LaTeX, JSON) into a folder.
 

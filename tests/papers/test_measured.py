@@ -19,7 +19,7 @@ from mner_keras.papers.caveats import find_caveats
 from mner_keras.papers.measured import build_table, cell_record
 from mner_keras.papers.plan import DataIdentity, Setting, identify_dataset, make_plan
 from mner_keras.papers.render import print_measured, row_names, to_csv, to_latex, to_markdown
-from mner_keras.papers.runner import Outcome, check_runs
+from mner_keras.papers.runner import FINISHED, check_runs
 from mner_keras.papers.table_folder import count_table, measure_table, read_table, settings_table
 from mner_keras.run.run import Run
 
@@ -330,9 +330,9 @@ def test_lenient_scores_open_entities_at_orphans(tmp_path):
 
 
 def test_failed_runs_are_told_and_the_others_stay(plan):
-    outcomes = {run.folder: Outcome("finished") for run in plan.runs}
+    outcomes = {run.folder: FINISHED for run in plan.runs}
     folder = next(run.folder for run in plan.runs if run.row.key == "hsn" and run.seed == 2)
-    measured = build_table(plan, outcomes={**outcomes, folder: Outcome("diverged", "the loss is nan")})
+    measured = build_table(plan, outcomes={**outcomes, folder: "diverged: the loss is nan"})
     assert row_of(measured, "hsn")["seeds"] == [1, 3]
     assert row_of(measured, "hsn")["failures"] == ["seed 2 diverged: the loss is nan"]
     assert "HSN: seed 2 diverged: the loss is nan" in to_markdown(measured)
