@@ -56,7 +56,6 @@ class TaggerFit:
             report(f"train: warning: {few}; a model learns little from fewer than {FEW}")
         if not any(entity_spans(post.tags) for post in data["dev"]):
             report("dev: warning: no post has an entity, so dev F1 is always 0 and no best epoch can be chosen")
-        self._epochs = (0, 0)
         if self.store is not None:
             for split in ("train", "dev"):
                 if missing := count_missing(data[split], self.store):
@@ -95,9 +94,15 @@ class TaggerFit:
                 report(f"pictures: {NO_BLANK}")
         return preprocessor, store
 
-    def fit(self, folder: Path, resume: bool, callbacks: Sequence[keras.callbacks.Callback]) -> int:
-        """Train, and leave the best model by dev F1 in the folder. Returns its epoch, counted from 1."""
-        config = self.config
+    def fit(
+        self, folder: Path, resume: bool, callbacks: Sequence[keras.callbacks.Callback]
+    ) -> tuple[int, dict[str, Any]]:
+        """Train, and leave the best model by dev F1 in the folder.
+
+        Returns:
+            the best epoch, counted from 1, and the training's entries of `provenance.json`.
+        """
+        config, vectors, about_vectors = self.config, self.preprocessor.vectors, None
         checkpoint = RunCheckpoint(folder, config.patience)
         finished = checkpoint.restore(self.model) if resume else 0
         if finished:
@@ -107,23 +112,17 @@ class TaggerFit:
             data = {"features": self.store, "validation_data": self.data["dev"]}
             callbacks = [checkpoint, *callbacks]
             self.model.fit(self.data["train"], **data, **settings, initial_epoch=finished, callbacks=callbacks)
-        self._epochs = (finished + 1, len(checkpoint.history))
-        return checkpoint.best_epoch
-
-    def record(self) -> dict[str, Any]:
-        """Return the training's entries of `provenance.json`."""
-        vectors, record = self.preprocessor.vectors, None
         if vectors is not None:
-            record = {"file": vectors.source, "kept": len(vectors.words)}
-            record |= file_record(self.config.vectors, vectors.sha256)
-        return {
-            "precision": self.config.precision,
-            "seed": self.config.seed,
+            about_vectors = {"file": vectors.source, "kept": len(vectors.words)}
+            about_vectors |= file_record(config.vectors, vectors.sha256)
+        return checkpoint.best_epoch, {
+            "precision": config.precision,
+            "seed": config.seed,
             "features": None if self.store is None else {**self.store.attributes, **file_record(self.store.path)},
-            "vectors": record,
+            "vectors": about_vectors,
             "parameters": self.model.count_params(),
-            "steps_per_epoch": math.ceil(len(self.data["train"]) / self.config.batch_size),
-            "seconds_cover": "epochs {} to {} and the scores".format(*self._epochs),
+            "steps_per_epoch": math.ceil(len(self.data["train"]) / config.batch_size),
+            "seconds_cover": f"epochs {finished + 1} to {len(checkpoint.history)} and the scores",
         }
 
 
@@ -144,33 +143,28 @@ class SystemFit:
         system_class = config.entry.load_class()
         with _building(system_class, config):
             self.system = system_class(**config.all_arguments)
-        self._trained = False
 
-    def fit(self, folder: Path, resume: bool, callbacks: Sequence[Any]) -> int:
-        """Train, and write the system's file to the folder. Returns 0: there is no best epoch, and no callback."""
+    def fit(self, folder: Path, resume: bool, callbacks: Sequence[Any]) -> tuple[int, dict[str, Any]]:
+        """Train, and write the system's file to the folder. There is no best epoch (0), and no callback is called."""
         path = folder / self.config.entry.file
-        if resume and path.exists():
-            self.report("already trained")
-            return 0
-        if resume:
-            self.report("no finished training in the folder: starting from the beginning")
         settings = {name: getattr(self.config, name) for name in self.config.entry.settings or ()}
-        self.system.fit(self.data["train"], self.data["dev"], **settings)
-        self._trained = True
-        if history := getattr(self.system, "history", None):
-            write_history(folder / "history.csv", history)
-        # Written last: a run with this file is trained.
-        write_whole(path, self.system.save)
-        return 0
-
-    def record(self) -> dict[str, Any]:
-        """Return the training's entries of `provenance.json`."""
-        return {
-            "seed": self.config.seed if "seed" in (self.config.entry.settings or ()) else None,
+        trains = not (resume and path.exists())
+        if resume:
+            self.report(
+                "no finished training in the folder: starting from the beginning" if trains else "already trained"
+            )
+        if trains:
+            self.system.fit(self.data["train"], self.data["dev"], **settings)
+            if history := getattr(self.system, "history", None):
+                write_history(folder / "history.csv", history)
+            # Written last: a run with this file is trained.
+            write_whole(path, self.system.save)
+        return 0, {
+            "seed": settings.get("seed"),
             "features": None,
             "vectors": None,
-            "parameters": getattr(self.system, "num_parameters", None) if self._trained else None,
-            "seconds_cover": "the training and the scores" if self._trained else "the scores",
+            "parameters": getattr(self.system, "num_parameters", None) if trains else None,
+            "seconds_cover": "the training and the scores" if trains else "the scores",
         }
 
 

@@ -78,12 +78,11 @@ def train(
             elif old.name != LOCK:
                 old.unlink()
         config.save(folder / "config.toml")
-        best_epoch = training.fit(folder, resume, callbacks)
+        best_epoch, about_training = training.fit(folder, resume, callbacks)
         metrics: dict[str, Any] = {"model": config.model, "scheme": SCHEME, "best_epoch": best_epoch}
         best = load(folder / entry.file)
-        saved = getattr(best, "temperature", None)  # that of a finished run
         if isinstance(best, Tagger):
-            best.temperature = 1.0
+            saved, best.temperature = best.temperature, 1.0  # that of a finished run
         for split in ("dev", "test"):
             gold, tagged = [post.tags for post in data[split]], _tag(best, data[split], training.store)
             metrics[split] = entity_scores(gold, [post.tags for post in tagged])
@@ -99,7 +98,7 @@ def train(
                 "after": calibration(gold, after),
             }
         write_json(folder / "metrics.json", metrics)
-        inputs = {"data": {"name": data.name, "sha256": data.hashes()}, **training.record()}
+        inputs = {"data": {"name": data.name, "sha256": data.hashes()}, **about_training}
         seconds = round(time.time() - started, 1)
         write_json(folder / "provenance.json", {**_environment(), **inputs, "seconds": seconds})
         return metrics
