@@ -202,14 +202,11 @@ def _prepare(work: Work, options: dict[str, Any]) -> dict[str, dict[str, Any]]:
         time = f", {_duration(step.seconds)}" if step.seconds else ""
         show(f"{'done' if step.done else size + time:24} mner {' '.join(step.command)}")
     show(f"{_duration(work.seconds):24} runs: {work.runs}, then the tables: {', '.join(work.tables)}")
-    seconds = sum(step.seconds for step in waiting) + work.seconds
     sizes = [step.download for step in waiting]
-    known = sum(filter(None, sizes))
+    known, least = sum(filter(None, sizes)), "at least " if None in sizes else ""
     disk = known + sum(step.disk for step in waiting)
-    show(
-        f"in all: {'at least ' if None in sizes else ''}{known / 1e9:.1f} GB to download, {disk / 1e9:.1f} GB of disk, "
-        f"at most {_duration(seconds)} ({BASIS})"
-    )
+    most = _duration(work.seconds + sum(step.seconds for step in waiting))
+    show(f"in all: {least}{known / 1e9:.1f} GB to download, {disk / 1e9:.1f} GB of disk, at most {most} ({BASIS})")
     for line in work.notes:
         note(line)
     if options["dry_run"]:
@@ -221,11 +218,10 @@ def _prepare(work: Work, options: dict[str, Any]) -> dict[str, dict[str, Any]]:
     for step in waiting:
         note(f"mner {' '.join(step.command)}")
         step.run()
-    merged = {}
-    for number, own in work.tables.items():
-        lists = {name: [*(options[name] or []), *own.get(name, [])] for name in ("vectors", "features")}
-        merged[number] = {**own, **lists, "resume": True}
-    return merged
+    for own in work.tables.values():
+        own |= {name: [*(options[name] or []), *own.get(name, [])] for name in ("vectors", "features")}
+        own["resume"] = True
+    return work.tables
 
 
 def _plan(published: PublishedTable, setting: Setting, corpus: Dataset, out: Path, keys: Sequence[str]) -> Plan:
@@ -266,8 +262,7 @@ def _train(
 
 
 def _dry_run(runs: Sequence[PlannedRun], jobs: int, start: float) -> None:
-    """Time the parts of each system's run, and print the runs with estimated time and disk; a process starts in `start`
-    seconds."""
+    """Print the runs with estimated time and disk, from timed steps and the `start` of a process in seconds."""
     from mner_keras.papers.runner import UNFINISHED, estimate, outcome_of
 
     timed: dict[str, tuple[float, float] | None] = {}

@@ -12,7 +12,7 @@ from typing import Any
 
 from mner_keras.data.post import Post
 from mner_keras.errors import InputError
-from mner_keras.files import write_whole
+from mner_keras.files import read_parsed, write_whole
 
 PREDICTIONS = "predictions.jsonl"
 SCHEMES = {"strict": "strict IOB2", "lenient": "lenient, as conlleval"}
@@ -45,21 +45,15 @@ def read_predictions(folder: str | os.PathLike) -> list[Prediction]:
         InputError: no such file, or a malformed line.
     """
     path = Path(folder) / PREDICTIONS
-    try:
-        lines = path.read_text(encoding="utf-8").split("\n")
-    except OSError as error:
-        raise InputError(f"expected the predictions of a finished run; {error.strerror or error}", path) from None
+    lines = read_parsed(path, "the predictions of a finished run", str).rstrip("\n").split("\n")
     predictions = []
     for number, line in enumerate(lines, start=1):
-        if not line:
-            continue
         try:
             record = json.loads(line)
             row = Prediction(record["image"], *(tuple(record[key]) for key in ("tokens", "tags", "predicted")))
         except (ValueError, KeyError, TypeError):
-            raise InputError(
-                "expected an object with `image`, `tokens`, `tags` and `predicted`, found something else", path, number
-            ) from None
+            problem = "expected an object with `image`, `tokens`, `tags` and `predicted`, found something else"
+            raise InputError(problem, path, number) from None
         if not len(row.tokens) == len(row.tags) == len(row.predicted):
             raise InputError("expected as many tags and predicted tags as tokens", path, number)
         predictions.append(row)
