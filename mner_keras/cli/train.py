@@ -112,9 +112,7 @@ def _config(model: str, given: dict[str, Any]) -> RunConfig:
     from mner_keras.run.config import RunConfig
 
     if model.endswith(".toml"):
-        config = dataclasses.replace(RunConfig.load(model), **given)
-        config.check()
-        return config
+        return dataclasses.replace(RunConfig.load(model), **given)
     return RunConfig.for_model(model, **given)
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import dataclasses
-import importlib.metadata
 import os
 import time
 from collections.abc import Mapping, Sequence
@@ -17,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from mner_keras.errors import InputError
-from mner_keras.files import Progress, no_progress
+from mner_keras.files import Progress, no_progress, package_versions
 from mner_keras.vision.feature_writer import FeatureWriter, check_id
 from mner_keras.vision.ids import names_by_id, stack_vectors
 from mner_keras.vision.pictures import BLANK, PictureError, PictureObjects, open_picture
@@ -186,11 +184,7 @@ def blank_features(extractor: Extractor) -> dict[str, Any]:
 
 def versions() -> str:
     """Return the versions of the packages that create a store, as `package version, ...`."""
-    found = []
-    for package in PACKAGES:
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            found.append(f"{package} {importlib.metadata.version(package)}")
-    return ", ".join(found)
+    return ", ".join(f"{package} {version}" for package, version in package_versions(PACKAGES).items())
 
 
 def _prepare(image_id: str, place: str | os.PathLike, extractor: Extractor) -> Any:

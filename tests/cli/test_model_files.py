@@ -129,13 +129,6 @@ def test_what_is_no_model_of_ours_is_refused(mner, text_run, tmp_path, corpus, m
     assert result.out == ""
 
 
-def test_evaluate_opens_models_as_tag_does(mner, text_run, tmp_path, corpus):
-    path = tmp_path / "model.keras"
-    for make in (missing, truncated):
-        message = make(text_run / "model.keras", path)
-        mner("evaluate", path, "--data", corpus).refused(path, message)
-
-
 def test_a_model_file_may_have_any_name(mner, text_run, tmp_path, corpus):
     path = shutil.copy(text_run / "model.keras", tmp_path / "my model.keras")
     assert mner("tag", path, corpus / "test.jsonl").code == 0
