@@ -12,7 +12,7 @@ from PIL import Image
 
 from mner_keras.errors import InputError
 from mner_keras.text.backbone import keras_hub, load_preset
-from mner_keras.vision.vgg16 import weights_hash
+from mner_keras.vision.vgg16 import predict_rows, weights_hash
 
 LEADING_TOKENS = ("ViTBackbone", "DeiTBackbone", "DINOV2Backbone", "DINOV3Backbone", "CLIPVisionEncoder")
 """Classes that put the class, distillation and register tokens before the patches."""
@@ -30,7 +30,7 @@ class BackboneRegions:
 
     Args:
         preset: the name of a KerasHub preset (downloaded on first use), or a folder that `save_to_preset` wrote.
-        batch_size: pictures computed at once; smaller batches are filled up with zeros.
+        batch_size: pictures computed at once.
 
     Raises:
         InputError: KerasHub is not installed, the preset does not load, or its output is not understood.
@@ -51,7 +51,7 @@ class BackboneRegions:
             raise InputError("expected a preset with a picture size, found none in its backbone or converter", preset)
         self.blank_size = (size[1], size[0])
         # The number of tokens is measured: the shape that KerasHub declares for SigLIP has a class token too many.
-        found = self._compute([self.prepare(Image.new("RGB", self.blank_size))])
+        (found,) = self._compute([self.prepare(Image.new("RGB", self.blank_size))])
         self._first = _first_patch(encoder, found.shape, size)
         config = {key: value for key, value in self.converter.get_config().items() if key not in _NOT_KEPT}
         self.attributes: dict[str, Any] = {
@@ -74,18 +74,14 @@ class BackboneRegions:
 
     def extract(self, prepared: list[np.ndarray]) -> list[dict[str, np.ndarray]]:
         """Return the regions of pictures, `vectors` float32 `[k, f]` each."""
-        found: list[dict[str, np.ndarray]] = []
-        for start in range(0, len(prepared), self.batch_size):
-            outputs = self._compute(prepared[start : start + self.batch_size])
-            found += [{"vectors": output.reshape(-1, output.shape[-1])[self._first :]} for output in outputs]
-        return found
+        outputs = self._compute(prepared)
+        return [{"vectors": output.reshape(-1, output.shape[-1])[self._first :]} for output in outputs]
 
-    def _compute(self, prepared: list[np.ndarray]) -> np.ndarray:
-        """Return the outputs of at most one batch, `[b, h, w, f]` or `[b, tokens, f]`."""
-        pixels = np.zeros((self.batch_size, *prepared[0].shape), "float32")
-        pixels[: len(prepared)] = prepared
-        outputs = keras.ops.convert_to_numpy(self.model.predict_on_batch(pixels)).astype("float32")[: len(prepared)]
-        return outputs.transpose(0, 2, 3, 1) if self._channels_first and outputs.ndim == 4 else outputs
+    def _compute(self, prepared: list[np.ndarray]) -> list[np.ndarray]:
+        """Return the backbone's output for each picture, `[h, w, f]` or `[tokens, f]`."""
+        outputs = [output.astype("float32") for output in predict_rows(self.model, prepared, self.batch_size)]
+        is_first = self._channels_first and outputs[0].ndim == 3
+        return [output.transpose(1, 2, 0) for output in outputs] if is_first else outputs
 
 
 def _load(preset: str) -> tuple[Any, Any, Any]:
@@ -104,13 +100,13 @@ def _load(preset: str) -> tuple[Any, Any, Any]:
 
 def _first_patch(encoder: Any, shape: tuple[int, ...], size: tuple[int, int]) -> int:
     """Return the number of tokens before the patches in an output of a shape; 0 for a feature map."""
+    if len(shape) == 3:
+        return 0
     patch = getattr(encoder, "patch_size", None) or 0
     height, width = (patch, patch) if isinstance(patch, int) else patch
-    if len(shape) == 4:
-        return 0
-    extra = shape[1] - (size[0] // height) * (size[1] // width) if height else -1
+    extra = shape[0] - (size[0] // height) * (size[1] // width) if height else -1
     if extra < 0 or extra and type(encoder).__name__ not in LEADING_TOKENS:
-        raise _not_understood(encoder, f"{shape[1]} tokens for {size[0]} x {size[1]} pixels, patch size {patch}")
+        raise _not_understood(encoder, f"{shape[0]} tokens for {size[0]} x {size[1]} pixels, patch size {patch}")
     return extra
 
 

@@ -15,7 +15,7 @@ from mner_keras.files import Progress, no_progress
 from mner_keras.vision.mask_rcnn.boxes import CLASSES, to_pixels, to_unit
 from mner_keras.vision.mask_rcnn.network import FEATURE_WIDTH, SIDE, MaskRCNN
 from mner_keras.vision.mask_rcnn.weights import coco_weights, load_weights
-from mner_keras.vision.vgg16 import weights_hash
+from mner_keras.vision.vgg16 import predict_rows, weights_hash
 
 _SHORT, _LONG = 800, 1024
 
@@ -37,8 +37,7 @@ class MaskRCNNObjects:
         min_score: the least probability of an object's class.
         side: side of the square that pictures are brought to, in pixels, a multiple of 64.
         num_proposals: proposals looked at in each picture.
-        batch_size: pictures computed at once; smaller batches are filled up, so that a picture's features do not depend
-            on the pictures beside it.
+        batch_size: pictures computed at once.
         progress: called with the bytes of the download done and their number.
 
     Raises:
@@ -95,19 +94,9 @@ class MaskRCNNObjects:
     def extract(self, prepared: list[Prepared]) -> list[dict[str, Any]]:
         """The objects of pictures: `vectors` float32 `[k, 1024]`, `names`, `boxes` int64 `[k, 4]` (top, left, bottom,
         right in pixels of the picture) and `scores` float32 `[k]`, descending."""
-        found: list[dict[str, Any]] = []
-        for start in range(0, len(prepared), self.batch_size):
-            part = prepared[start : start + self.batch_size]
-            pixels = np.zeros((self.batch_size, self.side, self.side, 3), "float32")
-            windows = np.zeros((self.batch_size, 4), "float32")
-            for row, (square, window, _) in enumerate(part):
-                pixels[row] = square
-                windows[row] = to_unit(window, (self.side, self.side))
-            output = self.network.predict_on_batch({"pixels": pixels, "window": windows})
-            for row, (_, window, size) in enumerate(part):
-                one = {key: np.asarray(value[row]) for key, value in output.items()}
-                found.append(self._objects(one, window, size))
-        return found
+        rows = [{"pixels": pixels, "window": to_unit(window, (self.side, self.side))} for pixels, window, _ in prepared]
+        outputs = predict_rows(self.network, rows, self.batch_size)
+        return [self._objects(found, *about) for found, (_, *about) in zip(outputs, prepared, strict=True)]
 
     def _objects(self, output: dict[str, np.ndarray], window: np.ndarray, size: tuple[int, int]) -> dict[str, Any]:
         boxes = picture_boxes(output["boxes"], window, self.side, size)
