@@ -90,7 +90,7 @@ def test_real_pictures_become_a_store(extractor, pictures, tmp_path):
     out = tmp_path / "objects.h5"
     chosen = dict(list(pictures.items())[:5])
     result = extract_features(dict(list(chosen.items())[:3]), extractor, out, batch_size=2)
-    assert (result.added, result.failed) == (3, ())
+    assert (result.added, result.failed) == (3, {})
     # A second run does the rest.
     result = extract_features(chosen, extractor, out, batch_size=2)
     assert (result.added, result.kept) == (2, 3)
