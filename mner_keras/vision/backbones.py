@@ -42,16 +42,14 @@ class BackboneRegions:
         name = os.path.basename(os.path.abspath(preset)) if is_folder else os.fspath(preset)
         self.converter, encoder, output = _load(os.path.abspath(preset) if is_folder else name)
         self.model = keras.Model(encoder.inputs, output)
-        self._channels_first = keras.config.image_data_format() == "channels_first"
-        shape = encoder.inputs[0].shape[1:]
-        size = shape[1:] if self._channels_first else shape[:2]
+        size = encoder.inputs[0].shape[1:3]
         if None not in size:
             self.converter.image_size = size
         elif (size := self.converter.image_size) is None:
             raise InputError("expected a preset with a picture size, found none in its backbone or converter", preset)
         self.blank_size = (size[1], size[0])
         # The number of tokens is measured: the shape that KerasHub declares for SigLIP has a class token too many.
-        (found,) = self._compute([self.prepare(Image.new("RGB", self.blank_size))])
+        (found,) = predict_rows(self.model, [self.prepare(Image.new("RGB", self.blank_size))], 1)
         self._first = _first_patch(encoder, found.shape, size)
         config = {key: value for key, value in self.converter.get_config().items() if key not in _NOT_KEPT}
         self.attributes: dict[str, Any] = {
@@ -68,20 +66,12 @@ class BackboneRegions:
 
     def prepare(self, picture: Image.Image) -> np.ndarray:
         """Return what the preset's image converter makes of an RGB picture, float32."""
-        pixels = np.asarray(picture)
-        converted = self.converter(pixels.transpose(2, 0, 1) if self._channels_first else pixels)
-        return keras.ops.convert_to_numpy(converted).astype("float32")
+        return keras.ops.convert_to_numpy(self.converter(np.asarray(picture))).astype("float32")
 
     def extract(self, prepared: list[np.ndarray]) -> list[dict[str, np.ndarray]]:
         """Return the regions of pictures, `vectors` float32 `[k, f]` each."""
-        outputs = self._compute(prepared)
-        return [{"vectors": output.reshape(-1, output.shape[-1])[self._first :]} for output in outputs]
-
-    def _compute(self, prepared: list[np.ndarray]) -> list[np.ndarray]:
-        """Return the backbone's output for each picture, `[h, w, f]` or `[tokens, f]`."""
-        outputs = [output.astype("float32") for output in predict_rows(self.model, prepared, self.batch_size)]
-        is_first = self._channels_first and outputs[0].ndim == 3
-        return [output.transpose(1, 2, 0) for output in outputs] if is_first else outputs
+        outputs = predict_rows(self.model, prepared, self.batch_size)  # [h, w, f] or [tokens, f]
+        return [{"vectors": found.reshape(-1, found.shape[-1])[self._first :].astype("float32")} for found in outputs]
 
 
 def _load(preset: str) -> tuple[Any, Any, Any]:

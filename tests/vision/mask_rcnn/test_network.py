@@ -30,7 +30,7 @@ from mner_keras.vision import (
 )
 from mner_keras.vision.mask_rcnn import MaskRCNN, MaskRCNNObjects
 from mner_keras.vision.mask_rcnn.boxes import CLASSES, to_unit
-from mner_keras.vision.mask_rcnn.weights import weights_by_name
+from mner_keras.vision.mask_rcnn.extractor import weights_by_name
 
 SIDE, PROPOSALS = 128, 40
 SETTINGS = {"side": SIDE, "num_proposals": PROPOSALS}
