@@ -49,7 +49,7 @@ class BackboneRegions:
             raise InputError("expected a preset with a picture size, found none in its backbone or converter", preset)
         self.blank_size = (size[1], size[0])
         # The number of tokens is measured: the shape that KerasHub declares for SigLIP has a class token too many.
-        (found,) = predict_rows(self.model, [self.prepare(Image.new("RGB", self.blank_size))], 1)
+        (found,) = predict_rows(self.model, [self.prepare(Image.new("RGB", self.blank_size))], batch_size)
         self._first = _first_patch(encoder, found.shape, size)
         config = {key: value for key, value in self.converter.get_config().items() if key not in _NOT_KEPT}
         self.attributes: dict[str, Any] = {

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from PIL import Image
@@ -20,11 +20,8 @@ from PIL import Image
 from mner_keras.errors import InputError
 from mner_keras.files import Progress, no_progress
 from mner_keras.vision.feature_writer import FeatureWriter, check_id
-from mner_keras.vision.ids import names_by_id, stack_vectors
 from mner_keras.vision.pictures import BLANK, PictureError, PictureObjects, open_picture
-
-if TYPE_CHECKING:
-    from mner_keras.vision.visual_input import VisualInput
+from mner_keras.vision.visual_input import VisualInput, names_by_id, stack_vectors
 
 PACKAGES = ("mner-keras", "keras", "keras-hub", "pillow", "numpy", "h5py")  # a store records their versions
 _KEPT = 256  # pictures; with more of them, `PictureFeatures` forgets what it has made

@@ -17,8 +17,8 @@ import numpy as np
 
 from mner_keras.errors import InputError
 from mner_keras.files import Progress, files_of, no_progress
-from mner_keras.vision.ids import names_by_id, picture_id, stack_vectors
 from mner_keras.vision.pictures import BLANK, PictureObjects
+from mner_keras.vision.visual_input import names_by_id, picture_id, stack_vectors
 
 UNFINISHED = "unfinished"  # the root attribute of a store that is still being written
 NO_BLANK = "the store has no blank picture: posts without a picture see zeros"

@@ -17,8 +17,8 @@ import numpy as np
 from mner_keras.errors import InputError
 from mner_keras.files import Progress, hold_lock, no_progress, write_whole
 from mner_keras.vision.feature_store import UNFINISHED, FeatureStore, open_hdf5, read_head
-from mner_keras.vision.ids import picture_id
 from mner_keras.vision.pictures import BLANK
+from mner_keras.vision.visual_input import picture_id
 
 DTYPES = ("float16", "float32")
 LOCK = "lock"

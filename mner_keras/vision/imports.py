@@ -15,8 +15,8 @@ from mner_keras.files import Progress, file_sha256, no_progress, numbered_lines
 from mner_keras.vision.extraction import Extractor, blank_features, versions
 from mner_keras.vision.feature_store import FeatureStore
 from mner_keras.vision.feature_writer import FeatureWriter
-from mner_keras.vision.ids import picture_id
 from mner_keras.vision.pictures import BLANK
+from mner_keras.vision.visual_input import picture_id
 
 _ZHANG = {"extractor": "vgg16-zhang2018", "kind": "regions", "feature_dim": 512}
 _ZHANG["weights"] = "VGG16, given out by Zhang et al. (2018)"

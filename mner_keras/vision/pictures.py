@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image, ImageFile, ImageOps
 
 from mner_keras.errors import InputError
-from mner_keras.vision.ids import PICTURE_ENDINGS, names_by_id
+from mner_keras.vision.visual_input import PICTURE_ENDINGS, names_by_id
 
 BLANK = "_blank"
 """The id of the blank picture, which stands for the pictures that posts lack."""

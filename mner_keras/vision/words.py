@@ -15,8 +15,8 @@ from mner_keras.files import file_sha256
 from mner_keras.text import read_vectors
 from mner_keras.vision.extraction import versions
 from mner_keras.vision.feature_writer import FeatureWriter
-from mner_keras.vision.ids import names_by_id
 from mner_keras.vision.pictures import BLANK
+from mner_keras.vision.visual_input import names_by_id
 
 WIDTHS = {"regions": 512, "objects": 1024}
 SEED = 2015
