@@ -164,10 +164,11 @@ def _in_rgb(image: Image.Image) -> Image.Image:
         raise PictureError("holds no pixels")
     with _one_large if pixels > LARGE else contextlib.nullcontext():
         if pixels > LARGE:
-            if not isinstance(image, ImageFile.ImageFile):
+            if isinstance(image, ImageFile.ImageFile):
+                image.draft(None, (_SIDE, _SIDE))  # a JPEG can be decoded at a fraction of its size
+            else:
                 image = image.copy()
-            # A JPEG is decoded at a fraction of its size.
-            image.thumbnail((_SIDE, _SIDE), Image.Resampling.BOX, reducing_gap=1.0)
+            image.thumbnail((_SIDE, _SIDE), Image.Resampling.BOX, reducing_gap=None)
         image.load()
         with contextlib.suppress(Exception):  # the pixels are whole: a damaged EXIF record turns nothing
             image = ImageOps.exif_transpose(image)
