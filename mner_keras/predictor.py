@@ -15,7 +15,7 @@ from mner_keras.data.post import Post
 from mner_keras.layers import CharBiLSTM, CharCNN, CRFDecode
 from mner_keras.registry import training_of
 from mner_keras.tagged_post import with_pictures
-from mner_keras.vision.extractors import load_extractor
+from mner_keras.vision.extraction import load_extractor
 
 DISTINCT_TOKENS = 8192
 """The distinct tokens whose characters are encoded at once."""

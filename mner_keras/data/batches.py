@@ -10,6 +10,7 @@ import numpy as np
 
 from mner_keras.data.post import Post
 from mner_keras.errors import InputError
+from mner_keras.text.subwords import padded_length
 
 if TYPE_CHECKING:
     from mner_keras.vision.feature_store import FeatureStore
@@ -116,7 +117,7 @@ class PostBatches:
             rows = order[start:end]
             size, length = len(rows), int(self.lengths[rows].max())
             if bucket and compiled:
-                size, length = 1 << (size - 1).bit_length(), _next_length(length)
+                size, length = 1 << (size - 1).bit_length(), padded_length(length)
             yield rows, self.batch(rows, size, length)[0]
             start = end
 
@@ -267,12 +268,6 @@ def check_pictures(posts: Iterable[Post], features: FeatureStore | str | os.Path
             f"{named[0].image_id!r}). Are the ids the same in both?",
             open_store(features).path,
         )
-
-
-def _next_length(length: int) -> int:
-    """Return the length to pad to: a multiple of 8 up to 64, of 64 beyond."""
-    step = 8 if length <= 64 else 64
-    return -(-length // step) * step
 
 
 def _boundaries(lengths: np.ndarray) -> np.ndarray:

@@ -20,7 +20,7 @@ from mner_keras.data.post import Post, is_bio_tag
 from mner_keras.errors import InputError
 from mner_keras.files import decode_line
 from mner_keras.text.pos import token_offsets
-from mner_keras.vision.ids import picture_id
+from mner_keras.vision.visual_input import picture_id
 
 _JSON_KEYS = ("id", "tokens", "text", "tags", "pos", "image")
 _IMAGE_LINE = "IMGID:"

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mner_keras.text.pos import lacks_spaces, tokenize_with_offsets
-from mner_keras.vision.ids import picture_id
+from mner_keras.vision.visual_input import picture_id
 
 
 @dataclasses.dataclass(frozen=True)

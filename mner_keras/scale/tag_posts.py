@@ -16,8 +16,7 @@ from mner_keras.data.parquet import column_types
 from mner_keras.errors import InputError
 from mner_keras.models import find_model_file, load_tagger, reads_store, visual_input
 from mner_keras.tagged_post import with_pictures
-from mner_keras.vision.extraction import Extractor, PictureFeatures
-from mner_keras.vision.extractors import load_extractor
+from mner_keras.vision.extraction import Extractor, PictureFeatures, load_extractor
 from mner_keras.vision.feature_store import FeatureStore
 
 if TYPE_CHECKING:

@@ -16,8 +16,7 @@ from mner_keras.text import TaggerDataMissing
 from mner_keras.views.case import make_cases
 from mner_keras.views.palette import COLOURS
 from mner_keras.views.post_view import PostView, render, style_sheet
-from mner_keras.vision.extraction import PictureFeatures
-from mner_keras.vision.extractors import load_extractor
+from mner_keras.vision.extraction import PictureFeatures, load_extractor
 from mner_keras.vision.pictures import PictureError, open_picture
 
 if TYPE_CHECKING:
