@@ -7,8 +7,7 @@ import os
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from mner_keras.data.entities import Entity, entity_spans
-from mner_keras.data.post import Post
+from mner_keras.data.post import Entity, Post, entity_spans
 
 if TYPE_CHECKING:
     from mner_keras.vision.extraction import Extractor, PictureFeatures

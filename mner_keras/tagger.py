@@ -13,8 +13,7 @@ import numpy as np
 from keras import ops
 
 from mner_keras.crf_model import CRFModel
-from mner_keras.data.batches import PostBatches
-from mner_keras.data.pipeline import as_dataset
+from mner_keras.data.batches import PostBatches, as_dataset
 from mner_keras.data.post import Post
 from mner_keras.data.preprocessor import PostPreprocessor
 from mner_keras.errors import InputError

@@ -249,8 +249,7 @@ class _StandardOutput:
 
 def _open_output(out: Path, file: str, model: Path, options: dict[str, Any], overwrite: bool) -> ResumableFile:
     """Open the file to write; a named file of posts makes it one that can be continued."""
-    from mner_keras.data.label_studio import write_array
-    from mner_keras.data.parquet import import_pyarrow, write_parquet
+    from mner_keras.data.files import import_pyarrow, write_array, write_parquet
     from mner_keras.models import find_model_file
 
     check_target(out, out.suffix.lower())

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from mner_keras.data.entities import entity_spans
+from mner_keras.data.post import entity_spans
 from mner_keras.errors import InputError
 from mner_keras.run.run import CONFIG, Run
 from mner_keras.run.scores import Prediction

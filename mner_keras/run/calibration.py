@@ -9,8 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from mner_keras.data.entities import entity_spans
-from mner_keras.data.post import Post
+from mner_keras.data.post import Post, entity_spans
 from mner_keras.tagged_post import TaggedPost
 from mner_keras.tagger import Tagger
 

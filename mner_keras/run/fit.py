@@ -12,7 +12,7 @@ import keras
 
 from mner_keras.data.batches import check_pictures, count_missing
 from mner_keras.data.datasets import SPLITS, Dataset
-from mner_keras.data.entities import entity_spans
+from mner_keras.data.post import entity_spans
 from mner_keras.data.preprocessor import PostPreprocessor, needed_words
 from mner_keras.errors import InputError, counted
 from mner_keras.files import Report, file_record, report_nothing, write_whole

@@ -16,8 +16,7 @@ import keras
 
 from mner_keras.data.batches import check_pictures
 from mner_keras.data.datasets import SPLITS, load_dataset
-from mner_keras.data.entities import check_iob2
-from mner_keras.data.post import Post
+from mner_keras.data.post import Post, check_iob2
 from mner_keras.errors import InputError
 from mner_keras.files import Report, hold_lock, package_versions, report_nothing, write_json, write_whole
 from mner_keras.models import load

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mner_keras.data.files import post_from_record
-from mner_keras.data.parquet import column_types
+from mner_keras.data.files import column_types, post_from_record
 from mner_keras.errors import InputError
 from mner_keras.models import find_model_file, load_tagger, reads_store, visual_input
 from mner_keras.tagged_post import with_pictures

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mner_keras.data.entities import entity_spans
+from mner_keras.data.post import entity_spans
 from mner_keras.errors import InputError, did_you_mean
 from mner_keras.run.run import Run
 from mner_keras.views.case import PostCase, attention_of, make_cases

@@ -22,7 +22,7 @@ from markupsafe import Markup
 from PIL import Image
 
 import mner_keras
-from mner_keras.data.entities import entity_spans
+from mner_keras.data.post import entity_spans
 from mner_keras.files import write_whole
 from mner_keras.tagged_post import TaggedPost, as_post, with_pictures
 from mner_keras.views.case import MOST_TOKENS, PostCase, is_right_to_left, make_cases, region_grid, shares

@@ -202,7 +202,7 @@ def coco_weights(progress: Progress = no_progress) -> Path:
     try:
         if not path.is_file():
             path.parent.mkdir(parents=True, exist_ok=True)
-            download(ADDRESS, path, MD5, progress=progress)
+            download(ADDRESS, path, MD5, progress)
     except (InputError, OSError) as error:
         message = f"the weights of Mask R-CNN cannot be downloaded ({error}); --weights takes a file of them"
         raise InputError(message) from None
