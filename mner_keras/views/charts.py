@@ -1,10 +1,11 @@
-"""Charts of numbers, in the one style of all figures: curves by epoch, and F1 with intervals."""
+"""Charts of numbers, in the one style of all figures: curves by epoch, F1 with intervals, calibration."""
 
 from __future__ import annotations
 
 import base64
 import io
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -13,100 +14,79 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.font_manager import fontManager
+from matplotlib.rcsetup import cycler
 from matplotlib.ticker import MaxNLocator
 
 from mner_keras.errors import InputError
 from mner_keras.views.palette import COLOURS, OBJECT_COLOURS, TYPE_COLOURS
 
 Curve = Mapping[str, Sequence[tuple[int, float]]]
-"""Epochs and values, by split."""
+"""Epochs and values by the line's name: a split or a run."""
 
-_ADVERSARIAL = (("adversarial_loss",), ("textual_loss", "visual_loss"))
-"""The columns whose sum is the adversarial loss: of AGBAN, of the released model."""
 _FONTS = ("DejaVu Sans", "Noto Sans", "Noto Sans Arabic", "Noto Sans Hebrew", "Noto Sans Devanagari", "Noto Sans Thai")
 _FONTS += ("Noto Sans CJK JP", "Noto Sans CJK SC", "WenQuanYi Zen Hei", "Noto Emoji", "Symbola", "Unifont")
-LINES = TYPE_COLOURS + OBJECT_COLOURS[:2]
-"""Colours of lines, on white and on black."""
+_LINES = (TYPE_COLOURS[0], TYPE_COLOURS[3], TYPE_COLOURS[1], TYPE_COLOURS[2], *TYPE_COLOURS[4:], *OBJECT_COLOURS[:2])
+_QUIET = COLOURS["quiet"][0]
+_BOTH = {light: f"light-dark({light}, {dark})" for light, dark in (*COLOURS.values(), *_LINES)}
 
 
 class Chart(NamedTuple):
-    """A chart as SVG in a data URI, on a transparent ground, for a light and for a dark page."""
+    """A chart as SVG in a data URI, on a transparent ground, which follows the page's light or dark mode."""
 
     label: str
-    light: str
-    dark: str
-    description: str
+    image: str
+    description: str  # its numbers in words, for those who do not see it
 
 
-class Interval(NamedTuple):
-    """A system's published F1 and its measured one with its 95 % interval, in percent; NaN for none."""
-
-    name: str
-    published: float
-    measured: float
-    low: float
-    high: float
-
-
-def style(dark: bool = False) -> dict[str, Any]:
-    """Return matplotlib's settings for a light or a dark page."""
+def style() -> dict[str, Any]:
+    """Return matplotlib's settings for all figures."""
     installed = {entry.name for entry in fontManager.ttflist}
     quiet = ("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color")
     return {
-        **dict.fromkeys(quiet, COLOURS["quiet"][dark]),
-        "grid.color": COLOURS["rule"][dark],
+        **dict.fromkeys(quiet, _QUIET),
+        "grid.color": COLOURS["rule"][0],
         "font.family": [name for name in _FONTS if name in installed],
         **dict.fromkeys(("font.size", "axes.labelsize", "axes.titlesize"), 8),
         **dict.fromkeys(("legend.fontsize", "xtick.labelsize", "ytick.labelsize"), 7),
         **dict.fromkeys(("legend.frameon", "axes.spines.top", "axes.spines.right"), False),
         "axes.linewidth": 0.6,
         "grid.linewidth": 0.5,
+        "lines.linewidth": 1.3,
+        "lines.markersize": 5,
+        # 30 lines that differ.
+        "axes.prop_cycle": cycler(color=[light for light, _ in _LINES] * 3, linestyle=["-", "--", "-."] * 10),
     }
 
 
 def draw_chart(
-    label: str, description: str, draw: Callable[..., None], size: tuple[float, float] = (3.6, 2.3)
+    label: str, description: str, draw: Callable[..., None], *values: Any, size: tuple[float, float] = (3.6, 2.3)
 ) -> Chart:
-    """Return a chart for a light and a dark page.
-
-    Args:
-        label: what it shows.
-        description: its numbers in words, for those who do not see it.
-        draw: draws on axes; called with `dark`.
-        size: width and height in inches.
-    """
-    images = []
-    for dark in (False, True):
-        fixed = {"svg.fonttype": "none", "svg.hashsalt": "mner", "font.family": "sans-serif"}
-        with matplotlib.rc_context({**style(dark), **fixed}):
-            figure = Figure(figsize=size, layout="constrained")
-            draw(figure.subplots(), dark=dark)
-            file = io.BytesIO()
-            figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
-        images.append("data:image/svg+xml;base64," + base64.b64encode(file.getvalue()).decode())
-    return Chart(label, *images, description)
+    """Return a chart of the size in inches; `draw` is called with axes, the label and the values."""
+    fixed = {"svg.fonttype": "none", "svg.hashsalt": "mner", "font.family": "sans-serif"}
+    with matplotlib.rc_context({**style(), **fixed}):
+        figure, file = Figure(figsize=size, layout="constrained"), io.StringIO()
+        draw(figure.subplots(), label, *values)
+        figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
+    svg = re.sub(r"#[0-9a-f]{6}\b", lambda found: _BOTH.get(found[0], found[0]), file.getvalue())
+    svg = svg.replace("<svg ", '<svg style="color-scheme: light dark" ', 1)
+    return Chart(label, "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode(), description)
 
 
 def read_curves(
     history: Sequence[Mapping[str, float]], batches: tuple[float, float] = (1.0, 1.0)
 ) -> dict[str, dict[str, list[tuple[int, float]]]]:
-    """Return the quantities of a history: F1 first, then the losses.
+    """Return the quantities of a history, F1 first, then the losses: for each, the curve of `train`, `dev` or both.
 
-    Args:
-        history: one row per epoch: `epoch` and the values, with the prefix `val_` for dev.
-        batches: what to divide the losses of train and dev by (`Run.posts_per_batch`).
-
-    Returns:
-        by quantity, the curve of `train`, of `dev`, or both.
+    The arguments are those of `loss_curves_figure`.
     """
-    columns = [name for name in (history[0] if history else ()) if name != "epoch"]
     curves: dict[str, dict[str, list[tuple[int, float]]]] = {}
-    for name in sorted({name.removeprefix("val_") for name in columns}, key=lambda n: (n != "f1", n != "loss", n)):
-        for split, column, batch in (("train", name, batches[0]), ("dev", f"val_{name}", batches[1])):
-            if column in columns:
-                scale = 1 / batch if "loss" in name else 1.0
-                curves.setdefault(name, {})[split] = [(int(row["epoch"]), scale * row[column]) for row in history]
-    return curves
+    for column in history[0] if history else ():
+        if column != "epoch":
+            is_dev, name = column.startswith("val_"), column.removeprefix("val_")
+            scale = 1 / batches[is_dev] if "loss" in name else 1.0
+            points = [(int(row["epoch"]), scale * row[column]) for row in history]
+            curves.setdefault(name, {})["dev" if is_dev else "train"] = points
+    return dict(sorted(curves.items(), key=lambda item: (item[0] != "f1", item[0] != "loss", item[0])))
 
 
 def loss_curves_figure(
@@ -127,91 +107,73 @@ def loss_curves_figure(
     Raises:
         InputError: the history does not contain the two losses.
     """
-    curves = read_curves(history, batches)
-    names = next((names for names in _ADVERSARIAL if all(name in curves for name in names)), None)
-    if names is None or "crf_loss" not in curves:
+    rows = [dict(row) for row in history]
+    for row in rows:  # the released model has the two parts of the adversarial loss
+        for split in ("", "val_"):
+            if f"{split}textual_loss" in row:
+                row[f"{split}adversarial_loss"] = row[f"{split}textual_loss"] + row[f"{split}visual_loss"]
+    curves = read_curves(rows, batches)
+    if not {"crf_loss", "adversarial_loss"} <= curves.keys():
         raise InputError(
             "expected the losses of a model with a modality classifier (crf_loss, adversarial_loss), found "
             + ", ".join(sorted(history[0]))
         )
-    adversarial = {}
-    for split in curves[names[0]]:
-        parts = zip(*(curves[name][split] for name in names), strict=True)
-        adversarial[split] = [(part[0][0], sum(value for _, value in part)) for part in parts]
     with matplotlib.rc_context(style()):
         figure = Figure(figsize=(5.2, 4.2), dpi=150, layout="constrained")
         upper, lower = figure.subplots(2, sharex=True)
         draw_curve(upper, "CRF loss (nats per post)", curves["crf_loss"], best_epoch)
-        draw_curve(lower, "adversarial loss (nats per post)", adversarial, best_epoch)
+        draw_curve(lower, "adversarial loss (nats per post)", curves["adversarial_loss"], best_epoch)
         upper.set_xlabel("")
         figure.suptitle(title, fontsize=9, parse_math=False)
     return figure
 
 
-def draw_curve(axes: Axes, label: str, curve: Curve, best_epoch: int | None = None, dark: bool = False) -> None:
-    """Draw a curve of train and dev by epoch, and mark the best epoch."""
-    for split, line, colours in (("train", "-", LINES[0]), ("dev", "--", LINES[3])):
-        if split in curve:
-            marker = "o" if len(curve[split]) < 30 else None
-            axes.plot(*np.transpose(curve[split]), line, label=split, color=colours[dark], marker=marker, ms=3, lw=1.3)
-    if best_epoch:
-        axes.axvline(best_epoch, label=f"best epoch, {best_epoch}", color=COLOURS["quiet"][dark], ls=":", lw=1.2)
-    axes.set_ylabel(label)
-    axes.set_ylim(bottom=axes.get_ylim()[0] if axes.dataLim.ymin < 0 else 0.0)
-    _finish_epochs(axes)
+def draw_curve(axes: Axes, label: str, curve: Curve, best: int | None | Mapping[str, int | None] = None) -> None:
+    """Draw lines by epoch, and mark the best epoch: of the whole, or by the line's name."""
+    for name, points in curve.items():
+        marker = "o" if len(points) < 30 and len(curve) <= 2 else None
+        look = {"color": "C1", "ls": "--"} if name == "dev" else {}  # as next to a curve of train
+        axes.plot(*np.transpose(points), label=name, marker=marker, ms=3, **look)
+    if isinstance(best, Mapping):
+        dots = [(best[name], dict(points)[best[name]]) for name, points in curve.items() if best[name] in dict(points)]
+        axes.plot(*np.reshape(dots, (-1, 2)).T, "o", color=_QUIET, label="best epoch")
+    elif best:
+        axes.axvline(best, label=f"best epoch, {best}", color=_QUIET, ls=":")
+    axes.set(xlabel="epoch", ylabel=label, ylim=(axes.get_ylim()[0] if axes.dataLim.ymin < 0 else 0.0, None))
+    axes.grid()
+    axes.legend()
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
-def draw_runs(axes: Axes, label: str, curves: Mapping[str, tuple[Curve, int | None]], dark: bool = False) -> None:
-    """Draw the dev curves of runs over each other; a dot marks a run's best epoch."""
-    for number, (name, (curve, best_epoch)) in enumerate(curves.items()):
-        points, colour = dict(curve["dev"]), LINES[number % len(LINES)][dark]
-        (line,) = axes.plot(points.keys(), points.values(), "-" if number < len(LINES) else "--", color=colour, lw=1.2)
-        line.set_label(name)
-        if best_epoch in points:
-            axes.plot(best_epoch, points[best_epoch], "o", color=colour, ms=5)
-    axes.set_ylabel(label)
-    axes.set_ylim(bottom=0)
-    _finish_epochs(axes)
-
-
-def draw_intervals(axes: Axes, label: str, rows: Sequence[Interval], dark: bool = False) -> None:
-    """Draw the published and the measured F1 of systems, from top to bottom."""
-    colour, quiet = LINES[0][dark], COLOURS["quiet"][dark]
-    _, published, measured, low, high = (np.array(values) for values in zip(*rows, strict=True))
+def draw_intervals(axes: Axes, label: str, rows: Sequence[tuple[str, float, float, float, float]]) -> None:
+    """Draw systems from top to bottom: name, published F1, measured F1 with the ends of its interval; NaN for none."""
+    names, published, measured, low, high = map(np.array, zip(*rows, strict=True))
     places = np.arange(len(rows))
-    axes.plot(published, places, "D", mfc="none", mec=quiet, ms=5, label="published")
-    errors = np.stack([measured - low, high - measured])
-    axes.errorbar(measured, places, xerr=errors, fmt="o", color=colour, ms=5, lw=1.5, label="measured, 95 % interval")
-    axes.set(xlabel=label, ylim=(len(rows) - 0.5, -0.5))
-    axes.set_yticks(places, [row.name for row in rows], parse_math=False)
+    axes.plot(published, places, "D", mfc="none", mec=_QUIET, label="published")
+    errors = (measured - low, high - measured)
+    axes.errorbar(measured, places, xerr=errors, fmt="o", color="C0", label="measured, 95 % interval")
+    axes.set(xlabel=f"{label} (percent)", ylim=(len(rows) - 0.5, -0.5))
+    axes.set_yticks(places, names, parse_math=False)
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="x")
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2)
 
 
-def draw_reliability(axes: Axes, calibration: Mapping[str, Any], dark: bool = False) -> None:
+def draw_reliability(axes: Axes, label: str, calibration: Mapping[str, Any]) -> None:
     """Draw the precision of entities by their score, before and after the temperature (`run.calibration`)."""
-    axes.plot((0, 100), (0, 100), ":", color=COLOURS["quiet"][dark], lw=1.2, label="calibrated")
-    for when, line, colours in (("before", "--", LINES[3]), ("after", "-", LINES[0])):
+    for when in ("before", "after"):
         points = [(row["score"], row["precision"]) for row in calibration[when]["bins"]]
-        axes.plot(*np.reshape(points, (-1, 2)).T, line, label=when, color=colours[dark], marker="o", ms=3, lw=1.3)
-    axes.set(xlabel="score of entities (percent)", ylabel="precision (percent)")
+        axes.plot(*np.reshape(points, (-1, 2)).T, label=when, marker="o", ms=3)
+    axes.plot((0, 100), (0, 100), ":", color=_QUIET, label="calibrated")
+    axes.set(xlabel=f"score of {label} (percent)", ylabel="precision (percent)")
     axes.grid()
     axes.legend()
 
 
 def describe_curve(curve: Curve) -> str:
-    """The first and last value of each split, in words."""
+    """The first and last finite value of each line, in words."""
     parts = []
-    for split, points in curve.items():
-        known = [(epoch, value) for epoch, value in points if math.isfinite(value)]
-        ends = dict.fromkeys((known[0], known[-1])) if known else ()
-        parts += [f"{split} " + ", ".join(f"{value:.4g} in epoch {epoch}" for epoch, value in ends)] if ends else []
+    for name, points in curve.items():
+        known = [f"{value:.4g} in epoch {epoch}" for epoch, value in points if math.isfinite(value)]
+        parts += [f"{name} {', '.join(dict.fromkeys((known[0], known[-1])))}"] if known else []
     return "; ".join(parts)
-
-
-def _finish_epochs(axes: Axes) -> None:
-    axes.set_xlabel("epoch")
-    axes.grid()
-    axes.legend()
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
