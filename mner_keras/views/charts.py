@@ -132,7 +132,7 @@ def draw_curve(axes: Axes, label: str, curve: Curve, best: int | None | Mapping[
     """Draw lines by epoch, and mark the best epoch: of the whole, or by the line's name."""
     for name, points in curve.items():
         marker = "o" if len(points) < 30 and len(curve) <= 2 else None
-        look = {"color": "C1", "ls": "--"} if name == "dev" else {}  # as next to a curve of train
+        look = {"color": _LINES[1][0], "ls": "--"} if name == "dev" else {}  # as next to a curve of train
         axes.plot(*np.transpose(points), label=name, marker=marker, ms=3, **look)
     if isinstance(best, Mapping):
         dots = [(best[name], dict(points)[best[name]]) for name, points in curve.items() if best[name] in dict(points)]
@@ -151,7 +151,7 @@ def draw_intervals(axes: Axes, label: str, rows: Sequence[tuple[str, float, floa
     places = np.arange(len(rows))
     axes.plot(published, places, "D", mfc="none", mec=_QUIET, label="published")
     errors = (measured - low, high - measured)
-    axes.errorbar(measured, places, xerr=errors, fmt="o", color="C0", label="measured, 95 % interval")
+    axes.errorbar(measured, places, xerr=errors, fmt="o", color=_LINES[0][0], label="measured, 95 % interval")
     axes.set(xlabel=f"{label} (percent)", ylim=(len(rows) - 0.5, -0.5))
     axes.set_yticks(places, names, parse_math=False)
     axes.tick_params(axis="y", length=0)
