@@ -97,7 +97,7 @@ def _page(text: str) -> str:
             target = target.replace(".ipynb", ".md") if "." in target else "notebooks/01_quickstart.md"
         return f"]({PAGES.get(target, target.removeprefix('docs/'))}{anchor})"
 
-    return re.sub(r"\]\((?![a-z]+:)([^)#\s]+)(#[^)\s]*)?\)", moved, text)
+    return re.sub(r"\]\((?![a-z]+:)([^)#\s]+)(#[^)\s]*)?\)", moved, text).replace('src="docs/', 'src="')
 
 
 class KerasDocstrings(griffe.Extension):

@@ -47,8 +47,9 @@ def test_the_papers_budget_is_each_systems_own():
 
 def test_the_fast_budget():
     hsn = fast_settings(find_model("hsn"), 4000)
-    assert (hsn["optimizer"], hsn["learning_rate"], hsn["epochs"]) == ("adam", 0.003, 4)
-    assert fast_settings(find_model("hsn"), 600)["epochs"] == 8
+    assert (hsn["optimizer"], hsn["learning_rate"], hsn["epochs"], hsn["patience"]) == ("adam", 0.003, 12, 2)
+    few = fast_settings(find_model("hsn"), 600)
+    assert (few["epochs"], few["patience"]) == (8, 0)
     assert fast_settings(find_model("stanford-ner-like"), 600) == {"epochs": 50}
     assert "optimizer" not in fast_settings(find_model("bert-ner"), 600)
 
