@@ -21,17 +21,11 @@ _FOLDS = 5
 
 
 class ModalityFeatures(NamedTuple):
-    """Projected features of tokens (G_T) and objects (G_V).
+    """Projected features of tokens (G_T) and objects (G_V)."""
 
-    Args:
-        features: the features, `[n, d]`.
-        is_text: whether each is a token's, `[n]`.
-        posts: the number of the post of each, `[n]`.
-    """
-
-    features: np.ndarray
-    is_text: np.ndarray
-    posts: np.ndarray
+    features: np.ndarray  # [n, d]
+    is_text: np.ndarray  # [n]: whether each is a token's
+    posts: np.ndarray  # [n]: the number of the post of each
 
 
 def sample_features(
@@ -106,24 +100,18 @@ def modality_space_figure(
         figure = Figure(figsize=(7.2, 3.95), dpi=150, layout="constrained")
         panels = figure.subplots(1, len(samples), sharex=True, sharey=True, squeeze=False)[0]
         far = 0.0
-        for number, (axes, (name, sample)) in enumerate(zip(panels, samples.items(), strict=True)):
-            near = min(perplexity, (len(sample.features) - 1) / 3)
-            places = TSNE(perplexity=near, max_iter=iterations, init="pca", random_state=seed).fit_transform(
-                sample.features
-            )
+        for number, (axes, (name, (features, is_text, _))) in enumerate(zip(panels, samples.items(), strict=True)):
+            near = min(perplexity, (len(features) - 1) / 3)
+            places = TSNE(perplexity=near, max_iter=iterations, init="pca", random_state=seed).fit_transform(features)
             places -= (places.max(axis=0) + places.min(axis=0)) / 2
-            far = max(far, float(np.abs(places).max()))
-            # Orange and blue, as in the paper.
-            for what, chosen, colour, marker in (
-                ("tokens", sample.is_text, "#f28e2b", "o"),
-                ("objects", ~sample.is_text, "#2f6db5", "^"),
-            ):
-                look = {"color": colour, "marker": marker, "s": 9, "linewidths": 0, "alpha": 0.75}
-                axes.scatter(*places[chosen].T, label=f"{chosen.sum()} {what}", **look)
+            far = max(far, 1.06 * float(np.abs(places).max()))
+            look = {"s": 9, "linewidths": 0, "alpha": 0.75}  # orange and blue, as in the paper
+            axes.scatter(*places[is_text].T, label=f"{is_text.sum()} tokens", color="#f28e2b", marker="o", **look)
+            axes.scatter(*places[~is_text].T, label=f"{(~is_text).sum()} objects", color="#2f6db5", marker="^", **look)
             axes.set_title(f"({chr(97 + number)}) {name}", parse_math=False)
-            accuracy = 100 * linear_separability(sample)
+            accuracy = 100 * linear_separability(samples[name])
             axes.set_xlabel(f"linear classifier on held-out posts: {accuracy:.1f} % (chance 50 %)")
             axes.set(xticks=[], yticks=[], aspect="equal")
             axes.legend(loc="best", framealpha=0.9, markerscale=1.5)
-        panels[0].set(xlim=(-1.06 * far, 1.06 * far), ylim=(-1.06 * far, 1.06 * far))
+        panels[0].set(xlim=(-far, far), ylim=(-far, far))
         return figure

@@ -31,6 +31,7 @@ from mner_keras.vision.extractors import load_extractor
 if TYPE_CHECKING:
     from mner_keras.data.post import Post
     from mner_keras.tagger import Tagger
+    from mner_keras.vision.extraction import Extractor
 
 _SHOWN = 480  # pixels of a picture's longer side that a page keeps
 _SMALL = 256  # a picture of at most so many pixels is kept as it is
@@ -64,6 +65,7 @@ def show(
     posts: Sequence[Post | str | Sequence[str]],
     features: Any = None,
     pictures: Mapping[str, Any] | Sequence[Any] | None = None,
+    extractor: Extractor | None = None,
 ) -> PostView:
     """Tag posts and show them with their scores, pictures, attention and gate.
 
@@ -73,6 +75,7 @@ def show(
         features: the store of the posts' pictures' features, or its path.
         pictures: with `features`, paths or PIL images by image id, to be drawn. Without it, one path, PIL image or
             `None` per post, which the model sees, too.
+        extractor: turns these into features, as in `Tagger.tag`.
 
     Returns:
         a view that notebooks display and `save` writes as a page.
@@ -85,7 +88,7 @@ def show(
     if pictures is not None and not isinstance(pictures, Mapping):
         if features is not None:
             raise ValueError("`pictures` must be a mapping by image id if `features` is given. Received: a sequence")
-        posts, features = with_pictures(posts, pictures, load_extractor(model.preprocessor.visual))
+        posts, features = with_pictures(posts, pictures, extractor or load_extractor(model.preprocessor.visual))
         pictures = features.pictures
     return PostView(make_cases(model, posts, features, pictures))
 
