@@ -66,9 +66,12 @@ class PostCase:
 
     @property
     def regions(self) -> np.ndarray | None:
-        """HSN's attention to regions, `[rows, columns]`; `None` for a model without it, and if it sees no picture."""
+        """HSN's attention to regions, `[rows, columns]`, one row if they form no square; `None` if it saw none."""
         weights = None if self.picture is not None and self.why_none else self.explanation.get("region_attention")
-        return None if weights is None else region_grid(weights)
+        if weights is None:
+            return None
+        side = math.isqrt(len(weights))
+        return weights.reshape((side, side) if side * side == len(weights) else (1, -1))
 
     @property
     def gamma(self) -> np.ndarray | None:
@@ -178,12 +181,6 @@ def own_pictures(dataset: Dataset) -> Mapping[str, Path]:
     """The pictures of a data set, by id; empty if it has no folder of them."""
     folder = dataset.pictures()
     return {} if folder is None else find_pictures([folder])[0]
-
-
-def region_grid(weights: np.ndarray) -> np.ndarray:
-    """Weights of regions, `[k]`, as rows and columns of the picture; one row if they form no square."""
-    side = math.isqrt(len(weights))
-    return weights.reshape((side, side) if side * side == len(weights) else (1, -1))
 
 
 def shares(values: np.ndarray, low: float | None = None) -> np.ndarray:

@@ -13,9 +13,8 @@ import numpy as np
 from mner_keras.errors import InputError, did_you_mean
 from mner_keras.run.run import Run
 from mner_keras.views.case import PostCase, make_cases
-from mner_keras.views.charts import loss_curves_figure
+from mner_keras.views.charts import loss_curves_figure, modality_space_figure, sample_features
 from mner_keras.views.figures import attention_map_figure, case_study_figure, hsn_attention_figure
-from mner_keras.views.modality_space import modality_space_figure, sample_features
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -64,14 +63,12 @@ def draw_figure(
     """
     figure = check_figure(paper, number)
     name = f"{paper} {number}"
-    if figure.compares and not others:
-        raise InputError(f"figure {name} compares two runs: --other names the second")
-    if others and not figure.compares:
-        raise InputError(f"figure {name} shows one run: --other is not used")
+    if figure.compares != bool(others):
+        what = "compares two runs: --other names the second" if not others else "shows one run: --other is not used"
+        raise InputError(f"figure {name} {what}")
     for one in (run, *others):
         if figure.classes and one.class_name not in figure.classes:
-            expected = " or ".join(figure.classes)
-            raise InputError(f"figure {name} needs a run of {expected}, found {one.name}", one.path)
+            raise InputError(f"figure {name} needs a run of {' or '.join(figure.classes)}, found {one.name}", one.path)
     if name == "agban 5":
         return _modality_space(run, others, split, seed)
     if name == "agban 7":

@@ -66,13 +66,7 @@ def make_report(
     runs, run_parts = [Run(folder) for folder in folders.values()], []
     for number, (key, run, title) in enumerate(zip(keys.values(), runs, _titles(runs), strict=True)):
         progress(number, len(runs))
-        listed = [
-            (part["key"], part["title"], name)
-            for part in table_parts
-            for name, row in zip(tables.row_names(part["table"]), part["runs"], strict=True)
-            if key in row
-        ]
-        run_parts.append({"key": key, "title": title, "listed": listed, **_run_part(run, posts, pictures)})
+        run_parts.append({"key": key, "title": title, **_run_part(run, posts, pictures)})
     progress(len(runs), len(runs))
     shown = [part["title"].replace(", ", " ") for part in table_parts] or [part["title"] for part in run_parts[:3]]
     more = 0 if table_parts else len(run_parts) - len(shown)
@@ -141,8 +135,7 @@ def _table_chart(table: Record) -> charts.Chart | None:
             measured = [cell["mean"], bounds.low, bounds.high]
         rows.append((name, math.nan if cell["published"] is None else cell["published"], *measured))
     text = "; ".join("{}: published {:.2f}, measured {:.2f} ({:.2f} to {:.2f})".format(*row) for row in rows)
-    size = (4.8, 1.0 + 0.25 * len(rows))
-    return charts.draw_chart(column, text, charts.draw_intervals, rows, size=size)
+    return charts.draw_chart(text, charts.draw_intervals, rows, size=(4.8, 1.0 + 0.25 * len(rows)))
 
 
 def _run_chart(parts: Sequence[Mapping[str, Any]]) -> charts.Chart | None:
@@ -152,9 +145,8 @@ def _run_chart(parts: Sequence[Mapping[str, Any]]) -> charts.Chart | None:
         return None
     curves = {part["title"]: part["curves"]["f1"]["dev"] for part in parts}
     best = {part["title"]: part["run"].metrics.get("best_epoch") for part in parts}
-    text = "; ".join(f"{name}: best epoch {epoch}" for name, epoch in best.items())
     size = (4.8, 2.2 + 0.12 * len(curves))
-    return charts.draw_chart("F1 on dev (percent)", text, charts.draw_curve, curves, best, size=size)
+    return charts.draw_chart("F1 on dev by epoch", charts.draw_curve, "F1 on dev (percent)", curves, best, size=size)
 
 
 def _run_part(run: Run, count: int, pictures: Mapping[str, Path] | None) -> dict[str, Any]:
@@ -199,23 +191,20 @@ def _charts(run: Run, curves: Mapping[str, charts.Curve], unit: str) -> list[cha
     found, best = [], run.metrics.get("best_epoch")
     for name, curve in curves.items():
         label = "F1 (percent)" if name == "f1" else f"{name.replace('_', ' ').replace('crf', 'CRF')} ({unit})"
-        text = f"{label} by epoch: {charts.describe_curve(curve)}" + (f"; best epoch {best}" if best else "")
-        found.append(charts.draw_chart(label, text, charts.draw_curve, curve, best))
+        found.append(charts.draw_chart(f"{label} by epoch", charts.draw_curve, label, curve, best))
     if (fitted := run.metrics.get("calibration")) is not None:
         errors = ", ".join(f"{fitted[when]['error']:.1f} {when}" for when in ("before", "after"))
         text = f"Calibration error on test: {errors} the temperature {fitted['temperature']:.2f}, fitted on dev"
-        found.append(charts.draw_chart("entities", text, charts.draw_reliability, fitted))
+        found.append(charts.draw_chart(text, charts.draw_reliability, fitted))
     return found
 
 
 def _hardest_posts(
     run: Run, count: int, pictures: Mapping[str, Path] | None
 ) -> tuple[list[tuple[int, float, PostCase]], list[tuple[int, float, PostCase]], float]:
-    """The posts of the test split with the highest loss, and the mean loss.
+    """The test posts with the highest loss, wrong and right (with entities), and the mean loss of the split.
 
-    Returns:
-        posts whose entities are not all found, or not found alone; posts with entities, all found; the mean loss over
-        the split. A post is its place in the split, from 1, the loss of its gold tags in nats, and its case.
+    A post is its place in the split, from 1, the loss of its gold tags in nats, and its case.
     """
     posts, scored = run.dataset["test"], run.predictions
     if [(post.tokens, post.tags) for post in posts] != [(row.tokens, row.tags) for row in scored]:
@@ -234,18 +223,10 @@ def _hardest_posts(
 
 
 def count_confusion(pairs: Iterable[tuple[Sequence[str], Sequence[str]]]) -> Counter[tuple[str, str]]:
-    """Count entities by their gold and their predicted type, strict IOB2.
+    """Count entities of pairs of gold and predicted tags by their gold and predicted type (row, column), strict IOB2.
 
-    Each gold entity counts once in its type's row: under the type predicted for the same tokens, else under `BOUNDS` if
-    a predicted entity contains some of its tokens, else under `MISSED`. Each predicted entity counts once in its type's
-    column: by its gold type, `BOUNDS` or `SPURIOUS`. A type's row adds up to its gold entities, its count under `ALL`,
-    and its column to its predicted ones, the column's count in the row `ALL`.
-
-    Args:
-        pairs: the gold and the predicted tags of each post.
-
-    Returns:
-        counts by row and column.
+    An entity without one at the same tokens counts under `BOUNDS` if one shares some of them, else under `MISSED` or
+    `SPURIOUS`. The sums of rows and columns, each type's gold and predicted entities, are under `ALL`.
     """
     counts: Counter[tuple[str, str]] = Counter()
     for tags, predicted in pairs:

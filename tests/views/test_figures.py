@@ -10,9 +10,8 @@ from PIL import Image
 
 from mner_keras import InputError, Post
 from mner_keras.views.case import PostCase
-from mner_keras.views.charts import loss_curves_figure
+from mner_keras.views.charts import ModalityFeatures, linear_separability, loss_curves_figure, modality_space_figure
 from mner_keras.views.figures import attention_map_figure, case_study_figure, hsn_attention_figure, write_figure
-from mner_keras.views.modality_space import ModalityFeatures, linear_separability, modality_space_figure
 from mner_keras.views.paper_figures import FIGURES, choose_posts, find_posts
 from mner_keras.vision import PictureObjects
 
