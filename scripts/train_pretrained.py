@@ -35,7 +35,7 @@ def main(
 ) -> None:
     """Train, score and write the tagger."""
     from mner_keras import load, load_dataset
-    from mner_keras.cli.epoch_progress import EpochProgress
+    from mner_keras.cli.terminal import epoch_progress
     from mner_keras.files import file_sha256, write_json
     from mner_keras.run.config import RunConfig
     from mner_keras.run.train import train
@@ -46,7 +46,8 @@ def main(
         config = RunConfig.for_model(
             "text", data=str(data), vectors=str(vectors), max_vectors=words, seed=seed, **SETTINGS
         )
-        dev = train(config, run, callbacks=[EpochProgress()], report=print)["dev"]
+        with epoch_progress() as progress:
+            dev = train(config, run, callbacks=[progress], report=print)["dev"]
         write_small(run / "model.keras", out / "tagger.keras")
         btc, twitter = load_dataset(data), load_dataset(tweets)
         model = load(out / "tagger.keras")

@@ -6,14 +6,13 @@ import shutil
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import typer
 
 from mner_keras.cli.options import Engine
 from mner_keras.cli.terminal import ends_interrupt, note
 from mner_keras.errors import InputError
-
-_ONE_JOB = ("--engine", "local", "--jobs", "1", "--address", "")
 
 
 def run_jobs(out: Path | None, ending: str, shard: str | None, jobs: int, engine: Engine, address: str) -> bool:
@@ -37,29 +36,31 @@ def run_jobs(out: Path | None, ending: str, shard: str | None, jobs: int, engine
     if shard is not None:
         raise InputError("`--shard` excludes `--jobs`, `--engine` and `--address`: it is itself one of several jobs")
     logs, began = Path(f"{out}.logs"), time.monotonic()
-    running, codes = {}, {}
+    running: dict[int, Any] = {}
+    codes: list[int] = []
     with open_engine(engine, jobs, address) as start, ends_interrupt():  # Ray catches these signals, too
         Shard(1, jobs).part(out, ending)
         shutil.rmtree(logs, ignore_errors=True)
         logs.mkdir()
+        own = ("--engine", "local", "--jobs", "1", "--address", "", "--shard")
         try:
             for number in range(1, jobs + 1):
-                command = [*sys.argv[1:], *_ONE_JOB, "--shard", f"{number}/{jobs}"]
-                running[number] = start(command, logs / f"{number}.log")
-            while len(codes) < jobs:
+                running[number] = start([*sys.argv[1:], *own, f"{number}/{jobs}"], logs / f"{number}.log")
+            while running:
                 time.sleep(0.1)
-                for number in running.keys() - codes.keys():
-                    if (code := running[number].poll()) is not None:
-                        codes[number] = code
-                        last = (logs / f"{number}.log").read_text(encoding="utf-8", errors="replace").splitlines()[-1:]
-                        note(f"shard {number}/{jobs}, {time.monotonic() - began:,.0f} s: {''.join(last)}")
+                for number, command in list(running.items()):
+                    if command.poll() is not None:
+                        codes.append(running.pop(number).returncode)
+                        printed = (logs / f"{number}.log").read_text(encoding="utf-8", errors="replace")
+                        last = "".join(printed.splitlines()[-1:])
+                        note(f"shard {number}/{jobs}, {time.monotonic() - began:,.0f} s: {last}")
         except KeyboardInterrupt:
             note(f"interrupted; the same command continues ({out})")
             raise typer.Exit(130) from None
         finally:
-            stop([command for command in running.values() if command.poll() is None])
-    if any(codes.values()):
-        note(f"{sum(map(bool, codes.values()))} of {jobs} shards failed; their output: {logs}")
-        raise typer.Exit(max(map(abs, codes.values())))
+            stop(list(running.values()))
+    if any(codes):
+        note(f"{sum(map(bool, codes))} of {jobs} shards failed; their output: {logs}")
+        raise typer.Exit(max(map(abs, codes)))
     shutil.rmtree(logs)
     return True

@@ -62,11 +62,10 @@ def _silent_start() -> Iterator[None]:
     """Silence the error stream of compiled libraries while they load; Python's own errors still appear."""
     sys.stderr.flush()
     kept = os.dup(2)
-    sink = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(sink, 2)
+    with open(os.devnull, "w") as sink:
+        os.dup2(sink.fileno(), 2)
     try:
         yield
     finally:
         os.dup2(kept, 2)
         os.close(kept)
-        os.close(sink)

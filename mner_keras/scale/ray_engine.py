@@ -1,8 +1,4 @@
-"""The Ray engine: `mner` commands as tasks of a Ray cluster, repeated where a worker or a node is lost.
-
-A command runs inside Ray's worker, in a process of its own: whatever ends the worker ends the command, and releases its
-locks. The commands themselves continue where they stopped, so a task that is repeated loses little.
-"""
+"""The Ray engine: `mner` commands as tasks of a Ray cluster, repeated where a worker or a node is lost."""
 
 from __future__ import annotations
 
@@ -34,6 +30,9 @@ _PASSED_ON = ("KERAS_BACKEND", "KERAS_HOME", "MNER_CACHE", "NLTK_DATA", "TF_CPP_
 def open_engine(name: str, jobs: int, address: str = "") -> Iterator[Callable[[Sequence[str], Path], Any]]:
     """Yield the function that starts `mner ARGUMENTS` with a file to add its output to, as `start_process` does.
 
+    A command runs inside Ray's worker, in a process of its own: whatever ends the worker ends the command, and releases
+    its locks. The commands themselves continue where they stopped, so a task that is repeated loses little.
+
     Args:
         name: `local` for processes of this machine, `ray` for a Ray cluster. All its nodes must see the same files.
         jobs: the number of commands at once. In a cluster, each gets an equal share of the CPUs, and a GPU if there are
@@ -54,10 +53,11 @@ def open_engine(name: str, jobs: int, address: str = "") -> Iterator[Callable[[S
     except ImportError:
         raise InputError("`--engine ray` needs Ray: pip install 'mner-keras[ray]'") from None
     host, _, port = address.partition(":")
+    port = port or PORT
     try:
         if address:  # Ray itself waits a minute for a host that does not answer
-            socket.create_connection((host, int(port or PORT)), CONNECT_SECONDS).close()
-        place = f"{host}:{port or PORT}" if address else "local"
+            socket.create_connection((host, int(port)), CONNECT_SECONDS).close()
+        place = f"{host}:{port}" if address else "local"
         ray.init(place, include_dashboard=False, log_to_driver=False, logging_level=logging.CRITICAL)
     except (OSError, RuntimeError, ValueError) as error:
         raise InputError(f"expected a Ray cluster at {address or 'this machine'} ({_reason(error)})") from None

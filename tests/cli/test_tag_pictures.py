@@ -153,8 +153,8 @@ def test_pictures_that_are_not_there_or_cannot_be_read_are_told(mner, sample_run
     assert len(result.out.splitlines()) == 5
     assert result.err.splitlines() == [
         "1 post names a picture missing from the folder: treated as none",
-        f"{tmp_path / 'a.png'}: is no picture in JPEG, PNG, WEBP, GIF or BMP: ignored",
-        f"{tmp_path / 'b.jpg'}: is no picture in JPEG, PNG, WEBP, GIF or BMP: ignored",
+        f"{tmp_path / 'a.png'}: is no picture in JPEG, PNG, WEBP, GIF or BMP: ignored in 2 posts",
+        f"{tmp_path / 'b.jpg'}: is no picture in JPEG, PNG, WEBP, GIF or BMP: ignored in 1 post",
     ]
     mner("tag", sample_run, "--pictures", tmp_path / "a.png", stdin=b"Rome\n").refused("a.png: is no picture")
     mner("tag", sample_run, "--pictures", tmp_path / "none", stdin=b"Rome\n").refused("cannot be read")
@@ -179,4 +179,4 @@ def test_posts_bring_their_own_pictures(mner, sample_run, posts, model, tmp_path
         assert [one["image"] for one in found] == [post.image_id for post in posts]
     bad = b'{"tokens": ["Rome"], "picture": 5}\n{"tokens": ["Rome"], "picture": "none.png"}\n'
     result = mner("tag", sample_run, "--pictures", "posts", stdin=bad)
-    assert (result.code, len(result.out.splitlines()), result.err.count(": ignored\n")) == (0, 2, 2)
+    assert (result.code, len(result.out.splitlines()), result.err.count(": ignored in 1 post\n")) == (0, 2, 2)
