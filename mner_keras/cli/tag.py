@@ -12,7 +12,6 @@ from typing import IO, Annotated
 
 import typer
 
-from mner_keras.cli.jobs import run_jobs
 from mner_keras.cli.keras_start import start_keras
 from mner_keras.cli.options import (
     Engine,
@@ -29,7 +28,7 @@ from mner_keras.cli.options import (
 )
 from mner_keras.cli.terminal import note, progress_bar
 from mner_keras.errors import InputError
-from mner_keras.scale.shards import Shard
+from mner_keras.scale.shards import Shard, run_jobs
 
 
 def tag(
@@ -113,7 +112,7 @@ def tag(
     format_ = format_ or Format(by_ending or "jsonl")
     ending = ".json" if format_ == "label-studio" else f".{format_}"
     ending = out.suffix if by_ending else ending
-    if run_jobs(None if file == "-" else out, ending, shard, jobs, engine, address):
+    if run_jobs(None if file == "-" else out, ending, shard, jobs, engine, address, note):
         return
     if out is None:
         output = StandardOutput(format_, note)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import signal
 import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
@@ -36,7 +35,7 @@ def print_scores(title: str, scores: dict[str, Any]) -> None:
 
 
 def print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> None:
-    """Print a table with `left` columns of text, then numbers, aligned to the right; a header without text is hidden."""
+    """Print a table with `left` columns of text, then numbers, aligned right; a header without text is hidden."""
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
@@ -106,18 +105,3 @@ def epoch_progress() -> Iterator[keras.callbacks.Callback]:
         yield callback
     finally:
         bar.stop()
-
-
-@contextlib.contextmanager
-def ends_interrupt() -> Iterator[None]:
-    """Let closing the terminal or ending a batch job interrupt the command, like Ctrl-C."""
-    ends = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    before = {number: signal.getsignal(number) for number in ends}
-    for number, handler in before.items():
-        if handler != signal.SIG_IGN:
-            signal.signal(number, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler or signal.SIG_DFL)

@@ -7,6 +7,7 @@ import io
 import logging
 import os
 import runpy
+import signal
 import socket
 import sys
 import traceback
@@ -45,7 +46,8 @@ def open_engine(name: str, jobs: int, address: str = "") -> Iterator[Callable[[S
     if name != "ray":
         if address:
             raise InputError("`--address` names a Ray cluster: add `--engine ray`")
-        yield start_process
+        with _ends_interrupt():
+            yield start_process
         return
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
@@ -71,10 +73,25 @@ def open_engine(name: str, jobs: int, address: str = "") -> Iterator[Callable[[S
             log.touch()
             return _RayCommand(ray, task.remote(list(arguments), str(log), os.getcwd(), environment), log)
 
-        with contextlib.redirect_stdout(_Notices()):
+        with contextlib.redirect_stdout(_Notices()), _ends_interrupt():  # Ray catches these signals, too
             yield start
     finally:
         ray.shutdown()
+
+
+@contextlib.contextmanager
+def _ends_interrupt() -> Iterator[None]:
+    """Let closing the terminal or ending a batch job interrupt the command, like Ctrl-C."""
+    ends = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {number: signal.getsignal(number) for number in ends}
+    for number, handler in before.items():
+        if handler != signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler or signal.SIG_DFL)
 
 
 class _Notices(io.TextIOBase):

@@ -125,18 +125,6 @@ def test_a_store_replaced_under_the_same_path_is_noticed(agban_run, corpus, tmp_
     assert Run(run).changed_inputs() == [f"the data {data} changed", "the features (none now) changed"]
 
 
-def test_the_configuration_is_complete(agban_run, corpus):
-    import dataclasses
-
-    from mner_keras.run.config import RunConfig
-
-    config = tomllib.loads((agban_run / "config.toml").read_text(encoding="utf-8"))
-    assert set(config) == {"format", *(field.name for field in dataclasses.fields(RunConfig))}
-    assert (config["model"], config["data"], config["epochs"], config["seed"]) == ("agban", str(corpus), 2, 1)
-    assert config["arguments"]["hidden_dim"] == 16
-    assert config["arguments"]["dropout"] == 0.2
-
-
 def test_the_configuration_repeats_the_run(mner, text_run, tmp_path):
     out = tmp_path / "again"
     assert mner("train", text_run / "config.toml", "--out", out).code == 0
@@ -205,12 +193,6 @@ def test_bad_input_is_refused_and_leaves_no_folder(mner, corpus, tmp_path, monke
     data = [] if "--data" in arguments else ["--data", corpus]
     mner("train", *arguments, *data, "--out", "new").refused(*parts)
     assert list((tmp_path / "empty").iterdir()) == []
-
-
-@pytest.mark.parametrize("option", [("--epochs", "0"), ("--batch-size", "0"), ("--precision", "mixed_float")])
-def test_values_out_of_range_are_refused(mner, tmp_path, option):
-    mner("train", "text", *option, "--out", tmp_path / "new").misused("Invalid value", option[0])
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_a_run_lacks_of_its_papers_setting_is_told_before_it_is_trained(corpus, tmp_path):
