@@ -37,8 +37,7 @@ class Predictor:
         self._extractor = None
 
     def _graph(self, gives: str) -> keras.Model:
-        """Return the functional model that shares this one's layers and gives potentials, tags, what is explained, or
-        the vectors of tokens from their characters; the others read these vectors."""
+        """Return a model of the same layers that gives potentials, tags, what is explained or character vectors."""
         key = gives, self.model.temperature
         if key not in self._graphs:
             inputs, found, encoder = dict(self.model.input), self.model.output, char_encoder(self.model)

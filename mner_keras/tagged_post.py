@@ -44,16 +44,11 @@ class System(Protocol):
 
     A Keras model implements it as a `mner_keras.Tagger`, which is trained by epochs and may read pictures. Other
     classes implement these four methods; they read no pictures and are trained by one call of `fit`. The constructor
-    takes the arguments that a run gives (`--set NAME=VALUE`), and raises `ValueError` for an invalid one. The entry in
-    `mner_keras.registry` gives the class, the file and the run settings that `fit` takes.
+    takes the arguments that a run gives (`--set NAME=VALUE`), and raises `ValueError` for an invalid one.
     """
 
     def fit(self, posts: Iterable[Post], dev: Sequence[Post] = (), **settings: Any) -> System:
-        """Train, and return the system.
-
-        The posts have tags; a system may ignore those of `dev`, for model selection. `settings` are the run settings
-        (`epochs`, `seed`, ...) that the registry lists for it.
-        """
+        """Train on posts with tags; `settings` are the run settings that the registry lists (`epochs`, `seed`, ...)."""
 
     def tag(self, posts: Iterable[Post | str | Sequence[str]]) -> list[TaggedPost]:
         """Return a `TaggedPost` for each post, in order."""

@@ -17,11 +17,10 @@ from mner_keras.cli.terminal import note
 def start_keras(deterministic: bool = False, all_cores: bool = False) -> float:
     """Import Keras without the backend's start-up notes; return the seconds that it took.
 
-    Args:
-        deterministic: whether TensorFlow's operations must give the same numbers in every run.
-        all_cores: whether one operation uses all cores, for networks on pictures and for pretrained readers.
+    With `deterministic`, TensorFlow's operations give the same numbers in every run. With `all_cores`, one operation
+    uses all cores, for networks on pictures and for pretrained readers. A tagger's operations are small: running
+    several at once, one thread each, trains a fifth faster.
     """
-    # A tagger's operations are small: running several at once, one thread each, trains a fifth faster.
     if not all_cores:
         os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
     # TensorFlow warns about every program that it compiles for a new shape.

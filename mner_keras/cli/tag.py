@@ -103,15 +103,14 @@ def tag(
     from mner_keras.data.files import ENDINGS, stop_at_error
     from mner_keras.data.input_formats import read_posts_to_tag
     from mner_keras.models import load_tagger, reads_store, reads_subwords
-    from mner_keras.scale.tag_file import StandardOutput, answer_text, open_output, tag_posts
+    from mner_keras.scale.tag_file import StandardOutput, answer_text, open_output, tag_stream
     from mner_keras.scale.tag_posts import PostTagger
 
     share = Shard.parse(shard)
     stream, name = _open(file)
     by_ending = ENDINGS.get(out.suffix.lower()) if out is not None else None
     format_ = format_ or Format(by_ending or "jsonl")
-    ending = ".json" if format_ == "label-studio" else f".{format_}"
-    ending = out.suffix if by_ending else ending
+    ending = out.suffix if by_ending else f".{format_}".replace("label-studio", "json")
     if run_jobs(None if file == "-" else out, ending, shard, jobs, engine, address, note):
         return
     if out is None:
@@ -142,7 +141,7 @@ def tag(
             with progress_bar("bytes of posts") as progress:
                 is_file = out is not None and os.path.isfile(name)
                 show = (lambda: progress(stream.tell(), os.path.getsize(name))) if is_file else None
-                tag_posts(tagger, posts, output, write, rank is not None, show)
+                tag_stream(tagger, posts, output, write, rank is not None, show)
             for line in tagger.notes():
                 note(line)
     if out is not None:

@@ -21,7 +21,7 @@ from mner_keras.errors import InputError
 from mner_keras.papers.runner import start_process
 
 RETRIES = 20  # of a task whose worker or node was lost
-PORT = 6379  # of a cluster's head, by default
+PORT = "6379"  # of a cluster's head, by default
 CONNECT_SECONDS = 10
 LOCK_SECONDS = 60  # for the process that a repeated task replaces; Ray may notice a lost node before its workers do
 _PASSED_ON = ("KERAS_BACKEND", "KERAS_HOME", "MNER_CACHE", "NLTK_DATA", "TF_CPP_MIN_LOG_LEVEL", "XLA_FLAGS")
@@ -128,18 +128,14 @@ class _RayCommand:
 
 
 def share(nodes: Sequence[Mapping[str, float]], jobs: int) -> tuple[int, int]:
-    """Return the CPUs and GPUs that each of `jobs` commands can have, given each node's resources.
-
-    Raises:
-        InputError: too few CPUs. Ray would wait for more of them without a word.
-    """
+    """Return the CPUs and GPUs that each of `jobs` commands can have, given each node's resources."""
     cpus = [int(node.get("CPU", 0)) for node in nodes]
     gpus = [int(node.get("GPU", 0)) for node in nodes]
 
     def fit(size: int, gpu: int) -> int:
         return sum(min(n // size, g if gpu else n) for n, g in zip(cpus, gpus, strict=True))
 
-    if fit(1, 0) < jobs:
+    if fit(1, 0) < jobs:  # Ray would wait for more of them without a word
         raise InputError(
             f"`--jobs {jobs}` needs {jobs} CPUs in the Ray cluster, found {sum(cpus)} on {len(nodes)} "
             f"node{'s' * (len(nodes) > 1)}: use --jobs {max(sum(cpus), 1)}, or add nodes with `ray start`"

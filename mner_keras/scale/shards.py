@@ -62,8 +62,7 @@ def run_jobs(
     The output of each shard is in the folder `<out>.logs`, which is removed when all of them end well.
 
     Args:
-        out: the folder of parts; `None` if the command has none, or reads standard input.
-        ending: the extension of a part.
+        out: the folder of parts, which have the extension `ending`; `None` if the command has none, or reads a stream.
         shard, jobs, engine, address: the command's options.
         report: receives a line for people when a shard ends.
     """

@@ -30,7 +30,7 @@ CONVERTERS = {
 """What makes the file of a format from the written lines."""
 
 
-def tag_posts(
+def tag_stream(
     tagger: PostTagger,
     posts: Iterator[Post | InputError],
     output: ResumableFile | StandardOutput,

@@ -229,16 +229,20 @@ def _records(posts: Any) -> Iterable[Mapping[str, Any]]:
     if isinstance(posts, list):
         return posts
     if _is(posts, "pandas", "DataFrame"):
-        posts = posts.filter(_KEYS).astype(object)
+        count, posts = len(posts), posts.filter(_KEYS).astype(object)
         posts = posts.where(posts.notna(), None)
     elif _is(posts, "pyarrow", "Table"):
-        posts = posts.select([key for key in _KEYS if key in posts.column_names]).to_pydict()
-    elif not isinstance(posts, Mapping):
+        count, posts = len(posts), posts.select([key for key in _KEYS if key in posts.column_names]).to_pydict()
+    elif isinstance(posts, Mapping):
+        count = len(next(iter(posts.values()), ()))
+    else:
         raise TypeError(
             "`posts` must be a list of dicts, a dict of columns, a pandas DataFrame or an Arrow table. Received: "
             f"{type(posts).__name__}"
         )
     names = [key for key in _KEYS if key in posts]
+    if not names:
+        return [{}] * count
     return [dict(zip(names, row, strict=True)) for row in zip(*(posts[name] for name in names), strict=True)]
 
 

@@ -181,6 +181,12 @@ def test_a_model_that_is_trained_again_is_loaded_again(model, tmp_path):
         tag([{"text": "in Rome"}])
 
 
+def test_a_batch_without_a_known_column_has_an_error_in_each_row(model):
+    pandas = pytest.importorskip("pandas")
+    for batch in ({"body": ["a", "b"]}, pandas.DataFrame({"body": ["a", "b"]})):
+        assert ["`tokens`" in error for error in TagPosts(model)(batch)["error"]] == [True, True]
+
+
 def test_another_batch_is_refused(model):
     with pytest.raises(TypeError, match="`posts` must be a list of dicts.* Received: str"):
         TagPosts(model)("in Rome")
