@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import http.client
+import importlib.metadata
 import json
 import os
 import re
@@ -163,6 +164,15 @@ def decode_line(raw: bytes, name: str | os.PathLike, number: int) -> str:
     except UnicodeDecodeError as error:
         raise InputError(f"expected UTF-8, found the byte 0x{raw[error.start]:02x}", name, number) from None
     return line.removesuffix("\n").removesuffix("\r")
+
+
+def package_versions(packages: Iterable[str]) -> dict[str, str]:
+    """Return the versions of the packages that are installed."""
+    versions = {}
+    for package in packages:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            versions[package] = importlib.metadata.version(package)
+    return versions
 
 
 def cache_folder() -> Path:

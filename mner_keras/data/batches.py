@@ -12,6 +12,7 @@ import numpy as np
 
 from mner_keras.data.post import Post
 from mner_keras.errors import InputError
+from mner_keras.text.subwords import padded_length
 
 if TYPE_CHECKING:
     from mner_keras.vision.feature_store import FeatureStore
@@ -112,8 +113,7 @@ class PostBatches:
             rows = order[start:end]
             size, length = len(rows), int(self.lengths[rows].max())
             if bucket and compiled:
-                step = 8 if length <= 64 else 64
-                size, length = 1 << (size - 1).bit_length(), -(-length // step) * step
+                size, length = 1 << (size - 1).bit_length(), padded_length(length)
             yield rows, self.batch(rows, size, length)[0]
             start = end
 

@@ -32,7 +32,7 @@ from mner_keras.files import (
     wait_for_lock,
     write_whole,
 )
-from mner_keras.vision.ids import PICTURE_ENDINGS, picture_id
+from mner_keras.vision.visual_input import PICTURE_ENDINGS, picture_id
 
 _ENOUGH = 0.9
 """The share of the posts' pictures that an archive must contain; a few pictures may be lost."""
