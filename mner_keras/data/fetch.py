@@ -74,15 +74,11 @@ class Source:
         return f"{sum(sizes) / 1e6:,.0f} MB" if all(sizes) else "by hand" if self.by_hand else "unknown"
 
 
-def _read_sources() -> dict[str, Source]:
-    content = tomllib.loads((resources.files("mner_keras.data") / "sources.toml").read_text(encoding="utf-8"))
-    return {
-        name: Source(name, **{**entry, "files": tuple(Download(**file) for file in entry.get("files", ()))})
-        for name, entry in content.items()
-    }
-
-
-SOURCES = _read_sources()
+_CONTENT = tomllib.loads((resources.files("mner_keras.data") / "sources.toml").read_text(encoding="utf-8"))
+SOURCES = {
+    name: Source(name, **{**entry, "files": tuple(Download(**file) for file in entry.get("files", ()))})
+    for name, entry in _CONTENT.items()
+}
 
 
 def find_source(name: str) -> Source:

@@ -54,7 +54,7 @@ def test_equals_seqeval_on_random_tags_row_by_row(n):
     rng = np.random.default_rng(n)
     metric = EntityF1(TAGS)
     some = 0
-    for _ in range(60):
+    for _ in range(25):
         gold = random_tags(rng, (1, n))
         predicted = noisy(rng, gold)
         metric.reset_state()
@@ -62,7 +62,7 @@ def test_equals_seqeval_on_random_tags_row_by_row(n):
         expected = reference(gold, predicted)
         assert value(metric) == pytest.approx(expected, abs=1e-6), (names(gold), names(predicted))
         some += 0 < expected < 1
-    assert n < 9 or some > 5
+    assert n < 9 or some > 3
 
 
 @pytest.mark.parametrize("where", ["behind", "in front", "holes"])
