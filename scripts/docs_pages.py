@@ -33,6 +33,12 @@ PAGES = {
     "CHANGELOG.md": "changelog.md",
     "mner_keras/data/sample/README.md": "sample-corpus.md",
 }
+LINKS = {
+    r"\]\((\.\./)?notebooks/(\w+)\.ipynb": r"](notebooks/\2.md",
+    r"\]\(notebooks/?\)": "](notebooks/01_quickstart.md)",
+    r'(\]\(|src=")docs/': r"\1",
+    **{rf"\]\({re.escape(source)}": f"]({target}" for source, target in PAGES.items()},
+}
 HEADINGS = {
     "Call arguments:": "Other Parameters: Call arguments:",
     "Example:": "**Example:**",
@@ -42,7 +48,7 @@ HEADINGS = {
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages."""
-    pages = {target: _page((ROOT / source).read_text(encoding="utf-8")) for source, target in PAGES.items()}
+    pages = {target: (ROOT / source).read_text(encoding="utf-8") for source, target in PAGES.items()}
     typer = [sys.executable, "-m", "typer", "mner_keras.cli", "utils", "docs", "--name", "mner", "--title", "Commands"]
     pages["commands.md"] = subprocess.check_output(typer, cwd=ROOT, text=True, encoding="utf-8")
     views = ROOT / "mner_keras" / "views"
@@ -63,8 +69,10 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, **kwargs: Any) -> str:
-    """Point links to notebooks to the notebooks' pages."""
-    return re.sub(r"\]\(\.\./notebooks/(\w+)\.ipynb", r"](notebooks/\1.md", markdown)
+    """Point links between the files of the repository to the site's pages."""
+    for link, target in LINKS.items():
+        markdown = re.sub(link, target, markdown)
+    return markdown
 
 
 def notebook_page(path: Path) -> tuple[str, dict[str, bytes]]:
@@ -86,18 +94,6 @@ def notebook_page(path: Path) -> tuple[str, dict[str, bytes]]:
     text, resources = nbconvert.MarkdownExporter().from_notebook_node(notebook, names)
     text = re.sub(r"!\[\w+\](?=\(\.?/?\w+\.\w+\))", lambda _: f"![Figure: {headings.pop(0)}]", text)
     return text, {name.removeprefix("./"): data for name, data in resources["outputs"].items()}
-
-
-def _page(text: str) -> str:
-    """Return a page whose links point to the site's places."""
-
-    def moved(found: re.Match) -> str:
-        target, anchor = found.group(1), found.group(2) or ""
-        if target.startswith("notebooks"):
-            target = target.replace(".ipynb", ".md") if "." in target else "notebooks/01_quickstart.md"
-        return f"]({PAGES.get(target, target.removeprefix('docs/'))}{anchor})"
-
-    return re.sub(r"\]\((?![a-z]+:)([^)#\s]+)(#[^)\s]*)?\)", moved, text).replace('src="docs/', 'src="')
 
 
 class KerasDocstrings(griffe.Extension):
