@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import keras
 import numpy as np
 from keras import ops
 
+from agban_keras.agban import ObjectTagger, update_on
 from agban_keras.layers import (
     GradientReversal,
     ReleasedAttention,
@@ -15,13 +16,12 @@ from agban_keras.layers import (
     ReleasedModalityClassifier,
     ReleasedNetwork,
 )
-from agban_keras.layers.initializers import begin_uniformly, linear_initializer, width_initializer
-from agban_keras.object_tagger import ObjectTagger, update_on
-from agban_keras.released_state import load_arrays
+from agban_keras.layers.networks import linear_initializer, width_initializer
 from mner_keras.data.preprocessor import PostPreprocessor
-from mner_keras.inputs import batch_inputs, word_embedding
+from mner_keras.errors import did_you_mean
+from mner_keras.inputs import batch_inputs, token_representation, word_embedding
 from mner_keras.layers import BiLSTM, CharBiLSTM
-from mner_keras.layers.checks import check_count
+from mner_keras.layers.checks import Count, Natural, Rate, TwoWay, check_arguments
 
 RELEASED_TAGS = ("O", "B-PER", "I-PER", "B-LOC", "I-LOC", "B-OTHER", "I-OTHER", "B-ORG", "I-ORG")
 """The tags in the order of the released code's labels 1 to 9."""
@@ -79,24 +79,22 @@ class ReleasedAGBAN(ObjectTagger):
     def __init__(
         self,
         preprocessor: PostPreprocessor,
-        word_dim: int | None = None,
-        char_dim: int = 30,
-        char_hidden_dim: int = 50,
-        hidden_dim: int = 200,
-        rank: int = 200,
-        glimpses: int = 1,
-        num_training_tokens: int = 64439,
-        num_training_posts: int = 4000,
+        word_dim: Count | None = None,
+        char_dim: Count = 30,
+        char_hidden_dim: TwoWay = 50,
+        hidden_dim: TwoWay = 200,
+        rank: Count = 200,
+        glimpses: Count = 1,
+        num_training_tokens: Count = 64439,
+        num_training_posts: Count = 4000,
         reversal: float | str = "schedule",
-        classifier_rests_every: int = 8,
-        dropout: float = 0.5,
-        attention_dropout: float = 0.2,
+        classifier_rests_every: Natural = 8,
+        dropout: Rate = 0.5,
+        attention_dropout: Rate = 0.2,
         loss_reduction: str = "sum",
         name: str = "released_agban",
     ) -> None:
-        check_count("num_training_tokens", num_training_tokens)
-        check_count("num_training_posts", num_training_posts)
-        check_count("classifier_rests_every", classifier_rests_every, 0)
+        check_arguments(ReleasedAGBAN.__init__, self._arguments)
         # === Layers ===
         words = word_embedding(preprocessor, word_dim, 200, unknown="uniform")
         char_bilstm = CharBiLSTM(
@@ -118,14 +116,11 @@ class ReleasedAGBAN(ObjectTagger):
 
         # === Functional model ===
         inputs = batch_inputs(preprocessor)
-        token_mask = inputs["token_mask"]
-        object_mask = inputs["visual_mask"]
+        token_mask, object_mask = inputs["token_mask"], inputs["visual_mask"]
         # The batch statistics include every place of a row, padded or not.
         row = ops.any(token_mask, axis=1, keepdims=True)
         token_places, object_places = ops.logical_or(token_mask, row), ops.logical_or(object_mask, row)
-        tokens = keras.layers.Concatenate(name="token_representation")(
-            [words(inputs["word_ids"]), char_bilstm(inputs["char_ids"])]
-        )
+        tokens = token_representation(preprocessor, inputs, words, char_bilstm)
         tokens = keras.layers.Dropout(dropout, name="token_dropout")(tokens)
         text = bilstm(tokens, mask=token_mask)
         text = keras.layers.Dropout(dropout, name="text_dropout")(text)  # [B, n, d]
@@ -162,7 +157,16 @@ class ReleasedAGBAN(ObjectTagger):
         Raises:
             ValueError: an array is unknown, missing or of another shape; no weight is changed then.
         """
-        load_arrays(self, arrays)
+        arrays = {name: np.asarray(array) for name, array in arrays.items()}
+        weights = list(_weights(self))
+        shapes = {name: _shape(name, weight) for name, weight in weights}
+        if problems := list(_problems(arrays, shapes)):
+            raise ValueError("`arrays` must be those of the released module.\n" + "\n".join(problems))
+        for name, weight in weights:
+            array = np.asarray(arrays[name], "float32")
+            array = array.reshape(weight.shape) if name in _AS_HERE | _BROADCAST else array.T
+            # An LSTM has two biases there, which come one after the other, and one here.
+            (weight.assign_add if ".bias_hh_" in name else weight.assign)(array)
 
     def compile(self, optimizer=None, **kwargs) -> None:
         super().compile(optimizer, **kwargs)
@@ -193,8 +197,102 @@ class ReleasedAGBAN(ObjectTagger):
         return self.reduce_rows(textual, outputs), self.reduce_rows(visual, outputs)
 
 
+def begin_uniformly(bilstm: BiLSTM) -> None:
+    """Set the initialisers of an unbuilt BiLSTM to those of the authors' framework.
+
+    All weights are uniform within `1 / sqrt(units per direction)`, and the forget gate has no bias of its own.
+    """
+    for lstm in (bilstm.forward_lstm, bilstm.backward_lstm):
+        cell = lstm.cell
+        # One initialiser each: a shared one would give equal values to weights of equal shape.
+        cell.kernel_initializer = width_initializer(cell.units)
+        cell.recurrent_initializer = width_initializer(cell.units)
+        cell.bias_initializer = width_initializer(cell.units)
+        cell.unit_forget_bias = False
+
+
 def _labels(tags: list[str]) -> list[int]:
     """Return the label of each tag: 1 + its place in the released order; unknown types come last."""
     place = {tag: number for number, tag in enumerate(RELEASED_TAGS)}
     order = sorted(range(len(tags)), key=lambda tag: place.get(tags[tag], len(place)))
     return [1 + order.index(tag) for tag in range(len(tags))]
+
+
+_AS_HERE = {"char_embeddings.weight", "word_embeddings.weight", "crf.transitions"}
+"""The arrays that have the shape of the weight here; other matrices are transposed."""
+
+_BROADCAST = {"v_att.logits.h_bias", "v_att.logits.h_mat_v"}
+"""The arrays by glimpse, with an axis of 1 around it."""
+
+
+def _shape(name: str, weight: keras.Variable) -> tuple[int, ...]:
+    """Return the shape of an array of the released module."""
+    shape = tuple(weight.shape)
+    if name in _BROADCAST:
+        return (1, shape[0], 1, *(shape[1:] or (1,)))
+    return shape if name in _AS_HERE else shape[::-1]
+
+
+def _problems(arrays: dict[str, np.ndarray], shapes: dict[str, tuple]) -> Iterator[str]:
+    for name in (name for name in shapes if name not in arrays):
+        yield f"Expected {name!r} of the shape {shapes[name]}. Received: no array of this name"
+    counts = {name.replace("running_var", "num_batches_tracked"): () for name in shapes if "running_var" in name}
+    known = {**shapes, **counts, "modal_clf_loss.weight": (2,)}
+    for name, array in arrays.items():
+        if name not in known:
+            hint = did_you_mean(str(name), known)
+            yield f"Expected no array {name!r}.{hint} Received: {name!r} of the shape {array.shape}"
+        elif array.shape != known[name]:
+            yield f"Expected {name!r} of the shape {known[name]}. Received: the shape {array.shape}"
+        elif array.dtype.kind not in "fiu":
+            yield f"Expected numbers in {name!r}. Received: {array.dtype}"
+
+
+def _weights(model: ReleasedAGBAN) -> Iterator[tuple[str, keras.Variable]]:
+    """Yield the name of each array of the released module, and the weight that it sets."""
+
+    def named(name, weights, parts):
+        yield from ((f"{name}.{part}", weight) for part, weight in zip(parts, weights, strict=True))
+
+    def linear(dense, name):
+        return named(name, dense.weights, ("weight", "bias"))
+
+    def weight_norm(layer, name):
+        return named(name, (layer.direction, layer.length, layer.bias), ("weight_v", "weight_g", "bias"))
+
+    def batch_norm(norm, name):
+        return named(name, norm.weights, ("weight", "bias", "running_mean", "running_var"))
+
+    def both_lstms(bilstm, name):
+        # Both frameworks use the same order of gates: input, forget, cell, output.
+        for lstm, end in ((bilstm.forward_lstm, "l0"), (bilstm.backward_lstm, "l0_reverse")):
+            kernel, recurrent, bias = lstm.cell.weights
+            parts = (f"weight_ih_{end}", f"weight_hh_{end}", f"bias_ih_{end}", f"bias_hh_{end}")
+            yield from named(name, (kernel, recurrent, bias, bias), parts)
+
+    def network(layer, name):
+        # Linear, batch norm, relu, and so on: relu has an index but no array.
+        for i, (dense, norm) in enumerate(zip(layer.inner, layer.norms, strict=True)):
+            yield from linear(dense, f"{name}.{3 * i}")
+            yield from batch_norm(norm, f"{name}.{3 * i + 1}")
+        yield from linear(layer.outer, f"{name}.{3 * len(layer.inner)}")
+
+    chars, attention = model.get_layer("char_bilstm"), model.get_layer("attention")
+    yield "char_embeddings.weight", chars.embedding.embeddings
+    yield from both_lstms(chars.lstm, "char_lstm")
+    yield "word_embeddings.weight", model.get_layer("word_embedding").table
+    yield from both_lstms(model.get_layer("bilstm"), "word_lstm")
+    form = attention.bias, attention.length, attention.direction
+    yield from named("v_att.logits", form, ("h_bias", "h_mat_g", "h_mat_v"))
+    yield from weight_norm(attention.object_net, "v_att.logits.v_net.main.1")
+    yield from weight_norm(attention.text_net, "v_att.logits.q_net.main.1")
+    for i in range(attention.glimpses):
+        yield from weight_norm(attention.attended_nets[i], f"b_net.{i}.main.1")
+        yield from weight_norm(attention.gate_text_nets[i], f"g_t_prj.{i}.main.0")
+        yield from weight_norm(attention.gate_object_nets[i], f"g_v_prj.{i}.main.0")
+        yield from weight_norm(attention.gate_nets[i], f"g_prj.{i}.main.0")
+    yield from batch_norm(model.get_layer("fusion_norm"), "cat_bn")
+    yield from linear(model.get_layer("potentials"), "hidden2tag")
+    yield "crf.transitions", model.crf.transitions
+    yield from network(model.get_layer("visual_projector"), "map_to_text")
+    yield from network(model.get_layer("modality_classifier").network, "modal_clf")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+from typing import Literal
+
 import keras
 
 from hsn_keras.layers import (
@@ -13,7 +16,7 @@ from hsn_keras.layers import (
 from mner_keras.data.preprocessor import PostPreprocessor
 from mner_keras.inputs import batch_inputs, token_representation, word_embedding
 from mner_keras.layers import CRF, BiLSTM, CharCNN, Highway
-from mner_keras.layers.checks import check_choice
+from mner_keras.layers.checks import Count, Rate, TwoWay, check_arguments
 from mner_keras.tagger import Tagger
 from mner_keras.vision.visual_input import VGG16_REGIONS
 
@@ -69,26 +72,28 @@ class HSN(Tagger):
     def __init__(
         self,
         preprocessor: PostPreprocessor,
-        word_dim: int | None = None,
-        char_dim: int = 50,
-        pos_dim: int = 50,
-        hidden_dim: int = 400,
-        num_heads: int = 8,
-        dropout: float = 0.5,
+        word_dim: Count | None = None,
+        char_dim: Count = 50,
+        pos_dim: Count = 50,
+        hidden_dim: TwoWay = 400,
+        num_heads: Count = 8,
+        dropout: Rate = 0.5,
         head_softmax: bool = True,
-        gate: str = "token",
-        attention: str = "multi_head",
-        integration: str = "gate",
+        gate: Literal["token", "feature"] = "token",
+        attention: Literal["multi_head", "single_head", "general"] = "multi_head",
+        integration: Literal["gate", "concatenate"] = "gate",
         loss_reduction: str = "mean",
         name: str = "hsn",
     ) -> None:
-        check_choice("attention", attention, ("multi_head", "single_head", "general"))
-        check_choice("integration", integration, ("gate", "concatenate"))
+        check_arguments(HSN.__init__, self._arguments)
         # === Layers ===
         regions_projection = keras.layers.Dense(hidden_dim, activation="relu", name="region_projection")
-        text_to_image, image_to_text = (
-            _attention_unit(attention, num_heads, head_softmax, unit) for unit in ("text_to_image", "image_to_text")
-        )
+        if attention == "single_head":
+            unit = HierarchicalAttention
+        else:
+            unit = MultiHeadHierarchicalAttention if attention == "multi_head" else MultiHeadGeneralAttention
+            unit = functools.partial(unit, num_heads, head_softmax=head_softmax)
+        text_to_image, image_to_text = unit(name="text_to_image"), unit(name="image_to_text")
         crf = CRF(preprocessor.num_tags, name="crf")
 
         # === Functional model ===
@@ -112,13 +117,6 @@ class HSN(Tagger):
             keras.layers.Dense(preprocessor.num_tags, name="potentials")(features), mask=token_mask
         )
         super().__init__(inputs, outputs, preprocessor=preprocessor, loss_reduction=loss_reduction, name=name)
-
-
-def _attention_unit(attention: str, num_heads: int, head_softmax: bool, name: str) -> keras.layers.Layer:
-    if attention == "single_head":
-        return HierarchicalAttention(name=name)
-    layer = MultiHeadHierarchicalAttention if attention == "multi_head" else MultiHeadGeneralAttention
-    return layer(num_heads, head_softmax=head_softmax, name=name)
 
 
 def text_features(

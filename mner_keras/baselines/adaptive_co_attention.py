@@ -2,15 +2,170 @@
 
 from __future__ import annotations
 
-import keras
+from typing import Literal
 
-from mner_keras.baselines.layers import FiltrationGate, GatedFusion, GuidedAttention, PooledCharCNN
+import keras
+from keras import ops
+
+from mner_keras.baselines.guided_attention import GuidedAttention
 from mner_keras.data.preprocessor import PostPreprocessor
 from mner_keras.inputs import batch_inputs, crf_outputs, word_embedding
 from mner_keras.layers import BiLSTM
-from mner_keras.layers.checks import check_choice, check_rate, check_widths
+from mner_keras.layers.base import BaseLayer
+from mner_keras.layers.checks import Count, Rate, TwoWay, check_arguments
 from mner_keras.tagger import Tagger
 from mner_keras.vision.visual_input import VGG16_REGIONS
+
+
+@keras.saving.register_keras_serializable(package="mner_keras")
+class PooledCharCNN(BaseLayer):
+    """Encode each token by embedded characters, three pooled convolutions and two dense layers (`AdaptiveCoAttention`).
+
+    Each convolution is followed by relu, the maximum over each two neighbours, and dropout; then batch normalisation
+    over the valid tokens, a dense layer with relu, dropout, and a dense layer. Stacking the convolutions, and padding
+    them so that words of any length pass, is our reading.
+
+    Args:
+        vocabulary_size: rows of the character table; row 0 pads.
+        embedding_dim: width of a character's vector.
+        filters: filters of each convolution.
+        kernel_sizes: characters that the filters of each convolution see.
+        hidden_units: width of the inner dense layer.
+        units: width of a word's vector.
+        dropout: rate after each convolution and after the inner dense layer.
+
+    Call arguments:
+        char_ids: int32 `[B, n, c]`, 0 for padding; c must be known.
+        mask: bool `[B, n]`, true for tokens: only these are part of the batch statistics.
+
+    Returns:
+        `[B, n, units]`.
+    """
+
+    def __init__(
+        self,
+        vocabulary_size: Count,
+        embedding_dim: Count = 30,
+        filters: Count = 32,
+        kernel_sizes: tuple[Count, ...] = (2, 3, 4),
+        hidden_units: Count = 100,
+        units: Count = 50,
+        dropout: Rate = 0.25,
+        **kwargs,
+    ) -> None:
+        super().__init__(**kwargs)
+        policy = self.dtype_policy
+        self.embedding = keras.layers.Embedding(vocabulary_size, embedding_dim, dtype=policy)
+        self.convolutions = [
+            keras.layers.Conv1D(filters, size, padding="same", activation="relu", dtype=policy)
+            for size in self.kernel_sizes
+        ]
+        self.pool = keras.layers.MaxPooling1D(2, padding="same", dtype=policy)
+        self.dropout = keras.layers.Dropout(dropout, dtype=policy)
+        # Moving statistics that adapt within tens of steps: a small corpus has no more per epoch.
+        self.norm = keras.layers.BatchNormalization(momentum=0.9, dtype=policy)
+        self.inner = keras.layers.Dense(hidden_units, activation="relu", dtype=policy)
+        self.outer = keras.layers.Dense(units, dtype=policy)
+
+    def build(self, char_ids_shape) -> None:
+        length, width = char_ids_shape[-1], self.embedding_dim
+        self.embedding.build((None, length))
+        for convolution in self.convolutions:
+            convolution.build((None, length, width))
+            length, width = -(-length // 2), self.filters
+        self.width = length * width
+        self.norm.build((None, None, self.width))
+        self.inner.build((None, None, self.width))
+        self.outer.build((None, None, self.hidden_units))
+
+    def call(self, char_ids, mask=None, training=None):
+        ids = ops.reshape(char_ids, (-1, char_ids.shape[-1]))  # [B * n, c]
+        features = self.embedding(ids)
+        features = ops.where((ids > 0)[..., None], features, ops.zeros_like(features))
+        for convolution in self.convolutions:
+            features = self.dropout(self.pool(convolution(features)), training=training)
+        features = ops.reshape(features, (-1, ops.shape(char_ids)[1], self.width))
+        features = self.norm(features, mask=mask, training=training)
+        return self.outer(self.dropout(self.inner(features), training=training))
+
+    def compute_output_shape(self, char_ids_shape):
+        return (*char_ids_shape[:-1], self.units)
+
+
+@keras.saving.register_keras_serializable(package="mner_keras")
+class GatedFusion(BaseLayer):
+    """Mix a visual and a textual vector of each token (`AdaptiveCoAttention`).
+
+    `p = tanh(W v + b)`, `q = tanh(W' h + b')`, `m = g p + (1 - g) q` with one number per token `g = sigmoid(w . [p;
+    q])`. A public implementation adds p and q in the gate, and projects `[g p; (1 - g) q]` where the paper adds the
+    two; this is the paper's form.
+
+    Args:
+        units: width of p, q and m.
+
+    Call arguments:
+        visual: the attended picture, `[B, n, d]`.
+        textual: the attended text, `[B, n, d']`.
+        return_gate: whether to return g as well.
+
+    Returns:
+        m, `[B, n, units]`; with `return_gate` also g, `[B, n, 1]`.
+    """
+
+    def __init__(self, units: Count, **kwargs) -> None:
+        super().__init__(**kwargs)
+
+    def build(self, visual_shape, textual_shape) -> None:
+        policy = self.dtype_policy
+        self.visual_projection = keras.layers.Dense(self.units, activation="tanh", dtype=policy)
+        self.textual_projection = keras.layers.Dense(self.units, activation="tanh", dtype=policy)
+        self.gate = keras.layers.Dense(1, activation="sigmoid", use_bias=False, dtype=policy)
+        self.visual_projection.build(visual_shape)
+        self.textual_projection.build(textual_shape)
+        self.gate.build((None, None, 2 * self.units))
+
+    def call(self, visual, textual, return_gate=False):
+        p, q = self.visual_projection(visual), self.textual_projection(textual)
+        gate = self.gate(ops.concatenate([p, q], axis=-1))
+        output = gate * p + (1 - gate) * q
+        return (output, gate) if return_gate else output
+
+
+@keras.saving.register_keras_serializable(package="mner_keras")
+class FiltrationGate(BaseLayer):
+    """Filter the fused features of each token by its text features (`AdaptiveCoAttention`).
+
+    `s = sigmoid(W h + U m + b)`, `u = s * tanh(W' m + b')`. The gate is one number per feature; a public implementation
+    makes it one number per token, from the fused features alone.
+
+    Args:
+        units: width of the gate and of the output.
+
+    Call arguments:
+        text: h, `[B, n, d]`.
+        fused: m, `[B, n, d']`.
+        return_gate: whether to return s as well.
+
+    Returns:
+        u, `[B, n, units]`; with `return_gate` also s, of the same shape.
+    """
+
+    def __init__(self, units: Count, **kwargs) -> None:
+        super().__init__(**kwargs)
+
+    def build(self, text_shape, fused_shape) -> None:
+        policy = self.dtype_policy
+        self.text_gate = keras.layers.Dense(self.units, dtype=policy)
+        self.fused_gate = keras.layers.Dense(self.units, use_bias=False, dtype=policy)
+        self.projection = keras.layers.Dense(self.units, activation="tanh", dtype=policy)
+        self.text_gate.build(text_shape)
+        self.fused_gate.build(fused_shape)
+        self.projection.build(fused_shape)
+
+    def call(self, text, fused, return_gate=False):
+        gate = ops.sigmoid(self.text_gate(text) + self.fused_gate(fused))
+        output = gate * self.projection(fused)
+        return (output, gate) if return_gate else output
 
 
 @keras.saving.register_keras_serializable(package="mner_keras")
@@ -45,11 +200,6 @@ class AdaptiveCoAttention(Tagger):
         dropout: rate within the character network.
         preprocessor, loss_reduction: see `Tagger`.
 
-    Example:
-
-    >>> preprocessor = AdaptiveCoAttention.fit_preprocessor(load_dataset("sample")["train"])
-    >>> model = AdaptiveCoAttention(preprocessor)
-
     Reference:
         Zhang, Fu, Liu & Huang, "Adaptive co-attention network for named entity recognition in tweets", AAAI 2018.
     """
@@ -59,28 +209,19 @@ class AdaptiveCoAttention(Tagger):
     def __init__(
         self,
         preprocessor: PostPreprocessor,
-        word_dim: int | None = None,
-        char_dim: int = 30,
-        char_filters: int = 32,
-        char_hidden_dim: int = 100,
-        char_units: int = 50,
-        hidden_dim: int = 400,
-        fusion_dim: int = 200,
-        score: str = "concatenate",
-        dropout: float = 0.25,
+        word_dim: Count | None = None,
+        char_dim: Count = 30,
+        char_filters: Count = 32,
+        char_hidden_dim: Count = 100,
+        char_units: Count = 50,
+        hidden_dim: TwoWay = 400,
+        fusion_dim: Count = 200,
+        score: Literal["concatenate", "joint"] = "concatenate",
+        dropout: Rate = 0.25,
         loss_reduction: str = "mean",
         name: str = "adaptive_co_attention",
     ) -> None:
-        check_widths(
-            char_dim=char_dim,
-            char_filters=char_filters,
-            char_hidden_dim=char_hidden_dim,
-            char_units=char_units,
-            hidden_dim=hidden_dim,
-            fusion_dim=fusion_dim,
-        )
-        check_rate("dropout", dropout)
-        check_choice("score", score, ("concatenate", "joint"))
+        check_arguments(AdaptiveCoAttention.__init__, self._arguments)
         # === Text ===
         inputs = batch_inputs(preprocessor)
         token_mask, region_mask = inputs["token_mask"], inputs["visual_mask"]

@@ -8,7 +8,7 @@ import numpy as np
 from mner_keras.data.preprocessor import PostPreprocessor
 from mner_keras.inputs import batch_inputs, token_representation
 from mner_keras.layers import CRF
-from mner_keras.layers.checks import check_choice, check_rate
+from mner_keras.layers.checks import Rate, check_arguments
 from mner_keras.tagger import Tagger
 
 
@@ -38,12 +38,6 @@ class BertNER(Tagger):
         dropout: rate on the tokens' vectors; the BERT's own rate is its preset's.
         loss_reduction: see `Tagger`.
 
-    Example:
-
-    >>> posts = load_dataset("sample")["train"]
-    >>> preprocessor = BertNER.fit_preprocessor(posts, backbone="bert_base_en")
-    >>> model = BertNER(preprocessor)
-
     Reference:
         Devlin, Chang, Lee & Toutanova, "BERT: pre-training of deep bidirectional transformers for language
         understanding", NAACL 2019.
@@ -62,12 +56,11 @@ class BertNER(Tagger):
         self,
         preprocessor: PostPreprocessor,
         crf: bool = True,
-        dropout: float = 0.1,
+        dropout: Rate = 0.1,
         loss_reduction: str = "mean",
         name: str = "bert_ner",
     ) -> None:
-        check_choice("crf", crf, (True, False))
-        check_rate("dropout", dropout)
+        check_arguments(BertNER.__init__, self._arguments)
         if preprocessor.backbone is None:
             raise ValueError("`preprocessor` must have a backbone: create it with `BertNER.fit_preprocessor`")
         inputs = batch_inputs(preprocessor)

@@ -3,13 +3,55 @@
 from __future__ import annotations
 
 import keras
+from keras import ops
 
-from mner_keras.baselines.layers import SingletonDropout
 from mner_keras.data.preprocessor import PostPreprocessor
 from mner_keras.inputs import batch_inputs, crf_outputs, word_embedding
 from mner_keras.layers import BiLSTM, CharBiLSTM
-from mner_keras.layers.checks import check_rate, check_widths
+from mner_keras.layers.base import BaseLayer
+from mner_keras.layers.checks import Count, Natural, Rate, TwoWay, check_arguments
 from mner_keras.tagger import Tagger
+
+UNKNOWN = 1
+"""The id of the unknown word."""
+
+
+@keras.saving.register_keras_serializable(package="mner_keras")
+class SingletonDropout(BaseLayer):
+    """Replace words that occur once by the unknown word with some probability, in training (`BiLSTMCRF`).
+
+    Args:
+        vocabulary_size: rows of the trainable word table, most frequent words first.
+        num_singletons: the number of words, the last ones, that occur once.
+        rate: the probability of a replacement.
+
+    Call arguments:
+        word_ids: int32 `[B, n]`.
+
+    Returns:
+        int32 `[B, n]`; the input itself outside of training.
+    """
+
+    def __init__(self, vocabulary_size: Count, num_singletons: Natural, rate: Rate = 0.5, **kwargs) -> None:
+        super().__init__(**kwargs)
+        if num_singletons > vocabulary_size:
+            raise ValueError(
+                f"`num_singletons` must be at most `vocabulary_size`, {vocabulary_size}. "
+                f"Received: num_singletons={num_singletons}"
+            )
+        if rate:
+            self.seed_generator = keras.random.SeedGenerator()
+        self.built = True
+
+    def call(self, word_ids, training=False):
+        if not training or not self.rate:
+            return word_ids
+        single = (word_ids >= self.vocabulary_size - self.num_singletons) & (word_ids < self.vocabulary_size)
+        chosen = keras.random.uniform(ops.shape(word_ids), seed=self.seed_generator, dtype="float32") < self.rate
+        return ops.where(single & chosen, ops.full_like(word_ids, UNKNOWN), word_ids)
+
+    def compute_output_spec(self, word_ids, training=False):
+        return keras.KerasTensor(word_ids.shape, dtype=word_ids.dtype)
 
 
 @keras.saving.register_keras_serializable(package="mner_keras")
@@ -31,11 +73,6 @@ class BiLSTMCRF(Tagger):
         unknown_rate: the probability of replacing a word that occurs once.
         preprocessor, loss_reduction: see `Tagger`.
 
-    Example:
-
-    >>> preprocessor = BiLSTMCRF.fit_preprocessor(load_dataset("sample")["train"])
-    >>> model = BiLSTMCRF(preprocessor)
-
     Reference:
         Lample, Ballesteros, Subramanian, Kawakami & Dyer, "Neural architectures for named entity recognition", NAACL
         2016.
@@ -46,18 +83,16 @@ class BiLSTMCRF(Tagger):
     def __init__(
         self,
         preprocessor: PostPreprocessor,
-        word_dim: int | None = None,
-        char_dim: int = 25,
-        char_hidden_dim: int = 50,
-        hidden_dim: int = 200,
-        dropout: float = 0.5,
-        unknown_rate: float = 0.5,
+        word_dim: Count | None = None,
+        char_dim: Count = 25,
+        char_hidden_dim: TwoWay = 50,
+        hidden_dim: TwoWay = 200,
+        dropout: Rate = 0.5,
+        unknown_rate: Rate = 0.5,
         loss_reduction: str = "mean",
         name: str = "bilstm_crf",
     ) -> None:
-        check_widths(char_dim=char_dim, char_hidden_dim=char_hidden_dim, hidden_dim=hidden_dim)
-        check_rate("dropout", dropout)
-        check_rate("unknown_rate", unknown_rate)
+        check_arguments(BiLSTMCRF.__init__, self._arguments)
         inputs = batch_inputs(preprocessor)
         token_mask = inputs["token_mask"]
         word_ids = SingletonDropout(

@@ -7,7 +7,7 @@ import keras
 from mner_keras.data.preprocessor import PostPreprocessor
 from mner_keras.inputs import batch_inputs, crf_outputs, word_embedding
 from mner_keras.layers import BiLSTM, CharCNN
-from mner_keras.layers.checks import check_rate, check_widths
+from mner_keras.layers.checks import Count, Rate, TwoWay, check_arguments
 from mner_keras.tagger import Tagger
 
 
@@ -28,11 +28,6 @@ class CNNBiLSTMCRF(Tagger):
         dropout: rate on the characters' vectors, on the BiLSTM's input and on its output.
         preprocessor, loss_reduction: see `Tagger`.
 
-    Example:
-
-    >>> preprocessor = CNNBiLSTMCRF.fit_preprocessor(load_dataset("sample")["train"])
-    >>> model = CNNBiLSTMCRF(preprocessor)
-
     Reference:
         Ma & Hovy, "End-to-end sequence labeling via bi-directional LSTM-CNNs-CRF", ACL 2016.
     """
@@ -40,16 +35,15 @@ class CNNBiLSTMCRF(Tagger):
     def __init__(
         self,
         preprocessor: PostPreprocessor,
-        word_dim: int | None = None,
-        char_dim: int = 30,
-        char_filters: int = 30,
-        hidden_dim: int = 400,
-        dropout: float = 0.5,
+        word_dim: Count | None = None,
+        char_dim: Count = 30,
+        char_filters: Count = 30,
+        hidden_dim: TwoWay = 400,
+        dropout: Rate = 0.5,
         loss_reduction: str = "mean",
         name: str = "cnn_bilstm_crf",
     ) -> None:
-        check_widths(char_dim=char_dim, char_filters=char_filters, hidden_dim=hidden_dim)
-        check_rate("dropout", dropout)
+        check_arguments(CNNBiLSTMCRF.__init__, self._arguments)
         inputs = batch_inputs(preprocessor)
         token_mask = inputs["token_mask"]
         words = word_embedding(preprocessor, word_dim, 100, unknown="uniform")(inputs["word_ids"])

@@ -2,15 +2,79 @@
 
 from __future__ import annotations
 
-import keras
+from typing import Literal
 
-from mner_keras.baselines.layers import DirectionalSelfAttention, GuidedAttention
+import keras
+from keras import ops
+
+from mner_keras.baselines.guided_attention import GuidedAttention
 from mner_keras.data.preprocessor import PostPreprocessor
 from mner_keras.inputs import batch_inputs, crf_outputs, word_embedding
 from mner_keras.layers import BiLSTM, CharCNN
-from mner_keras.layers.checks import check_rate, check_widths
+from mner_keras.layers.base import BaseLayer, full_mask, masked_softmax
+from mner_keras.layers.checks import Count, Rate, Strength, TwoWay, check_arguments
 from mner_keras.tagger import Tagger
 from mner_keras.vision.visual_input import VGG16_REGIONS
+
+
+@keras.saving.register_keras_serializable(package="mner_keras")
+class DirectionalSelfAttention(BaseLayer):
+    """Apply multi-dimensional directional self-attention with the picture in its alignment.
+
+    - `f(h_i, h_j) = c tanh((W_1 h_i + W_2 h_j + W_3 v_i + b) / c)`, a vector of the width of h;
+    - `p_ij = softmax_j f(h_i, h_j)`, feature by feature, over the valid j before i (`"forward"`) or after i
+      (`"backward"`), never i itself;
+    - `s_i = sum_j p_ij * h_j`, zero where no such j is;
+    - `F = sigmoid(W_4 s_i + W_5 h_i + b)`, and the output `F * h_i + (1 - F) * s_i`.
+
+    Memory is `[B, n, n, d]`.
+
+    Args:
+        direction: `"forward"` or `"backward"`.
+        scale: c.
+
+    Call arguments:
+        text: h, `[B, n, d]`.
+        picture: v, each token's attended picture, `[B, n, d']`.
+        text_mask: bool `[B, n]`, true for tokens.
+
+    Returns:
+        `[B, n, d]`.
+
+    Reference:
+        Shen et al., "DiSAN: directional self-attention network for RNN/CNN-free language understanding", AAAI 2018;
+        with the picture: `Disan`.
+    """
+
+    def __init__(self, direction: Literal["forward", "backward"] = "forward", scale: Strength = 5.0, **kwargs) -> None:
+        super().__init__(**kwargs)
+        if not scale:
+            raise ValueError(f"`scale` must be above 0. Received: scale={scale!r}")
+
+    def build(self, text_shape, picture_shape) -> None:
+        width = text_shape[-1]
+
+        def dense(shape, use_bias):
+            layer = keras.layers.Dense(width, use_bias=use_bias, dtype=self.dtype_policy)
+            layer.build(shape)
+            return layer
+
+        self.token_alignment = dense(text_shape, True)  # W_1, b
+        self.other_alignment = dense(text_shape, False)  # W_2
+        self.picture_alignment = dense(picture_shape, False)  # W_3
+        self.attended_gate = dense(text_shape, True)  # W_4, b
+        self.token_gate = dense(text_shape, False)  # W_5
+
+    def call(self, text, picture, text_mask=None):
+        place = ops.arange(ops.shape(text)[1])
+        there = place[None] < place[:, None] if self.direction == "forward" else place[None] > place[:, None]
+        there = (there & full_mask(text_mask, text)[:, None])[..., None]  # [B, i, j, 1]
+        own = self.token_alignment(text) + self.picture_alignment(picture)
+        aligned = own[:, :, None] + self.other_alignment(text)[:, None]  # [B, i, j, d]
+        weights = masked_softmax(self.scale * ops.tanh(aligned / self.scale), there, axis=2)
+        attended = ops.sum(weights * text[:, None], axis=2)
+        gate = ops.sigmoid(self.attended_gate(attended) + self.token_gate(text))
+        return gate * text + (1 - gate) * attended
 
 
 @keras.saving.register_keras_serializable(package="mner_keras")
@@ -31,11 +95,6 @@ class Disan(Tagger):
         scale: c of the alignment, `c tanh(. / c)`.
         preprocessor, loss_reduction: see `Tagger`.
 
-    Example:
-
-    >>> preprocessor = Disan.fit_preprocessor(load_dataset("sample")["train"])
-    >>> model = Disan(preprocessor)
-
     Reference:
         Arshad, Gallo, Nawaz & Calefati, "Aiding intra-text representations with visual context for multimodal named
         entity recognition", ICDAR 2019.
@@ -46,18 +105,17 @@ class Disan(Tagger):
     def __init__(
         self,
         preprocessor: PostPreprocessor,
-        word_dim: int | None = None,
-        char_dim: int = 50,
-        pos_dim: int = 50,
-        hidden_dim: int = 200,
-        attention_dim: int = 200,
-        scale: float = 5.0,
-        dropout: float = 0.5,
+        word_dim: Count | None = None,
+        char_dim: Count = 50,
+        pos_dim: Count = 50,
+        hidden_dim: TwoWay = 200,
+        attention_dim: Count = 200,
+        scale: Strength = 5.0,
+        dropout: Rate = 0.5,
         loss_reduction: str = "mean",
         name: str = "disan",
     ) -> None:
-        check_widths(char_dim=char_dim, pos_dim=pos_dim, hidden_dim=hidden_dim, attention_dim=attention_dim)
-        check_rate("dropout", dropout)
+        check_arguments(Disan.__init__, self._arguments)
         # === Text ===
         inputs = batch_inputs(preprocessor)
         token_mask = inputs["token_mask"]

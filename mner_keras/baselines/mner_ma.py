@@ -3,22 +3,73 @@
 from __future__ import annotations
 
 import keras
+from keras import ops
 
-from mner_keras.baselines.layers import ModalityAttention
 from mner_keras.data.preprocessor import PostPreprocessor
 from mner_keras.inputs import batch_inputs, crf_outputs, word_embedding
 from mner_keras.layers import BiLSTM, CharBiLSTM
-from mner_keras.layers.checks import check_rate, check_widths
+from mner_keras.layers.base import BaseLayer, full_mask, masked_softmax
+from mner_keras.layers.checks import Count, Rate, TwoWay, check_arguments
 from mner_keras.tagger import Tagger
 from mner_keras.vision.visual_input import VGG16_REGIONS
+
+
+@keras.saving.register_keras_serializable(package="mner_keras")
+class ModalityAttention(BaseLayer):
+    """Mix a token's word vector, its characters' vector and the post's picture by attention over the three (`MNERMA`).
+
+    Each is projected to one width, `x^w`, `x^c`, `x^v`; then `a_t = softmax(W [x^w_t; x^c_t; x^v] + b)`, three numbers,
+    and `x_t = a_tw x^w_t + a_tc x^c_t + a_tv x^v`. The picture's vector is the mean of its regions; without regions,
+    the softmax is over word and characters alone.
+
+    Args:
+        units: the common width.
+
+    Call arguments:
+        words: `[B, n, d_w]`.
+        characters: `[B, n, d_c]`.
+        regions: `[B, k, d_v]`.
+        region_mask: bool `[B, k]`, true for regions.
+        return_attention_scores: whether to return the weights as well.
+
+    Returns:
+        x, `[B, n, units]`; with `return_attention_scores` also a, `[B, n, 3]`: word, characters, picture.
+    """
+
+    def __init__(self, units: Count, **kwargs) -> None:
+        super().__init__(**kwargs)
+
+    def build(self, words_shape, characters_shape, regions_shape) -> None:
+        policy = self.dtype_policy
+        self.projections = [keras.layers.Dense(self.units, dtype=policy) for _ in range(3)]
+        for projection, shape in zip(self.projections, (words_shape, characters_shape, regions_shape), strict=True):
+            projection.build(shape)
+        self.attention = keras.layers.Dense(3, dtype=policy)
+        self.attention.build((None, None, 3 * self.units))
+
+    def call(self, words, characters, regions, region_mask=None, return_attention_scores=False):
+        there = full_mask(region_mask, regions)[..., None]  # [B, k, 1]
+        seen = ops.any(there, axis=1, keepdims=True)  # [B, 1, 1]
+        count = ops.maximum(ops.sum(ops.cast(there, self.compute_dtype), axis=1, keepdims=True), 1)
+        picture = ops.sum(ops.where(there, regions, ops.zeros_like(regions)), axis=1, keepdims=True) / count
+        word, character, visual = (
+            projection(vector)
+            for projection, vector in zip(self.projections, (words, characters, picture), strict=True)
+        )
+        visual = ops.where(seen, visual, ops.zeros_like(visual)) + ops.zeros_like(word)  # the same at each token
+        scores = self.attention(ops.concatenate([word, character, visual], axis=-1))  # [B, n, 3]
+        # Words and characters are always present.
+        weights = masked_softmax(scores, ops.logical_or(seen, ops.arange(3) < 2))
+        output = ops.matmul(weights[:, :, None], ops.stack([word, character, visual], axis=2))[:, :, 0]
+        return (output, weights) if return_attention_scores else output
 
 
 @keras.saving.register_keras_serializable(package="mner_keras")
 class MNERMA(Tagger):
     """Mix word, characters and picture of each token by attention, then apply a BiLSTM and a CRF.
 
-    `x_t = a_tw x^w_t + a_tc x^c_t + a_tv x^v` with `a_t = softmax(W [x^w_t; x^c_t; x^v] + b)` (`ModalityAttention`),
-    characters read by a BiLSTM, `h = BiLSTM(x)`, potentials `W h_t + b`.
+    Characters are read by a BiLSTM; `x_t` is the mix of the three (`ModalityAttention`), `h = BiLSTM(x)`, potentials
+    `W h_t + b`.
 
     The paper is not available. The picture is the mean of its regions here, and the last layer of Inception there. A
     sigmoid before the softmax, which would keep the weights within a factor of 2.718 of each other, may have been the
@@ -32,11 +83,6 @@ class MNERMA(Tagger):
         dropout: rate on x and on h.
         preprocessor, loss_reduction: see `Tagger`.
 
-    Example:
-
-    >>> preprocessor = MNERMA.fit_preprocessor(load_dataset("sample")["train"])
-    >>> model = MNERMA(preprocessor)
-
     Reference:
         Moon, Neves & Carvalho, "Multimodal named entity recognition for short social media posts", NAACL 2018.
     """
@@ -46,22 +92,16 @@ class MNERMA(Tagger):
     def __init__(
         self,
         preprocessor: PostPreprocessor,
-        word_dim: int | None = None,
-        char_dim: int = 50,
-        char_hidden_dim: int = 100,
-        modality_dim: int = 200,
-        hidden_dim: int = 200,
-        dropout: float = 0.5,
+        word_dim: Count | None = None,
+        char_dim: Count = 50,
+        char_hidden_dim: TwoWay = 100,
+        modality_dim: Count = 200,
+        hidden_dim: TwoWay = 200,
+        dropout: Rate = 0.5,
         loss_reduction: str = "mean",
         name: str = "mner_ma",
     ) -> None:
-        check_widths(
-            char_dim=char_dim,
-            char_hidden_dim=char_hidden_dim,
-            modality_dim=modality_dim,
-            hidden_dim=hidden_dim,
-        )
-        check_rate("dropout", dropout)
+        check_arguments(MNERMA.__init__, self._arguments)
         inputs = batch_inputs(preprocessor)
         token_mask = inputs["token_mask"]
         words = word_embedding(preprocessor, word_dim, 200, unknown="uniform")(inputs["word_ids"])

@@ -16,11 +16,6 @@ class TextTagger(Tagger):
 
     Args:
         preprocessor, word_dim, char_dim, pos_dim, hidden_dim, dropout, loss_reduction: see `HSN`.
-
-    Example:
-
-    >>> preprocessor = TextTagger.fit_preprocessor(load_dataset("sample")["train"])
-    >>> model = TextTagger(preprocessor)
     """
 
     takes_backbone = True

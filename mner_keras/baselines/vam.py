@@ -2,15 +2,72 @@
 
 from __future__ import annotations
 
-import keras
+from typing import Literal
 
-from mner_keras.baselines.layers import GuidedAttention, LastStates, VisualModulation
+import keras
+from keras import ops
+
+from mner_keras.baselines.guided_attention import GuidedAttention
 from mner_keras.data.preprocessor import PostPreprocessor
 from mner_keras.inputs import batch_inputs, crf_outputs, word_embedding
 from mner_keras.layers import BiLSTM, CharBiLSTM
-from mner_keras.layers.checks import check_choice, check_rate, check_widths
+from mner_keras.layers.base import BaseLayer, full_mask
+from mner_keras.layers.checks import Count, Rate, TwoWay, check_arguments
 from mner_keras.tagger import Tagger
 from mner_keras.vision.visual_input import VGG16_REGIONS
+
+
+@keras.saving.register_keras_serializable(package="mner_keras")
+class LastStates(BaseLayer):
+    """Return the final state of each direction of a BiLSTM: forward at the last token, backward at the first.
+
+    Call arguments:
+        states: `[B, n, d]`, the forward half first.
+        mask: bool `[B, n]`, true for tokens; the valid tokens come first.
+
+    Returns:
+        `[B, 1, d]`, zeros for an empty row.
+    """
+
+    def call(self, states, mask=None):
+        length = ops.sum(ops.cast(full_mask(mask, states), "int32"), axis=1)[:, None, None]  # [B, 1, 1]
+        half = states.shape[-1] // 2
+        forward = ops.take_along_axis(states[..., :half], ops.maximum(length - 1, 0), axis=1)
+        last = ops.concatenate([forward, states[:, :1, half:]], axis=-1)
+        return ops.where(length > 0, last, ops.zeros_like(last))
+
+
+@keras.saving.register_keras_serializable(package="mner_keras")
+class VisualModulation(BaseLayer):
+    """Gate a token's features and the picture's contribution to them (`VAM`).
+
+    With separate matrices W, U and biases b in each line, of the width of h:
+
+    - the visual gate `beta_v = sigmoid(W h + U c + b)`;
+    - the text's gate `beta_w = sigmoid(W h + U c + b)`;
+    - `m = tanh(W h + U c + b)`, and the output `beta_w * h + beta_v * m`.
+
+    Call arguments:
+        text: h, `[B, n, d]`.
+        context: c, the post's attended picture, `[B, 1, d']`.
+        return_gate: whether to return beta_v as well.
+
+    Returns:
+        `[B, n, d]`; with `return_gate` also beta_v, of the same shape.
+    """
+
+    def build(self, text_shape, context_shape) -> None:
+        # The three lines concatenated: visual gate, text's gate, m.
+        self.text_projection = keras.layers.Dense(3 * text_shape[-1], dtype=self.dtype_policy)
+        self.context_projection = keras.layers.Dense(3 * text_shape[-1], use_bias=False, dtype=self.dtype_policy)
+        self.text_projection.build(text_shape)
+        self.context_projection.build(context_shape)
+
+    def call(self, text, context, return_gate=False):
+        visual, textual, mixed = ops.split(self.text_projection(text) + self.context_projection(context), 3, axis=-1)
+        gate = ops.sigmoid(visual)
+        output = ops.sigmoid(textual) * text + gate * ops.tanh(mixed)
+        return (output, gate) if return_gate else output
 
 
 @keras.saving.register_keras_serializable(package="mner_keras")
@@ -33,11 +90,6 @@ class VAM(Tagger):
             `GuidedAttention`.
         preprocessor, loss_reduction: see `Tagger`.
 
-    Example:
-
-    >>> preprocessor = VAM.fit_preprocessor(load_dataset("sample")["train"])
-    >>> model = VAM(preprocessor)
-
     Reference:
         Lu, Neves, Carvalho, Zhang & Ji, "Visual attention model for name tagging in multimodal social media", ACL 2018.
     """
@@ -47,24 +99,17 @@ class VAM(Tagger):
     def __init__(
         self,
         preprocessor: PostPreprocessor,
-        word_dim: int | None = None,
-        char_dim: int = 25,
-        char_hidden_dim: int = 50,
-        hidden_dim: int = 200,
-        attention_dim: int = 200,
-        score: str = "sum",
-        dropout: float = 0.5,
+        word_dim: Count | None = None,
+        char_dim: Count = 25,
+        char_hidden_dim: TwoWay = 50,
+        hidden_dim: TwoWay = 200,
+        attention_dim: Count = 200,
+        score: Literal["sum", "joint"] = "sum",
+        dropout: Rate = 0.5,
         loss_reduction: str = "mean",
         name: str = "vam",
     ) -> None:
-        check_widths(
-            char_dim=char_dim,
-            char_hidden_dim=char_hidden_dim,
-            hidden_dim=hidden_dim,
-            attention_dim=attention_dim,
-        )
-        check_rate("dropout", dropout)
-        check_choice("score", score, ("sum", "joint"))
+        check_arguments(VAM.__init__, self._arguments)
         inputs = batch_inputs(preprocessor)
         token_mask = inputs["token_mask"]
         words = word_embedding(preprocessor, word_dim, 100, unknown="uniform")(inputs["word_ids"])

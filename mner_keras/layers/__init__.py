@@ -1,14 +1,12 @@
 """Layers shared by both papers' models, for use in any Keras model."""
 
+from mner_keras.layers.base import masked_softmax
 from mner_keras.layers.bilstm import BiLSTM
 from mner_keras.layers.char_encoders import CharBiLSTM, CharCNN
 from mner_keras.layers.constraints import Constraints, bio_constraints, bioes_constraints
 from mner_keras.layers.crf import CRF
 from mner_keras.layers.crf_decode import CRFDecode
-from mner_keras.layers.first_subwords import FirstSubwords
-from mner_keras.layers.highway import Highway
-from mner_keras.layers.masked_softmax import masked_softmax
-from mner_keras.layers.word_embedding import WordEmbedding
+from mner_keras.layers.token_vectors import FirstSubwords, Highway, WordEmbedding
 
 __all__ = [
     "CRF",

@@ -5,7 +5,8 @@ from __future__ import annotations
 import keras
 from keras import ops
 
-from mner_keras.layers.checks import check_choice, check_count, check_mask
+from mner_keras.layers.base import BaseLayer, full_mask
+from mner_keras.layers.checks import TwoWay
 from mner_keras.layers.kernels import has_kernel
 
 SHORT = 8
@@ -13,7 +14,7 @@ SHORT = 8
 
 
 @keras.saving.register_keras_serializable(package="mner_keras")
-class BiLSTM(keras.layers.Layer):
+class BiLSTM(BaseLayer):
     """A bidirectional LSTM for right-padded rows, empty ones included.
 
     Two Keras LSTMs run without a mask, the second over each row's valid steps in reverse; padding comes after all
@@ -37,15 +38,8 @@ class BiLSTM(keras.layers.Layer):
     TensorShape([2, 5, 8])
     """
 
-    def __init__(self, units: int, return_sequences: bool = True, **kwargs) -> None:
-        check_choice("return_sequences", return_sequences, (True, False))
-        check_count("units", units, 2)
-        if units % 2:
-            raise ValueError(f"`units` must be even. Received: units={units}")
+    def __init__(self, units: TwoWay, return_sequences: bool = True, **kwargs) -> None:
         super().__init__(**kwargs)
-        self.supports_masking = True
-        self.units = units
-        self.return_sequences = return_sequences
         policy = self.dtype_policy
         self.forward_lstm = keras.layers.LSTM(units // 2, return_sequences=True, dtype=policy, name="forward_lstm")
         self.backward_lstm = keras.layers.LSTM(units // 2, return_sequences=True, dtype=policy, name="backward_lstm")
@@ -55,27 +49,20 @@ class BiLSTM(keras.layers.Layer):
         self.backward_lstm.build(inputs_shape)
 
     def call(self, inputs, mask=None, training=None):
-        check_mask("mask", mask, "inputs", inputs)
-        mask = ops.ones_like(inputs[..., 0], dtype="bool") if mask is None else ops.cast(mask, "bool")
+        mask = full_mask(mask, inputs)
         length = ops.sum(ops.cast(mask, "int32"), axis=1)  # [B]
         inputs = ops.cast(inputs, self.compute_dtype)
-        states = (
-            self._states(inputs, length, training)
-            if self.return_sequences
-            else self._last_states(inputs, mask, length, training)
-        )
-        there = mask[..., None] if self.return_sequences else length[:, None] > 0
+        if self.return_sequences:
+            there, states = mask[..., None], self._states(inputs, length, training)
+        else:
+            there, states = length[:, None] > 0, self._last_states(inputs, mask, length, training)
         return ops.where(there, states, ops.zeros_like(states))
 
     @property
     def kernel_weights(self) -> list:
         """Return kernel, recurrent kernel and bias of the forward LSTM, then of the backward one."""
-        cells = self.forward_lstm.cell, self.backward_lstm.cell
-        return [
-            ops.convert_to_tensor(weight)
-            for cell in cells
-            for weight in (cell.kernel, cell.recurrent_kernel, cell.bias)
-        ]
+        weights = [*self.forward_lstm.cell.weights, *self.backward_lstm.cell.weights]
+        return [ops.convert_to_tensor(weight) for weight in weights]
 
     def _states(self, inputs, length, training):
         """Return the states at each step, `[B, n, units]`."""
@@ -137,6 +124,3 @@ class BiLSTM(keras.layers.Layer):
 
     def compute_output_shape(self, inputs_shape):
         return (*inputs_shape[:-1], self.units) if self.return_sequences else (inputs_shape[0], self.units)
-
-    def get_config(self) -> dict:
-        return {**super().get_config(), "units": self.units, "return_sequences": self.return_sequences}

@@ -7,7 +7,7 @@ from keras import ops
 
 from mner_keras.layers.base import BaseLayer
 from mner_keras.layers.bilstm import BiLSTM
-from mner_keras.layers.checks import check_count, check_rate
+from mner_keras.layers.checks import Count, Rate, TwoWay
 from mner_keras.layers.kernels import has_kernel
 
 
@@ -17,21 +17,14 @@ class CharEncoder(BaseLayer):
     A subclass creates its inner layer and returns one vector per token in `encode`.
     """
 
-    def __init__(self, vocabulary_size: int, embedding_dim: int, dropout: float, **kwargs) -> None:
-        check_count("vocabulary_size", vocabulary_size)
-        check_count("embedding_dim", embedding_dim)
-        check_rate("dropout", dropout)
+    def __init__(self, **kwargs) -> None:
         super().__init__(**kwargs)
-        self.vocabulary_size = vocabulary_size
-        self.embedding_dim = embedding_dim
-        limit = (3 / embedding_dim) ** 0.5
+        limit, policy = (3 / self.embedding_dim) ** 0.5, self.dtype_policy
+        uniform = keras.initializers.RandomUniform(-limit, limit)
         self.embedding = keras.layers.Embedding(
-            vocabulary_size,
-            embedding_dim,
-            embeddings_initializer=keras.initializers.RandomUniform(-limit, limit),
-            dtype=self.dtype_policy,
+            self.vocabulary_size, self.embedding_dim, embeddings_initializer=uniform, dtype=policy
         )
-        self.dropout = keras.layers.Dropout(dropout, dtype=self.dtype_policy)
+        self.dropout = keras.layers.Dropout(self.dropout, dtype=policy)
 
     def encode(self, ids, training):
         """Return one vector per token, `[tokens, width]`, from ids `[tokens, c]`."""
@@ -75,18 +68,14 @@ class CharCNN(CharEncoder):
 
     def __init__(
         self,
-        vocabulary_size: int,
-        embedding_dim: int = 50,
-        filters: int = 50,
-        kernel_size: int = 3,
-        dropout: float = 0.0,
+        vocabulary_size: Count,
+        embedding_dim: Count = 50,
+        filters: Count = 50,
+        kernel_size: Count = 3,
+        dropout: Rate = 0.0,
         **kwargs,
     ) -> None:
-        check_count("filters", filters)
-        check_count("kernel_size", kernel_size)
-        super().__init__(vocabulary_size, embedding_dim, dropout, **kwargs)
-        self.filters = filters
-        self.kernel_size = kernel_size
+        super().__init__(**kwargs)
         self.convolution = keras.layers.Conv1D(filters, kernel_size, padding="same", dtype=self.dtype_policy)
 
     def build(self, input_shape) -> None:
@@ -95,11 +84,11 @@ class CharCNN(CharEncoder):
 
     def encode(self, ids, training):
         if has_kernel("tensorflow", self.compute_dtype):
-            from mner_keras.layers import char_cnn_tensorflow
+            from mner_keras.layers import kernels_tensorflow
 
-            places, tokens = char_cnn_tensorflow.pack(ids > 0)
+            places, tokens = kernels_tensorflow.pack_characters(ids > 0)
             vectors = self.vectors(ops.take(ops.reshape(ids, (-1,)), places, axis=0), training)
-            return char_cnn_tensorflow.highest_features(
+            return kernels_tensorflow.highest_features(
                 vectors, tokens, ops.shape(ids)[0], self.convolution.kernel.value, self.convolution.bias.value
             )
         there = (ids > 0)[..., None]
@@ -138,10 +127,9 @@ class CharBiLSTM(CharEncoder):
     """
 
     def __init__(
-        self, vocabulary_size: int, embedding_dim: int = 30, units: int = 50, dropout: float = 0.0, **kwargs
+        self, vocabulary_size: Count, embedding_dim: Count = 30, units: TwoWay = 50, dropout: Rate = 0.0, **kwargs
     ) -> None:
-        super().__init__(vocabulary_size, embedding_dim, dropout, **kwargs)
-        self.units = units
+        super().__init__(**kwargs)
         self.lstm = BiLSTM(units, return_sequences=False, dtype=self.dtype_policy)
 
     def build(self, input_shape) -> None:

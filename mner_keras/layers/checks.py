@@ -1,11 +1,13 @@
-"""Checks of the layers' arguments; each raises a `ValueError` with the expected and the received value."""
+"""Checks of arguments; each raises a `ValueError` with the expected and the received value."""
 
 from __future__ import annotations
 
+import functools
 import math
 import numbers
-from collections.abc import Sequence
-from typing import Any
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any, Literal
 
 import numpy as np
 
@@ -18,10 +20,11 @@ def check_count(name: str, value: Any, least: int = 1) -> None:
         raise ValueError(f"`{name}` must be at least {least}. Received: {name}={value}")
 
 
-def check_widths(**widths: int) -> None:
-    """Check that each is an integer of at least 1, or of at least 2 for a width shared by two directions."""
-    for name, width in widths.items():
-        check_count(name, width, 2 if name.endswith("hidden_dim") else 1)
+def check_two_way(name: str, value: Any) -> None:
+    """Check that an argument is a width that two directions share."""
+    check_count(name, value, 2)
+    if value % 2:
+        raise ValueError(f"`{name}` must be even. Received: {name}={value}")
 
 
 def check_rate(name: str, value: Any) -> None:
@@ -45,6 +48,37 @@ def check_choice(name: str, value: Any, choices: Sequence[Any]) -> None:
     if not any(value is choice or (isinstance(value, str) and value == choice) for choice in choices):
         *most, last = map(repr, choices)
         raise ValueError(f"`{name}` must be {', '.join(most)} or {last}. Received: {name}={value!r}")
+
+
+Count = Annotated[int, check_count]
+Natural = Annotated[int, functools.partial(check_count, least=0)]
+TwoWay = Annotated[int, check_two_way]
+Rate = Annotated[float, check_rate]
+Strength = Annotated[float, check_strength]
+
+
+def check_arguments(function: Callable, arguments: Mapping[str, Any]) -> None:
+    """Check arguments of a function by their annotations.
+
+    `Annotated[type, check]` calls the check; `bool` and `Literal` allow their values. These may be part of `X | None`
+    and `tuple[X, ...]`. Other annotations allow anything.
+    """
+    hints = typing.get_type_hints(function, include_extras=True)
+    for name, value in arguments.items():
+        _check(name, value, hints.get(name))
+
+
+def _check(name: str, value: Any, hint: Any) -> None:
+    kind, parts = typing.get_origin(hint), typing.get_args(hint)
+    if hint is bool or kind is Literal:
+        check_choice(name, value, parts or (True, False))
+    elif kind is Annotated:
+        hint.__metadata__[0](name, value)
+    elif kind is tuple:
+        for item in value:
+            _check(name, item, parts[0])
+    elif type(None) in parts and value is not None:
+        _check(name, value, parts[0])
 
 
 def check_mask(name: str, mask: Any, of: str, tensor: Any) -> None:

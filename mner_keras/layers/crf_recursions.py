@@ -10,8 +10,7 @@ from __future__ import annotations
 import keras
 from keras import ops
 
-if keras.backend.backend() == "tensorflow":
-    from mner_keras.layers import crf_tensorflow, rows_tensorflow
+from mner_keras.layers.kernels import gather
 
 UNROLL_UP_TO = 64
 """TensorFlow unrolls a loop of known length up to this one, which is faster."""
@@ -41,7 +40,9 @@ def loop(step, initial, xs, reverse=False, rescale=lambda carry: carry):
         return initial[None]
     if keras.backend.backend() == "tensorflow":
         if length is None or length > UNROLL_UP_TO:
-            return crf_tensorflow.loop_in_blocks(step, initial, xs, reverse, rescale, RESCALE_EVERY)
+            from mner_keras.layers.kernels_tensorflow import loop_in_blocks
+
+            return loop_in_blocks(step, initial, xs, reverse, rescale, RESCALE_EVERY)
         columns = [ops.unstack(x, length, axis=0) for x in xs]
         carries = [initial]
         for t in reversed(range(length)) if reverse else range(length):
@@ -55,11 +56,6 @@ def loop(step, initial, xs, reverse=False, rescale=lambda carry: carry):
 
     carries = ops.scan(scanned, initial, tuple(xs), length=length, reverse=reverse)[1]
     return ops.concatenate([carries, initial[None]] if reverse else [initial[None], carries], axis=0)
-
-
-def gather(x, index):
-    """Return the rows `x[index]` for an index from 0."""
-    return rows_tensorflow.gather(x, index) if keras.backend.backend() == "tensorflow" else ops.take(x, index, axis=0)
 
 
 def take_rows(x, index):

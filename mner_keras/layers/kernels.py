@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import keras
+from keras import ops
 
 in_use = True
 """Whether any kernel is used; false while a graph is traced for a program that lacks their operations."""
@@ -16,3 +17,12 @@ def has_kernel(backend: str, dtype: str) -> bool:
     if not in_use or keras.backend.backend() != backend or dtype != "float32":
         return False
     return backend != "tensorflow" or keras.distribution.list_devices()[0].startswith("cpu")
+
+
+if keras.backend.backend() == "tensorflow":
+    from mner_keras.layers.kernels_tensorflow import gather
+else:
+
+    def gather(table, index):
+        """Return the rows `table[index]` of a tensor or variable, for an index from 0."""
+        return ops.take(table, index, axis=0)

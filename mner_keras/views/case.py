@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from mner_keras.data.batches import open_store
-from mner_keras.data.entities import Entity, entity_spans
-from mner_keras.data.post import Post
+from mner_keras.data.post import Entity, Post, entity_spans
 from mner_keras.models import visual_input
 from mner_keras.vision.pictures import PictureError, PictureObjects, find_pictures, open_picture
 

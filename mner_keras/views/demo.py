@@ -15,7 +15,7 @@ from mner_keras.errors import InputError
 from mner_keras.run.run import Run
 from mner_keras.text import TaggerDataMissing
 from mner_keras.views.post_view import PostView, render, show, style_sheet
-from mner_keras.vision.extractors import load_extractor
+from mner_keras.vision.extraction import load_extractor
 from mner_keras.vision.pictures import PictureError, open_picture
 
 if TYPE_CHECKING:

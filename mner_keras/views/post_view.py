@@ -26,7 +26,7 @@ from mner_keras.files import write_whole
 from mner_keras.tagged_post import TaggedPost, as_post, with_pictures
 from mner_keras.views.case import MOST_TOKENS, PostCase, is_right_to_left, make_cases, shares
 from mner_keras.views.palette import COLOURS, FILL, OBJECT_COLOURS, TYPE_COLOURS, type_number
-from mner_keras.vision.extractors import load_extractor
+from mner_keras.vision.extraction import load_extractor
 
 if TYPE_CHECKING:
     from mner_keras.data.post import Post

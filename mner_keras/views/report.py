@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from mner_keras.data.entities import entity_spans
+from mner_keras.data.post import entity_spans
 from mner_keras.errors import InputError
 from mner_keras.papers import render as tables
 from mner_keras.papers.compare import compare

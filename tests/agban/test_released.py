@@ -14,7 +14,7 @@ from small_corpus import make_world
 
 from agban_keras import ReleasedAGBAN
 from agban_keras.layers import ReleasedCRF
-from agban_keras.layers.initializers import begin_uniformly
+from agban_keras.released import begin_uniformly
 from mner_keras import load
 from mner_keras.data import PostPreprocessor
 from mner_keras.layers import BiLSTM

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from layer_harness import randomize, to_numpy
 
-from agban_keras.layers.released_crf import ReleasedCRF
+from agban_keras.layers import ReleasedCRF
 from mner_keras import crf_numpy
 from mner_keras.layers import CRF, bio_constraints
 

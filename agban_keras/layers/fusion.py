@@ -1,14 +1,15 @@
-"""`GatedBilinearAttention`: AGBAN's fusion of words and objects."""
+"""AGBAN's fusion of words and objects: `GatedBilinearAttention`, and its baseline `ObjectConcatenation`."""
 
 from __future__ import annotations
+
+from typing import Literal
 
 import keras
 from keras import ops
 
-from agban_keras.layers.initializers import linear_initializer
-from mner_keras.layers.base import BaseLayer
-from mner_keras.layers.checks import check_choice, check_count, check_mask
-from mner_keras.layers.masked_softmax import masked_softmax
+from agban_keras.layers.networks import linear_initializer
+from mner_keras.layers.base import BaseLayer, full_mask, masked_softmax
+from mner_keras.layers.checks import Count
 
 
 @keras.saving.register_keras_serializable(package="agban_keras")
@@ -53,52 +54,42 @@ class GatedBilinearAttention(BaseLayer):
     TensorShape([2, 7, 200])
 
     Reference:
-        Zheng et al., "Object-aware multimodal named entity recognition in social media posts with adversarial
-        learning", IEEE TMM 2020, section III-E.
+        Zheng et al. 2021 (see `AGBAN`), section III-E.
     """
 
     def __init__(
-        self, rank: int = 200, gate_units: int = 200, gate: bool = True, softmax: str = "pairs", **kwargs
+        self,
+        rank: Count = 200,
+        gate_units: Count = 200,
+        gate: bool = True,
+        softmax: Literal["objects", "pairs"] = "pairs",
+        **kwargs,
     ) -> None:
-        check_count("rank", rank)
-        check_count("gate_units", gate_units)
-        check_choice("gate", gate, (True, False))
-        check_choice("softmax", softmax, ("objects", "pairs"))
         super().__init__(**kwargs)
-        self.rank = rank
-        self.gate_units = gate_units
-        self.gate = gate
-        self.softmax = softmax
 
     def build(self, text_shape, objects_shape) -> None:
         width = text_shape[-1]
 
-        def matrix(name, rows, columns):
-            return self.add_weight(name=name, shape=(rows, columns), initializer=linear_initializer())
+        def weight(name, *shape):
+            return self.add_weight(name=name, shape=shape, initializer=linear_initializer())
 
-        self.text_kernel = matrix("text_kernel", width, self.rank)  # W_t
-        self.object_kernel = matrix("object_kernel", objects_shape[-1], self.rank)  # W_v
-        self.pooling = self.add_weight(name="pooling", shape=(self.rank,), initializer=linear_initializer())  # p
-        self.attended_kernel = matrix("attended_kernel", objects_shape[-1], width)  # W_a
+        self.text_kernel = weight("text_kernel", width, self.rank)  # W_t
+        self.object_kernel = weight("object_kernel", objects_shape[-1], self.rank)  # W_v
+        self.pooling = weight("pooling", self.rank)  # p
+        self.attended_kernel = weight("attended_kernel", objects_shape[-1], width)  # W_a
         if self.gate:
-            self.gate_object_kernel = matrix("gate_object_kernel", width, self.gate_units)  # W_gv
-            self.gate_text_kernel = matrix("gate_text_kernel", width, self.gate_units)  # W_gt
-            self.gate_kernel = matrix("gate_kernel", 2 * self.gate_units, width)  # W_g
+            self.gate_object_kernel = weight("gate_object_kernel", width, self.gate_units)  # W_gv
+            self.gate_text_kernel = weight("gate_text_kernel", width, self.gate_units)  # W_gt
+            self.gate_kernel = weight("gate_kernel", 2 * self.gate_units, width)  # W_g
 
     def call(self, text, objects, text_mask=None, object_mask=None, return_attention_scores=False):
-        check_mask("text_mask", text_mask, "text", text)
-        check_mask("object_mask", object_mask, "objects", objects)
-        if object_mask is None:
-            object_mask = ops.ones_like(objects[..., 0], dtype="bool")
-        there = ops.cast(object_mask, "bool")[:, None, :]  # [B, 1, k]
+        there = full_mask(object_mask, objects)[:, None, :]  # [B, 1, k]
         kernels = [self.text_kernel, self.gate_text_kernel] if self.gate else [self.text_kernel]
         projected = ops.matmul(text, ops.concatenate(kernels, axis=1))
         tokens = projected[..., : self.rank] * self.pooling
         match = ops.matmul(tokens, ops.transpose(ops.matmul(objects, self.object_kernel), (0, 2, 1)))  # [B, n, k]
         if self.softmax == "pairs":
-            if text_mask is not None:
-                there = ops.logical_and(there, ops.cast(text_mask, "bool")[:, :, None])
-            scores = masked_softmax(match, there, axis=(1, 2))
+            scores = masked_softmax(match, there & full_mask(text_mask, text)[:, :, None], axis=(1, 2))
         else:
             scores = masked_softmax(match, there)
         values = ops.matmul(objects, self.attended_kernel)  # [B, k, d]
@@ -112,9 +103,45 @@ class GatedBilinearAttention(BaseLayer):
         output = attended + text
         return (output, scores) if return_attention_scores else output
 
-    def compute_output_spec(self, text, objects, text_mask=None, object_mask=None, return_attention_scores=False):
-        check_mask("text_mask", text_mask, "text", text)
-        check_mask("object_mask", object_mask, "objects", objects)
-        output = keras.KerasTensor(text.shape, dtype=self.compute_dtype)
-        scores = keras.KerasTensor((*text.shape[:-1], objects.shape[-2]), dtype=self.compute_dtype)
-        return (output, scores) if return_attention_scores else output
+
+@keras.saving.register_keras_serializable(package="agban_keras")
+class ObjectConcatenation(BaseLayer):
+    """Add one vector of all objects to each token ("Object-Concat" in AGBAN's table III).
+
+    Equation, from the paper's description of its variants (section IV): `M_i = t_i + relu([v_1; ...; v_k] W + b)`,
+    zeros for missing objects. The paper leaves the activation of its "feed forward layer" open.
+
+    Each object's place has its own weights: unlike attention, this layer depends on the order of the objects.
+
+    Args:
+        num_objects: the number of places, k; further objects are ignored.
+
+    Call arguments:
+        text: T, `[B, n, d]`.
+        objects: V, `[B, m, d']`.
+        object_mask: bool `[B, m]`, true for objects.
+
+    Returns:
+        M, `[B, n, d]`.
+
+    Example:
+
+    >>> words, objects = np.random.normal(size=(2, 7, 200)), np.random.normal(size=(2, 3, 200))
+    >>> ObjectConcatenation(num_objects=3)(words, objects).shape
+    TensorShape([2, 7, 200])
+    """
+
+    def __init__(self, num_objects: Count = 3, **kwargs) -> None:
+        super().__init__(**kwargs)
+
+    def build(self, text_shape, objects_shape) -> None:
+        self.dense = keras.layers.Dense(
+            text_shape[-1], activation="relu", kernel_initializer=linear_initializer(), dtype=self.dtype_policy
+        )
+        self.dense.build((None, self.num_objects * objects_shape[-1]))
+
+    def call(self, text, objects, object_mask=None):
+        objects = ops.where(full_mask(object_mask, objects)[..., None], objects, ops.zeros_like(objects))
+        places = ops.pad(objects, ((0, 0), (0, self.num_objects), (0, 0)))[:, : self.num_objects]
+        joined = ops.reshape(places, (-1, self.num_objects * objects.shape[-1]))
+        return text + self.dense(joined)[:, None, :]

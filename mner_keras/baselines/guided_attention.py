@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import keras
 from keras import ops
 
-from mner_keras.layers.base import BaseLayer
-from mner_keras.layers.checks import check_choice, check_count, check_mask
-from mner_keras.layers.masked_softmax import masked_softmax
+from mner_keras.layers.base import BaseLayer, full_mask, masked_softmax
+from mner_keras.layers.checks import Count
 
 
 @keras.saving.register_keras_serializable(package="mner_keras")
@@ -18,8 +19,8 @@ class GuidedAttention(BaseLayer):
     and `W_q` (bias b) and a vector w,
 
     - `"concatenate"`: `w . [tanh(W_v v_i); tanh(W_q q_t + b)]`: word-guided visual attention and image-guided textual
-      attention in Zhang et al. 2018;
-    - `"sum"`: `w . (tanh(W_v v_i) + tanh(W_q q_t + b))`: Lu et al. 2018;
+      attention in Zhang et al. 2018 (`AdaptiveCoAttention`);
+    - `"sum"`: `w . (tanh(W_v v_i) + tanh(W_q q_t + b))`: Lu et al. 2018 (`VAM`);
     - `"joint"`: `w . tanh(W_v v_i + W_q q_t + b)`: Bahdanau's score.
 
     In the first two the query adds the same number to the score of every value, which the softmax cancels: all queries
@@ -38,23 +39,10 @@ class GuidedAttention(BaseLayer):
 
     Returns:
         `[B, n, d']`; with `return_attention_scores` also the weights, `[B, n, k]`.
-
-    Example:
-
-    >>> words, regions = np.random.normal(size=(2, 7, 400)), np.random.normal(size=(2, 49, 200))
-    >>> GuidedAttention(200)(words, regions).shape
-    TensorShape([2, 7, 200])
-
-    Reference:
-        Zhang et al., "Adaptive co-attention network for named entity recognition in tweets", AAAI 2018.
     """
 
-    def __init__(self, units: int, score: str = "concatenate", **kwargs) -> None:
-        check_count("units", units)
-        check_choice("score", score, ("concatenate", "sum", "joint"))
+    def __init__(self, units: Count, score: Literal["concatenate", "sum", "joint"] = "concatenate", **kwargs) -> None:
         super().__init__(**kwargs)
-        self.units = units
-        self.score = score
 
     def build(self, query_shape, value_shape) -> None:
         self.query_projection = keras.layers.Dense(self.units, dtype=self.dtype_policy)
@@ -65,9 +53,6 @@ class GuidedAttention(BaseLayer):
         self.vector = self.add_weight(name="vector", shape=(width, 1), initializer="glorot_uniform")  # w
 
     def call(self, query, value, value_mask=None, return_attention_scores=False):
-        check_mask("value_mask", value_mask, "value", value)
-        if value_mask is None:
-            value_mask = ops.ones_like(value[..., 0], dtype="bool")
         queries, values = self.query_projection(query), self.value_projection(value)
         if self.score == "joint":
             hidden = ops.tanh(values[:, None] + queries[:, :, None])  # [B, n, k, units]
@@ -77,6 +62,6 @@ class GuidedAttention(BaseLayer):
             by_value = ops.matmul(ops.tanh(values), self.vector[: self.units])  # [B, k, 1]
             by_query = ops.matmul(ops.tanh(queries), self.vector[-self.units :])  # [B, n, 1]
             match = by_value[..., 0][:, None] + by_query
-        weights = masked_softmax(match, ops.cast(value_mask, "bool")[:, None])
+        weights = masked_softmax(match, full_mask(value_mask, value)[:, None])
         output = ops.matmul(weights, value)
         return (output, weights) if return_attention_scores else output
