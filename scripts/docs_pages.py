@@ -13,6 +13,7 @@ import re
 import runpy
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from jinja2 import Template
 from latex2mathml.converter import convert as to_mathml
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
 from nbconvert.filters import strip_ansi
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -68,8 +70,12 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     return files
 
 
-def on_page_markdown(markdown: str, **kwargs: Any) -> str:
-    """Point links between the files of the repository to the site's pages."""
+def on_page_markdown(markdown: str, page: Page, **kwargs: Any) -> str:
+    """Describe a page by its first sentences, and point links between the repository's files to the site's pages."""
+    plain = re.sub(r"```.*?```|<[^>]*>", "", markdown, flags=re.DOTALL)
+    plain = re.sub(r"!?\[([^]]*)\]\([^)]*\)|[*`]", r"\1", plain)
+    sentences = (part for part in re.split(r"\n\s*\n", plain) if re.match(r"\s*\w", part) and len(part) > 30)
+    page.meta["description"] = textwrap.shorten(next(sentences, f"{page.title} of mner-keras"), 160, placeholder=" …")
     for link, target in LINKS.items():
         markdown = re.sub(link, target, markdown)
     return markdown
