@@ -127,7 +127,7 @@ def build_page(session: DemoSession, examples: Sequence[tuple[str, str | None]] 
         return "" if not (text or "").strip() and others[-1] is not None else message, *others
 
     def names(text: str, picture: str) -> list[dict]:
-        """The names in a text: type, text, place and score of each; `picture` is a picture's file in base64, or empty."""
+        """The names in a text: type, text, place, score of each; `picture` is a picture's file in base64, or empty."""
         try:
             (case,) = session.tag(text, base64.b64decode(picture, validate=True) if picture else None).cases
         except binascii.Error:
