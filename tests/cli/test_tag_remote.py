@@ -6,7 +6,11 @@ import pytest
 
 pytest.importorskip("pyarrow", reason="addresses need the extra `parquet`")
 
-POSTS = '{"id": "1", "text": "Barack Obama visited Paris"}\nbroken\n{"id": "2", "text": "Microsoft in London"}\n{"id": "3", "text": "Anna"}\n'
+POSTS = """{"id": "1", "text": "Barack Obama visited Paris"}
+broken
+{"id": "2", "text": "Microsoft in London"}
+{"id": "3", "text": "Anna"}
+"""
 
 
 @pytest.fixture
