@@ -79,15 +79,10 @@ class PublishedTable:
     """A table of a paper.
 
     Args:
-        paper: `"hsn"` or `"agban"`.
-        number: as printed: `"1"` to `"5"`, `"I"` to `"VI"`.
-        title: what it shows.
+        paper, number, title: `"hsn"` or `"agban"`; number and title as printed.
         kind: `"statistics"` of the data, `"settings"`, or `"results"`.
-        unit: `"percent"`, `"count"` or `"setting"`.
-        source: where its numbers come from, unless a row or a number says otherwise.
-        columns: from left to right.
-        rows: from top to bottom.
-        misprints: the numbers that cannot be right.
+        unit, source: those of its numbers (`PublishedNumber`), unless a row says otherwise.
+        columns, rows, misprints: as printed, and the numbers that cannot be right.
         data: `"twitter2015"` or `"real-world"`, where results or counts are of one data set.
         reference: in a table of results, the key of the `row` that the others are compared with, and its `role`:
             `"baseline"`, which the others should beat, or `"best"`, which should beat the others.
