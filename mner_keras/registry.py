@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from importlib import resources
 from typing import Any
 
-from mner_keras.errors import InputError, did_you_mean
+from mner_keras.errors import check_known
 
 KERAS_FILE = "model.keras"
 EXTRA_MODULES = {"backbones": ("keras_hub", "safetensors", "sentencepiece", "tokenizers"), "crf": ("pycrfsuite",)}
@@ -136,14 +136,8 @@ MODELS = _read_entries()
 
 
 def find_model(name: str) -> ModelEntry:
-    """Return the entry of a name.
-
-    Raises:
-        InputError: an unknown name.
-    """
-    if name not in MODELS:
-        known = ", ".join(sorted(MODELS))
-        raise InputError(f"expected a model ({known}), found {name!r}.{did_you_mean(name, MODELS)}")
+    """Return the entry of a name; raise `InputError` for an unknown one."""
+    check_known("a model", name, sorted(MODELS))
     return MODELS[name]
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import tomli_w
 
-from mner_keras.errors import InputError, did_you_mean
+from mner_keras.errors import InputError, check_known, did_you_mean
 from mner_keras.files import read_parsed
 from mner_keras.registry import ModelEntry, Training, find_model
 
@@ -175,11 +175,9 @@ def split_arguments(model_class: type, arguments: dict[str, Any]) -> tuple[dict[
 
 def check_arguments(model_class: type, arguments: dict[str, Any]) -> None:
     """Raise `InputError` for an argument that the model does not have or that the data sets."""
-    known = free_arguments(model_class)
+    known = sorted(free_arguments(model_class))
     for name in arguments:
-        if name not in known:
-            expected = f"expected an argument of {model_class.__name__} ({', '.join(sorted(known))})"
-            raise InputError(f"{expected}, found {name!r}.{did_you_mean(name, known)}")
+        check_known(f"an argument of {model_class.__name__}", name, known)
 
 
 def _first_arguments(model_class: type) -> dict[str, Any]:
