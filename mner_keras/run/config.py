@@ -19,9 +19,7 @@ from mner_keras.registry import ModelEntry, Training, find_model
 if TYPE_CHECKING:
     from mner_keras.data.datasets import Dataset
 
-FORMAT = 2
-"""The format of a run's folder, `format` in its config.toml. Runs of mner-keras 0.1 have none."""
-
+FORMAT = 2  # of a run's folder, `format` in its config.toml; runs of mner-keras 0.1 have none
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 
 _AT_LEAST = {"epochs": 1, "batch_size": 1} | dict.fromkeys(
@@ -99,11 +97,6 @@ class RunConfig(Training):
     def all_arguments(self) -> dict[str, Any]:
         """Return the arguments that the model's name implies, updated with `arguments`."""
         return {**self.entry.arguments, **self.arguments}
-
-    @property
-    def has_backbone(self) -> bool:
-        """Return whether the model reads a pretrained text backbone: its operations are then large."""
-        return self.entry.reads_subwords or "backbone" in self.arguments
 
     @property
     def visual(self) -> str | None:
