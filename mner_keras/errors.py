@@ -37,3 +37,9 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return " Did you mean ...?" with the nearest known name, or an empty string."""
     nearest = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
     return f" Did you mean {nearest[0]!r}?" if nearest else ""
+
+
+def check_known(what: str, name: str, known: Iterable[str]) -> None:
+    """Raise `InputError` for a name that is not one of the known ones; suggest the nearest."""
+    if name not in known:
+        raise InputError(f"expected {what} ({', '.join(known)}), found {name!r}.{did_you_mean(name, known)}")
