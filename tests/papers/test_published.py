@@ -40,6 +40,35 @@ def numbers_by_system(table):
     return systems
 
 
+def overall_range(by_type, counts):
+    """The lowest and highest overall F1 (in percent) that F1 by type allows, given the gold entities of each type.
+
+    With g gold and p predicted entities of a type, of which t are right, F1 = 2 t / (g + p). The overall F1 is the mean
+    of F1 by type, weighted with g + p. As t is at most g and at most p, g + p lies between 2 g / (2 - F1) and 2 g / F1.
+    """
+    scores = {name: value / 100 for name, value in by_type.items()}
+    ends = []
+    for sign in (-1, 1):
+        # The extreme weighted mean gives the types on one side of some threshold their greatest weight.
+        order = sorted(scores, key=lambda name: sign * scores[name])
+        best = None
+        for cut in range(len(order) + 1):
+            weights = {
+                name: 2 * counts[name] / (2 - scores[name]) if place < cut else 2 * counts[name] / scores[name]
+                for place, name in enumerate(order)
+            }
+            mean = sum(weights[name] * scores[name] for name in scores) / sum(weights.values())
+            best = mean if best is None else sign * max(sign * best, sign * mean)
+        ends.append(100 * best)
+    return tuple(ends)
+
+
+@pytest.fixture
+def entities():
+    """The entities of the test split, by type and `overall`, as AGBAN's table I has them."""
+    return {row.key: row.values["test"] for row in find_table("agban", "I").rows}
+
+
 # === The files ===
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: f"{table.paper}-{table.number}")
 def test_a_table_is_whole(table):
@@ -102,6 +131,25 @@ def test_f1_of_precision_and_recall():
     assert {("agban", "III", "bert-ner", METRICS), ("agban", "IV", "agban-precision", ("LOC",))} <= MISPRINTS
 
 
+def test_what_the_overall_row_makes_of_a_misprinted_precision(entities):
+    table = find_table("agban", "IV")
+    right = {name: entities[name] * table.find_number("agban-recall", name).value / 100 for name in TYPES}
+    precisions = {name: table.find_number("agban-precision", name).value for name in TYPES}
+    likely = 77.65
+
+    def overall(precisions):
+        return 100 * sum(right.values()) / sum(100 * right[name] / precisions[name] for name in TYPES)
+
+    printed = table.find_number("agban-precision", "overall").value
+    recall = table.find_number("agban-recall", "overall").value
+    assert 100 * sum(right.values()) / entities["overall"] == pytest.approx(recall, abs=0.02)
+    assert overall({**precisions, "LOC": likely}) == pytest.approx(printed, abs=0.02)
+    assert abs(overall(precisions) - printed) > 1
+    loc = {row: table.find_number(row, "LOC").value for row in ("agban", "agban-recall")}
+    assert f1(likely, loc["agban-recall"]) == pytest.approx(loc["agban"], abs=ROUNDING)
+    assert str(likely) in table.misprints[0].note
+
+
 def test_sums_of_agbans_first_table():
     table = find_table("agban", "I")
     found = {row.key for row in table.rows if sum(row.values[split] for split in POSTS) != row.values["total"]}
@@ -131,6 +179,62 @@ def test_posts_of_hsns_first_table():
     assert sum(POSTS.values()) == 8257
     assert {row for _, _, row, _ in found} == set(expected)
     assert found <= MISPRINTS
+
+
+def test_overall_f1_that_the_types_allow(entities):
+    found = {}
+    for table in RESULTS:
+        for system, numbers in numbers_by_system(table).items():
+            by_type = {name: numbers[name, "f1"] for name in TYPES if (name, "f1") in numbers}
+            if len(by_type) < len(TYPES):
+                continue
+            # The counts by type of the real-world set are unknown.
+            lowest, highest = min(by_type.values()), max(by_type.values())
+            if table.data == "twitter2015":
+                lowest, highest = overall_range(by_type, entities)
+            if not lowest - ROUNDING <= numbers["overall", "f1"] <= highest + ROUNDING:
+                columns = tuple(f"{name.lower()}_f1" for name in by_type)
+                found[table.paper, table.number, system, columns] = round(highest, 2)
+    assert found == {("hsn", "3", "cnn-bilstm-crf", ("per_f1", "loc_f1", "org_f1", "misc_f1")): 63.56}
+    assert set(found) <= MISPRINTS
+    assert "63.56" in find_table("hsn", 3).misprints[0].note
+
+
+def test_no_other_misprint_is_noted():
+    assert len(MISPRINTS) == 2 + 5 + 4 + 1
+
+
+def test_the_same_result_in_two_tables():
+    adaptive = "adaptive-co-attention"
+    for name in (*TYPES, "overall"):
+        column = f"{name.lower()}_f1"
+        ours = value("agban", "IV", "agban", name)
+        assert ours == value("agban", "V", "yes", column) == value("agban", "VI", "top-3", column)
+        assert value("hsn", 3, adaptive, column) == value("agban", "IV", adaptive, name)
+    assert value("hsn", 3, "hsn-crawl", "overall_f1") == value("hsn", 5, "hsn", "f1")
+    assert value("hsn", 3, "cnn-bilstm-crf", "overall_f1") == value("agban", "III", "cnn-bilstm-crf", "f1")
+    assert value("agban", "IV", "t-ner", "overall") == value("agban", "III", "t-ner", "f1")
+
+
+# Differences of F1 that the texts state: HSN sections 4.4.1 and 4.4.3, AGBAN section IV-B.
+@pytest.mark.parametrize(
+    ("paper", "table", "column", "row", "other", "difference"),
+    [
+        ("hsn", "3", "overall_f1", "hsn-crawl", "disan-crawl", 1.27),
+        ("hsn", "5", "f1", "hsn", "hsn-without-mi", 1.16),
+        ("hsn", "5", "f1", "hsn", "hsn-without-ha", 1.72),
+        ("hsn", "5", "f1", "hsn", "hsn-without-mp", 0.47),
+        ("hsn", "5", "f1", "hsn", "hsn-without-vf", 2.07),
+        ("agban", "III", "f1", "agban", "adaptive-co-attention", 73.25 - 70.69),
+        ("agban", "III", "f1", "agban-ban", "agban-concat", 72.55 - 71.85),
+        ("agban", "III", "f1", "agban-gban", "agban-ban", 72.84 - 72.55),
+        ("agban", "VI", "overall_f1", "top-3", "top-1", 2.24),
+        ("agban", "VI", "overall_f1", "top-3", "top-5", 0.44),
+    ],
+)
+def test_differences_that_the_text_states(paper, table, column, row, other, difference):
+    gap = value(paper, table, row, column) - value(paper, table, other, column)
+    assert gap == pytest.approx(difference, abs=1e-6)
 
 
 def test_training_settings_that_only_the_texts_state():
