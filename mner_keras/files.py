@@ -247,6 +247,8 @@ def download(
                 except (OSError, http.client.HTTPException) as error:
                     cause = getattr(error, "reason", None)
                     reason = str(cause if isinstance(cause, (OSError, str)) else error) or type(error).__name__
+                except UnicodeError as error:  # of an address with letters beyond ASCII, or with a label too long
+                    raise InputError(f"expected the URL of a file, found {address!r} ({error})") from None
             else:
                 kept = "; the next attempt resumes" if version.is_file() else ""
                 raise InputError(f"cannot be downloaded, {ATTEMPTS} attempts ({reason}){kept}", address)
@@ -304,7 +306,7 @@ def _receive(
         if total - start > free:
             expected = f"expected {(total - start) / 1e6:,.0f} MB of free disk"
             raise InputError(f"{expected}, found {free / 1e6:,.0f}", unfinished.parent)
-        while block:
+        while block or not unfinished.exists():  # the file may be empty
             try:
                 with open(unfinished, "ab" if start else "wb") as file:
                     file.write(block)

@@ -80,7 +80,14 @@ class EntityF1(keras.metrics.Metric):
         opens = ops.take(ops.convert_to_tensor([*self._opens, 0], "int32"), tags)
         goes_on = ops.take(ops.convert_to_tensor([*self._goes_on, 0], "int32"), tags)
         before = ops.pad((opens + goes_on)[:, :-1], ((0, 0), (1, 0)))
-        places = ops.arange(ops.shape(tags)[1])
-        breaks = ops.logical_not(ops.logical_and(goes_on > 0, goes_on == before))
-        later_breaks = ops.logical_and(breaks[:, None, :], places[None, :] > places[:, None])
-        return opens, ops.min(ops.where(later_breaks, places, ops.shape(tags)[1]), axis=2)
+        end = ops.shape(tags)[1]
+        breaks = ops.where(ops.logical_and(goes_on > 0, goes_on == before), end, ops.arange(end))
+        # A table of all pairs of positions would take gigabytes for long posts.
+        _, ends = ops.scan(
+            lambda after, here: (ops.minimum(after, here), after),
+            ops.zeros_like(breaks[:, 0]) + end,
+            ops.transpose(breaks),
+            length=breaks.shape[1],
+            reverse=True,
+        )
+        return opens, ops.transpose(ends)

@@ -76,7 +76,7 @@ def _extract(
         f"{out}: {result.added:,} pictures added, {result.kept:,} already there, {failed:,} could not be read{listed}; "
         f"{result.seconds:.1f} s, {result.added / result.seconds:.1f} pictures per second"
     )
-    if failed > max_errors * len(found):
+    if failed and failed / len(found) > max_errors:
         note(
             f"{100 * failed / len(found):.1f} % of the pictures could not be read, more than --max-errors "
             f"{100 * max_errors:g} % allows"

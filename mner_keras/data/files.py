@@ -24,7 +24,7 @@ ROWS = 16_384
 """Posts per row group of a Parquet file that is written here."""
 
 _IMAGE_LINE = "IMGID:"
-_BLANK = (b"", b"\n", b"\r\n")
+_BLANK = (b"", b"\n", b"\r\n", b"\r")
 _OURS = {b"writer": b"mner-keras"}
 
 
@@ -277,7 +277,7 @@ def write_parquet(path: str | os.PathLike, records: Iterable[Mapping[str, Any]])
 
     def row(record: Mapping[str, Any]) -> dict[str, Any]:
         extra = {key: value for key, value in record.items() if key not in types}
-        return {**record, "extra": json_line(extra).rstrip() if extra else None}
+        return {**{name: record.get(name) for name in types}, "extra": json_line(extra).rstrip() if extra else None}
 
     schema, rows = pa.schema(list(types.items()), _OURS), map(row, records)
     with pa.parquet.ParquetWriter(path, schema) as writer:

@@ -166,9 +166,7 @@ def _in_rgb(image: Image.Image) -> Image.Image:
         if pixels > LARGE:
             if isinstance(image, ImageFile.ImageFile):
                 image.draft(None, (_SIDE, _SIDE))  # a JPEG can be decoded at a fraction of its size
-            else:
-                image = image.copy()
-            image.thumbnail((_SIDE, _SIDE), Image.Resampling.BOX, reducing_gap=None)
+            image = ImageOps.contain(image, (_SIDE, _SIDE), Image.Resampling.BOX)
         image.load()
         with contextlib.suppress(Exception):  # the pixels are whole: a damaged EXIF record turns nothing
             image = ImageOps.exif_transpose(image)
