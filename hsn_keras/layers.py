@@ -228,10 +228,8 @@ class SelfAdaptiveIntegration(BaseLayer):
     def build(self, text_shape, fusion_shape) -> None:
         _check_same_width(text=text_shape, fusion=fusion_shape)
         units = 1 if self.gate == "token" else text_shape[-1]
-        self.text_gate = keras.layers.Dense(units, dtype=self.dtype_policy)
-        self.fusion_gate = keras.layers.Dense(units, use_bias=False, dtype=self.dtype_policy)
-        self.text_gate.build(text_shape)
-        self.fusion_gate.build(fusion_shape)
+        self.text_gate = self.add_dense(units, text_shape)
+        self.fusion_gate = self.add_dense(units, fusion_shape, use_bias=False)
 
     def call(self, text, fusion, return_gate=False):
         gamma = ops.sigmoid(self.text_gate(text) + self.fusion_gate(fusion))

@@ -135,10 +135,8 @@ class ObjectConcatenation(BaseLayer):
         super().__init__(**kwargs)
 
     def build(self, text_shape, objects_shape) -> None:
-        self.dense = keras.layers.Dense(
-            text_shape[-1], activation="relu", kernel_initializer=linear_initializer(), dtype=self.dtype_policy
-        )
-        self.dense.build((None, self.num_objects * objects_shape[-1]))
+        shape = (None, self.num_objects * objects_shape[-1])
+        self.dense = self.add_dense(text_shape[-1], shape, activation="relu", kernel_initializer=linear_initializer())
 
     def call(self, text, objects, object_mask=None):
         objects = ops.where(full_mask(object_mask, objects)[..., None], objects, ops.zeros_like(objects))

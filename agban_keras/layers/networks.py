@@ -63,9 +63,6 @@ class MaskedNetwork(BaseLayer):
             inputs = ops.relu(_normalise(norm, dense(inputs), mask, training))
         return self.outer(inputs)
 
-    def compute_output_shape(self, input_shape):
-        return (*input_shape[:-1], self.units)
-
     def _dense(self, units: int) -> keras.layers.Dense:
         return keras.layers.Dense(units, kernel_initializer=linear_initializer(), dtype=self.dtype_policy)
 

@@ -71,9 +71,6 @@ class WeightNormDense(_WeightNormed):
         outputs = ops.matmul(self.dropout(inputs, training=training), self.matrix())
         return keras.activations.get(self.activation)(outputs + self.bias)
 
-    def compute_output_shape(self, inputs_shape):
-        return (*inputs_shape[:-1], self.units)
-
 
 @keras.saving.register_keras_serializable(package="agban_keras")
 class ReleasedAttention(_WeightNormed):

@@ -116,13 +116,9 @@ class GatedFusion(BaseLayer):
         super().__init__(**kwargs)
 
     def build(self, visual_shape, textual_shape) -> None:
-        policy = self.dtype_policy
-        self.visual_projection = keras.layers.Dense(self.units, activation="tanh", dtype=policy)
-        self.textual_projection = keras.layers.Dense(self.units, activation="tanh", dtype=policy)
-        self.gate = keras.layers.Dense(1, activation="sigmoid", use_bias=False, dtype=policy)
-        self.visual_projection.build(visual_shape)
-        self.textual_projection.build(textual_shape)
-        self.gate.build((None, None, 2 * self.units))
+        self.visual_projection = self.add_dense(self.units, visual_shape, activation="tanh")
+        self.textual_projection = self.add_dense(self.units, textual_shape, activation="tanh")
+        self.gate = self.add_dense(1, (None, None, 2 * self.units), activation="sigmoid", use_bias=False)
 
     def call(self, visual, textual, return_gate=False):
         p, q = self.visual_projection(visual), self.textual_projection(textual)
@@ -154,13 +150,9 @@ class FiltrationGate(BaseLayer):
         super().__init__(**kwargs)
 
     def build(self, text_shape, fused_shape) -> None:
-        policy = self.dtype_policy
-        self.text_gate = keras.layers.Dense(self.units, dtype=policy)
-        self.fused_gate = keras.layers.Dense(self.units, use_bias=False, dtype=policy)
-        self.projection = keras.layers.Dense(self.units, activation="tanh", dtype=policy)
-        self.text_gate.build(text_shape)
-        self.fused_gate.build(fused_shape)
-        self.projection.build(fused_shape)
+        self.text_gate = self.add_dense(self.units, text_shape)
+        self.fused_gate = self.add_dense(self.units, fused_shape, use_bias=False)
+        self.projection = self.add_dense(self.units, fused_shape, activation="tanh")
 
     def call(self, text, fused, return_gate=False):
         gate = ops.sigmoid(self.text_gate(text) + self.fused_gate(fused))

@@ -53,17 +53,11 @@ class DirectionalSelfAttention(BaseLayer):
 
     def build(self, text_shape, picture_shape) -> None:
         width = text_shape[-1]
-
-        def dense(shape, use_bias):
-            layer = keras.layers.Dense(width, use_bias=use_bias, dtype=self.dtype_policy)
-            layer.build(shape)
-            return layer
-
-        self.token_alignment = dense(text_shape, True)  # W_1, b
-        self.other_alignment = dense(text_shape, False)  # W_2
-        self.picture_alignment = dense(picture_shape, False)  # W_3
-        self.attended_gate = dense(text_shape, True)  # W_4, b
-        self.token_gate = dense(text_shape, False)  # W_5
+        self.token_alignment = self.add_dense(width, text_shape)  # W_1, b
+        self.other_alignment = self.add_dense(width, text_shape, use_bias=False)  # W_2
+        self.picture_alignment = self.add_dense(width, picture_shape, use_bias=False)  # W_3
+        self.attended_gate = self.add_dense(width, text_shape)  # W_4, b
+        self.token_gate = self.add_dense(width, text_shape, use_bias=False)  # W_5
 
     def call(self, text, picture, text_mask=None):
         place = ops.arange(ops.shape(text)[1])

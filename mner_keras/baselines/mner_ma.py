@@ -40,12 +40,9 @@ class ModalityAttention(BaseLayer):
         super().__init__(**kwargs)
 
     def build(self, words_shape, characters_shape, regions_shape) -> None:
-        policy = self.dtype_policy
-        self.projections = [keras.layers.Dense(self.units, dtype=policy) for _ in range(3)]
-        for projection, shape in zip(self.projections, (words_shape, characters_shape, regions_shape), strict=True):
-            projection.build(shape)
-        self.attention = keras.layers.Dense(3, dtype=policy)
-        self.attention.build((None, None, 3 * self.units))
+        shapes = words_shape, characters_shape, regions_shape
+        self.projections = [self.add_dense(self.units, shape) for shape in shapes]
+        self.attention = self.add_dense(3, (None, None, 3 * self.units))
 
     def call(self, words, characters, regions, region_mask=None, return_attention_scores=False):
         there = full_mask(region_mask, regions)[..., None]  # [B, k, 1]

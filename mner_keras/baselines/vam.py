@@ -58,10 +58,8 @@ class VisualModulation(BaseLayer):
 
     def build(self, text_shape, context_shape) -> None:
         # The three lines concatenated: visual gate, text's gate, m.
-        self.text_projection = keras.layers.Dense(3 * text_shape[-1], dtype=self.dtype_policy)
-        self.context_projection = keras.layers.Dense(3 * text_shape[-1], use_bias=False, dtype=self.dtype_policy)
-        self.text_projection.build(text_shape)
-        self.context_projection.build(context_shape)
+        self.text_projection = self.add_dense(3 * text_shape[-1], text_shape)
+        self.context_projection = self.add_dense(3 * text_shape[-1], context_shape, use_bias=False)
 
     def call(self, text, context, return_gate=False):
         visual, textual, mixed = ops.split(self.text_projection(text) + self.context_projection(context), 3, axis=-1)
