@@ -37,14 +37,9 @@ class Reweighting(BaseLayer):
 def hierarchical_weights(queries, values, query_there, value_there):
     """Return `s = A beta` of eq. 8-13 over any leading axes, `[..., k]`, 0 for masked values.
 
-    `alpha(t)` is a distribution over the values for each query (eq. 9-10); `beta(i)` is one over the queries for each
-    value, and `beta` their mean over the valid values (eq. 11-12).
-
-    Args:
-        queries: `[..., n, d]`.
-        values: `[..., k, d]`.
-        query_there: bool, broadcastable to `[..., 1, n]`.
-        value_there: bool, broadcastable to `[..., k, 1]`.
+    `alpha(t)` is a distribution over the values `[..., k, d]` for each query `[..., n, d]` (eq. 9-10); `beta(i)` is one
+    over the queries for each value, and `beta` their mean over the valid values (eq. 11-12). The masks are bool,
+    broadcastable to `[..., 1, n]` and `[..., k, 1]`.
     """
     match = ops.matmul(values, ops.swapaxes(queries, -1, -2))  # M [..., k, n]
     over_values = masked_softmax(match, value_there, axis=-2)

@@ -59,16 +59,12 @@ class CRF(keras.layers.Layer):
         check_count("num_tags", num_tags)
         if isinstance(constraints, dict):
             constraints = keras.saving.deserialize_keras_object(constraints)
-        if constraints is not None and not isinstance(constraints, Constraints):
-            raise ValueError(
-                "`constraints` must be a Constraints, for example `bio_constraints(tags)`. "
-                f"Received: constraints={constraints!r}"
-            )
+        if not isinstance(constraints, (Constraints, type(None))):
+            expected = "`constraints` must be a Constraints, for example `bio_constraints(tags)`"
+            raise ValueError(f"{expected}. Received: constraints={constraints!r}")
         if constraints is not None and constraints.num_tags != num_tags:
-            raise ValueError(
-                f"`constraints` must be over `num_tags`={num_tags} tags. Received: constraints over "
-                f"{constraints.num_tags} tags"
-            )
+            found = f"constraints over {constraints.num_tags} tags"
+            raise ValueError(f"`constraints` must be over `num_tags`={num_tags} tags. Received: {found}")
         super().__init__(dtype=dtype, **kwargs)
         if self.compute_dtype != "float32":
             raise ValueError(f"`dtype` must be 'float32': a CRF needs its range. Received: dtype={dtype!r}")
@@ -110,10 +106,9 @@ class CRF(keras.layers.Layer):
     def log_likelihood(self, potentials, tags, mask=None, temperature: float = 1.0):
         """Return the log-likelihood of tag sequences, `[B]`.
 
-        Computed as minus the log-sum of all paths' scores relative to the given path's, which stays exact for long rows
-        and large potentials because no difference of large numbers is taken. The gradient is the observed minus the
-        expected counts, from the forward and backward recursions; there is no second derivative. Constraints do not
-        apply.
+        It stays exact for long rows and large potentials: it is minus the log-sum of all paths' scores relative to the
+        given path's, without a difference of large numbers. The gradient is the observed minus the expected counts;
+        there is no second derivative. Constraints do not apply.
 
         Args:
             potentials, mask: those of the call.
@@ -186,10 +181,6 @@ class CRF(keras.layers.Layer):
     def top_k(self, potentials, mask=None, k: int = 5):
         """Return the `k` best paths of each row, best first.
 
-        Args:
-            potentials, mask: those of the call.
-            k: the number of paths.
-
         Returns:
             tags int32 `[B, k, n]`, 0 in masked positions, and the paths' scores `[B, k]`. A row with fewer than `k`
             paths has the score -inf and the tags 0 for the rest; an empty row has one path, of score 0.
@@ -206,8 +197,7 @@ class CRF(keras.layers.Layer):
         return ops.where(mask[:, None, :] & (score > -float("inf"))[..., None], tags, 0), score
 
     def marginals(self, potentials, mask=None, temperature: float = 1.0):
-        """Return the probability of each tag at each token, `[B, n, K]`, by forward-backward; zeros in masked
-        positions.
+        """Return the probability of each tag at each token, `[B, n, K]`, zeros in masked positions.
 
         Constraints apply: a forbidden tag has probability 0. No gradient flows through. `temperature` divides all
         scores: above 1 the probabilities are less certain, and the best path stays the best.
@@ -223,9 +213,8 @@ class CRF(keras.layers.Layer):
     def arrays(self) -> dict[str, np.ndarray]:
         """Return what `decode` and `marginals` read, for programs without Keras.
 
-        Returns:
-            `transitions` float32 `[K, K]`, `start` and `end` `[K]`, constraints included, and `tags` int32 `[K]`, the
-                tag of each of the K labels: here the label itself.
+        These are `transitions` float32 `[K, K]`, `start` and `end` `[K]`, constraints included, and `tags` int32 `[K]`,
+        the tag of each of the K labels: here the label itself.
         """
         found = self._constrained_scores()
         scores = [np.zeros(self.num_tags, "float32") if x is None else ops.convert_to_numpy(x) for x in found]
@@ -296,11 +285,7 @@ def _or_none(score):
 
 
 class _Rows:
-    """Rows whose masks may have holes, packed: their valid positions first.
-
-    Args:
-        mask: bool `[B, n]`.
-    """
+    """Rows whose masks, bool `[B, n]`, may have holes, packed: their valid positions first."""
 
     def __init__(self, mask) -> None:
         place = ops.arange(ops.shape(mask)[1], dtype="int32")

@@ -28,12 +28,8 @@ RESCALE_EVERY = 2 if keras.backend.backend() == "tensorflow" else 1
 def loop(step, initial, xs, reverse=False, rescale=lambda carry: carry):
     """Return the carries before the first step and after each one, `[n + 1, ...]`, in the order of the tokens.
 
-    Args:
-        step: `step(carry, *x) -> carry`.
-        initial: the first carry.
-        xs: tensors `[n, ...]`, float32 or bool. A step over zeros must keep the carry if the loop is reversed.
-        reverse: whether to start at the last token.
-        rescale: changes the carry before the steps 0, `RESCALE_EVERY`, ...; the result contains it unchanged.
+    `step(carry, *x) -> carry` runs over `xs` `[n, ...]`, float32 or bool; reversed, a step over zeros must keep the
+    carry. `rescale` changes the carry before the steps 0, `RESCALE_EVERY`, ...; the result contains it unchanged.
     """
     length = xs[0].shape[0]
     if length == 0:
@@ -71,16 +67,10 @@ def log_sum_exp(scores, axis):
 
 
 def both_ways(potentials, length, transitions, wide=False):
-    """Run the forward and the backward recursion over all paths through each row.
+    """Return the log-sum of the scores of all paths, `[B]`, and what `counts` reads.
 
-    Args:
-        potentials: `[B, n, K]`.
-        length: int32 `[B]`.
-        transitions: `[K, K]`.
-        wide: whether the transitions are known to span more than `NARROW`; otherwise this is computed.
-
-    Returns:
-        the log-sum of the scores of all paths `[B]`, and what `counts` reads.
+    Potentials are `[B, n, K]`, the length int32 `[B]`, transitions `[K, K]`; `wide` if these are known to span more
+    than `NARROW`, otherwise this is computed.
     """
     highest = ops.max(potentials, axis=-1, keepdims=True)
     arguments = (potentials - highest, length, transitions)
@@ -94,16 +84,11 @@ def both_ways(potentials, length, transitions, wide=False):
 
 
 def counts(before, after, length, transitions, is_narrow, weights):
-    """Return the expected counts over all paths through a row.
+    """Return the expected counts over all paths through a row, times its weight, `[B]`.
 
-    Args:
-        before, after, length, transitions, is_narrow: from `both_ways`: the states of the forward recursion, and those
-            of the backward recursion at the next token, `[B, n, K]`.
-        weights: a factor for each row, `[B]`.
-
-    Returns:
-        the probability of each tag at each token `[B, n, K]`, zeros beyond the row's end, and the count of each
-            transition `[K, K]` over all rows; both times the weights.
+    These are the probability of each tag at each token `[B, n, K]`, zeros beyond the row's end, and the count of each
+    transition `[K, K]` over all rows. `before` and `after` are the states of the forward recursion, and those of the
+    backward recursion at the next token.
     """
     place = ops.arange(ops.shape(before)[1], dtype="int32")
     weights = ops.cast(place < length[:, None], "float32")[..., None] * weights[:, None, None]  # [B, n, 1]

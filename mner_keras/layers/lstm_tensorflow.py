@@ -16,13 +16,12 @@ BLOCK = 4
 
 
 def states(inputs, length, weights, training: bool):
-    """Return the states of both directions at each step, `[B, n, 2H]`.
+    """Return the states of both directions at each step, `[B, n, 2H]`; undefined after a row's end.
 
     Args:
         inputs: `[B, n, d]`.
-        length: int32 `[B]`; states after a row's end are undefined.
-        weights: kernel `[d, 4H]`, recurrent kernel `[H, 4H]` and bias `[4H]` of the forward LSTM, then of the backward
-            one.
+        length: int32 `[B]`.
+        weights: kernel `[d, 4H]`, recurrent kernel `[H, 4H]` and bias `[4H]` of the forward, then of the backward LSTM.
         training: whether the gradient will be asked for. If it is asked for otherwise, it computes the states again.
     """
     units = weights[1].shape[0]
@@ -87,13 +86,8 @@ def pack(valid):
 def last_states(vectors, packed, count, weights):
     """Return the last states of both directions, `[count, 2H]`, zeros for a token without characters.
 
-    Only real characters are computed: at each step, the tokens that are alive.
-
-    Args:
-        vectors: of the packed characters, `[P, d]`.
-        packed: from `pack`.
-        count: the number of tokens, N.
-        weights: as in `states`.
+    Only real characters are computed: at each step, the tokens that are alive. Vectors `[P, d]` are those of the
+    characters that `pack` found in `count` tokens; the weights are those of `states`.
     """
     _, reverse, alive, tokens = packed
     units, width = weights[1].shape[0], alive.shape[0]
