@@ -167,10 +167,10 @@ class AdaptiveCoAttention(Tagger):
     A BiLSTM reads the words, convolutions read their characters, and a second BiLSTM reads both, `h_t`. Regions are
     projected to `v_i`. Then
 
-    - word-guided visual attention: `a_t = softmax_i(w . [tanh(W v_i); tanh(W h_t + b)])`, `v^_t = sum_i a_ti v_i`;
-    - image-guided textual attention: `b_t = softmax_j(w . [tanh(W h_j); tanh(W v^_t + b)])`, `h^_t = sum_j b_tj h_j`;
+    - word-guided visual attention `v^_t` of `h_t` to v, and image-guided textual attention `h^_t` of `v^_t` to h
+      (`GuidedAttention`);
     - gated multimodal fusion of `v^_t` and `h^_t` into `m_t` (`GatedFusion`);
-    - filtration gate: `u_t = s_t * tanh(W m_t + b)`, `s_t = sigmoid(W h_t + W m_t + b)` (`FiltrationGate`);
+    - filtration of `m_t` by `h_t` into `u_t` (`FiltrationGate`);
     - potentials from `[h_t; u_t]`, CRF.
 
     The paper is not available; these are its formulas as reported by others. With the concatenation as given, a softmax
@@ -180,17 +180,12 @@ class AdaptiveCoAttention(Tagger):
     posts at 35 tokens; this model does not.
 
     Args:
-        word_dim: width of the word vectors; by default that of the pretrained vectors, else 200.
-        char_dim: width of the characters' vectors.
-        char_filters: filters of each character convolution.
-        char_hidden_dim: width of the dense layer after them.
-        char_units: width of the characters' part of a token.
+        preprocessor, word_dim, loss_reduction: see `HSN`.
+        char_dim, char_filters, char_hidden_dim, char_units, dropout: `embedding_dim`, `filters`, `hidden_units`,
+            `units` and `dropout` of `PooledCharCNN`.
         hidden_dim: width of each BiLSTM; half of it per direction.
         fusion_dim: width of v, of the attentions' hidden layers, of m and of u.
-        score: how to combine the projections of guide and guided, `"concatenate"` as given, or `"joint"`; see
-            `GuidedAttention`.
-        dropout: rate within the character network.
-        preprocessor, loss_reduction: see `Tagger`.
+        score: `"concatenate"` as given, or `"joint"`; see `GuidedAttention`.
 
     Reference:
         Zhang, Fu, Liu & Huang, "Adaptive co-attention network for named entity recognition in tweets", AAAI 2018.

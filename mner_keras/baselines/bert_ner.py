@@ -33,10 +33,9 @@ class BertNER(Tagger):
     takes another preset of KerasHub, or a folder. It needs the extra `backbones`.
 
     Args:
-        preprocessor: converts posts into batches; saved with the model.
+        preprocessor, loss_reduction: see `HSN`.
         crf: whether to decode with a CRF; otherwise each token is tagged independently.
         dropout: rate on the tokens' vectors; the BERT's own rate is its preset's.
-        loss_reduction: see `Tagger`.
 
     Reference:
         Devlin, Chang, Lee & Toutanova, "BERT: pre-training of deep bidirectional transformers for language

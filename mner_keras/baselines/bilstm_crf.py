@@ -65,13 +65,11 @@ class BiLSTMCRF(Tagger):
     follow the authors' program, and are uncertain.
 
     Args:
-        word_dim: width of the word vectors; by default that of the pretrained vectors, else 100.
-        char_dim: width of the characters' vectors.
+        preprocessor, word_dim (else 100), char_dim, loss_reduction: see `HSN`.
         char_hidden_dim: width of the character BiLSTM; half of it per direction.
         hidden_dim: width of h; half of it per direction of the BiLSTM, and the hidden layer's width.
         dropout: rate on the token representation.
         unknown_rate: the probability of replacing a word that occurs once.
-        preprocessor, loss_reduction: see `Tagger`.
 
     Reference:
         Lample, Ballesteros, Subramanian, Kawakami & Dyer, "Neural architectures for named entity recognition", NAACL

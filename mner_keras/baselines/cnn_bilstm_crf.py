@@ -21,12 +21,9 @@ class CNNBiLSTMCRF(Tagger):
     in `mner train`; clipping the norm of all gradients together is our reading.
 
     Args:
-        word_dim: width of the word vectors; by default that of the pretrained vectors, else 100.
-        char_dim: width of the characters' vectors.
+        preprocessor, word_dim (else 100), char_dim, hidden_dim, loss_reduction: see `HSN`; h is H there.
         char_filters: filters of width 3 of the character convolution.
-        hidden_dim: width of h; half of it per direction of the BiLSTM.
         dropout: rate on the characters' vectors, on the BiLSTM's input and on its output.
-        preprocessor, loss_reduction: see `Tagger`.
 
     Reference:
         Ma & Hovy, "End-to-end sequence labeling via bi-directional LSTM-CNNs-CRF", ACL 2016.

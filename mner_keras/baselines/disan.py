@@ -83,11 +83,10 @@ class Disan(Tagger):
     dropout are our reading.
 
     Args:
-        word_dim: width of the word vectors; by default that of the pretrained vectors, else 300.
-        char_dim, pos_dim, hidden_dim, dropout: see `HSN`; h is H there.
+        preprocessor, word_dim (else 300), char_dim, pos_dim, hidden_dim, dropout, loss_reduction: see `HSN`; h is H
+            there.
         attention_dim: width of the hidden layer of the attention to regions, and of the projected regions.
         scale: c of the alignment, `c tanh(. / c)`.
-        preprocessor, loss_reduction: see `Tagger`.
 
     Reference:
         Arshad, Gallo, Nawaz & Calefati, "Aiding intra-text representations with visual context for multimodal named

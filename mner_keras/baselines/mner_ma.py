@@ -74,11 +74,10 @@ class MNERMA(Tagger):
     the paper.
 
     Args:
-        word_dim: width of the word vectors; by default that of the pretrained vectors, else 200.
-        char_dim, char_hidden_dim, hidden_dim: see `BiLSTMCRF`.
+        preprocessor, word_dim, char_dim, hidden_dim, loss_reduction: see `HSN`; h is H there.
+        char_hidden_dim: width of the character BiLSTM; half of it per direction.
         modality_dim: width of x and of each projected modality.
         dropout: rate on x and on h.
-        preprocessor, loss_reduction: see `Tagger`.
 
     Reference:
         Moon, Neves & Carvalho, "Multimodal named entity recognition for short social media posts", NAACL 2018.

@@ -82,11 +82,9 @@ class VAM(Tagger):
     dropout are unknown to us.
 
     Args:
-        word_dim, char_dim, char_hidden_dim, hidden_dim, dropout: see `BiLSTMCRF`.
+        preprocessor, word_dim, char_dim, char_hidden_dim, hidden_dim, dropout, loss_reduction: see `BiLSTMCRF`.
         attention_dim: width of the attention's hidden layer.
-        score: how to combine the projections of query and regions, `"sum"` as given, or `"joint"`; see
-            `GuidedAttention`.
-        preprocessor, loss_reduction: see `Tagger`.
+        score: `"sum"` as given, or `"joint"`; see `GuidedAttention`.
 
     Reference:
         Lu, Neves, Carvalho, Zhang & Ji, "Visual attention model for name tagging in multimodal social media", ACL 2018.

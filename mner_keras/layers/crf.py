@@ -1,4 +1,4 @@
-"""`CRF`: a linear-chain conditional random field."""
+"""`CRF`: a linear-chain conditional random field; `CRFDecode`: its best tags inside a graph."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from keras import ops
 
 from mner_keras.layers.checks import check_count, check_mask
 from mner_keras.layers.constraints import Constraints
-from mner_keras.layers.crf_recursions import FORBIDDEN, best_path, best_paths, both_ways, counts, take_rows
+from mner_keras.layers.crf_recursions import FORBIDDEN, Rows, best_path, best_paths, both_ways, counts
 
 
 @keras.saving.register_keras_serializable(package="mner_keras")
@@ -129,7 +129,7 @@ class CRF(keras.layers.Layer):
         tags = tags * ops.cast(known, "int32")
 
         def value_and_gradient(potentials, transitions, *boundary):
-            rows = _Rows(mask)
+            rows = Rows(mask)
             packed, path = rows.pack(potentials), rows.pack(tags)
             previous = ops.concatenate([path[:, :1], path[:, :-1]], axis=1)
             step = previous * self.num_tags + path
@@ -174,7 +174,7 @@ class CRF(keras.layers.Layer):
         """
         potentials, mask = self._prepare(potentials, mask)
         transitions, start, end = self._constrained_scores()
-        rows = _Rows(mask)
+        rows = Rows(mask)
         tags, score = best_path(rows.with_ends(potentials, start, end), rows.length, transitions)
         return rows.unpack(tags) * ops.cast(mask, "int32"), ops.where(rows.length > 0, _or_none(score), 0.0)
 
@@ -188,7 +188,7 @@ class CRF(keras.layers.Layer):
         check_count("k", k)
         potentials, mask = self._prepare(potentials, mask)
         transitions, start, end = self._constrained_scores()
-        rows = _Rows(mask)
+        rows = Rows(mask)
         tags, score = best_paths(rows.with_ends(potentials, start, end), rows.length, transitions, k)
         score = _or_none(score)
         empty = ops.where(ops.arange(k) == 0, 0.0, -float("inf"))
@@ -204,7 +204,7 @@ class CRF(keras.layers.Layer):
         """
         potentials, mask = self._prepare(potentials, mask, temperature)
         transitions, start, end = _divided(self._constrained_scores(), temperature)
-        rows = _Rows(mask)
+        rows = Rows(mask)
         potentials = rows.with_ends(potentials - ops.max(potentials, axis=-1, keepdims=True), start, end)
         _, states = both_ways(potentials, rows.length, transitions, wide=self.constraints is not None)
         tags, _ = counts(*states, ops.ones_like(potentials[:, 0, 0]))
@@ -284,40 +284,53 @@ def _or_none(score):
     return ops.where(score < FORBIDDEN / 2, -float("inf"), score)
 
 
-class _Rows:
-    """Rows whose masks, bool `[B, n]`, may have holes, packed: their valid positions first."""
+@keras.saving.register_keras_serializable(package="mner_keras")
+class CRFDecode(keras.layers.Layer):
+    """Return the best tags of a CRF and their marginal probabilities.
 
-    def __init__(self, mask) -> None:
-        place = ops.arange(ops.shape(mask)[1], dtype="int32")
-        rank = ops.cumsum(ops.cast(mask, "int32"), axis=1)  # 1 for the first valid position
-        self.length = rank[:, -1]
-        last = self.length[:, None] - 1
-        self.there, self.is_first, self.is_last = (
-            ops.cast(flags, "float32") for flags in (place <= last, (place == 0) & (last >= 0), place == last)
-        )
-        self._rank = ops.maximum(rank - 1, 0)
-        self._order = ops.cond(
-            ops.any(mask[:, 1:] & ~mask[:, :-1]),
-            lambda: ops.cast(ops.argsort(ops.where(mask, place, place + ops.shape(mask)[1]), axis=1), "int32"),
-            lambda: ops.zeros_like(rank) + place,
-        )
+    With this layer a functional model gives tags instead of potentials, and so does the model that `model.export`
+    writes. The layer shares the weights of the CRF.
 
-    def pack(self, values):
-        return take_rows(values, self._order)
+    Args:
+        crf: the CRF layer, already called on its potentials.
+        temperature: divides all scores before the probabilities; the tags do not depend on it.
 
-    def unpack(self, values):
-        """Return packed values at the positions that they came from; masked positions are undefined."""
-        return take_rows(values, self._rank)
+    Call arguments:
+        potentials: float `[B, n, K]`, as the CRF layer returned them.
+        mask: bool `[B, n]`, true for tokens; `None` if all positions are tokens.
 
-    def with_ends(self, potentials, start, end):
-        """Return packed potentials that include the start and end scores."""
-        potentials = self.pack(potentials)
-        for scores, at in ((start, self.is_first), (end, self.is_last)):
-            if scores is not None:
-                potentials = potentials + at[..., None] * scores
-        return potentials
+    Returns:
+        tags int32 `[B, n]`, 0 in masked positions, and the probability of each tag, float32 `[B, n]`.
 
+    Example:
 
-def pack(values, mask):
-    """Return values `[B, n]` with those of valid positions first, each group in its own order."""
-    return _Rows(ops.cast(mask, "bool")).pack(values)
+    >>> inputs = keras.Input((None, 8))
+    >>> crf = CRF(num_tags=3)
+    >>> potentials = crf(keras.layers.Dense(3)(inputs))
+    >>> tagger = keras.Model(inputs, CRFDecode(crf)(potentials)[0])
+    >>> tagger.predict(np.zeros((1, 5, 8)), verbose=0).shape
+    (1, 5)
+    """
+
+    def __init__(self, crf: CRF, temperature: float = 1.0, **kwargs) -> None:
+        super().__init__(**{"dtype": "float32", **kwargs})
+        self.supports_masking = True
+        self.crf = crf
+        self.temperature = temperature
+
+    def call(self, potentials, mask=None):
+        tags, _ = self.crf.decode(potentials, mask)
+        marginals = self.crf.marginals(potentials, mask, self.temperature)
+        return tags, ops.take_along_axis(marginals, tags[..., None], axis=-1)[..., 0]
+
+    def compute_output_spec(self, potentials, mask=None):
+        shape = tuple(potentials.shape)[:-1]
+        return keras.KerasTensor(shape, "int32"), keras.KerasTensor(shape, "float32")
+
+    def get_config(self) -> dict:
+        crf = keras.saving.serialize_keras_object(self.crf)
+        return {**super().get_config(), "crf": crf, "temperature": self.temperature}
+
+    @classmethod
+    def from_config(cls, config: dict) -> CRFDecode:
+        return cls(**{**config, "crf": keras.saving.deserialize_keras_object(config["crf"])})

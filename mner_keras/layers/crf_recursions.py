@@ -61,6 +61,45 @@ def take_rows(x, index):
     return gather(ops.reshape(x, (rows * n, *x.shape[2:])), first + index)
 
 
+class Rows:
+    """Rows whose masks, bool `[B, n]`, may have holes, packed: their valid positions first."""
+
+    def __init__(self, mask) -> None:
+        place = ops.arange(ops.shape(mask)[1], dtype="int32")
+        rank = ops.cumsum(ops.cast(mask, "int32"), axis=1)  # 1 for the first valid position
+        self.length = rank[:, -1]
+        last = self.length[:, None] - 1
+        self.there, self.is_first, self.is_last = (
+            ops.cast(flags, "float32") for flags in (place <= last, (place == 0) & (last >= 0), place == last)
+        )
+        self._rank = ops.maximum(rank - 1, 0)
+        self._order = ops.cond(
+            ops.any(mask[:, 1:] & ~mask[:, :-1]),
+            lambda: ops.cast(ops.argsort(ops.where(mask, place, place + ops.shape(mask)[1]), axis=1), "int32"),
+            lambda: ops.zeros_like(rank) + place,
+        )
+
+    def pack(self, values):
+        return take_rows(values, self._order)
+
+    def unpack(self, values):
+        """Return packed values at the positions that they came from; masked positions are undefined."""
+        return take_rows(values, self._rank)
+
+    def with_ends(self, potentials, start, end):
+        """Return packed potentials that include the start and end scores."""
+        potentials = self.pack(potentials)
+        for scores, at in ((start, self.is_first), (end, self.is_last)):
+            if scores is not None:
+                potentials = potentials + at[..., None] * scores
+        return potentials
+
+
+def pack(values, mask):
+    """Return values `[B, n]` with those of valid positions first, each group in its own order."""
+    return Rows(ops.cast(mask, "bool")).pack(values)
+
+
 def log_sum_exp(scores, axis):
     highest = ops.max(scores, axis=axis, keepdims=True)
     return ops.log(ops.sum(ops.exp(scores - highest), axis=axis)) + ops.squeeze(highest, axis)
