@@ -9,18 +9,26 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import matplotlib.pyplot as plt
 import numpy as np
 import typer
+from sklearn.decomposition import PCA
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import accuracy_score, log_loss
+from sklearn.model_selection import GroupKFold, cross_val_predict
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
-from mner_keras import load_dataset
 from mner_keras.cli.keras_start import start_keras
+from mner_keras.data import entity_spans, load_dataset, read_posts, write_conll
+from mner_keras.models import load_tagger
+from mner_keras.papers.compare import compare, compare_runs, read_groups
+from mner_keras.run.run import Run
+from mner_keras.run.scores import Prediction, entity_scores
+from mner_keras.vision import FeatureStore
+from mner_keras.vision.words import STOP_WORDS
 
-app = typer.Typer(help=__doc__)
-
-
-@app.callback()
-def start() -> None:
-    start_keras()
+app = typer.Typer(help=__doc__, callback=lambda: start_keras())
 
 
 @app.command()
@@ -34,7 +42,7 @@ def attention(store: str, data: str, runs: list[str]) -> None:
     """
     posts = load_dataset(data)["test"][:300]
     for run in runs:
-        found = [explained["attention"] for explained in load(run).explain(posts, store)]
+        found = [explained["attention"] for explained in load_tagger(run).explain(posts, store)]
         maps = [weights for weights in found if weights.shape[1] > 1]
         tokens = [weights.sum(axis=1) / weights.sum() for weights in maps]
         # A token's distribution over the objects; uniform without any weight.
@@ -56,21 +64,15 @@ def gain(out: str, runs: list[str]) -> None:
 
     Runs that differ only in the seed are one group.
     """
-    import matplotlib.pyplot as plt
-
-    from mner_keras.papers.compare import compare_runs, read_groups
-
     base, *others = read_groups(runs).items()
-    found = {name: compare_runs(group, base[1], "strict") for name, group in others}
-    places = range(len(found), 0, -1)
+    found = [compare_runs(group, base[1], "strict") for _, group in others]
+    differences = np.array([result.difference for result in found])
+    errors = [differences - [result.low for result in found], [result.high for result in found] - differences]
     figure, axes = plt.subplots(figsize=(7, 0.8 + 0.4 * len(found)), layout="constrained")
     axes.axvline(0, color="gray", linewidth=1)
-    for place, result in zip(places, found.values(), strict=True):
-        axes.plot([result.low, result.high], [place, place], color="tab:blue", linewidth=2)
-        axes.plot(result.difference, place, "o", color="tab:blue")
-    axes.set_yticks(list(places), list(found))
-    axes.set_ylim(0.5, len(found) + 0.5)
-    axes.set_xlabel(f"points of test F1 above or below {base[0].split()[0]}")
+    axes.errorbar(differences, range(len(found)), xerr=errors, fmt="o", linewidth=2)
+    axes.set_yticks(range(len(found)), [name for name, _ in others])
+    axes.set(ylim=(len(found) - 0.5, -0.5), xlabel=f"points of test F1 above or below {base[0].split()[0]}")
     figure.savefig(out)
 
 
@@ -80,10 +82,8 @@ def missing(posts: str, text_model: str, models: list[str]) -> None:
 
     Prints F1 (strict IOB2) and the difference to the text-only model.
     """
-    from mner_keras.data.files import read_posts
-
     rows = read_posts(posts)
-    base, *others = ([predictions(rows, load(name).tag(rows))] for name in (text_model, *models))
+    base, *others = ([predictions(rows, load_tagger(name).tag(rows))] for name in (text_model, *models))
     for name, run in zip((text_model, *models), (base, *others), strict=True):
         print(f"{name}: {score(run)}, {difference(run, base)}")
 
@@ -103,7 +103,7 @@ def whose(store: str, data: str, runs: list[str]) -> None:
         "another's": [posts[other].image_id for other in shuffled],
     }
     found, gammas = {name: [] for name in pictures}, {name: [] for name in pictures}
-    for model in map(load, runs):
+    for model in map(load_tagger, runs):
         for name, image_ids in pictures.items():
             seen = [dataclasses.replace(p, image_id=image) for p, image in zip(posts, image_ids, strict=True)]
             found[name].append(predictions(posts, model.tag(seen, store)))
@@ -118,8 +118,6 @@ def whose(store: str, data: str, runs: list[str]) -> None:
 @app.command()
 def shuffle(data: str, out: Path, seed: int = 7) -> None:
     """A copy of a data set in which the pictures of each split are dealt out anew among its posts."""
-    from mner_keras.data import write_conll
-
     out.mkdir(parents=True)
     for split, posts in ((split, load_dataset(data)[split]) for split in ("train", "dev", "test")):
         ids = [post.image_id for post in posts]
@@ -134,10 +132,6 @@ def repeats(store: str, data: str, runs: list[str]) -> None:
 
     The captions are those in the store. A gain that lies in the first posts only may be a copy of the answer.
     """
-    from mner_keras.run.run import Run
-    from mner_keras.vision import FeatureStore
-    from mner_keras.vision.words import STOP_WORDS
-
     captions, chosen = FeatureStore(store), []
     for post in load_dataset(data)["test"]:
         named = [token for token, tag in zip(post.tokens, post.tags, strict=True) if tag != "O"]
@@ -158,11 +152,7 @@ def add(store: str, data: str, run: str) -> None:
     accuracy of each on held-out posts (five folds), for the best of four penalties. If the own picture does no better
     than another's, its features contain nothing linear that the text model lacks.
     """
-    from sklearn.decomposition import PCA
-
-    from mner_keras.vision import FeatureStore
-
-    model, posts = load(run), pictured(store, data)
+    model, posts = load_tagger(run), pictured(store, data)
     features, present = FeatureStore(store).read([post.image_id for post in posts], 49)  # no extractor gives more
     seen = present.any(axis=1)  # a picture may contain no object
     posts, features, present = [p for p, there in zip(posts, seen, strict=True) if there], features[seen], present[seen]
@@ -180,17 +170,8 @@ def add(store: str, data: str, run: str) -> None:
         print(f"{name}: {entropy:.4f} nats, {100 * accuracy:.2f} % right")
 
 
-def load(run: str) -> Any:
-    """Return the model of a run's folder or a .keras file."""
-    from mner_keras.models import load_tagger
-
-    return load_tagger(run)
-
-
 def pictured(store: str, data: str) -> list:
     """Return the test posts whose picture is in the store."""
-    from mner_keras.vision import FeatureStore
-
     known = FeatureStore(store)
     return [p for p in load_dataset(data)["test"] if p.image_id is not None and p.image_id in known]
 
@@ -202,23 +183,17 @@ def words_of(texts: Sequence[str]) -> set[str]:
 
 def predictions(posts: Sequence, tagged: Sequence) -> list:
     """Return one run's predictions, as `mner_keras.papers.compare.compare` reads them."""
-    from mner_keras.run.scores import Prediction
-
     return [Prediction(None, post.tokens, post.tags, found.tags) for post, found in zip(posts, tagged, strict=True)]
 
 
 def score(runs: Sequence) -> str:
     """Return the mean micro F1 of some runs' predictions, in percent."""
-    from mner_keras.run.scores import entity_scores
-
     scores = [entity_scores([p.tags for p in run], [p.predicted for p in run])["micro"]["f1"] for run in runs]
     return f"F1 {np.mean(scores):.2f}"
 
 
 def difference(runs: Sequence, base: Sequence) -> str:
     """Return the difference in F1 with the 95 % interval of a paired bootstrap over posts."""
-    from mner_keras.papers.compare import compare
-
     found = compare(runs, base)
     return f"difference {found.difference:+.2f} [{found.low:+.2f}, {found.high:+.2f}]"
 
@@ -227,13 +202,9 @@ def spans_of(model: Any, posts: Sequence) -> tuple[np.ndarray, np.ndarray, np.nd
     """Return the logarithms of a span's marginals and its length `[S, tags + 1]`, its type `[S]`, its post `[S]`."""
     from keras import ops
 
-    from mner_keras.data import entity_spans
-
     scores, types, rows = [], [], []
-    for row, (post, potentials, tagged) in enumerate(
-        zip(posts, model.potentials(posts), model.tag(posts), strict=True)
-    ):
-        marginals = ops.convert_to_numpy(model.crf.marginals(potentials[None]))[0]
+    for row, (post, values, tagged) in enumerate(zip(posts, model.potentials(posts), model.tag(posts), strict=True)):
+        marginals = ops.convert_to_numpy(model.crf.marginals(values[None]))[0]
         gold = {(begin, end): kind for kind, begin, end in entity_spans(post.tags)}
         predicted = {(begin, end) for _, begin, end in entity_spans(tagged.tags)}
         for begin, end in sorted({*gold, *predicted}):
@@ -245,12 +216,6 @@ def spans_of(model: Any, posts: Sequence) -> tuple[np.ndarray, np.ndarray, np.nd
 
 def told(inputs: np.ndarray, types: np.ndarray, rows: np.ndarray) -> tuple[float, float]:
     """Return cross-entropy and accuracy on held-out posts, for the best penalty."""
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.metrics import accuracy_score, log_loss
-    from sklearn.model_selection import GroupKFold, cross_val_predict
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
     folds, found = list(GroupKFold(5).split(inputs, types, rows)), []
     labels = np.unique(types)
     for penalty in (0.003, 0.03, 0.3, 3.0):

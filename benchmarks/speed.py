@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import resource
@@ -109,19 +108,16 @@ def mask_rcnn(
     maps = network.body.predict_on_batch(pixels)["maps"]
     boxes = np.tile(np.array([0.2, 0.2, 0.4, 0.4], "float32"), (batch_size, num_proposals, 1))
     print(f"{keras.backend.backend()}, {precision}, {batch_size} x {side} x {side}, seconds per picture")
-    for name, part, given in (
-        ("all", network, inputs),
-        ("body", network.body, pixels),
-        ("head", network.head, {"maps": maps, "boxes": boxes}),
-    ):
+    parts = {"all": (network, inputs), "body": (network.body, pixels)}
+    parts["head"] = network.head, {"maps": maps, "boxes": boxes}
+    for name, (part, given) in parts.items():
         run = partial(part.predict_on_batch, given)
         run()
         started = time.process_time()
         walls = np.array(repeat(run, number=1, repeat=times)) / batch_size
-        processor = (time.process_time() - started) / times / batch_size
+        taken = (time.process_time() - started) / times / batch_size
         print(
-            f"{name:5} {walls.min():6.2f} at best, {walls.mean():6.2f} mean, processor {processor:6.2f}; "
-            f"{peak():.2f} GiB"
+            f"{name:5} {walls.min():6.2f} at best, {walls.mean():6.2f} mean, processor {taken:6.2f}; {peak():.2f} GiB"
         )
 
 
@@ -144,24 +140,21 @@ def scaling(
     config = read_model_config(find_model_file(run) if os.path.isdir(run) else run)
     words = [word for word in config["config"]["preprocessor"]["words"] if word.isalnum()]
     figure, panels = plt.subplots(1, 2, figsize=(9, 3.2), layout="constrained")
-    series = {"posts of 16 tokens": [(n, n, 16) for n in posts]}
-    series["tokens per post, 2,000 posts"] = [(k, 2000, k) for k in tokens]
-    found = {}
-    for panel, (what, points) in zip(panels, series.items(), strict=True):
-        rows = found[what] = [(x, *tag(run, words, count, length)) for x, count, length in points]
-        for x, seconds, memory in rows:
-            print(f"{what} {x:>8,}: {seconds:7.1f} s, {memory:6,.0f} MB", flush=True)
-        x, seconds, memory = zip(*rows, strict=True)
+    sizes = {"posts of 16 tokens": [(n, n, 16) for n in posts]}
+    sizes["tokens per post, 2,000 posts"] = [(k, 2000, k) for k in tokens]
+    for panel, (what, points) in zip(panels, sizes.items(), strict=True):
         panel.set(xlabel=what, xscale="log")
-        for axes, values, name, line, colour in (
-            (panel, seconds, "seconds", "o-", "tab:blue"),
-            (panel.twinx(), memory, "peak memory, MB", "s--", "tab:red"),
-        ):
+        rows = []
+        for x, count, length in points:
+            rows.append((x, *tag(run, words, count, length)))
+            print("{} {:>8,}: {:7.1f} s, {:6,.0f} MB".format(what, *rows[-1]), flush=True)
+        x, *series = zip(*rows, strict=True)
+        styles = (panel, "seconds", "o-", "tab:blue"), (panel.twinx(), "peak memory, MB", "s--", "tab:red")
+        for values, (axes, name, line, colour) in zip(series, styles, strict=True):
             axes.plot(x, values, line, color=colour)
             axes.set_ylabel(name, color=colour)
             axes.set_ylim(0, None)
     figure.savefig(out)
-    print(json.dumps(found))
 
 
 def tag(run: str, words: list[str], posts: int, tokens: int) -> tuple[float, float]:
@@ -169,8 +162,7 @@ def tag(run: str, words: list[str], posts: int, tokens: int) -> tuple[float, flo
     rng = random.Random(1)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "posts.txt"
-        with path.open("w", encoding="utf-8") as file:
-            file.writelines(" ".join(rng.choices(words, k=tokens)) + "\n" for _ in range(posts))
+        path.write_text("".join(" ".join(rng.choices(words, k=tokens)) + "\n" for _ in range(posts)), encoding="utf-8")
         command = [sys.executable, "-m", "mner_keras", "tag", run, str(path), "--input", "text"]
         started = time.perf_counter()
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL)

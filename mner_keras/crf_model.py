@@ -48,10 +48,8 @@ class CRFModel(keras.Model):
     # Keras saves a functional subclass only if its positional arguments are `inputs`, `outputs` and `name`.
     def __init__(self, inputs, outputs, name=None, *, tags: Sequence[str] | None = None, **kwargs) -> None:
         if not isinstance(outputs, dict) or "potentials" not in outputs:
-            raise ValueError(
-                "`outputs` must be a dict with the key 'potentials' and, for rows of unequal length, 'mask'. "
-                f"Received: outputs={outputs!r}"
-            )
+            expected = "a dict with the key 'potentials' and, for rows of unequal length, 'mask'"
+            raise ValueError(f"`outputs` must be {expected}. Received: outputs={outputs!r}")
         super().__init__(inputs, outputs, name=name, **kwargs)
         layers = [layer for layer in self.layers if isinstance(layer, CRF)]
         if len(layers) != 1:
@@ -69,19 +67,13 @@ class CRFModel(keras.Model):
         self._evaluates = False
 
     def compile(self, optimizer="rmsprop", **kwargs) -> None:
-        for argument in ("loss", "loss_weights"):
-            if kwargs.get(argument) is not None:
-                raise ValueError(
-                    f"the loss is the CRF's own: `{argument}` must be left out. "
-                    f"Received: {argument}={kwargs[argument]!r}"
-                )
-        for argument in ("metrics", "weighted_metrics"):
-            if kwargs.get(argument) is not None:
-                raise ValueError(
-                    f"`{argument}` must be left out: Keras' metrics read no tag sequences. A CRFModel built with "
-                    "`tags=[...]`, the names of the tags, reports `f1` and `val_f1` over entities. "
-                    f"Received: {argument}={kwargs[argument]!r}"
-                )
+        _refuse("the loss is the CRF's own", kwargs, "loss", "loss_weights")
+        _refuse(
+            "Keras' metrics read no tag sequences. A CRFModel built with `tags=[...]`, the names of the tags, reports "
+            "`f1` and `val_f1` over entities",
+            kwargs,
+            *("metrics", "weighted_metrics"),
+        )
         super().compile(optimizer, **kwargs)
         # An optimiser that creates its variables within the first step makes TensorFlow trace that step twice.
         self.optimizer.build(self.trainable_variables)
@@ -90,7 +82,7 @@ class CRFModel(keras.Model):
         self.compile(**keras.saving.deserialize_keras_object(config))
 
     def fit(self, x=None, y=None, *args, validation_data=None, class_weight=None, **kwargs):
-        _refuse_class_weight(class_weight)
+        _refuse(_ROWS, {"class_weight": class_weight}, "class_weight")
         self._check_tags("y", x, y)
         if isinstance(validation_data, list | tuple) and len(validation_data) > 1:
             self._check_tags("validation_data[1]", *validation_data[:2])
@@ -107,7 +99,7 @@ class CRFModel(keras.Model):
             self._evaluates = False
 
     def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False):
-        _refuse_class_weight(class_weight)
+        _refuse(_ROWS, {"class_weight": class_weight}, "class_weight")
         return super().train_on_batch(x, y, sample_weight, return_dict=return_dict)
 
     def test_on_batch(self, *args, **kwargs):
@@ -151,10 +143,9 @@ class CRFModel(keras.Model):
         losses = -self.crf.log_likelihood(outputs["potentials"], tags, outputs.get("mask"))
         if sample_weight is not None:
             if len(sample_weight.shape) != 1:
-                raise ValueError(
-                    "`sample_weight` must contain one number per row, [batch]. "
-                    f"Received: sample_weight.shape={tuple(sample_weight.shape)}"
-                )
+                shape = tuple(sample_weight.shape)
+                expected = "`sample_weight` must contain one number per row, [batch]"
+                raise ValueError(f"{expected}. Received: sample_weight.shape={shape}")
             losses = losses * ops.cast(sample_weight, losses.dtype)
         return self.reduce_rows(losses, outputs)
 
@@ -200,9 +191,10 @@ class CRFModel(keras.Model):
         return ops.convert_to_numpy(self.crf.decode(outputs["potentials"], outputs.get("mask"))[0])
 
 
-def _refuse_class_weight(class_weight) -> None:
-    if class_weight is not None:
-        raise ValueError(
-            "`class_weight` must be left out: a row has many tags. Weigh rows with `sample_weight` of shape [batch]. "
-            f"Received: class_weight={class_weight!r}"
-        )
+_ROWS = "a row has many tags. Weigh rows with `sample_weight` of shape [batch]"
+
+
+def _refuse(reason: str, arguments: dict, *names: str) -> None:
+    for name in names:
+        if arguments.get(name) is not None:
+            raise ValueError(f"`{name}` must be left out: {reason}. Received: {name}={arguments[name]!r}")

@@ -7,9 +7,9 @@ its first byte, and several files here have more than a gigabyte.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import hashlib
 import http.client
+import importlib.metadata
 import json
 import os
 import re
@@ -34,6 +34,7 @@ Report = Callable[[str], None]
 """A function that receives a line for people."""
 
 ATTEMPTS = 3
+PAUSE = 1.0  # seconds before the second attempt of a download, doubled before each further one
 TIMEOUT = 30  # seconds without a byte
 _BLOCK = 2**20  # bytes
 _PAGE = (b"<!doctype html", b"<html")
@@ -196,6 +197,15 @@ def decode_line(raw: bytes, name: str | os.PathLike, number: int) -> str:
     return line.removesuffix("\n").removesuffix("\r")
 
 
+def package_versions(packages: Iterable[str]) -> dict[str, str]:
+    """Return the versions of the packages that are installed."""
+    versions = {}
+    for package in packages:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            versions[package] = importlib.metadata.version(package)
+    return versions
+
+
 def cache_folder() -> Path:
     """Return the folder for downloads: `$MNER_CACHE` or `~/.cache/mner-keras`. It is not created here."""
     return Path(os.path.expanduser(os.environ.get("MNER_CACHE") or "~/.cache/mner-keras"))
@@ -204,25 +214,27 @@ def cache_folder() -> Path:
 @contextlib.contextmanager
 def wait_for_lock(path: Path, report: Report = report_nothing) -> Iterator[None]:
     """Lock a file for this process; wait while another process holds it."""
-    from filelock import FileLock
+    from filelock import FileLock, Timeout
 
-    lock = hold_lock(path)
-    if lock is None:
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
         report(f"waiting for another process ({path})")
-        lock = FileLock(path)
         lock.acquire()
-    with lock:
+    try:
         yield
+    finally:
+        lock.release()
 
 
 def download(
     address: str,
     path: Path,
     expected: str = "",
-    pause: float = 1.0,
     progress: Progress = no_progress,
     report: Report = report_nothing,
-    resolve: Callable[[str], str] | None = None,
+    resolve: Callable[[str], str] = lambda page: "",
 ) -> None:
     """Download a file that does not exist yet, and check its hash with `check_download`.
 
@@ -234,7 +246,6 @@ def download(
         address: the URL.
         path: the file to write, in an existing folder.
         expected: the published hash, if there is one.
-        pause: seconds before the second attempt, doubled before each further one.
         progress: called with the bytes received and the total.
         report: receives a line for people: the size before the download, and what is waited for.
         resolve: returns the file's address from the web page that the server sends in its place; empty if it has none.
@@ -244,6 +255,7 @@ def download(
             full disk, or another hash.
     """
     unfinished = path.with_name(f".unfinished-{path.name}")
+    # Contains the address, and in a second line what the server calls the version of its file.
     version = path.with_name(f".unfinished-{path.name}.version")
     lock = path.with_name(f".{path.name}.lock")
     with wait_for_lock(lock, report):
@@ -253,10 +265,19 @@ def download(
             if not version.is_file() or version.read_text("utf-8").partition("\n")[0] != address:
                 unfinished.unlink(missing_ok=True)
             for attempt in range(ATTEMPTS):
-                time.sleep(pause * 2 ** (attempt - 1) if attempt else 0)
-                reason = _Receiver(address, unfinished, version, progress, report, resolve).receive()
-                if reason is None:
+                time.sleep(PAUSE * 2 ** (attempt - 1) if attempt else 0)
+                try:
+                    _receive(address, unfinished, version, progress, report, resolve)
                     break
+                except urllib.error.HTTPError as error:
+                    if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+                        unfinished.unlink()  # nothing was lacking, or the file became shorter
+                    elif error.code < 500:
+                        raise InputError(f"the server answers {error.code} {error.reason}", address) from None
+                    reason = f"{error.code} {error.reason}"
+                except (OSError, http.client.HTTPException) as error:
+                    cause = getattr(error, "reason", None)
+                    reason = str(cause if isinstance(cause, (OSError, str)) else error) or type(error).__name__
             else:
                 kept = "; the next attempt resumes" if version.is_file() else ""
                 raise InputError(f"cannot be downloaded, {ATTEMPTS} attempts ({reason}){kept}", address)
@@ -270,6 +291,61 @@ def download(
             if path.is_file():
                 with contextlib.suppress(OSError):  # Windows deletes no open file
                     lock.unlink()
+
+
+def _receive(
+    address: str,
+    unfinished: Path,
+    version: Path,
+    progress: Progress,
+    report: Report,
+    resolve: Callable[[str], str],
+    resolved: str = "",
+) -> None:
+    """Receive the bytes that an unfinished file still lacks, or all of them from a server that cannot resume."""
+    start = unfinished.stat().st_size if unfinished.exists() else 0
+    headers = {"User-Agent": "Mozilla/5.0 (mner-keras)"}  # some servers refuse Python's own name
+    if start:
+        known = version.read_text("utf-8").partition("\n")[2] if version.is_file() else ""
+        headers |= {"Range": f"bytes={start}-"} | ({"If-Range": known} if known else {})
+    try:
+        request = urllib.request.Request(resolved or address, headers=headers)
+    except ValueError as error:
+        raise InputError(f"expected the URL of a file, found {address!r} ({error})") from None
+    with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:
+        if answer.status != http.HTTPStatus.PARTIAL_CONTENT:
+            start = 0
+        block = answer.read(_BLOCK)
+        if not start and block[:1024].lstrip().lower().startswith(_PAGE):
+            found = "" if resolved else resolve((block + answer.read(_BLOCK)).decode("utf-8", "replace"))
+            if not found:
+                raise InputError("expected a file, found a web page", address)
+            _receive(address, unfinished, version, progress, report, resolve, found)
+            return
+        length = answer.headers.get("Content-Length")
+        total = start + int(length) if length is not None else 0
+        if not start:
+            report(f"{address}: {total / 1e6:,.1f} MB" if total else f"{address}: of unknown size")
+            known = answer.headers.get("ETag") or answer.headers.get("Last-Modified")
+            if known:
+                version.write_text(f"{address}\n{known}", encoding="utf-8")
+            else:
+                version.unlink(missing_ok=True)
+        free = shutil.disk_usage(unfinished.parent).free
+        if total - start > free:
+            expected = f"expected {(total - start) / 1e6:,.0f} MB of free disk"
+            raise InputError(f"{expected}, found {free / 1e6:,.0f}", unfinished.parent)
+        while block:
+            try:
+                with open(unfinished, "ab" if start else "wb") as file:
+                    file.write(block)
+            except OSError as error:
+                raise InputError(f"cannot be written ({error.strerror})", unfinished) from None
+            start += len(block)
+            progress(start, total)
+            block = answer.read(_BLOCK)
+        if length is not None and start != total:
+            raise http.client.IncompleteRead(b"", total - start)
 
 
 def check_download(path: Path, expected: str = "", file: Path | None = None, address: str = "") -> None:
@@ -300,81 +376,3 @@ def check_download(path: Path, expected: str = "", file: Path | None = None, add
         file.unlink()
         path.with_name(f"{file.name}.version").unlink(missing_ok=True)
         raise InputError(f"{message}; not kept{hint}", address)
-
-
-@dataclasses.dataclass
-class _Receiver:
-    """One attempt of a download."""
-
-    address: str
-    unfinished: Path
-    version: Path  # the address, and in a second line what the server calls the version of its file
-    progress: Progress
-    report: Report
-    resolve: Callable[[str], str] | None
-
-    def receive(self, resolved: str = "") -> str | None:
-        """Receive the bytes that the file still lacks, or all of them from a server that cannot resume.
-
-        Returns:
-            why the connection broke, `None` if it did not.
-        """
-        start = self.unfinished.stat().st_size if self.unfinished.exists() else 0
-        headers = {"User-Agent": "Mozilla/5.0 (mner-keras)"}  # some servers refuse Python's own name
-        if start:
-            known = self.version.read_text("utf-8").partition("\n")[2] if self.version.is_file() else ""
-            headers |= {"Range": f"bytes={start}-"} | ({"If-Range": known} if known else {})
-        try:
-            request = urllib.request.Request(resolved or self.address, headers=headers)
-            with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:
-                resumed = answer.status == http.HTTPStatus.PARTIAL_CONTENT
-                block = answer.read(_BLOCK)
-                if not resumed and block[:1024].lstrip().lower().startswith(_PAGE):
-                    page = (block + answer.read(_BLOCK)).decode("utf-8", "replace")
-                    found = "" if resolved or self.resolve is None else self.resolve(page)
-                    if not found:
-                        raise InputError("expected a file, found a web page", self.address)
-                    return self.receive(found)
-                self._store(answer, block, start if resumed else 0)
-        except urllib.error.HTTPError as error:
-            if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
-                self.unfinished.unlink()  # nothing was lacking, or the file became shorter
-            elif error.code < 500:
-                raise InputError(f"the server answers {error.code} {error.reason}", self.address) from None
-            return f"{error.code} {error.reason}"
-        except (OSError, http.client.HTTPException) as error:
-            cause = getattr(error, "reason", None)
-            return str(cause if isinstance(cause, (OSError, str)) else error) or type(error).__name__
-        except InputError:
-            raise
-        except ValueError as error:
-            raise InputError(f"expected the URL of a file, found {self.address!r} ({error})") from None
-        return None
-
-    def _store(self, answer: Any, block: bytes, start: int) -> None:
-        """Write the body of an answer, from a byte of the file on."""
-        length = answer.headers.get("Content-Length")
-        total = start + int(length) if length is not None else 0
-        if not start:
-            self.report(f"{self.address}: {total / 1e6:,.1f} MB" if total else f"{self.address}: of unknown size")
-            known = answer.headers.get("ETag") or answer.headers.get("Last-Modified")
-            if known:
-                self.version.write_text(f"{self.address}\n{known}", encoding="utf-8")
-            else:
-                self.version.unlink(missing_ok=True)
-        free = shutil.disk_usage(self.unfinished.parent).free
-        if total - start > free:
-            expected = f"expected {(total - start) / 1e6:,.0f} MB of free disk"
-            raise InputError(f"{expected}, found {free / 1e6:,.0f}", self.unfinished.parent)
-        with open(self.unfinished, "ab" if start else "wb", buffering=0) as file:
-            while block:
-                try:
-                    rest = memoryview(block)
-                    while rest:
-                        rest = rest[file.write(rest) :]
-                except OSError as error:
-                    raise InputError(f"cannot be written ({error.strerror})", self.unfinished) from None
-                self.progress(file.tell(), total)
-                block = answer.read(_BLOCK)
-            if length is not None and file.tell() != total:
-                raise http.client.IncompleteRead(b"", total - file.tell())

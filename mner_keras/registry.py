@@ -90,16 +90,6 @@ class ModelEntry:
         return self.class_path.rpartition(".")[0]
 
     @property
-    def class_name(self) -> str:
-        """Return the name of its class."""
-        return self.class_path.rpartition(".")[2]
-
-    def used_training(self, fine_tune: bool = False) -> dict[str, Any]:
-        """Return the settings of `training_with` that apply to it, by name."""
-        values = dataclasses.asdict(self.training_with(fine_tune))
-        return {name: value for name, value in values.items() if self.settings is None or name in self.settings}
-
-    @property
     def visual(self) -> str | None:
         """Return the kind of its features: `"regions"`, `"objects"`, or `None` for a system without pictures."""
         return next((kind for kind in FEATURES if kind in self.reads), None)
@@ -113,6 +103,11 @@ class ModelEntry:
         """Return the paper's settings, or `FINE_TUNING` where a backbone is fine-tuned that the paper does not have."""
         return FINE_TUNING if fine_tune and not self.reads_subwords else self.training
 
+    def used_training(self, fine_tune: bool = False) -> dict[str, Any]:
+        """Return the settings of `training_with` that apply to it, by name."""
+        values = dataclasses.asdict(self.training_with(fine_tune))
+        return {name: value for name, value in values.items() if self.settings is None or name in self.settings}
+
     @property
     def missing_modules(self) -> list[str]:
         """Return the modules of its extra that are not installed."""
@@ -125,15 +120,14 @@ class ModelEntry:
 
     def load_class(self) -> type:
         """Import the class: a `Tagger` or a `System`."""
-        return getattr(importlib.import_module(self.module), self.class_name)
+        return getattr(importlib.import_module(self.module), self.class_path.rpartition(".")[2])
 
 
 def _read_entries() -> dict[str, ModelEntry]:
     tables = tomllib.loads((resources.files("mner_keras") / "registry.toml").read_text(encoding="utf-8"))
     entries = {}
     for name, own in tables.items():
-        values = {**tables.get(own.get("like"), {}), **own}
-        values.pop("like", None)
+        values = {**tables.get(own.pop("like", None), {}), **own}
         values = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
         entries[name] = ModelEntry(**{**values, "training": Training(**values["training"])})
     return entries
@@ -159,12 +153,7 @@ def find_model(name: str) -> ModelEntry:
 
 
 def training_of(model_class: type, fine_tune: bool = False) -> Training:
-    """Return a model class's paper settings; Adam, 0.001 and batches of 16 for an unregistered class.
-
-    Args:
-        model_class: the class.
-        fine_tune: whether the model fine-tunes a text backbone.
-    """
-    names = {entry.class_name: entry for entry in MODELS.values()}
+    """Return a model class's `training_with`; Adam, 0.001 and batches of 16 for an unregistered class."""
+    names = {entry.class_path.rpartition(".")[2]: entry for entry in MODELS.values()}
     found = [names[base.__name__] for base in model_class.__mro__ if base.__name__ in names]
     return found[0].training_with(fine_tune) if found else Training("adam", 0.001, batch_size=16)

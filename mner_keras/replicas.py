@@ -1,7 +1,4 @@
-"""Devices, and losses over the replicas of a `tf.distribute` strategy.
-
-Every other backend, and one device, count as one replica.
-"""
+"""Devices, and losses over the replicas of a `tf.distribute` strategy; without one there is one replica."""
 
 from __future__ import annotations
 
@@ -59,11 +56,8 @@ def whole_loss(loss):
 def without_bools(model: keras.Model, data: Any) -> Any:
     """Cast the bool arrays of data to int32 where the model's batches are split between replicas.
 
-    Keras adds the first batch's arrays over the replicas, and TensorFlow cannot add bools.
-
-    Args:
-        model: the model that the data is for.
-        data: arrays in any structure, or a `tf.data.Dataset`. Other data is returned as it is.
+    Keras adds the first batch's arrays over the replicas, and TensorFlow cannot add bools. `data` are arrays in any
+    structure, or a `tf.data.Dataset`; other data is returned as it is.
     """
     if keras.backend.backend() != "tensorflow" or model.distribute_strategy.num_replicas_in_sync == 1:
         return data

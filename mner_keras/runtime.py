@@ -17,7 +17,7 @@ from mner_keras.data.post import Post
 from mner_keras.data.preprocessor import PostPreprocessor
 from mner_keras.errors import InputError
 from mner_keras.tagged_post import TaggedPost, tagged_post
-from mner_keras.vision.ids import names_by_id, stack_vectors
+from mner_keras.vision.visual_input import names_by_id, stack_vectors
 
 METADATA = "mner_keras"
 """The key of the file's metadata whose value is the JSON of everything but the network."""

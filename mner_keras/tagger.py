@@ -13,11 +13,11 @@ import numpy as np
 from keras import ops
 
 from mner_keras.crf_model import CRFModel
-from mner_keras.data.batches import PostBatches
-from mner_keras.data.pipeline import as_dataset
+from mner_keras.data.batches import PostBatches, as_dataset
 from mner_keras.data.post import Post
 from mner_keras.data.preprocessor import PostPreprocessor
 from mner_keras.errors import InputError
+from mner_keras.layers.checks import check_choice
 from mner_keras.predictor import Predictor
 from mner_keras.registry import Training, training_of
 from mner_keras.tagged_post import TaggedPost, as_post, tagged_post
@@ -30,11 +30,8 @@ if TYPE_CHECKING:
     from mner_keras.text.word_vectors import WordVectors
     from mner_keras.vision.extraction import Extractor
 
-FORMAT = 2
-"""The number of the file format of models."""
-
-MIN_EVALUATION_BATCH = 32
-"""The fewest posts per batch when a model is evaluated, by default: smaller batches only cost time."""
+FORMAT = 2  # of the models' files
+MIN_EVALUATION_BATCH = 32  # posts, by default: smaller batches only cost time
 
 
 class Tagger(CRFModel):
@@ -74,8 +71,7 @@ class Tagger(CRFModel):
     def __init__(
         self, inputs: dict, outputs: dict, preprocessor: PostPreprocessor, loss_reduction: str = "mean", **kwargs
     ) -> None:
-        if loss_reduction not in ("mean", "sum"):
-            raise ValueError(f"`loss_reduction` must be 'mean' or 'sum'. Received: loss_reduction={loss_reduction!r}")
+        check_choice("loss_reduction", loss_reduction, ("mean", "sum"))
         super().__init__(inputs, outputs, tags=preprocessor.tags, **kwargs)
         self.preprocessor = preprocessor
         self.loss_reduction = loss_reduction
@@ -118,10 +114,8 @@ class Tagger(CRFModel):
         plain = {"backbone": None, "use_words": True, "use_characters": True}
         for name, value in plain.items():
             if not cls.takes_backbone and options.get(name, value) != value:
-                raise ValueError(
-                    f"`{name}` must be {value}: {cls.__name__} takes no pretrained backbone. Received: "
-                    f"{name}={options[name]!r}"
-                )
+                expected = f"`{name}` must be {value}: {cls.__name__} takes no pretrained backbone"
+                raise ValueError(f"{expected}. Received: {name}={options[name]!r}")
         return PostPreprocessor.fit(posts, vectors, features, pictures=pictures, **options)
 
     def call(self, inputs, training=None, mask=None):
@@ -192,11 +186,9 @@ class Tagger(CRFModel):
         """
         batches = None
         if _are_posts(x):
-            if kwargs.get("validation_split"):
-                raise ValueError(
-                    "`validation_split` must be 0 with posts: pass posts as `validation_data`. Received: "
-                    f"validation_split={kwargs['validation_split']}"
-                )
+            if split := kwargs.get("validation_split"):
+                expected = "`validation_split` must be 0 with posts: pass posts as `validation_data`"
+                raise ValueError(f"{expected}. Received: validation_split={split}")
             posts_per_batch = batch_size or self._paper_training.batch_size
             batches = PostBatches(self.preprocessor, x, features, posts_per_batch, shuffle=True, seed=seed)
             x, seed, batch_size = as_dataset(batches), batches.seed, None
@@ -221,43 +213,25 @@ class Tagger(CRFModel):
         )
 
     def begin_training(self, steps_per_epoch: int | None, epochs: int, initial_epoch: int = 0) -> None:
-        """Prepare for a training of known length; `fit` calls it before the first step.
-
-        Args:
-            steps_per_epoch: steps per epoch; `None` if unknown.
-            epochs: the epoch at which the training stops.
-            initial_epoch: the epoch at which it starts.
+        """Prepare for a training from `initial_epoch` to `epochs`; `fit` calls it before the first step.
 
         Raises:
-            ValueError: the learning rate depends on the number of steps, which is unknown.
+            ValueError: the learning rate depends on the steps per epoch, which are unknown (`None`).
         """
         settings = self._training
         if settings is None or not (settings.learning_rate_decay or settings.warmup):
             return
         check_steps(steps_per_epoch, "the schedule of the learning rate")
-        schedule = TrainingSchedule(
-            settings.learning_rate,
-            settings.learning_rate_decay,
-            settings.warmup,
-            steps_per_epoch,
-            epochs,
-            int(self.optimizer.iterations) - initial_epoch * steps_per_epoch,
-        )
+        rates = settings.learning_rate, settings.learning_rate_decay, settings.warmup
+        first_step = int(self.optimizer.iterations) - initial_epoch * steps_per_epoch
+        schedule = TrainingSchedule(*rates, steps_per_epoch, epochs, first_step)
         if schedule.get_config() != self._schedule:
             self._schedule = schedule.get_config()
             self.optimizer.learning_rate = schedule
             self.make_train_function(force=True)
 
     def evaluate(self, x=None, y=None, features=None, batch_size: int | None = None, **kwargs: Any):
-        """Compute loss and F1 (0 to 1); returns what Keras' `evaluate` returns.
-
-        Args:
-            x: posts with tags; or a data set of `preprocessor.dataset`; or, with `y`, a dict of arrays.
-            y: the tags of arrays, int32 `[N, n]`.
-            features: the store of the posts' pictures.
-            batch_size: posts per batch.
-            kwargs: the other arguments of Keras' `evaluate`.
-        """
+        """Compute loss and F1 (0 to 1). The arguments are those of `fit` and of Keras' `evaluate`, which it returns."""
         if _are_posts(x):
             x, batch_size = self._evaluation_data(x, features, batch_size)
         return super().evaluate(x, y, batch_size=batch_size, **kwargs)
@@ -288,8 +262,7 @@ class Tagger(CRFModel):
         posts = [as_post(post) for post in posts]
         found: list[Any] = [None] * len(posts)
         for rows, inputs in self._predictor.batches(posts, features, batch_size):
-            arrays = self._predictor.predict("potentials", inputs)
-            for row, array in zip(rows, arrays, strict=False):
+            for row, array in zip(rows, self._predictor.predict("potentials", inputs), strict=False):
                 found[row] = np.asarray(array, "float32")[: len(posts[row])]
         return found
 
@@ -306,12 +279,11 @@ class Tagger(CRFModel):
             raise InputError("expected posts with tags, found posts without")
         found = np.zeros(len(posts), "float32")
         for rows, inputs in self._predictor.batches(posts, features, batch_size):
-            potentials = self._predictor.predict("potentials", inputs)
-            tags = np.zeros(inputs["token_mask"].shape, "int32")
+            potentials, mask = self._predictor.predict("potentials", inputs), inputs["token_mask"]
+            tags = np.zeros(mask.shape, "int32")
             for i, row in enumerate(rows):
                 tags[i, : len(posts[row])] = self.preprocessor.tag_ids(posts[row].tags)
-            scores = self.crf.log_likelihood(potentials, tags, inputs["token_mask"])
-            found[rows] = ops.convert_to_numpy(scores)[: len(rows)]
+            found[rows] = ops.convert_to_numpy(self.crf.log_likelihood(potentials, tags, mask))[: len(rows)]
         return found
 
     def tag(
@@ -348,9 +320,8 @@ class Tagger(CRFModel):
         names = np.array(self.preprocessor.tags, object)
         for rows, inputs in self._predictor.batches(posts, features, batch_size, pictures, extractor):
             found = self._predictor.predict("tags" if scores else "tags alone", inputs)
-            tags, probabilities = (np.asarray(array) for array in found) if scores else (np.asarray(found), None)
-            for row, tags_of_row, number in zip(rows, names[tags].tolist(), range(len(tags)), strict=False):
-                of_row = None if probabilities is None else probabilities[number]
+            tags, probabilities = map(np.asarray, found) if scores else (np.asarray(found), [None] * len(found))
+            for row, tags_of_row, of_row in zip(rows, names[tags].tolist(), probabilities, strict=False):
                 tagged[row] = tagged_post(posts[row], tuple(tags_of_row[: len(posts[row])]), of_row)
         return tagged
 

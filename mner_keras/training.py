@@ -43,12 +43,8 @@ class TrainingSchedule(keras.optimizers.schedules.LearningRateSchedule):
         epochs: int = 1,
         first_step: int = 0,
     ) -> None:
-        self.learning_rate = learning_rate
-        self.decay = decay
-        self.warmup = warmup
-        self.steps_per_epoch = steps_per_epoch
-        self.epochs = epochs
-        self.first_step = first_step
+        self.learning_rate, self.decay, self.warmup = learning_rate, decay, warmup
+        self.steps_per_epoch, self.epochs, self.first_step = steps_per_epoch, epochs, first_step
 
     def __call__(self, step):
         if self.steps_per_epoch is None:
@@ -85,16 +81,12 @@ def make_optimizer(training: Training) -> keras.optimizers.Optimizer:
         settings["momentum"] = training.momentum
     if training.gradient_clip:
         settings["global_clipnorm"] = training.gradient_clip
-    known = {
-        name.lower(): getattr(keras.optimizers, name)
-        for name in dir(keras.optimizers)
-        if inspect.isclass(getattr(keras.optimizers, name)) and name not in ("Optimizer", "LossScaleOptimizer")
-    }
+    known = {name.lower(): found for name, found in vars(keras.optimizers).items() if inspect.isclass(found)}
+    del known["optimizer"], known["lossscaleoptimizer"]
     if training.optimizer.lower() not in known:
-        raise InputError(
-            f"expected an optimiser of Keras ({', '.join(sorted(known))}), found {training.optimizer!r}."
-            + did_you_mean(training.optimizer.lower(), known)
-        )
+        expected = f"expected an optimiser of Keras ({', '.join(sorted(known))})"
+        hint = did_you_mean(training.optimizer.lower(), known)
+        raise InputError(f"{expected}, found {training.optimizer!r}.{hint}")
     if keras.backend.backend() == "tensorflow":
         from mner_keras.adam_tensorflow import FusedAdam
 
@@ -106,12 +98,7 @@ def make_optimizer(training: Training) -> keras.optimizers.Optimizer:
 
 
 def check_steps(steps_per_epoch: int | None, needed_by: str) -> None:
-    """Raise `ValueError` if the number of steps per epoch is unknown.
-
-    Args:
-        steps_per_epoch: the number; `None` if unknown.
-        needed_by: what depends on it.
-    """
+    """Raise `ValueError` if the number of steps per epoch, on which `needed_by` depends, is unknown (`None`)."""
     if steps_per_epoch is None:
         raise ValueError(
             f"`steps_per_epoch` must be given with data of unknown length: {needed_by} depends on it. Received: "
@@ -123,19 +110,13 @@ class TrainingState(keras.callbacks.Callback):
     """Prepare a `Tagger` for the length of its training, and make each epoch a function of (seed, epoch).
 
     A `.keras` file does not contain the states of the seed generators. Without this callback, a resumed training would
-    use other random numbers than one that was never interrupted.
-
-    Args:
-        initial_epoch: the epoch at which `fit` starts.
-        seed: sets the states of the dropouts in each epoch; `None` to leave them.
-        batches: the training batches, whose order follows the epoch; `None` for other data.
+    use other random numbers than one that was never interrupted. Without `seed`, the states of the dropouts are left
+    as they are; without `batches`, the data have an order of their own.
     """
 
     def __init__(self, initial_epoch: int, seed: int | None, batches: PostBatches | None) -> None:
         super().__init__()
-        self.initial_epoch = initial_epoch
-        self.seed = seed
-        self.batches = batches
+        self.initial_epoch, self.seed, self.batches = initial_epoch, seed, batches
 
     def on_train_begin(self, logs=None) -> None:
         self.model.begin_training(self.params.get("steps"), self.params["epochs"], self.initial_epoch)
@@ -150,7 +131,5 @@ class TrainingState(keras.callbacks.Callback):
         states = [variable for variable in self.model.variables if id(variable) not in known]
         for number, state in enumerate(states):
             if "seed" in state.path:
-                rng = np.random.default_rng([self.seed, epoch, number])
-                state.assign(
-                    rng.integers(0, 2**31 - 1, state.shape).astype(keras.backend.standardize_dtype(state.dtype))
-                )
+                numbers = np.random.default_rng([self.seed, epoch, number]).integers(0, 2**31 - 1, state.shape)
+                state.assign(numbers.astype(keras.backend.standardize_dtype(state.dtype)))

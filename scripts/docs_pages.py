@@ -1,9 +1,10 @@
-"""Hook of `mkdocs build`: generates pages from other files, so that they cannot become outdated.
+"""Hook and Griffe extension of `mkdocs build`: generate pages from other files, so that they cannot become outdated.
 
 - a page of the commands, from their help;
 - the home page, from README.md; the changelog; the sample corpus' description;
 - the notebooks, with their outputs;
-- a style sheet with the colours of the package's own pages.
+- a style sheet with the colours of the package's own pages;
+- Keras' headings and examples in docstrings, under Griffe's names.
 """
 
 from __future__ import annotations
@@ -12,16 +13,16 @@ import re
 import runpy
 import subprocess
 import sys
-import textwrap
 from pathlib import Path
 from typing import Any
 
+import griffe
 import nbconvert
 import nbformat
+from jinja2 import Template
 from latex2mathml.converter import convert as to_mathml
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
-from mkdocs.structure.pages import Page
 from nbconvert.filters import strip_ansi
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -32,66 +33,38 @@ PAGES = {
     "CHANGELOG.md": "changelog.md",
     "mner_keras/data/sample/README.md": "sample-corpus.md",
 }
-ASSETS = ("CITATION.cff", "LICENSE")
-_COLOURS = {
-    "page": "default-bg-color",
-    "panel": "code-bg-color",
-    "ink": "default-fg-color typeset-color code-fg-color",
-    "quiet": "default-fg-color--light",
-    "link": "typeset-a-color accent-fg-color",
+HEADINGS = {
+    "Call arguments:": "Other Parameters: Call arguments:",
+    "Example:": "**Example:**",
+    "Reference:": "Note: Reference",
 }
-"""The theme's variables by their colour in the palette."""
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages."""
-    for source, target in PAGES.items():
-        files.append(File.generated(config, target, content=_page((ROOT / source).read_text(encoding="utf-8"))))
-    for asset in ASSETS:
-        files.append(File.generated(config, asset, abs_src_path=str(ROOT / asset)))
-    files.append(File.generated(config, "commands.md", content=command_page()))
-    files.append(File.generated(config, "palette.css", content=palette_css()))
-    notebooks = sorted((ROOT / "notebooks").glob("*.ipynb"))
-    for notebook in notebooks:
+    pages = {target: _page((ROOT / source).read_text(encoding="utf-8")) for source, target in PAGES.items()}
+    typer = [sys.executable, "-m", "typer", "mner_keras.cli", "utils", "docs", "--name", "mner", "--title", "Commands"]
+    pages["commands.md"] = subprocess.check_output(typer, cwd=ROOT, text=True, encoding="utf-8")
+    views = ROOT / "mner_keras" / "views"
+    palette = runpy.run_path(str(views / "palette.py"))
+    style = Template((views / "templates" / "palette.css").read_text(encoding="utf-8"))
+    pages["palette.css"] = style.render(
+        colours=palette["COLOURS"], types=palette["TYPE_COLOURS"], objects=palette["OBJECT_COLOURS"]
+    )
+    for notebook in (ROOT / "notebooks").glob("*.ipynb"):
         text, pictures = notebook_page(notebook)
-        files.append(File.generated(config, f"notebooks/{notebook.stem}.md", content=text))
-        for name, picture in pictures.items():
-            files.append(File.generated(config, f"notebooks/{name}", content=picture))
-    sections = {title: content for entry in config.nav if isinstance(entry, dict) for title, content in entry.items()}
-    sections["Notebooks"] += [f"notebooks/{notebook.stem}.md" for notebook in notebooks]
-    # The pages of docs/ that the navigation does not name are guides.
-    named = str(config.nav)
-    sections["Guides"] += [file.src_uri for file in files.documentation_pages() if f"'{file.src_uri}'" not in named]
+        pages[f"notebooks/{notebook.stem}.md"] = text
+        pages.update({f"notebooks/{name}": picture for name, picture in pictures.items()})
+    for target, content in pages.items():
+        files.append(File.generated(config, target, content=content))
+    for asset in ("CITATION.cff", "LICENSE"):
+        files.append(File.generated(config, asset, abs_src_path=str(ROOT / asset)))
     return files
 
 
-def on_page_markdown(markdown: str, page: Page, **kwargs: Any) -> str:
-    """Describe a page by its first sentences, and point its links to notebooks to the notebooks' pages."""
-    plain = re.sub(r"```.*?```|<[^>]*>", "", markdown, flags=re.DOTALL)
-    plain = re.sub(r"!?\[([^]]*)\]\([^)]*\)|[*`]", r"\1", plain)
-    paragraphs = (" ".join(part.split()) for part in re.split(r"\n\s*\n", plain) if re.match(r"\s*\w", part))
-    text = next((part for part in paragraphs if len(part) > 30), f"{page.title} of mner-keras")
-    page.meta.setdefault("description", textwrap.shorten(text, 160, placeholder=" …"))
+def on_page_markdown(markdown: str, **kwargs: Any) -> str:
+    """Point links to notebooks to the notebooks' pages."""
     return re.sub(r"\]\(\.\./notebooks/(\w+)\.ipynb", r"](notebooks/\1.md", markdown)
-
-
-def palette_css() -> str:
-    """Return the style sheet that gives the theme the palette of the package's own pages."""
-    colours = runpy.run_path(str(ROOT / "mner_keras/views/palette.py"))["COLOURS"]
-    rules, header = [], (("link", "page"), ("panel", "ink"))
-    for dark, scheme in enumerate(("default", "slate")):
-        values = [(name, colour) for colour, names in _COLOURS.items() for name in names.split()]
-        values += zip(("primary-fg-color", "primary-bg-color"), header[dark], strict=True)
-        text = "".join(f"--md-{name}: {colours[colour][dark]}; " for name, colour in values)
-        selector = f'[data-md-color-scheme="{scheme}"]'
-        rules.append(f"{selector}, {selector}[data-md-color-primary] {{ {text}}}\n")
-    return "".join(rules)
-
-
-def command_page() -> str:
-    """Return the commands as Markdown, generated by Typer from their help."""
-    typer = [sys.executable, "-m", "typer", "mner_keras.cli", "utils", "docs", "--name", "mner", "--title", "Commands"]
-    return subprocess.run(typer, cwd=ROOT, check=True, capture_output=True, text=True, encoding="utf-8").stdout
 
 
 def notebook_page(path: Path) -> tuple[str, dict[str, bytes]]:
@@ -124,4 +97,16 @@ def _page(text: str) -> str:
             target = target.replace(".ipynb", ".md") if "." in target else "notebooks/01_quickstart.md"
         return f"]({PAGES.get(target, target.removeprefix('docs/'))}{anchor})"
 
-    return re.sub(r"\]\((?![a-z]+:)([^)#\s]+)(#[^)\s]*)?\)", moved, text)
+    return re.sub(r"\]\((?![a-z]+:)([^)#\s]+)(#[^)\s]*)?\)", moved, text).replace('src="docs/', 'src="')
+
+
+class KerasDocstrings(griffe.Extension):
+    """Rename headings to Griffe's names, and put examples into code blocks."""
+
+    def on_object(self, *, obj: griffe.Object, **kwargs: Any) -> None:
+        """Rewrite an object's docstring."""
+        if obj.docstring:
+            headings = rf"^({'|'.join(HEADINGS)})$"
+            text = re.sub(headings, lambda found: HEADINGS[found[0]], obj.docstring.value, flags=re.MULTILINE)
+            example = re.compile(r"^>>> .*\n?(?:^.+\n?)*", re.MULTILINE)
+            obj.docstring.value = example.sub(lambda found: f"```pycon\n{found[0].rstrip()}\n```\n", text)

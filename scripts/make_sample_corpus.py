@@ -5,47 +5,31 @@ Works from a checkout, whether or not the package is installed.
 
 from __future__ import annotations
 
-import argparse
 import json
 import random
 import sys
 import tomllib
+from collections import Counter
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import h5py
 import numpy as np
+import typer
 from PIL import Image, ImageDraw, ImageFont
 
 TYPES = ("PER", "LOC", "ORG", "OTHER")
 SPLITS = ("train", "dev", "test")
 DEFAULT_SEED = 20
-DEFAULT_SIZES = (600, 200, 200)
 DEFAULT_FONT = Path("/usr/share/fonts/truetype/noto/NotoColorEmoji.ttf")  # its path on Debian and Ubuntu
 FONT_SIZE = 109  # the one size that the font's bitmaps have
 SIDE = 96  # pixels of a picture's side
 COLOURS = 40  # of a picture's palette
 
-# The kinds of posts, and their percentages.
-AMBIGUOUS, AMBIGUOUS_BLIND, MATCHING, MISMATCHED, CLEAR_BLIND, NAMELESS, NAMELESS_BLIND = KINDS = (
-    "ambiguous words, the picture decides",
-    "ambiguous words, no picture",
-    "clear words, a picture that fits",
-    "clear words, a picture that does not fit",
-    "clear words, no picture",
-    "no name, a picture of anything",
-    "no name, no picture",
-)
-SHARES = dict(zip(KINDS, (50, 5, 10, 15, 11, 6, 3), strict=True))
-
-GROUNDS = (
-    *("#f7f3e8", "#ffffff", "#dcebf7", "#e6f3dc", "#f7dfe3", "#e4dff2", "#fbefc4", "#d5efe9"),
-    *("#c9ced6", "#9fc5e8", "#b6d7a8", "#27324a", "#3b2b45", "#20403a"),
-)
-
-with open(Path(__file__).with_name("sample_corpus.toml"), "rb") as file:
-    WORDS = tomllib.load(file)
+WORDS = tomllib.loads(Path(__file__).with_name("sample_corpus.toml").read_text(encoding="utf-8"))
+KINDS = tuple(WORDS["kinds"])
+AMBIGUOUS, AMBIGUOUS_BLIND, MATCHING, MISMATCHED, CLEAR_BLIND, NAMELESS, NAMELESS_BLIND = KINDS
 THINGS = {type_: glyphs.split() for type_, glyphs in WORDS["things"].items()}
 TEMPLATES = {name: block.splitlines() for name, block in WORDS["templates"].items()}
 LETTERS = dict(zip("PLOX", TYPES, strict=True))
@@ -54,16 +38,7 @@ NAME_TYPES = {
     for letters, names in WORDS["names"].items()
     for name in names.split(", ")
 }
-OPENINGS = ("",) * 13 + ("RT/NN {user} :/:",) * 3 + ("{user}", "{face}", "OMG/UH", "{tag}")
-ENDINGS = (
-    ("",) * 4
-    + ("{url}",) * 4
-    + ("{tag}", "{tag} {url}", "{face}", "{face} {url}", "{tag} {tag}", "!/.", "via/IN {user}")
-)
-HANDLES = (
-    ("sunny", "daily", "just", "real", "its", "the", "happy"),
-    ("fan", "news", "kid", "fox", "cat", "vibes", "beats"),
-)
+OPENINGS, ENDINGS = ([text for text, n in WORDS[name] for _ in range(n)] for name in ("openings", "endings"))
 
 
 class Draft(NamedTuple):
@@ -78,10 +53,8 @@ class Draft(NamedTuple):
     @property
     def text(self) -> str:
         """Return the words that identify a post: without links, handles, hashtags and emoji."""
-        kept = [
-            t for t, p in zip(self.tokens, self.pos, strict=True) if p != "SYM" and not t.startswith(("@", "#", "http"))
-        ]
-        return " ".join(kept).lower()
+        pairs = zip(self.tokens, self.pos, strict=True)
+        return " ".join(t for t, p in pairs if p != "SYM" and not t.startswith(("@", "#", "http"))).lower()
 
 
 def draw_pair(rng: random.Random) -> list[tuple[str, str]]:
@@ -97,13 +70,27 @@ def draw_pair(rng: random.Random) -> list[tuple[str, str]]:
 def fill(slot: str, rng: random.Random) -> list[str]:
     """Return the words, each with its Penn tag, for a slot that is not a name."""
     if slot == "user":
-        return [f"@{rng.choice(HANDLES[0])}_{rng.choice(HANDLES[1])}{rng.randrange(100)}/NNP"]
+        first, second = map(rng.choice, WORDS["handles"])
+        return [f"@{first}_{second}{rng.randrange(100)}/NNP"]
     if slot == "url":
         letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
         return ["http://t.co/" + "".join(rng.choice(letters) for _ in range(10)) + "/NN"]
     if slot == "num":
         return [f"{rng.randrange(2, 60)}/CD"]
     return rng.choice(WORDS["fillers"][slot]).split()
+
+
+def expand(template: str, rng: random.Random) -> list[str]:
+    """Return a template with an opening and an ending, with all slots except names filled."""
+    words: list[str] = []
+    for word in f"{rng.choice(OPENINGS)} {template} {rng.choice(ENDINGS)}".split():
+        filling = [word]
+        if word.startswith("{") and word[1:-1] not in (*LETTERS, "A", "B"):
+            filling = fill(word[1:-1], rng)
+            if words and words[-1] == "a/DT" and filling[0][0] in "aeiou":
+                words[-1] = "an/DT"
+        words += filling
+    return words
 
 
 def draft(kind: str, rng: random.Random) -> Draft:
@@ -125,37 +112,23 @@ def draft(kind: str, rng: random.Random) -> Draft:
 
     tokens, tags, pos = [], [], []
     for slot in expand(template, rng):
-        if slot in ("{A}", "{B}") or slot[1:-1] in LETTERS:
-            if slot in ("{A}", "{B}"):
-                name, type_ = queue.pop(0)
-            else:
-                type_ = LETTERS[slot[1:-1]]
-                name = rng.choice([n for n, types in sorted(NAME_TYPES.items()) if type_ in types and n not in taken])
-                taken.add(name)
-            parts = casing(name).split()
-            tokens += parts
-            tags += [f"B-{type_}"] + [f"I-{type_}"] * (len(parts) - 1)
-            pos += ["NNP"] * len(parts)
-        else:
+        if not slot.startswith("{"):
             token, _, part = slot.rpartition("/")
             tokens.append(token)
             tags.append("O")
             pos.append(part)
-    return Draft(tokens, tags, pos, kind, choose_things(kind, shown, tags, rng))
-
-
-def expand(template: str, rng: random.Random) -> list[str]:
-    """Return a template with an opening and an ending, with all slots except names filled."""
-    words = []
-    for word in f"{rng.choice(OPENINGS)} {template} {rng.choice(ENDINGS)}".split():
-        if word.startswith("{") and word[1:-1] not in (*LETTERS, "A", "B"):
-            filling = fill(word[1:-1], rng)
-            if words and words[-1] == "a/DT" and filling[0][0] in "aeiou":
-                words[-1] = "an/DT"
-            words += filling
+            continue
+        if slot in ("{A}", "{B}"):
+            name, type_ = queue.pop(0)
         else:
-            words.append(word)
-    return words
+            type_ = LETTERS[slot[1:-1]]
+            name = rng.choice([n for n, types in sorted(NAME_TYPES.items()) if type_ in types and n not in taken])
+            taken.add(name)
+        parts = casing(name).split()
+        tokens += parts
+        tags += [f"B-{type_}"] + [f"I-{type_}"] * (len(parts) - 1)
+        pos += ["NNP"] * len(parts)
+    return Draft(tokens, tags, pos, kind, choose_things(kind, shown, tags, rng))
 
 
 def choose_things(kind: str, shown: list[str], tags: list[str], rng: random.Random) -> list[str]:
@@ -172,6 +145,22 @@ def choose_things(kind: str, shown: list[str], tags: list[str], rng: random.Rand
     return shown
 
 
+def make_drafts(size: int, rng: random.Random, seen: set[str]) -> list[Draft]:
+    """Invent `size` posts with texts not in `seen`, the kinds in their shares, and add the texts to `seen`."""
+    kinds = [kind for kind, share in WORDS["kinds"].items() for _ in range(round(size * share / 100))][:size]
+    kinds += [AMBIGUOUS] * (size - len(kinds))
+    rng.shuffle(kinds)
+    drafts = []
+    for kind in kinds:
+        tries = (draft(kind, rng) for _ in range(1000))
+        post = next((post for post in tries if post.text not in seen), None)
+        if post is None:
+            sys.exit(f"make_sample_corpus.py: no new post after 1000 draws ({kind}); ask for fewer with --sizes")
+        seen.add(post.text)
+        drafts.append(post)
+    return drafts
+
+
 def write_posts(drafts: list[Draft], path: Path, first: int, pictures: bool) -> None:
     """Write one JSON object per line; posts are numbered from `first`."""
     with path.open("w", encoding="utf-8", newline="\n") as file:
@@ -180,26 +169,6 @@ def write_posts(drafts: list[Draft], path: Path, first: int, pictures: bool) -> 
             image = name if pictures and post.things else None
             record = {"id": name, "tokens": post.tokens, "tags": post.tags, "pos": post.pos, "image": image}
             file.write(json.dumps(record, ensure_ascii=False) + "\n")
-
-
-def make_drafts(size: int, rng: random.Random, seen: set[str]) -> list[Draft]:
-    """Invent `size` posts with texts not in `seen`, the kinds in their shares, and add the texts to `seen`."""
-    kinds = [kind for kind in KINDS for _ in range(round(size * SHARES[kind] / 100))][:size]
-    kinds += [AMBIGUOUS] * (size - len(kinds))
-    rng.shuffle(kinds)
-    drafts = []
-    for kind in kinds:
-        for _ in range(1000):
-            post = draft(kind, rng)
-            if post.text not in seen:
-                break
-        else:
-            raise SystemExit(
-                f"make_sample_corpus.py: no new post after 1000 draws ({kind}); ask for fewer with --sizes"
-            )
-        seen.add(post.text)
-        drafts.append(post)
-    return drafts
 
 
 @cache
@@ -229,8 +198,7 @@ def draw(things: list[str], font: Path, rng: random.Random) -> Image.Image:
 
 def ground(rng: random.Random) -> Image.Image:
     """Return a plain background, or one with a soft gradient."""
-    code = rng.choice(GROUNDS)
-    colour = np.array([int(code[i : i + 2], 16) for i in (1, 3, 5)], dtype=float)
+    colour = np.array(list(bytes.fromhex(rng.choice(WORDS["grounds"])[1:])), dtype=float)
     steepness = rng.choice((0.0, rng.uniform(8, 24)))
     y, x = np.mgrid[0:SIDE, 0:SIDE] / SIDE - 0.5
     across = rng.uniform(-1, 1)
@@ -247,18 +215,20 @@ def write_pictures(drafts: list[Draft], out: Path, font: Path, seed: int) -> Non
     folder.mkdir(exist_ok=True)
     for old in folder.glob("sample-*.png"):
         old.unlink()
+    extractors = {kind: TilesExtractor(kind) for kind in ("regions", "objects")}
     with h5py.File(out / "regions.h5", "w") as regions, h5py.File(out / "objects.h5", "w") as objects:
-        cells, things = TilesExtractor("regions"), TilesExtractor("objects")
-        for store, extractor in ((regions, cells), (objects, things)):
-            store.attrs.update(extractor.attributes, weights="", weights_hash="")
+        stores = {"regions": regions, "objects": objects}
+        for kind, store in stores.items():
+            store.attrs.update(extractors[kind].attributes, weights="", weights_hash="")
 
         def extract(name: str, picture: Image.Image) -> None:
-            regions.create_dataset(name, data=cells.extract([picture])[0]["vectors"].astype("float16"))
-            found = things.extract([picture])[0]
-            dataset = objects.create_dataset(name, data=found["vectors"].astype("float16"))
-            dataset.attrs["names"] = np.array(found["names"], dtype=h5py.string_dtype())
-            dataset.attrs["boxes"] = found["boxes"].astype("int16")
-            dataset.attrs["scores"] = found["scores"]
+            for kind, store in stores.items():
+                found = extractors[kind].extract([picture])[0]
+                dataset = store.create_dataset(name, data=found["vectors"].astype("float16"))
+                if kind == "objects":
+                    dataset.attrs["names"] = np.array(found["names"], dtype=h5py.string_dtype())
+                    dataset.attrs["boxes"] = found["boxes"].astype("int16")
+                    dataset.attrs["scores"] = found["scores"]
 
         extract("_blank", Image.new("RGB", (SIDE, SIDE), "white"))
         for number, post in enumerate(drafts):
@@ -271,15 +241,16 @@ def write_pictures(drafts: list[Draft], out: Path, font: Path, seed: int) -> Non
 
 def readme(splits: dict[str, list[Draft]], command: str, pictures: bool) -> str:
     """Return the folder's README.md."""
-    rows = {
-        "posts": len,
-        "with a picture": lambda posts: sum(bool(post.things) for post in posts) if pictures else 0,
-        **{type_: lambda posts, t=f"B-{type_}": sum(post.tags.count(t) for post in posts) for type_ in TYPES},
-        **{kind: lambda posts, k=kind: sum(post.kind == k for post in posts) for kind in KINDS},
-    }
+    columns = []
+    for drafts in splits.values():
+        count = Counter(tag[2:] for post in drafts for tag in post.tags if tag.startswith("B-"))
+        count.update(post.kind for post in drafts)
+        count["posts"] = len(drafts)
+        count["with a picture"] = sum(bool(post.things) for post in drafts) if pictures else 0
+        columns.append(count)
     table = [f"| | {' | '.join(splits)} |", "|---|" + "---:|" * len(splits)]
-    for row, count in rows.items():
-        table.append(f"| {row} | {' | '.join(str(count(posts)) for posts in splits.values())} |")
+    for row in ("posts", "with a picture", *TYPES, *KINDS):
+        table.append(f"| {row} | {' | '.join(str(count[row]) for count in columns)} |")
     shown = "\nThe posts were made without pictures: the kinds say what they would have shown.\n"
     return WORDS["readme"]["text"].format(
         command=command,
@@ -289,57 +260,34 @@ def readme(splits: dict[str, list[Draft]], command: str, pictures: bool) -> str:
     )
 
 
-def parse(arguments: list[str] | None) -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description="Make the sample corpus: invented posts, drawn pictures, and the features of the extractor tiles.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
-    parser.add_argument(
-        "out", metavar="OUT_DIR", type=Path, help="folder to write; files of an earlier run are replaced"
-    )
-    parser.add_argument("--seed", type=int, default=DEFAULT_SEED, help="the same seed gives the same corpus")
-    parser.add_argument(
-        "--sizes",
-        type=int,
-        nargs=3,
-        metavar=("TRAIN", "DEV", "TEST"),
-        default=DEFAULT_SIZES,
-        help="posts in each split; a split of 0 posts gets no file",
-    )
-    parser.add_argument("--no-pictures", action="store_true", help="posts only, every `image` null; needs no font")
-    parser.add_argument("--font", type=Path, default=DEFAULT_FONT, help="Noto Color Emoji, as a font file with bitmaps")
-    options = parser.parse_args(arguments)
-    if min(options.sizes) < 0 or not any(options.sizes):
-        parser.error(f"argument --sizes: expected three counts, none negative, not all 0. Received: {options.sizes}")
-    if not options.no_pictures and not options.font.is_file():
-        parser.error(
-            f"argument --font: expected the file NotoColorEmoji.ttf (Debian: apt-get install fonts-noto-color-emoji). "
-            f"Received: {options.font}, which does not exist; --no-pictures needs no font"
+def main(
+    out: Annotated[Path, typer.Argument(metavar="OUT_DIR", help="Folder to write; earlier files are replaced.")],
+    seed: Annotated[int, typer.Option(help="The same seed gives the same corpus.")] = DEFAULT_SEED,
+    sizes: Annotated[tuple[int, int, int], typer.Option(help="Posts in train, dev and test.")] = (600, 200, 200),
+    pictures: Annotated[bool, typer.Option(help="Draw the pictures; posts alone need no font.")] = True,
+    font: Annotated[Path, typer.Option(help="Noto Color Emoji, as a font file with bitmaps.")] = DEFAULT_FONT,
+) -> None:
+    """Make the sample corpus: invented posts, drawn pictures, and the features of the extractor tiles."""
+    if min(sizes) < 0 or not any(sizes):
+        sys.exit(f"--sizes must be three counts, none negative, not all 0. Received: {sizes}")
+    if pictures and not font.is_file():
+        sys.exit(
+            "--font must be the file NotoColorEmoji.ttf (Debian: apt-get install fonts-noto-color-emoji). "
+            f"Received: {font}, which does not exist; --no-pictures needs no font"
         )
-    return options
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Make the corpus; return the exit code."""
-    options = parse(arguments)
-    rng, seen = random.Random(options.seed), set()
-    splits = {name: make_drafts(size, rng, seen) for name, size in zip(SPLITS, options.sizes, strict=True) if size}
-    pictures = not options.no_pictures
-    options.out.mkdir(parents=True, exist_ok=True)
-    first = 0
+    rng, seen, first = random.Random(seed), set(), 0
+    splits = {name: make_drafts(size, rng, seen) for name, size in zip(SPLITS, sizes, strict=True) if size}
+    out.mkdir(parents=True, exist_ok=True)
     for name, drafts in splits.items():
-        write_posts(drafts, options.out / f"{name}.jsonl", first, pictures)
+        write_posts(drafts, out / f"{name}.jsonl", first, pictures)
         first += len(drafts)
     if pictures:
-        write_pictures([post for drafts in splits.values() for post in drafts], options.out, options.font, options.seed)
-    sizes = " ".join(map(str, options.sizes)) + " --no-pictures" * options.no_pictures
-    command = f"python scripts/make_sample_corpus.py OUT_DIR --seed {options.seed} --sizes {sizes}"
-    text = readme(splits, command, pictures)
-    (options.out / "README.md").write_text(text, encoding="utf-8")
-    return 0
+        write_pictures([post for drafts in splits.values() for post in drafts], out, font, seed)
+    command = f"python scripts/make_sample_corpus.py OUT_DIR --seed {seed} --sizes {' '.join(map(str, sizes))}"
+    text = readme(splits, command + " --no-pictures" * (not pictures), pictures)
+    (out / "README.md").write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-    sys.exit(main())
+    typer.run(main)

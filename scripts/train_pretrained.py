@@ -13,8 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
-OUT = Path(__file__).resolve().parents[1] / "mner_keras" / "pretrained"
-SPLITS = ("train", "dev", "test")
+ROOT = Path(__file__).resolve().parents[1]
 SETTINGS: dict[str, Any] = {
     "arguments": {"use_pos": False},  # NLTK's tagger needs a download
     "optimizer": "adam",
@@ -29,51 +28,39 @@ def main(
     corpus: Annotated[Path, typer.Argument(help="Folder with btc.train.conll, btc.dev.conll and btc.test.conll.")],
     vectors: Annotated[Path, typer.Argument(help="GloVe 6B, 100 numbers per word.")],
     tweets: Annotated[Path, typer.Argument(help="Folder of Twitter-2015, to score on its test split.")],
-    out: Annotated[Path, typer.Option(help="Folder to write tagger.keras and metrics.json into.")] = OUT,
+    out: Annotated[Path, typer.Option(help="Folder to write.")] = ROOT / "mner_keras" / "pretrained",
     words: Annotated[int, typer.Option(help="Words kept from the top of the vectors' file.")] = 22_200,
     seed: Annotated[int, typer.Option(help="Random seed.")] = 1,
 ) -> None:
     """Train, score and write the tagger."""
     from mner_keras import load, load_dataset
-    from mner_keras.cli.epoch_progress import EpochProgress
+    from mner_keras.data import write_conll
+    from mner_keras.data.realworld import read_text_only
     from mner_keras.files import file_sha256, write_json
     from mner_keras.run.config import RunConfig
     from mner_keras.run.train import train
 
-    with tempfile.TemporaryDirectory() as folder:
-        data, run = Path(folder) / "btc", Path(folder) / "run"
-        clean_corpus(corpus, data)
-        config = RunConfig.for_model(
-            "text", data=str(data), vectors=str(vectors), max_vectors=words, seed=seed, **SETTINGS
-        )
-        dev = train(config, run, callbacks=[EpochProgress()], report=print)["dev"]
-        write_small(run / "model.keras", out / "tagger.keras")
-        btc, twitter = load_dataset(data), load_dataset(tweets)
-        model = load(out / "tagger.keras")
-        forget_vectors(model, [*btc["train"], *btc["dev"]])
-        record = {
-            "dev": dev,
-            "btc": score(model, btc["test"]),
-            "twitter2015": score(model, twitter["test"]),
-            "words": len(model.preprocessor.words) + len(model.preprocessor.frozen_words),
-            "settings": {**SETTINGS, "seed": seed},
-            "sha256": {
-                **{f"btc.{split}.conll": file_sha256(corpus / f"btc.{split}.conll") for split in SPLITS},
-                vectors.name: file_sha256(vectors),
-                "tagger.keras": file_sha256(out / "tagger.keras"),
-            },
-        }
+    files = {split: corpus / f"btc.{split}.conll" for split in ("train", "dev", "test")}
+    posts = {split: read_text_only(file)[0] for split, file in files.items()}
+    with tempfile.TemporaryDirectory() as data, tempfile.TemporaryDirectory() as run:
+        for split, found in posts.items():
+            write_conll(Path(data) / f"{split}.txt", found)
+        config = RunConfig.for_model("text", data=data, vectors=str(vectors), max_vectors=words, seed=seed, **SETTINGS)
+        dev = train(config, Path(run) / "run", report=print)["dev"]
+        write_small(Path(run) / "run" / "model.keras", out / "tagger.keras")
+    model = load(out / "tagger.keras")
+    forget_vectors(model, [*posts["train"], *posts["dev"]])
+    hashed = (*files.values(), vectors, out / "tagger.keras")
+    record = {
+        "dev": dev,
+        "btc": score(model, posts["test"]),
+        "twitter2015": score(model, load_dataset(tweets)["test"]),
+        "words": len(model.preprocessor.words) + len(model.preprocessor.frozen_words),
+        "settings": {**SETTINGS, "seed": seed},
+        "sha256": {path.name: file_sha256(path) for path in hashed},
+    }
     write_json(out / "metrics.json", record)
     print({name: record[name]["micro"] for name in ("dev", "btc", "twitter2015")})
-
-
-def clean_corpus(corpus: Path, folder: Path) -> None:
-    """Write the corpus without its lines that have no token but a tag or a space."""
-    folder.mkdir()
-    for split in SPLITS:
-        lines = (corpus / f"btc.{split}.conll").read_text(encoding="utf-8").split("\n")
-        kept = [line for line in lines if line == "" or line.partition("\t")[0].strip()]
-        (folder / f"{split}.txt").write_text("\n".join(kept), encoding="utf-8")
 
 
 def write_small(source: Path, target: Path) -> None:
@@ -84,13 +71,12 @@ def write_small(source: Path, target: Path) -> None:
 
     model = load(source)
     model.set_weights([weight.astype("float16").astype("float32") for weight in model.get_weights()])
-    with tempfile.TemporaryDirectory() as folder:
-        whole = Path(folder) / "model.keras"
-        keras.saving.save_model(model, whole)
-        with zipfile.ZipFile(whole) as archive, zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as small:
-            for name in archive.namelist():
-                # A fixed time: the same weights give the same file.
-                small.writestr(zipfile.ZipInfo(name), archive.read(name), zipfile.ZIP_DEFLATED, compresslevel=9)
+    whole = source.with_name("small.keras")
+    keras.saving.save_model(model, whole)
+    with zipfile.ZipFile(whole) as archive, zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as small:
+        for name in archive.namelist():
+            # A fixed time: the same weights give the same file.
+            small.writestr(zipfile.ZipInfo(name), archive.read(name), zipfile.ZIP_DEFLATED, compresslevel=9)
 
 
 def forget_vectors(model: Any, posts: list) -> None:
@@ -113,5 +99,5 @@ def score(model: Any, posts: list) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+    sys.path.insert(0, str(ROOT))
     typer.run(main)

@@ -86,7 +86,7 @@ PAGE = b"<!DOCTYPE html><title>Quota exceeded</title>"
 
 
 @pytest.fixture
-def server():
+def server(monkeypatch):
     """A server that breaks off each answer after `most` bytes and, if `resumes`, understands `Range`.
 
     It answers with the errors of `status` first, and tells the length if `lengths` and the version `etag` if there is
@@ -118,6 +118,7 @@ def server():
         def log_message(self, *_):
             pass
 
+    monkeypatch.setattr("mner_keras.files.PAUSE", 0.0)
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.asked, server.status, server.resumes, server.lengths, server.most = [], [], True, True, 4_000_000
     server.content, server.etag = CONTENT, ""
@@ -137,16 +138,16 @@ def test_a_broken_download_is_resumed(server, tmp_path):
     path = tmp_path / "file.bin"
     path.with_name(".unfinished-file.bin").write_bytes(b"of another address")
     seen, told = [], []
-    download(server.address, path, HASH, 0.0, lambda done, total: seen.append((done, total)), told.append)
+    download(server.address, path, HASH, lambda done, total: seen.append((done, total)), told.append)
     assert path.read_bytes() == CONTENT
     assert server.asked == [None, "bytes=4000000-", "bytes=8000000-"]
     assert seen == sorted(seen)
     assert seen[-1] == (len(CONTENT), len(CONTENT))
     assert told == [f"{server.address}: 10.2 MB"]
-    download(server.address, path, HASH, 0.0)  # the file exists
+    download(server.address, path, HASH)  # the file exists
     assert len(server.asked) == 3
     server.status, server.most = [503, 503], len(CONTENT)
-    download(server.address, tmp_path / "again.bin", hashlib.md5(CONTENT).hexdigest(), 0.0)
+    download(server.address, tmp_path / "again.bin", hashlib.md5(CONTENT).hexdigest())
     assert server.asked[3:] == [None] * 3
     assert sorted(path.name for path in tmp_path.iterdir()) == ["again.bin", "file.bin"]
 
@@ -168,7 +169,7 @@ def test_a_broken_download_is_resumed(server, tmp_path):
 def test_a_download_that_fails_leaves_nothing(server, tmp_path, settings, address, message):
     vars(server).update(settings)
     with pytest.raises(InputError, match=message):
-        download(address or server.address, tmp_path / "file.bin", HASH, 0.0)
+        download(address or server.address, tmp_path / "file.bin", HASH)
     assert left_in(tmp_path) == []
 
 
@@ -177,10 +178,10 @@ def test_a_later_call_resumes_the_same_version_only(server, tmp_path, monkeypatc
     path, server.etag = tmp_path / "file.bin", '"1"'
     for _ in range(2):
         with pytest.raises(InputError, match="cannot be downloaded, 1 attempts .*the next attempt resumes"):
-            download(server.address, path, HASH, 0.0)
+            download(server.address, path, HASH)
     assert server.asked == [None, "bytes=4000000-"]
     server.etag, server.most = '"2"', len(CONTENT)
-    download(server.address, path, HASH, 0.0)
+    download(server.address, path, HASH)
     assert server.asked[2:] == ["bytes=8000000-"]  # answered with the whole file
     assert left_in(tmp_path) == ["file.bin"]
     path.unlink()
@@ -190,7 +191,7 @@ def test_a_later_call_resumes_the_same_version_only(server, tmp_path, monkeypatc
         path.with_name(".unfinished-file.bin.version").write_text(f'{old}\n"2"', encoding="utf-8")
         monkeypatch.setattr("mner_keras.files.ATTEMPTS", 2)
         server.asked.clear()
-        download(server.address, path, HASH, 0.0)
+        download(server.address, path, HASH)
         assert server.asked == asked
         path.unlink()
 
@@ -200,31 +201,31 @@ def test_a_page_in_place_of_a_file_never_replaces_what_was_received(server, tmp_
     path, server.etag = tmp_path / "file.bin", '"1"'
     page = server.address.replace("file.bin", "page")
     with pytest.raises(InputError, match="6240000 more expected"):
-        download(page, path, HASH, 0.0, resolve=lambda text: server.address)
+        download(page, path, HASH, resolve=lambda text: server.address)
     with pytest.raises(InputError, match="page: expected a file, found a web page"):
-        download(page, path, HASH, 0.0, resolve=lambda text: page)
+        download(page, path, HASH, resolve=lambda text: page)
     assert path.with_name(".unfinished-file.bin").stat().st_size == 4_000_000
     server.most = len(CONTENT)
-    download(page, path, HASH, 0.0, resolve=lambda text: server.address)
+    download(page, path, HASH, resolve=lambda text: server.address)
     assert path.read_bytes() == CONTENT
     assert server.asked[-1] == "bytes=4000000-"
 
 
 def test_a_hash_that_nobody_publishes_is_recorded_and_compared(server, tmp_path):
     path, record, server.most = tmp_path / "file.bin", tmp_path / "file.bin.sha256", len(CONTENT)
-    download(server.address, path, pause=0.0)
+    download(server.address, path)
     assert record.read_text("utf-8") == f"{HASH}  file.bin\n"
     check_download(path)
     path.unlink()
     server.content = b"another"
     with pytest.raises(InputError, match=r"expected a file of the hash .*not kept.*delete .*file\.bin\.sha256"):
-        download(server.address, path, pause=0.0)
+        download(server.address, path)
     path.write_bytes(b"changed")
     with pytest.raises(InputError, match=r"file\.bin: expected a file of the hash"):
         check_download(path)
     path.unlink()
     record.unlink()
-    download(server.address, path, pause=0.0)
+    download(server.address, path)
     assert path.read_bytes() == b"another"
 
 
@@ -233,13 +234,13 @@ def test_a_full_disk_is_named_and_the_part_is_kept(server, tmp_path, monkeypatch
     with monkeypatch.context() as patch:
         patch.setattr("shutil.disk_usage", lambda folder: shutil._ntuple_diskusage(10**9, 10**9, 5_000_000))
         with pytest.raises(InputError, match=f"{tmp_path}: expected 10 MB of free disk, found 5"):
-            download(server.address, path, HASH, 0.0)
+            download(server.address, path, HASH)
     if not Path("/dev/full").exists():
         pytest.skip("no /dev/full")
     unfinished = path.with_name(".unfinished-file.bin")
     unfinished.symlink_to("/dev/full")
     with pytest.raises(InputError, match=r"unfinished-file\.bin: cannot be written \(No space left on device\)"):
-        download(server.address, path, HASH, 0.0)
+        download(server.address, path, HASH)
     assert unfinished.is_symlink()  # the next attempt continues
     assert len(server.asked) == 2
 

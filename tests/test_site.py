@@ -67,6 +67,12 @@ def test_every_command_is_described_by_its_help(site):
             assert not option.startswith("-") or option in page, f"{name}: {option}"
 
 
+def test_every_picture_is_there(site):
+    for page in set(site.rglob("*.html")) - {site / "404.html"}:
+        for picture in re.findall(r'<img[^>]*? src="([^":]+)"', page.read_text(encoding="utf-8")):
+            assert (page.parent / picture).exists(), f"{page.name}: {picture}"
+
+
 def test_the_readme_the_changelog_and_the_notebooks_are_pages(site):
     home = (site / "index.html").read_text(encoding="utf-8")
     assert "Multimodal named entity recognition in Keras 3" in home

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import statistics
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -29,22 +29,16 @@ def compare(
     from mner_keras.run.scores import SCHEMES
 
     groups = read_groups(runs)
-    base = next(iter(groups))
-    compared = {
-        name: dataclasses.asdict(compare_runs(group, groups[base], scheme))
-        for name, group in groups.items()
-        if name != base
-    }
+    base, *others = groups
+    compared = {name: dataclasses.asdict(compare_runs(groups[name], groups[base], scheme)) for name in others}
     differing = disagreements(groups)
     if as_json:
-        systems = [
-            {
-                "name": name,
-                "runs": {seed: str(run.path) for seed, run in group.items()},
-                "scores": {seed: run.scores(scheme) for seed, run in group.items()},
-            }
-            for name, group in groups.items()
-        ]
+        systems = []
+        for name, group in groups.items():
+            paths, scores = {}, {}
+            for seed, run in group.items():
+                paths[seed], scores[seed] = str(run.path), run.scores(scheme)
+            systems.append({"name": name, "runs": paths, "scores": scores})
         against = {"system": base, **compared}
         print_json({"scheme": SCHEMES[scheme], "systems": systems, "against": against, "posts": differing})
         return
@@ -58,17 +52,14 @@ def compare(
         print_table(f"against {base}: p-value of a better row", *comparison_cells(compared))
         print(f"{len(differing):,} posts on which they differ" + (f", the first {posts}:" if differing else ""))
         for post in differing[:posts]:
-            _print_post(post)
+            print(f"\npost {post['post']}, picture {post['image'] or 'none'}: {' '.join(post['tokens'])}")
+            width = max(map(len, ("gold", *post["found"])))
+            for name, entities in {"gold": post["gold"], **post["found"]}.items():
+                right = " ✓" if name != "gold" and entities == post["gold"] else ""
+                text = ", ".join(f"{text} ({kind})" for kind, text in entities) or "–"
+                print(f"  {name:{width}}  {text}{right}")
 
 
 def _mean(values: list[float]) -> str:
     mean = f"{statistics.fmean(values):.2f}"
     return mean if len(values) < 2 else f"{mean} ± {statistics.stdev(values):.2f}"
-
-
-def _print_post(post: dict[str, Any]) -> None:
-    width = max(map(len, ("gold", *post["found"])))
-    print(f"\npost {post['post']}, picture {post['image'] or 'none'}: {' '.join(post['tokens'])}")
-    for name, entities in {"gold": post["gold"], **post["found"]}.items():
-        right = "" if name == "gold" else " ✓" if entities == post["gold"] else ""
-        print(f"  {name:{width}}  {', '.join(f'{text} ({kind})' for kind, text in entities) or '–'}{right}")

@@ -98,7 +98,7 @@ def convert(
     The endings select the formats: `.jsonl`, `.parquet`, `.json` (Label Studio), `.txt`, `.conll` or `.tsv` (CoNLL).
     What CoNLL columns cannot contain is named.
     """
-    from mner_keras.data.convert import convert_posts
+    from mner_keras.data.datasets import convert_posts
     from mner_keras.data.files import ENDINGS
 
     check_target(target, ".txt", *ENDINGS)
@@ -116,7 +116,7 @@ def split(
     seed: Annotated[int, typer.Option(help="Random seed.")] = 1,
 ) -> None:
     """Split one file into train, dev and test. Posts with the same picture or the same tokens stay in one split."""
-    from mner_keras.data.convert import split_posts
+    from mner_keras.data.datasets import split_posts
 
     if not re.fullmatch(r"\d+,\d+,\d+", sizes):
         raise InputError(f"`--sizes` must be three whole numbers, such as 80,10,10; found {sizes!r}")

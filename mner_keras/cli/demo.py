@@ -37,16 +37,15 @@ def demo(
     import_gradio()
     found = find_pictures([pictures])[0] if pictures is not None else {}
     start_keras(all_cores=True)
+    from mner_keras.data.datasets import load_dataset
     from mner_keras.models import load_tagger
+    from mner_keras.views.case import own_pictures
 
-    tagger = load_tagger(model)
-    examples: list[tuple[str, str | None]] = []
+    tagger, examples = load_tagger(model), []
     visual = tagger.preprocessor.visual
     if visual is not None and visual.extractor == "tiles":
-        from mner_keras.data.datasets import load_dataset
-
         sample = load_dataset("sample")
-        own = find_pictures([sample.pictures()])[0]
+        own = own_pictures(sample)
         found = found or own
         posts = [post for post in sample["test"] if post.image_id in own and len(post) < 9][:_EXAMPLES]
         examples = [(" ".join(post.tokens), str(own[post.image_id])) for post in posts]
@@ -55,6 +54,6 @@ def demo(
         note(f"no pictures: {session.no_pictures}")
     if host not in LOOPBACK:
         note(f"served on {host}: everyone who can reach it can use it, without a password")
-    page = build_page(session, tagger.name, examples, describe_run(model))
+    page = build_page(session, examples, describe_run(model))
     print(f"{launch_page(page, host, port, open_)} (Ctrl-C to stop)", flush=True)
     page.block_thread()

@@ -40,7 +40,7 @@ def doctor(as_json: AsJson = False) -> None:
     # What commands share; data sets and vectors are in folders of the user's choice.
     data = {
         "pos-tagger": tagger_is_there(),
-        "vgg16-weights": keras_vgg16_file() is not None,
+        "vgg16-weights": keras_vgg16_file(),
         "mask-rcnn-weights": (cache_folder() / "mask_rcnn_coco.h5").is_file(),
     }
     backend = keras.backend.backend()
@@ -58,38 +58,35 @@ def doctor(as_json: AsJson = False) -> None:
         report |= {"model": f"trains, tags, saves and loads ({_try_model():.0f} s)", "ok": True}
     except Exception as error:  # noqa: BLE001 (whatever is wrong with this installation)
         report |= {"model": f"fails: {type(error).__name__}: {error}", "ok": False}
-    ok = report["ok"]
     if as_json:
         print_json(report)
-    else:
-        del report["ok"]
-        for name, value in report.items():
-            lines = [f"{key}: {text}" for key, text in value.items()] if isinstance(value, dict) else [str(value)]
+    for name, value in () if as_json else report.items():
+        if name != "ok":
+            lines = [f"{key}: {text}" for key, text in value.items()] if isinstance(value, dict) else [value]
             print(f"{name:10}" + ("\n" + " " * 10).join(lines))
-    if not ok:
+    if not report["ok"]:
         raise typer.Exit(1)
 
 
 def _lstm(backend: str) -> str:
     """Return the kind of LSTM that `BiLSTM` runs in float32, from the compiled program where Keras chooses it."""
     import keras
-    import numpy as np
 
     from mner_keras.layers import BiLSTM
     from mner_keras.layers.kernels import has_kernel
 
     if backend != "jax" and has_kernel(backend, "float32"):
         return "fused, torch's own" if backend == "torch" else "fused, this package's kernel for CPUs"
-    layer, inputs = BiLSTM(8), np.ones((2, 5, 3), "float32")
+    layer, inputs = BiLSTM(8), keras.ops.ones((2, 5, 3))
     layer(inputs)
     if backend == "tensorflow":
         import tensorflow as tf
 
-        program = str(tf.function(layer).get_concrete_function(tf.constant(inputs)).graph.as_graph_def())
+        program = str(tf.function(layer).get_concrete_function(inputs).graph.as_graph_def())
     else:
         import jax
 
-        program = jax.jit(lambda x: layer(x)).lower(keras.ops.convert_to_tensor(inputs)).as_text()
+        program = jax.jit(lambda x: layer(x)).lower(inputs).as_text()
     return "fused, cuDNN's" if "cudnn" in program.lower() else "not fused: a loop over the steps"
 
 
@@ -99,13 +96,13 @@ def _extras() -> dict[str, str]:
         requirements = importlib.metadata.requires("mner-keras") or []
     except importlib.metadata.PackageNotFoundError:
         return {"unknown": "the package runs from a folder and is not installed"}
-    installed = {re.sub("[-_.]+", "-", part.name).lower() for part in importlib.metadata.distributions() if part.name}
     extras: dict[str, str] = {}
     for line in requirements:
         found = re.match(r"([\w.-]+).*\bextra == ['\"]([\w-]+)['\"]", line)
         if found and found[2] not in _NOT_CHECKED:
-            missing = re.sub("[-_.]+", "-", found[1]).lower() not in installed
-            extras[found[2]] = f"pip install 'mner-keras[{found[2]}]'" if missing else extras.get(found[2], "installed")
+            installed = any(importlib.metadata.distributions(name=found[1]))
+            command = f"pip install 'mner-keras[{found[2]}]'"
+            extras[found[2]] = extras.get(found[2], "installed") if installed else command
     return extras
 
 

@@ -1,7 +1,6 @@
 """`mner features`."""
 
-from __future__ import annotations
-
+import inspect
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mner_keras.cli.jobs import run_jobs
 from mner_keras.cli.keras_start import start_keras
 from mner_keras.cli.options import AsJson, Engine, EngineName, Jobs, Precision, RayAddress, ShardOption
 from mner_keras.cli.terminal import note, print_json, progress_bar
@@ -20,55 +18,109 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Create, import and inspect stores of picture features.", no_args_is_help=True)
 
-PICTURES = Annotated[list[Path], typer.Argument(help="Folders of pictures, or pictures.")]
-OUT = Annotated[Path, typer.Option(help="The store to write (HDF5); with --shard, --jobs or Ray, a folder of parts.")]
-FILE_OUT = Annotated[Path, typer.Option("--out", help="The store to write (HDF5).")]
+OUT = Annotated[Path, typer.Option("--out", help="The store to write (HDF5).")]
 DTYPE = Annotated[str, typer.Option(metavar="float16|float32", help="Number type of the store.")]
 BATCH_SIZE = Annotated[int, typer.Option(min=1, help="Pictures per batch.")]
-MAX_ERRORS = Annotated[
-    float, typer.Option(min=0, max=1, help="Share of unreadable pictures above which the exit code is 1.")
-]
-SHOWN = 10
-"""The number of ignored entries to name."""
-
 OVERWRITE = Annotated[bool, typer.Option("--overwrite", help="Replace an existing feature store.")]
+SHOWN = 10  # ignored entries that are named
 
 
-@app.command()
-def vgg16(
-    pictures: PICTURES,
-    out: OUT,
-    weights: Annotated[
-        Path | None, typer.Option(help="VGG16 weights without the classifier. (default: Keras', downloaded)")
-    ] = None,
+def _extract(
+    make_extractor: Callable,
+    pictures: Annotated[list[Path], typer.Argument(help="Folders of pictures, or pictures.")],
+    out: Annotated[
+        Path, typer.Option(help="The store to write (HDF5); with --shard, --jobs or Ray, a folder of parts.")
+    ],
     dtype: DTYPE = "float32",
     batch_size: BATCH_SIZE = 16,
-    max_errors: MAX_ERRORS = 1.0,
+    max_errors: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of unreadable pictures above which the exit code is 1.")
+    ] = 1.0,
     shard: ShardOption = None,
     jobs: Jobs = 1,
     engine: EngineName = Engine.local,
     address: RayAddress = "",
     overwrite: OVERWRITE = False,
 ) -> None:
+    """Fill the store and print a summary; exit with 1 if too many pictures were unreadable.
+
+    With several jobs or Ray, the store is a folder of parts, which the jobs fill.
+    """
+    from mner_keras.scale.shards import Shard, run_jobs
+    from mner_keras.vision.feature_writer import check_target
+    from mner_keras.vision.pictures import find_pictures
+
+    share = Shard.parse(shard)
+    found, passed = find_pictures(pictures)
+    if run_jobs(out, ".h5", shard, jobs, engine, address, note):
+        return
+    if share is not None:
+        found = {image_id: path for image_id, path in found.items() if share.holds(image_id)}
+        out = share.part(out, ".h5")
+    check_target(out, dtype)
+    if passed:
+        more = f" and {len(passed) - SHOWN:,} more" if len(passed) > SHOWN else ""
+        note(f"ignored, not named as pictures: {', '.join(passed[:SHOWN])}{more}")
+    start_keras(all_cores=True)
+    from mner_keras.vision.extraction import extract_features
+
+    extractor = make_extractor()
+    try:
+        with progress_bar("pictures") as progress:
+            result = extract_features(found, extractor, out, dtype, batch_size, overwrite, progress=progress)
+    except KeyboardInterrupt:
+        note(f"interrupted; the same command continues ({out})")
+        sys.exit(130)
+    failed, listed = len(result.failed), f" ({out}.errors.csv)" if result.failed else ""
+    print(
+        f"{out}: {result.added:,} pictures added, {result.kept:,} already there, {failed:,} could not be read{listed}; "
+        f"{result.seconds:.1f} s, {result.added / result.seconds:.1f} pictures per second"
+    )
+    if failed > max_errors * len(found):
+        note(
+            f"{100 * failed / len(found):.1f} % of the pictures could not be read, more than --max-errors "
+            f"{100 * max_errors:g} % allows"
+        )
+        sys.exit(1)
+
+
+def _extraction(make: Callable) -> Callable:
+    """Return a command with the options of `_extract`, from a function with some of its own that makes an extractor."""
+    shared, own = (dict(inspect.signature(function).parameters) for function in (_extract, make))
+    del shared["make_extractor"]
+
+    def command(**given) -> None:
+        _extract(lambda: make(**{name: given[name] for name in own}), **{name: given[name] for name in shared})
+
+    both = [option.replace(kind=inspect.Parameter.KEYWORD_ONLY) for option in {**own, **shared, **own}.values()]
+    command.__doc__ = make.__doc__
+    command.__signature__ = inspect.Signature(both)
+    command.__annotations__ = {option.name: option.annotation for option in both}
+    return command
+
+
+@app.command("vgg16")
+@_extraction
+def vgg16(
+    weights: Annotated[
+        Path | None, typer.Option(help="VGG16 weights without the classifier. (default: Keras', downloaded)")
+    ] = None,
+    batch_size: BATCH_SIZE = 16,
+) -> "Extractor":
     """Extract HSN's features: VGG16's last pooling layer, 49 regions of 512 numbers per picture, row by row.
 
     A picture's id is its file name without the extension. The store also gets the features of a white picture as
     `_blank`. After an interruption, the same command continues. Unreadable pictures are skipped, so that their posts
     get the blank picture, and listed with the reason in OUT.errors.csv.
     """
+    from mner_keras.vision.vgg16 import VGG16Regions
 
-    def extractor() -> Extractor:
-        from mner_keras.vision.vgg16 import VGG16Regions
-
-        return VGG16Regions(weights, batch_size)
-
-    _extract(pictures, extractor, out, dtype, batch_size, max_errors, shard, (jobs, engine, address), overwrite)
+    return VGG16Regions(weights, batch_size)
 
 
 @app.command("mask-rcnn")
+@_extraction
 def mask_rcnn(
-    pictures: PICTURES,
-    out: OUT,
     top: Annotated[int, typer.Option(min=1, help="Maximum number of objects per picture, most probable first.")] = 5,
     weights: Annotated[
         Path | None,
@@ -82,67 +134,44 @@ def mask_rcnn(
     ] = 1024,
     num_proposals: Annotated[int, typer.Option(min=1, help="Region proposals per picture.")] = 1000,
     precision: Annotated[Precision, typer.Option(help="Numeric precision of the network.")] = Precision.float32,
-    dtype: DTYPE = "float32",
     batch_size: BATCH_SIZE = 1,
-    max_errors: MAX_ERRORS = 1.0,
-    shard: ShardOption = None,
-    jobs: Jobs = 1,
-    engine: EngineName = Engine.local,
-    address: RayAddress = "",
-    overwrite: OVERWRITE = False,
-) -> None:
+) -> "Extractor":
     """Extract AGBAN's features: the objects that Mask R-CNN detects, up to TOP vectors of 1024 numbers per picture.
 
     Each object also gets its name (one of COCO's 80 classes), box and probability. Ids, `_blank`, resuming and
     OUT.errors.csv work as in `mner features vgg16`.
     """
+    import keras
 
-    def extractor() -> Extractor:
-        import keras
+    from mner_keras.vision.mask_rcnn import MaskRCNNObjects
 
-        from mner_keras.vision.mask_rcnn import MaskRCNNObjects
-
-        keras.config.set_dtype_policy(str(precision))
-        with progress_bar("bytes of weights") as progress:
-            return MaskRCNNObjects(weights, top, min_score, side, num_proposals, batch_size, progress)
-
-    _extract(pictures, extractor, out, dtype, batch_size, max_errors, shard, (jobs, engine, address), overwrite)
+    keras.config.set_dtype_policy(str(precision))
+    with progress_bar("bytes of weights") as progress:
+        return MaskRCNNObjects(weights, top, min_score, side, num_proposals, batch_size, progress)
 
 
-@app.command()
+@app.command("backbone")
+@_extraction
 def backbone(
-    pictures: PICTURES,
     preset: Annotated[str, typer.Option(help="Name of a KerasHub preset (downloaded on first use), or its folder.")],
-    out: OUT,
-    dtype: DTYPE = "float32",
     batch_size: BATCH_SIZE = 16,
-    max_errors: MAX_ERRORS = 1.0,
-    shard: ShardOption = None,
-    jobs: Jobs = 1,
-    engine: EngineName = Engine.local,
-    address: RayAddress = "",
-    overwrite: OVERWRITE = False,
-) -> None:
+) -> "Extractor":
     """Extract regions for HSN with an image backbone of KerasHub: ViT, DeiT, DINOv2, CLIP, SigLIP, ResNet and others.
 
     Each cell of the last feature map, or each patch of the picture, is a region, row by row from the top left. The
     preset's own image converter does the preprocessing. Requires the extra `backbones`
     (pip install 'mner-keras[backbones]'). Ids, `_blank`, resuming and OUT.errors.csv work as in `mner features vgg16`.
     """
+    from mner_keras.vision.backbones import BackboneRegions
 
-    def extractor() -> Extractor:
-        from mner_keras.vision.backbones import BackboneRegions
-
-        return BackboneRegions(preset, batch_size)
-
-    _extract(pictures, extractor, out, dtype, batch_size, max_errors, shard, (jobs, engine, address), overwrite)
+    return BackboneRegions(preset, batch_size)
 
 
 @app.command()
 def words(
     file: Annotated[Path, typer.Argument(help="JSON with a caption, or a list of labels, by picture.")],
     vectors: Annotated[Path, typer.Option(help="File of word vectors.")],
-    out: FILE_OUT,
+    out: OUT,
     regions: Annotated[int | None, typer.Option(min=1, help="Regions per picture, for HSN. (default: 49)")] = None,
     objects: Annotated[int | None, typer.Option(min=1, help="Most objects per picture, for AGBAN.")] = None,
     overwrite: OVERWRITE = False,
@@ -163,66 +192,13 @@ def words(
     print(f"{out}: {added:,} pictures added, {kept:,} already there, {unknown:,} without a known word")
 
 
-def _extract(
-    pictures: list[Path],
-    make_extractor: Callable[[], Extractor],
-    out: Path,
-    dtype: str,
-    batch_size: int,
-    max_errors: float,
-    shard: str | None,
-    jobs: tuple[int, Engine, str],
-    overwrite: bool,
-) -> None:
-    """Fill the store and print a summary; exit with 1 if too many pictures were unreadable.
-
-    With several jobs or Ray, the store is a folder of parts, which the jobs fill.
-    """
-    from mner_keras.scale.shards import Shard
-    from mner_keras.vision.feature_writer import check_target
-    from mner_keras.vision.pictures import find_pictures
-
-    share = Shard.parse(shard)
-    found, passed = find_pictures(pictures)
-    if run_jobs(out, ".h5", shard, *jobs):
-        return
-    if share is not None:
-        found = {image_id: path for image_id, path in found.items() if share.holds(image_id)}
-        out = share.part(out, ".h5")
-    check_target(out, dtype)
-    if passed:
-        more = f" and {len(passed) - SHOWN:,} more" if len(passed) > SHOWN else ""
-        note(f"ignored, not named as pictures: {', '.join(passed[:SHOWN])}{more}")
-    start_keras(all_cores=True)
-    from mner_keras.vision.extraction import extract_features
-
-    extractor = make_extractor()
-    try:
-        with progress_bar("pictures") as progress:
-            result = extract_features(found, extractor, out, dtype, batch_size, overwrite, progress=progress)
-    except KeyboardInterrupt:
-        note(f"interrupted; the same command continues ({out})")
-        sys.exit(130)
-    line = f"{result.path}: {result.added:,} pictures added, {result.kept:,} already there, "
-    line += f"{len(result.failed):,} could not be read"
-    if result.errors_path is not None:
-        line += f" ({result.errors_path})"
-    speed = result.added / result.seconds if result.seconds else 0
-    print(f"{line}; {result.seconds:.1f} s, {speed:.1f} pictures per second")
-    failed_share = len(result.failed) / max(len(found), 1)
-    if failed_share > max_errors:
-        share = f"{100 * failed_share:.1f} % of the pictures could not be read"
-        note(f"{share}, more than --max-errors {100 * max_errors:g} % allows")
-        sys.exit(1)
-
-
 @app.command("import")
 def import_(
     file: Annotated[
         Path,
         typer.Argument(help="VGG16 features of Zhang et al. (2018), HDF5, or AGBAN's text file of object features."),
     ],
-    out: FILE_OUT,
+    out: OUT,
     weights: Annotated[
         Path | None,
         typer.Option(help="VGG16 weights for the blank picture. (default: Keras' own if they were downloaded before)"),
@@ -238,10 +214,15 @@ def import_(
     """
     from mner_keras.vision.feature_store import NO_BLANK, FeatureStore
     from mner_keras.vision.feature_writer import check_target
-    from mner_keras.vision.imports import has_regions, import_features
+    from mner_keras.vision.imports import has_regions, import_features, keras_vgg16_file
 
     check_target(out, dtype)
-    extractor = _blank_extractor(weights) if has_regions(file) else None
+    extractor = None
+    if has_regions(file) and (weights := weights or keras_vgg16_file()):  # an import downloads nothing
+        start_keras(all_cores=True)
+        from mner_keras.vision.vgg16 import VGG16Regions
+
+        extractor = VGG16Regions(weights, batch_size=1)
     with progress_bar("features") as progress:
         count = import_features(file, out, dtype, overwrite, progress, extractor)
     print(f"{out}: {count:,} pictures of {file}")
@@ -249,23 +230,10 @@ def import_(
         note(f"{out}: {NO_BLANK}; the same command with --weights adds it")
 
 
-def _blank_extractor(weights: Path | None) -> Extractor | None:
-    """Return VGG16 if its weights are given or already downloaded; an import downloads nothing."""
-    from mner_keras.vision.imports import keras_vgg16_file
-
-    weights = weights or keras_vgg16_file()
-    if weights is None:
-        return None
-    start_keras(all_cores=True)
-    from mner_keras.vision.vgg16 import VGG16Regions
-
-    return VGG16Regions(weights, batch_size=1)
-
-
 @app.command()
 def merge(
     folder: Annotated[Path, typer.Argument(help="Folder of the parts that `--shard` wrote.")],
-    out: FILE_OUT,
+    out: OUT,
     overwrite: OVERWRITE = False,
 ) -> None:
     """Merge the parts of all shards into one store.

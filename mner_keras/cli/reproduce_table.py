@@ -27,16 +27,15 @@ from mner_keras.cli.options import (
     TrainingPrecision,
     read_arguments,
 )
-from mner_keras.cli.terminal import ends_interrupt, note, print_json, print_table, progress_bar
+from mner_keras.cli.terminal import note, print_json, print_table, progress_bar
 from mner_keras.errors import InputError, counted
 from mner_keras.registry import FEATURES, find_model
 
 if TYPE_CHECKING:
     from mner_keras.data.datasets import Dataset
-    from mner_keras.papers.plan import Plan, Setting
+    from mner_keras.papers.from_scratch import Work
+    from mner_keras.papers.plan import Plan, PlannedRun, Setting
     from mner_keras.papers.published import PublishedTable
-    from mner_keras.papers.runner import Outcome
-    from mner_keras.scale.shards import Shard
 
 INCOMPLETE = 1
 """The exit code if some runs of the table diverged or failed."""
@@ -122,94 +121,78 @@ def reproduce_table(
     tables = load_published(paper).tables if table.lower() == "all" else (find_table(paper, table),)
     if len(tables) > 1 and (rows or as_json):
         raise InputError("`all` excludes --rows and --json")
+    keys = [key.strip() for key in rows.split(",") if key.strip()]
+    fast = budget == Budget.fast or (budget is None and data == "sample" and from_scratch is None)
+    seeds = seeds or (1 if fast else 5)
+    stores = _named(features or [], "features", tuple(FEATURES), find_model(paper).visual or "")
+    embeddings = _named(vectors or [], "vectors", ("twitter", "crawl"), "")
     if from_scratch is not None or len(tables) > 1:
-        own = _from_scratch(tables, options) if from_scratch is not None else {each.number: {} for each in tables}
-        _all(tables, {**options, "from_scratch": None}, own)
-        return
-    (published,) = tables
-    share, outcomes = Shard.parse(shard), {}
-    folder = out / f"{published.paper}-{published.number.lower()}"
-    fast = (budget or ("fast" if data == "sample" else "paper")) == "fast"
-    if published.kind != "results":
-        if published.kind == "settings":
-            start_keras()
-        from mner_keras.papers.table_folder import measure_table
+        own: dict[str, dict[str, Any]] = {each.number: {} for each in tables}
+        if from_scratch is not None:
+            from mner_keras.papers.from_scratch import plan_work
 
-        measured = measure_table(folder, published, data)
-    else:
+            if data != "sample":
+                raise InputError("`--from-scratch` excludes --data: it fetches Twitter-2015")
+            own = _prepare(plan_work(tables, from_scratch, seeds, fast, keys, embeddings, stores), options)
+        codes = [0]
+        for number, more in own.items():
+            try:
+                reproduce_table(**{**options, "from_scratch": None, "table": number, **more})
+            except typer.Exit as end:
+                codes.append(end.exit_code)
+        raise typer.Exit(max(codes))
+    (published,) = tables
+    share, start, plan, outcomes = Shard.parse(shard), 0.0, None, {}
+    if published.kind == "results":
         from mner_keras.data.datasets import load_dataset
         from mner_keras.papers.plan import Setting
 
-        own = find_model(published.paper).visual or ""
-        setting = Setting(
-            data=data,
-            features=_named(features or [], "features", tuple(FEATURES), own),
-            vectors=_named(vectors or [], "vectors", ("twitter", "crawl"), ""),
-            seeds=seeds or (1 if fast else 5),
-            fast=fast,
-            precision=str(precision),
-            arguments=_arguments(set_ or []),
-        )
+        arguments = _arguments(set_ or [])
+        setting = Setting(data, stores, embeddings, seeds, fast, str(precision), arguments)
         corpus = load_dataset(data)
+    if published.kind != "statistics":
         start = start_keras()
-        from mner_keras.papers.runner import Outcome, outcome_of
-        from mner_keras.papers.table_folder import measure_table
+    from mner_keras.papers.render import print_measured
+    from mner_keras.papers.runner import FINISHED, outcome_of
+    from mner_keras.papers.table_folder import measure_table
 
-        plan = _plan(published, setting, corpus, out, rows)
+    folder = out / f"{published.paper}-{published.number.lower()}"
+    if published.kind == "results":
+        plan = _plan(published, setting, corpus, out, keys)
+        folders = dict.fromkeys(run.folder for run in plan.runs)
+        # A shard has every N-th folder, finished or not.
+        mine = set(folders if share is None else share.take(folders))
+        runs = [run for run in plan.runs if run.folder in mine]
         if dry_run:
-            _dry_run(_runs_of(plan, share), jobs, start)
+            _dry_run(runs, jobs, start)
             return
         if not plan.runs:
             raise InputError(f"no row can be trained: {'; '.join(plan.skipped)}")
-        outcomes = _train(_runs_of(plan, share), out, jobs, resume, engine, address)
-        folder.mkdir(parents=True, exist_ok=True)
-        # Shards write in turns: the last one knows all finished runs.
-        with contextlib.nullcontext() if share is None else FileLock(folder / ".lock"):
-            known = {run.folder: outcome_of(run.folder) or Outcome("not finished") for run in plan.runs} | outcomes
-            measured = measure_table(folder, published, data, plan, str(scheme), tolerance, known)
-        if share is not None:
-            missing = sum(outcome.state != "finished" for outcome in known.values())
-            note(f"shard {shard}: {missing} of the table's {len(known)} runs are missing")
-    from mner_keras.papers.render import print_measured
-
+        outcomes = _train(runs, out, jobs, resume, engine, address)
+    folder.mkdir(parents=True, exist_ok=True)
+    # Shards write in turns: the last one knows all finished runs.
+    with contextlib.nullcontext() if share is None else FileLock(folder / ".lock"):
+        measured = measure_table(folder, published, data, plan, str(scheme), tolerance, outcomes)
+    if share is not None and plan is not None:
+        missing = sum(outcome_of(run) != FINISHED for run in folders)
+        note(f"shard {shard}: {missing} of the table's {len(folders)} runs are missing")
     if as_json:
         print_json(measured)
     else:
         print_measured(measured)
         print(f"table: {folder} (table.md, .csv, .tex, .json)")
-    if any(outcome.state != "finished" for outcome in outcomes.values()):
+    if any(outcome != FINISHED for outcome in outcomes.values()):
         raise typer.Exit(INCOMPLETE)
 
 
-def _all(tables: Sequence[PublishedTable], options: dict[str, Any], own: dict[str, dict[str, Any]]) -> None:
-    """Reproduce tables one after the other; `own` are options of single tables, by their numbers."""
-    codes = []
-    for table in tables:
-        if table.number in own:
-            try:
-                reproduce_table(**{**options, "table": table.number, **own[table.number]})
-            except typer.Exit as end:
-                codes.append(end.exit_code)
-    if any(codes):
-        raise typer.Exit(max(codes))
-
-
-def _from_scratch(tables: Sequence[PublishedTable], options: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Print the plan, ask, and fetch and compute what is missing.
+def _prepare(work: Work, options: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Print the plan from scratch, ask, and fetch and compute what is missing.
 
     Returns:
         the options for each table, by its number; empty for a dry run.
     """
-    from mner_keras.papers.from_scratch import BASIS, plan_work
+    from mner_keras.papers.from_scratch import BASIS
 
-    if options["data"] != "sample":
-        raise InputError("`--from-scratch` excludes --data: it fetches Twitter-2015")
-    features = _named(options["features"] or [], "features", tuple(FEATURES), find_model(options["paper"]).visual or "")
-    vectors = _named(options["vectors"] or [], "vectors", ("twitter", "crawl"), "")
-    fast = options["budget"] == Budget.fast
-    seeds = options["seeds"] or (1 if fast else 5)
-    rows = [key.strip() for key in options["rows"].split(",") if key.strip()]
-    work = plan_work(tables, options["from_scratch"], seeds, fast, rows, vectors, features)
     if not work.tables:
         raise InputError("\n".join(work.notes))
     show = note if options["as_json"] else print
@@ -219,14 +202,11 @@ def _from_scratch(tables: Sequence[PublishedTable], options: dict[str, Any]) -> 
         time = f", {_duration(step.seconds)}" if step.seconds else ""
         show(f"{'done' if step.done else size + time:24} mner {' '.join(step.command)}")
     show(f"{_duration(work.seconds):24} runs: {work.runs}, then the tables: {', '.join(work.tables)}")
-    seconds = sum(step.seconds for step in waiting) + work.seconds
     sizes = [step.download for step in waiting]
-    known = sum(filter(None, sizes))
+    known, least = sum(filter(None, sizes)), "at least " if None in sizes else ""
     disk = known + sum(step.disk for step in waiting)
-    show(
-        f"in all: {'at least ' if None in sizes else ''}{known / 1e9:.1f} GB to download, {disk / 1e9:.1f} GB of disk, "
-        f"at most {_duration(seconds)} ({BASIS})"
-    )
+    most = _duration(work.seconds + sum(step.seconds for step in waiting))
+    show(f"in all: {least}{known / 1e9:.1f} GB to download, {disk / 1e9:.1f} GB of disk, at most {most} ({BASIS})")
     for line in work.notes:
         note(line)
     if options["dry_run"]:
@@ -238,79 +218,56 @@ def _from_scratch(tables: Sequence[PublishedTable], options: dict[str, Any]) -> 
     for step in waiting:
         note(f"mner {' '.join(step.command)}")
         step.run()
-    merged = {}
-    for number, own in work.tables.items():
-        lists = {name: [*(options[name] or []), *own.get(name, [])] for name in ("vectors", "features")}
-        merged[number] = {**own, **lists, "resume": True}
-    return merged
+    for own in work.tables.values():
+        own |= {name: [*(options[name] or []), *own.get(name, [])] for name in ("vectors", "features")}
+        own["resume"] = True
+    return work.tables
 
 
-def _plan(published: Any, setting: Setting, corpus: Dataset, out: Path, rows: str) -> Plan:
+def _plan(published: PublishedTable, setting: Setting, corpus: Dataset, out: Path, keys: Sequence[str]) -> Plan:
     """Plan the runs; if there is something to train, print the differences from the paper's setting."""
     from mner_keras.papers.caveats import find_caveats
     from mner_keras.papers.plan import make_plan
-    from mner_keras.papers.runner import outcome_of
+    from mner_keras.papers.runner import UNFINISHED, outcome_of
 
-    plan = make_plan(published, setting, corpus, out / "runs", [key.strip() for key in rows.split(",") if key.strip()])
+    plan = make_plan(published, setting, corpus, out / "runs", keys)
     plan = dataclasses.replace(plan, caveats=find_caveats(plan, setting, corpus))
     for name, file in setting.vectors.items():
         if name and all(run.row.vectors != name for run in plan.runs):
             note(f"no row uses the {name} vectors: {file} is ignored")
-    if not plan.runs or any(outcome_of(run.folder) is None for run in plan.runs):
+    if not plan.runs or any(outcome_of(run.folder) == UNFINISHED for run in plan.runs):
         note("differences from the paper's setting:")
         for line in plan.caveats:
             note(f"  - {line}")
     return plan
 
 
-def _runs_of(plan: Plan, share: Shard | None) -> Plan:
-    """Return the plan with the shard's runs only: every N-th folder, finished or not."""
-    folders = dict.fromkeys(run.folder for run in plan.runs)
-    mine = set(folders if share is None else share.take(folders))
-    return dataclasses.replace(plan, runs=tuple(run for run in plan.runs if run.folder in mine))
-
-
-def _train(plan: Plan, out: Path, jobs: int, resume: bool, engine: Engine, address: str) -> dict[Path, Outcome]:
-    from mner_keras.papers.runner import begun, check_finished, run_all
+def _train(
+    runs: Sequence[PlannedRun], out: Path, jobs: int, resume: bool, engine: Engine, address: str
+) -> dict[Path, str]:
+    from mner_keras.papers.runner import check_runs, run_all
     from mner_keras.scale.ray_engine import open_engine
 
-    check_finished(plan.runs)
-    unfinished = [folder for folder in dict.fromkeys(run.folder for run in plan.runs) if begun(folder)]
-    if unfinished and not resume:
-        raise InputError(
-            f"{len(unfinished)} of the table's runs were interrupted ({unfinished[0].name}, ...): --resume continues "
-            "them",
-            out,
-        )
+    check_runs(runs, resume)
     try:
-        with (
-            open_engine(engine, jobs, address) as start,
-            ends_interrupt(),
-            progress_bar("epochs of all runs") as progress,
-        ):
-            return run_all(plan.runs, jobs, note, progress, start)
+        with open_engine(engine, jobs, address) as start, progress_bar("epochs of all runs") as progress:
+            return run_all(runs, jobs, note, progress, start)
     except KeyboardInterrupt:
         print(f"interrupted; the same command with --resume continues after the last finished epochs ({out})")
         sys.exit(130)
 
 
-def _dry_run(plan: Plan, jobs: int, start: float) -> None:
-    """Time the parts of each system's run, and print the runs with estimated time and disk.
+def _dry_run(runs: Sequence[PlannedRun], jobs: int, start: float) -> None:
+    """Print the runs with estimated time and disk, from timed steps and the `start` of a process in seconds."""
+    from mner_keras.papers.runner import UNFINISHED, estimate, outcome_of
 
-    Args:
-        plan: the runs.
-        jobs: how many run at once.
-        start: seconds in which a run's process starts.
-    """
-    from mner_keras.papers.runner import estimate, outcome_of
-
-    folders = {run.folder: run for run in plan.runs}
-    waiting = {folder: run for folder, run in folders.items() if outcome_of(folder) is None}
-    timed: dict[str, Any] = {}
-    lines, seconds, disk = [], 0.0, 0.0
-    for folder, run in folders.items():
-        ended, times = outcome_of(folder), ["", ""]
-        if ended is None:
+    timed: dict[str, tuple[float, float] | None] = {}
+    lines, waiting, seconds, disk = [], 0, 0.0, 0.0
+    for folder, run in {run.folder: run for run in runs}.items():
+        outcome, times = outcome_of(folder), ["", ""]
+        state = outcome.partition(":")[0]
+        if outcome == UNFINISHED:
+            waiting += 1
             # Runs that differ only in the seed are timed once.
             key = folder.name.rpartition("-seed")[0]
             if key not in timed:
@@ -320,16 +277,16 @@ def _dry_run(plan: Plan, jobs: int, start: float) -> None:
                 except InputError as error:
                     timed[key] = None
                     note(f"  {run.row.name} cannot be trained: {error}")
+            state = "cannot be trained" if timed[key] is None else "to train"
             if timed[key] is not None:
-                took = start + timed[key].seconds
-                times = [_duration(took), f"{timed[key].megabytes:,.0f} MB"]
-                seconds, disk = seconds + took, disk + timed[key].megabytes
-        state = ended.state if ended is not None else "to train" if times[0] else "cannot be trained"
-        lines.append([run.title, state, str(run.config.epochs), *times])
+                took, size = timed[key]
+                seconds, disk = seconds + start + took, disk + size
+                times = [_duration(start + took), f"{size:,.0f} MB"]
+        lines.append([str(run), state, str(run.config.epochs), *times])
     print_table("runs", ["", "", "epochs", "time", "disk"], lines)
-    wait = _duration(seconds / min(jobs, max(len(waiting), 1)))
+    wait = _duration(seconds / min(jobs, max(waiting, 1)))
     print(
-        f"{counted(len(waiting), 'run')} to train: about {wait} with {jobs} at once (from timed parts; "
+        f"{counted(waiting, 'run')} to train: about {wait} with {jobs} at once (from timed parts; "
         f"early stopping may end sooner), {disk:,.0f} MB"
     )
 

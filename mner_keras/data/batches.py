@@ -1,15 +1,17 @@
-"""`PostBatches`: batches of NumPy arrays from posts, in an order that depends on (seed, epoch)."""
+"""`PostBatches`: batches of NumPy arrays from posts, and how Keras gets them."""
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mner_keras.data.post import Post
 from mner_keras.errors import InputError
+from mner_keras.text.subwords import padded_length
 
 if TYPE_CHECKING:
     from mner_keras.vision.feature_store import FeatureStore
@@ -24,20 +26,15 @@ TOKENS, POSTS = 8192, 512
 MAX_TOKENS = 32_768
 """The largest number of tokens in any batch of `by_length`."""
 
+PREFETCH = 4
+
 Batch = dict[str, np.ndarray]
 
 
 class PostBatches:
-    """Make the batches of `PostPreprocessor.dataset`, independent of the library that passes them to Keras.
+    """Make the batches of `PostPreprocessor.dataset`, which explains the arguments, as NumPy arrays.
 
     Args:
-        preprocessor: the `PostPreprocessor` that gives the ids.
-        posts: the posts.
-        features: the store of their pictures' features, or `None`.
-        batch_size: posts per batch.
-        shuffle: draw a new order in each epoch, batched by length if `preprocessor.bucket`, and fill up the last batch
-            with empty rows; otherwise keep the order, with a shorter last batch.
-        seed: the order depends on (seed, epoch); without a seed it is random.
         labelled: whether to read the posts' tags, if all of them have tags.
 
     Attributes:
@@ -71,29 +68,31 @@ class PostBatches:
         self.char_vectors: np.ndarray | None = None
         self._order: tuple[int, list[np.ndarray]] | None = None
         self.labelled = labelled and all(post.tags is not None for post in self.posts)
-        self.store = self._open(features)
+        visual = preprocessor.visual
+        self.store = open_store(features) if features is not None and preprocessor.reads_store else None
+        if self.store is not None and visual is not None and visual.pictures and self.store.dim != visual.dim:
+            raise InputError(f"expected features of width {visual.dim}, found {self.store.dim}", self.store.path)
         self.missing_pictures = count_missing(self.posts, self.store)
         self.lengths = np.array([len(post) for post in self.posts])
         self._index_tokens()
         # Without buckets, any length may be padded to: a batch gets that of its longest post.
-        self._boundaries = _boundaries(self.lengths) if preprocessor.bucket else np.unique(self.lengths)
+        self._boundaries = np.unique(
+            np.quantile(self.lengths, LENGTH_QUANTILES, method="higher") if preprocessor.bucket else self.lengths
+        )
 
     def __len__(self) -> int:
         return -(-len(self.posts) // self.batch_size)
 
     def rows(self, epoch: int) -> list[np.ndarray]:
         """Return the posts of each batch, as positions in `posts`, in the order of the epoch."""
-        if not self.shuffle:
-            everything = np.arange(len(self.posts))
-            return [everything[i : i + self.batch_size] for i in range(0, len(everything), self.batch_size)]
         rng = np.random.default_rng([self.seed, epoch])
-        order = rng.permutation(len(self.posts))
-        if self.preprocessor.bucket:
+        order = rng.permutation(len(self.posts)) if self.shuffle else np.arange(len(self.posts))
+        if self.shuffle and self.preprocessor.bucket:
             bucket = np.searchsorted(self._boundaries, self.lengths[order])
             # A bucket's remainder moves to the next longer one, so that only the very last batch is not full.
             order = order[np.argsort(bucket, kind="stable")]
         batches = [order[i : i + self.batch_size] for i in range(0, len(order), self.batch_size)]
-        return [batches[i] for i in rng.permutation(len(batches))]
+        return [batches[i] for i in rng.permutation(len(batches))] if self.shuffle else batches
 
     def by_length(self, batch_size: int | None = None, compiled: bool = True) -> Iterator[tuple[np.ndarray, Batch]]:
         """Yield the posts' positions and inputs, posts of similar length together if the preprocessor buckets.
@@ -116,7 +115,7 @@ class PostBatches:
             rows = order[start:end]
             size, length = len(rows), int(self.lengths[rows].max())
             if bucket and compiled:
-                size, length = 1 << (size - 1).bit_length(), _next_length(length)
+                size, length = 1 << (size - 1).bit_length(), padded_length(length)
             yield rows, self.batch(rows, size, length)[0]
             start = end
 
@@ -169,11 +168,11 @@ class PostBatches:
 
     def __iter__(self) -> Iterator[tuple[Batch, np.ndarray] | Batch]:
         epoch = self.epoch
-        for rows in self.rows(epoch):
+        for number, rows in enumerate(self.rows(epoch), start=1):
             inputs, tags = self.batch(rows)
+            if number == len(self):  # before the reader, which may not ask for more, sets the next epoch
+                self.epoch = epoch + 1
             yield (inputs, tags) if self.labelled else inputs
-        # Not `+= 1`: a prefetching reader may get here after the next epoch was set elsewhere.
-        self.epoch = epoch + 1
 
     def _index_tokens(self) -> None:
         """Encode each distinct token once; a post is then a run of positions in that table."""
@@ -226,14 +225,6 @@ class PostBatches:
                 features[absent] = self.preprocessor.blank
         return {"visual_features": features, "visual_mask": mask}
 
-    def _open(self, features: FeatureStore | str | os.PathLike | None) -> FeatureStore | None:
-        if features is None or not self.preprocessor.reads_store:
-            return None
-        store, visual = open_store(features), self.preprocessor.visual
-        if visual is not None and visual.pictures and store.dim != visual.dim:
-            raise InputError(f"expected features of width {visual.dim}, found {store.dim}", store.path)
-        return store
-
 
 def open_store(features: FeatureStore | str | os.PathLike) -> FeatureStore:
     """Open a feature store if `features` is a path; return a store as it is."""
@@ -269,12 +260,49 @@ def check_pictures(posts: Iterable[Post], features: FeatureStore | str | os.Path
         )
 
 
-def _next_length(length: int) -> int:
-    """Return the length to pad to: a multiple of 8 up to 64, of 64 beyond."""
-    step = 8 if length <= 64 else 64
-    return -(-length // step) * step
+def as_dataset(batches: PostBatches) -> Any:
+    """Return the batches as a data set for `fit`, `evaluate` and `predict`; each finished pass increments the epoch.
+
+    Returns:
+        a `tf.data.Dataset` of known cardinality if TensorFlow is installed, else a `keras.utils.PyDataset`.
+    """
+    if importlib.util.find_spec("tensorflow") is None:
+        return _py_dataset(batches)
+    import tensorflow as tf
+
+    def spec(name: str, array: np.ndarray) -> tf.TensorSpec:
+        # Rows and tokens vary from batch to batch; characters, objects and widths do not.
+        fixed = 1 if name.startswith("visual_") else 2
+        return tf.TensorSpec([None] * min(fixed, array.ndim) + list(array.shape[fixed:]), array.dtype)
+
+    inputs, tags = batches.batch(np.array([0]))
+    signature: Any = {name: spec(name, array) for name, array in inputs.items()}
+    if tags is not None:
+        signature = (signature, spec("tags", tags))
+    dataset = tf.data.Dataset.from_generator(lambda: iter(batches), output_signature=signature)
+    options = tf.data.Options()
+    # The autotuner's thread doubles its sleep each time, and an iterator that ends waits until it wakes: each pass
+    # would take 2.56, 5.12, 10.24 ... seconds. There is nothing to tune here.
+    options.autotune.enabled = False
+    known = tf.data.experimental.assert_cardinality(len(batches))
+    return dataset.apply(known).prefetch(PREFETCH).with_options(options)
 
 
-def _boundaries(lengths: np.ndarray) -> np.ndarray:
-    """Return the lengths to pad to, at most six, in ascending order."""
-    return np.unique(np.quantile(lengths, LENGTH_QUANTILES, method="higher"))
+def _py_dataset(batches: PostBatches) -> Any:
+    import keras
+
+    class PostDataset(keras.utils.PyDataset):
+        """The batches of one epoch by number; `on_epoch_end` starts the next."""
+
+        def __len__(self) -> int:
+            return len(batches)
+
+        def __getitem__(self, index: int) -> Any:
+            inputs, tags = batches.numbered(index)
+            # PyDataset reads a tuple as (inputs, targets).
+            return (inputs,) if tags is None else (inputs, tags)
+
+        def on_epoch_end(self) -> None:
+            batches.epoch += 1
+
+    return PostDataset()

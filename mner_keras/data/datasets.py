@@ -1,24 +1,27 @@
-"""Data sets by name or folder."""
+"""Data sets by name or folder; files of posts converted to another format, or split into a data set."""
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import os
+import random
+import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from mner_keras.data.batches import check_pictures
-from mner_keras.data.entities import check_iob2, entity_spans, orphan_positions
-from mner_keras.data.files import read_posts
-from mner_keras.data.post import Post
+from mner_keras.data.files import READERS, WRITERS, format_of, read_file, read_posts, write_jsonl
+from mner_keras.data.post import Post, check_iob2, entity_spans, orphan_positions, post_record
 from mner_keras.errors import InputError, did_you_mean
-from mner_keras.files import file_sha256
+from mner_keras.files import file_sha256, write_whole
 
 SPLITS = ("train", "dev", "test")
 _ENDINGS = (".txt", ".jsonl", ".json", ".parquet")
+_BIO = {b"\tE-": b"\tI-", b"\tS-": b"\tB-"}
 
 
 class Dataset(Mapping[str, list[Post]]):
@@ -122,23 +125,22 @@ def check_dataset(data: Dataset) -> dict[str, Any]:
         InputError: a missing or malformed file, tags in IOB1, two pictures with one id, or a store in the folder that
             contains none of a split's pictures.
     """
-    posts = {split: data[split] for split in SPLITS}
-    for split in SPLITS:
-        check_iob2((post.tags or () for post in posts[split]), data.path(split))
+    for split, posts in data.items():
+        check_iob2((post.tags or () for post in posts), data.path(split))
         for kind in ("regions", "objects"):
-            check_pictures(posts[split], data.features(kind), f"the {split} posts")
+            check_pictures(posts, data.features(kind), f"the {split} posts")
     if data.pictures() is not None:
         from mner_keras.vision.pictures import find_pictures
 
         find_pictures([data.pictures()])
     return {
         "name": data.name,
-        "splits": {split: _count(posts[split]) for split in SPLITS},
-        "total": _count([post for split in SPLITS for post in posts[split]]),
+        "splits": {split: _count(posts) for split, posts in data.items()},
+        "total": _count(list(itertools.chain(*data.values()))),
         "shared": {
             f"{a} and {b}": {
-                "posts": len({p.tokens for p in posts[a]} & {p.tokens for p in posts[b]}),
-                "pictures": len(_pictures(posts[a]) & _pictures(posts[b])),
+                "posts": len({post.tokens for post in data[a]} & {post.tokens for post in data[b]}),
+                "pictures": len(_pictures(data[a]) & _pictures(data[b])),
             }
             for a, b in itertools.combinations(SPLITS, 2)
         },
@@ -164,3 +166,95 @@ def _count(posts: list[Post]) -> dict[str, Any]:
 
 def _pictures(posts: list[Post]) -> set[str]:
     return {post.image_id for post in posts if post.image_id is not None}
+
+
+def convert_posts(
+    source: str | os.PathLike, target: str | os.PathLike, scheme: str = "iob2"
+) -> tuple[list[Post], Counter[str]]:
+    """Convert a file of posts to the format of another file's ending, and its tags from a scheme to IOB2.
+
+    In IOB1 an entity begins with I-, unless it follows another one of its type. In BIOES, read from CoNLL columns only,
+    it ends with E-; S- is an entity of one token. Return the posts, and how many of them lost what in the new format.
+    """
+    source, target = Path(source), Path(target)
+    _check_new(target)
+    format_, target_format = format_of(source), format_of(target)
+
+    def read(stream: Iterable[bytes], name: Path) -> Iterator[Post | InputError]:
+        if scheme == "bioes" and format_ == "conll":
+            stream = (re.sub(rb"\t[ES]-(?=[^\t]*$)", lambda prefix: _BIO[prefix[0]], line) for line in stream)
+        return READERS[format_](stream, name)
+
+    posts = read_file(source, read)
+    if scheme == "iob1":
+        posts = [_from_iob1(post) for post in posts]
+    check_iob2((post.tags or () for post in posts), source)
+    write_whole(target, lambda path: WRITERS[target_format](path, posts))
+    return posts, Counter(what for post in posts for what in _lost(post) if target_format == "conll")
+
+
+def split_posts(
+    source: str | os.PathLike, folder: str | os.PathLike, sizes: Sequence[int] = (80, 10, 10), seed: int = 1
+) -> dict[str, list[Post]]:
+    """Split a file of posts at random into `train.jsonl`, `dev.jsonl` and `test.jsonl`, given their percentages.
+
+    Posts with the same picture or the same tokens stay in one split. Within a split, the file's order remains.
+    """
+    if len(sizes) != len(SPLITS) or min(sizes) <= 0 or sum(sizes) != 100:
+        raise InputError(f"expected three positive percentages whose sum is 100, found {','.join(map(str, sizes))}")
+    for stem in (*SPLITS, "valid"):
+        for path in Path(folder).glob(f"{stem}.*"):
+            _check_new(path)
+    posts = read_posts(source)
+    check_iob2((post.tags or () for post in posts), source)
+    groups = _groups(posts)
+    random.Random(seed).shuffle(groups)
+    chosen: list[list[int]] = [[], [], []]
+    for group in sorted(groups, key=len, reverse=True):
+        lacking = [size * len(posts) / 100 - len(numbers) for size, numbers in zip(sizes, chosen, strict=True)]
+        chosen[lacking.index(max(lacking))] += group
+    if not all(chosen):
+        found = f"{len(posts):,} posts in {len(groups):,} groups of one picture or the same tokens"
+        raise InputError(f"expected more posts for splits of these sizes, found {found}", source)
+    splits = {split: [posts[n] for n in sorted(numbers)] for split, numbers in zip(SPLITS, chosen, strict=True)}
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    for split, found in splits.items():
+        write_whole(Path(folder) / f"{split}.jsonl", lambda path, found=found: write_jsonl(path, found))
+    return splits
+
+
+def _groups(posts: Sequence[Post]) -> list[list[int]]:
+    """Return the positions of the posts that share, directly or through others, a picture or their tokens."""
+    parents = list(range(len(posts)))
+
+    def root(number: int) -> int:
+        while parents[number] != number:
+            parents[number] = number = parents[parents[number]]
+        return number
+
+    first: dict[object, int] = {}
+    for number, post in enumerate(posts):
+        for key in (post.tokens, post.image_id or post.tokens):
+            parents[root(number)] = root(first.setdefault(key, number))
+    return [list(group) for _, group in itertools.groupby(sorted(range(len(posts)), key=root), root)]
+
+
+def _check_new(path: Path) -> None:
+    if path.exists():
+        raise InputError("expected a new file, found an existing one", path)
+
+
+def _from_iob1(post: Post) -> Post:
+    opening = set(orphan_positions(post.tags or ()))
+    tags = tuple("B" + tag[1:] if number in opening else tag for number, tag in enumerate(post.tags or ()))
+    return dataclasses.replace(post, tags=tags or None)
+
+
+def _lost(post: Post) -> Iterator[str]:
+    """Yield what CoNLL columns cannot contain of a post."""
+    record = post_record(post)
+    yield from (key for key in record if key not in ("tokens", "tags", "image"))
+    if record["image"] != post.image_id:
+        yield "path of image"
+    if post.tags is None:
+        yield "absence of tags"

@@ -18,7 +18,7 @@ from importlib import resources
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from mner_keras.data.datasets import load_dataset
+from mner_keras.data.datasets import SPLITS, load_dataset
 from mner_keras.errors import InputError, did_you_mean
 from mner_keras.files import (
     Progress,
@@ -32,7 +32,7 @@ from mner_keras.files import (
     wait_for_lock,
     write_whole,
 )
-from mner_keras.vision.ids import PICTURE_ENDINGS, picture_id
+from mner_keras.vision.visual_input import PICTURE_ENDINGS, picture_id
 
 _ENOUGH = 0.9
 """The share of the posts' pictures that an archive must contain; a few pictures may be lost."""
@@ -100,7 +100,6 @@ def fetch_source(
     name: str,
     folder: str | os.PathLike | None = None,
     mirror: str = "",
-    pause: float = 1.0,
     progress: Progress = no_progress,
     report: Report = report_nothing,
 ) -> dict[Path, bool]:
@@ -112,9 +111,7 @@ def fetch_source(
         name: a name in `SOURCES`.
         folder: where to write; created if necessary. Not needed for what a library keeps in a place of its own.
         mirror: another address with the same files.
-        pause: seconds before the second attempt, doubled before each further one.
-        progress: called with the bytes received and the total.
-        report: receives lines for people.
+        progress, report: as in `download`.
 
     Returns:
         the paths, and whether each was fetched now.
@@ -141,25 +138,23 @@ def fetch_source(
         if file.hash and not file.archive and path.exists() and file_sha256(path) != file.hash:
             raise InputError(f"there is another file of this name (expected the hash {file.hash[:12]}...)", path)
     if source.posts and not _has_posts(folder):
-        fetch_source(source.posts, folder, mirror, pause, progress, report)
+        fetch_source(source.posts, folder, mirror, progress, report)
     folder.mkdir(parents=True, exist_ok=True)
-    fetched = {folder / file.path: not (folder / file.path).exists() for file in source.files}
-    for file in source.files:
-        if not fetched[folder / file.path]:
-            continue
+    missing = {folder / file.path: file for file in source.files if not (folder / file.path).exists()}
+    for path, file in missing.items():
         if not file.archive:
-            _fetch(source, file, folder / file.path, mirror, pause, progress, report)
+            _fetch(source, file, path, mirror, progress, report)
             continue
-        cache_folder().mkdir(parents=True, exist_ok=True)
         archive = cache_folder() / file.archive
+        archive.parent.mkdir(parents=True, exist_ok=True)
         if archive.is_file():
             check_download(archive, file.hash)
         else:
-            _fetch(source, file, archive, mirror, pause, progress, report)
+            _fetch(source, file, archive, mirror, progress, report)
         with wait_for_lock(folder / ".fetch.lock", report):
-            if not (folder / file.path).exists():
-                (_unpack_file if file.member else _unpack_pictures)(archive, file, folder, report)
-    return fetched
+            if not path.exists():
+                (_unpack_file if file.member else _unpack_pictures)(archive, file, path, report)
+    return {folder / file.path: folder / file.path in missing for file in source.files}
 
 
 def _fetch(source: Source, file: Download, path: Path, mirror: str, *how) -> None:
@@ -195,7 +190,7 @@ def _drive_address(page: str) -> str:
 
 def _has_posts(folder: Path) -> bool:
     with contextlib.suppress(InputError):
-        return all(load_dataset(folder).path(split) for split in ("train", "dev", "test"))
+        return all(map(load_dataset(folder).path, SPLITS))
     return False
 
 
@@ -225,7 +220,7 @@ def _copy(member: Member, path: Path) -> None:
         shutil.copyfileobj(source, target, 2**20)
 
 
-def _unpack_file(archive: Path, file: Download, folder: Path, report: Report) -> None:
+def _unpack_file(archive: Path, file: Download, path: Path, report: Report) -> None:
     """Write the member of an archive; of several that fit, the largest."""
     with _members(archive) as members:
         fitting = [member for member in members if fnmatch.fnmatch(PurePosixPath(member[0]).name, file.member)]
@@ -233,22 +228,21 @@ def _unpack_file(archive: Path, file: Download, folder: Path, report: Report) ->
             raise InputError(f"expected an archive that contains {file.member}, found none; {_AGAIN}", archive)
         member = max(fitting, key=lambda member: member[1])
         report(f"unpacking {member[0]}: {member[1] / 1e6:,.0f} MB")
-        write_whole(folder / file.path, lambda unfinished: _copy(member, unfinished))
+        write_whole(path, lambda unfinished: _copy(member, unfinished))
 
 
 def _unpack_pictures(archive: Path, file: Download, folder: Path, report: Report) -> None:
     """Write the pictures of a folder's posts, under their own names: no path of the archive is used."""
-    data = load_dataset(folder)
-    wanted = {post.image_id for split in data for post in data[split]} - {None}
-    unfinished = folder / f".unfinished-{file.path}"
+    wanted = {post.image_id for posts in load_dataset(folder.parent).values() for post in posts} - {None}
+    unfinished = folder.with_name(f".unfinished-{folder.name}")
     shutil.rmtree(unfinished, ignore_errors=True)
     try:
         with _members(archive) as members:
             found: dict[str, Member] = {}
             for member in members:
-                path = PurePosixPath(member[0])
-                if path.suffix.lower() in PICTURE_ENDINGS and "__MACOSX" not in path.parts:
-                    found.setdefault(picture_id(path.name), member)
+                name = PurePosixPath(member[0])
+                if name.suffix.lower() in PICTURE_ENDINGS and "__MACOSX" not in name.parts:
+                    found.setdefault(picture_id(name.name), member)
             missing = sorted(wanted - found.keys())
             there = f"{len(wanted) - len(missing):,} of {len(wanted):,} posts' pictures"
             if len(missing) > (1 - _ENOUGH) * len(wanted):
@@ -258,7 +252,7 @@ def _unpack_pictures(archive: Path, file: Download, folder: Path, report: Report
             for image_id, member in found.items():
                 if image_id in wanted:
                     _copy(member, unfinished / PurePosixPath(member[0]).name)
-        os.replace(unfinished, folder / file.path)
+        os.replace(unfinished, folder)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
     if missing:

@@ -10,11 +10,10 @@ import html
 import itertools
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from mner_keras.data.entities import Entity, entity_spans
-from mner_keras.data.post import Post
+from mner_keras.data.post import Entity, Post, entity_spans, post_from_record
 from mner_keras.errors import InputError
 from mner_keras.text.pos import token_offsets
 
@@ -62,17 +61,7 @@ def task_of_record(
     return task
 
 
-def write_array(path: str | os.PathLike, lines: Iterable[str]) -> None:
-    """Write JSON lines as one JSON array, in which half of a surrogate pair is a JSON escape."""
-    with open(path, "w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
-        for number, line in enumerate(lines):
-            file.write((",\n" if number else "[\n") + line.rstrip("\n"))
-        file.write("\n]\n")
-
-
-def read_tasks(
-    text: bytes, name: str | os.PathLike, to_post: Callable[[dict[str, Any]], Post]
-) -> Iterator[Post | InputError]:
+def read_tasks(text: bytes, name: str | os.PathLike) -> Iterator[Post | InputError]:
     """Yield the posts of a JSON array of tasks, as Label Studio exports it ("JSON"), or what is wrong with them.
 
     A task's annotation gives the tags, unless it was cancelled. Without one, the post has the tags of `data`, or none.
@@ -89,7 +78,7 @@ def read_tasks(
             yield InputError(f"task {number}: {_EXPECTED}; found no object with the key `data`", name)
             continue
         try:
-            yield to_post(_record_of_task(task))
+            yield post_from_record(_record_of_task(task))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             reason = error if isinstance(error, ValueError) else f"not as Label Studio exports it ({error!r})"
             yield InputError(f"task {number} (id {task.get('id')}): {reason}", name)

@@ -1,16 +1,21 @@
-"""`Post`: one social-media post."""
+"""`Post`, one social-media post; its JSON object; and the entities of its tags, read as strict IOB2."""
 
 from __future__ import annotations
 
 import dataclasses
 import functools
+import os
 import reprlib
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from mner_keras.text.pos import lacks_spaces, tokenize_with_offsets
-from mner_keras.vision.ids import picture_id
+from mner_keras.errors import InputError
+from mner_keras.text.pos import lacks_spaces, token_offsets, tokenize_with_offsets
+from mner_keras.vision.visual_input import picture_id
+
+RECORD_KEYS = ("id", "tokens", "text", "tags", "pos", "image")
+"""The keys of a post's JSON object that are fields of the post."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,3 +106,110 @@ def is_bio_tag(tag: str) -> bool:
     """Return whether `tag` is `O`, `B-TYPE` or `I-TYPE`, without white space or invisible characters."""
     kind = tag[2:]
     return tag == "O" or (tag[:2] in ("B-", "I-") and kind != "" and kind == kind.strip() and kind.isprintable())
+
+
+def post_record(post: Post) -> dict[str, Any]:
+    """Return a post as the JSON object of `write_jsonl`."""
+    record: dict[str, Any] = dict(post.extra)
+    for name in ("id", "text", "tokens", "tags", "pos"):
+        value = getattr(post, name)
+        if value is not None:
+            record[name] = list(value) if isinstance(value, tuple) else value
+    if picture_id(record.get("image") or "") != post.image_id:
+        record["image"] = post.image_id
+    return record
+
+
+def post_from_record(record: Mapping[str, Any]) -> Post:
+    """Return the post of a JSON object of `write_jsonl`.
+
+    Raises:
+        ValueError: the object does not describe a post.
+    """
+    tokens, text, image = record.get("tokens"), record.get("text"), record.get("image")
+    if "tokens" not in record and not isinstance(text, str):
+        found = f"`text` {text!r}" if "text" in record else "neither"
+        raise ValueError(f"expected the key `tokens` (a list of strings) or `text` (a string), found {found}")
+    if image is not None and not isinstance(image, str):
+        raise ValueError(f"expected `image` to be a string or null, found {image!r}")
+    extra = {key: value for key, value in record.items() if key not in RECORD_KEYS}
+    if image and picture_id(image) != image:
+        extra["image"] = image  # its path or URL
+    fields: dict[str, Any] = {
+        "tags": record.get("tags"),
+        "pos": record.get("pos"),
+        "image_id": (image or "").strip() or None,
+        "id": None if record.get("id") is None else str(record["id"]),
+        "extra": extra,
+    }
+    if "tokens" not in record:
+        return Post.from_text(text, **fields)
+    if isinstance(text, str) and isinstance(tokens, list) and all(isinstance(token, str) for token in tokens):
+        fields.update(text=text, offsets=token_offsets(text, tokens))
+    return Post(tokens, **fields)
+
+
+@dataclasses.dataclass(frozen=True)
+class Entity:
+    """A named entity in a post.
+
+    Args:
+        text: its tokens joined by spaces, or the part of the plain text that it covers.
+        type: `PER`, `LOC`, ...
+        start: the position of its first token.
+        end: the position after its last token.
+        score: the smallest marginal probability of its tags; `None` without a model.
+        start_char: its start in the plain text, in characters; `None` for a post given as tokens.
+        end_char: its end in the plain text, exclusive.
+    """
+
+    text: str
+    type: str
+    start: int
+    end: int
+    score: float | None = None
+    start_char: int | None = None
+    end_char: int | None = None
+
+
+def entity_spans(tags: Sequence[str]) -> list[tuple[str, int, int]]:
+    """Return the entities of a tag sequence as (type, first token, token after the last), strict IOB2.
+
+    An `I-` that follows no tag of its own type (an orphan) belongs to no entity.
+    """
+    spans = []
+    start, kind = None, None
+    for position, tag in enumerate([*tags, "O"]):
+        if start is not None and tag != f"I-{kind}":
+            spans.append((kind, start, position))
+            start = None
+        if tag.startswith("B-"):
+            start, kind = position, tag[2:]
+    return spans
+
+
+def orphan_positions(tags: Sequence[str]) -> list[int]:
+    """Return the positions of the `I-` tags that follow no tag of their own type."""
+    previous = ("O", *tags)
+    return [i for i, tag in enumerate(tags) if tag.startswith("I-") and previous[i][2:] != tag[2:]]
+
+
+def check_iob2(tags: Iterable[Sequence[str]], path: str | os.PathLike | None = None) -> None:
+    """Refuse tags in IOB1, where `I-` opens entities: read as strict IOB2 they contain almost no entities.
+
+    Args:
+        tags: the tags of each post.
+        path: their file, for the error message.
+
+    Raises:
+        InputError: more entities open at an orphan I- than at a B-.
+    """
+    tags = list(tags)
+    orphans = sum(len(orphan_positions(sequence)) for sequence in tags)
+    opened = sum(tag.startswith("B-") for sequence in tags for tag in sequence)
+    if orphans > opened:
+        raise InputError(
+            f"expected IOB2 tags, where B- opens each entity; found IOB1: {orphans:,} entities open at an I- and "
+            f"{opened:,} at a B-. `mner data convert IN OUT --scheme iob1` converts them",
+            path,
+        )

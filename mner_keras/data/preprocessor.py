@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import inspect
 import os
 import re
 from collections import Counter
@@ -12,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mner_keras.data.batches import PostBatches, open_store
-from mner_keras.data.pipeline import as_dataset
+from mner_keras.data.batches import PostBatches, as_dataset, open_store
 from mner_keras.data.post import Post
 from mner_keras.errors import InputError
 from mner_keras.text.backbone import TextBackbone
@@ -29,9 +27,8 @@ if TYPE_CHECKING:
 PADDING, UNKNOWN, FIRST = 0, 1, 2
 """Index 0 is padding, index 1 is unknown; words and characters start at 2."""
 
-_DIGIT = re.compile(r"[0-9]")
 
-
+@dataclasses.dataclass(eq=False, repr=False)
 class PostPreprocessor:
     """Convert posts into the arrays that the models read.
 
@@ -63,39 +60,31 @@ class PostPreprocessor:
     `subword_segments` int32 `[B, m]`; targets: tags int32 `[B, n]`.
     """
 
-    def __init__(
-        self,
-        words: Sequence[str],
-        characters: Sequence[str],
-        types: Sequence[str],
-        frozen_words: Sequence[str] = (),
-        use_pos: bool = True,
-        fold_digits: bool = False,
-        max_characters: int = 24,
-        vector_dim: int | None = None,
-        visual: VisualInput | dict | None = None,
-        blank: Sequence[Sequence[float]] | None = None,
-        num_singletons: int = 0,
-        use_words: bool = True,
-        use_characters: bool = True,
-        backbone: TextBackbone | dict | None = None,
-        bucket: bool = True,
-    ) -> None:
-        self.words = list(words)
-        self.characters = list(characters)
-        self.types = list(types)
-        self.frozen_words = list(frozen_words)
-        self.use_pos = use_pos
-        self.fold_digits = fold_digits
-        self.max_characters = max_characters
-        self.vector_dim = vector_dim
-        self.visual = VisualInput(**visual) if isinstance(visual, dict) else visual
-        self.blank = None if blank is None else np.asarray(blank, "float32")
-        self.num_singletons = num_singletons
-        self.use_words = use_words
-        self.use_characters = use_characters
-        self.backbone = TextBackbone(**backbone) if isinstance(backbone, dict) else backbone
-        self.bucket = bucket
+    words: Sequence[str]
+    characters: Sequence[str]
+    types: Sequence[str]
+    frozen_words: Sequence[str] = ()
+    use_pos: bool = True
+    fold_digits: bool = False
+    max_characters: int = 24
+    vector_dim: int | None = None
+    visual: VisualInput | dict | None = None
+    blank: Sequence[Sequence[float]] | np.ndarray | None = None
+    num_singletons: int = 0
+    use_words: bool = True
+    use_characters: bool = True
+    backbone: TextBackbone | dict | None = None
+    bucket: bool = True
+
+    def __post_init__(self) -> None:
+        for name in ("words", "characters", "types", "frozen_words"):
+            setattr(self, name, list(getattr(self, name)))
+        if isinstance(self.visual, dict):
+            self.visual = VisualInput(**self.visual)
+        if isinstance(self.backbone, dict):
+            self.backbone = TextBackbone(**self.backbone)
+        if self.blank is not None:
+            self.blank = np.asarray(self.blank, "float32")
         self.tags = ["O", *(prefix + kind for kind in self.types for prefix in ("B-", "I-"))]
         """The tags, in the order of the model's potentials."""
         self.vectors: WordVectors | None = None
@@ -106,9 +95,8 @@ class PostPreprocessor:
         self.char_vocabulary_size = FIRST + len(self.characters)
         self.pos_vocabulary_size = 1 + len(POS_CATEGORIES)
         self.num_tags = len(self.tags)
-        self._trained_ids = {word: FIRST + i for i, word in enumerate(self.words)}
-        self._frozen_ids = {word: self.vocabulary_size + i for i, word in enumerate(self.frozen_words)}
-        self._character_ids = {character: FIRST + i for i, character in enumerate(self.characters)}
+        self._word_ids = {word: i for i, word in enumerate([*self.words, *self.frozen_words], FIRST)}
+        self._character_ids = {character: i for i, character in enumerate(self.characters, FIRST)}
         self._tag_ids = {tag: i for i, tag in enumerate(self.tags)}
 
     @classmethod
@@ -162,12 +150,10 @@ class PostPreprocessor:
         types = sorted({tag[2:] for post in (*posts, *other_posts) for tag in post.tags or () if tag != "O"})
         if not types:
             raise InputError("the training posts must contain at least one entity, found none")
-        fold = _fold_digits if fold_digits else str
-        counts = Counter(fold(token) for post in posts for token in post.tokens)
-        by_count = [word for word, _ in counts.most_common()]
-        num_singletons = sum(count == 1 for count in counts.values())
-        repeated, single = by_count[: len(counts) - num_singletons], by_count[len(counts) - num_singletons :]
-        others = dict.fromkeys(fold(token) for post in other_posts for token in post.tokens)
+        counts = Counter(_folded(token, fold_digits) for post in posts for token in post.tokens)
+        others = dict.fromkeys(_folded(token, fold_digits) for post in other_posts for token in post.tokens)
+        single = [word for word, count in counts.items() if count == 1]
+        repeated = [word for word, count in counts.most_common() if count > 1]
         # Singletons come last: `num_singletons` counts their rows.
         words = [*repeated, *(word for word in others if word not in counts), *single]
         known = set(words)
@@ -191,7 +177,7 @@ class PostPreprocessor:
             vector_dim=None if vectors is None else vectors.dim,
             visual=visual,
             blank=blank,
-            num_singletons=num_singletons,
+            num_singletons=len(single),
             use_words=use_words,
             use_characters=use_characters,
             backbone=None if backbone is None else TextBackbone.load(backbone, fine_tune, caption),
@@ -226,17 +212,13 @@ class PostPreprocessor:
 
     def word_id(self, word: str) -> int:
         """Return the row of a word, as written or lower-cased, in the trainable table or else the frozen one."""
-        word = _fold_digits(word) if self.fold_digits else word
-        for form in (word, word.lower()):
-            found = self._trained_ids.get(form) or self._frozen_ids.get(form)
-            if found:
-                return found
-        return UNKNOWN
+        word = _folded(word, self.fold_digits)
+        return self._word_ids.get(word) or self._word_ids.get(word.lower(), UNKNOWN)
 
     def char_ids(self, word: str) -> list[int]:
         """Return the rows of a word's first `max_characters` characters."""
-        word = _fold_digits(word) if self.fold_digits else word
-        return [self._character_ids.get(character, UNKNOWN) for character in word[: self.max_characters]]
+        characters = _folded(word[: self.max_characters], self.fold_digits)
+        return [self._character_ids.get(character, UNKNOWN) for character in characters]
 
     def tag_ids(self, tags: Sequence[str]) -> list[int]:
         """Return the indices of tags.
@@ -268,10 +250,9 @@ class PostPreprocessor:
         shuffle: bool = False,
         seed: int | None = None,
     ) -> tf.data.Dataset:
-        """Return batches for `fit`, `evaluate` and `predict`.
+        """Return batches for `fit`, `evaluate` and `predict`, as a `tf.data.Dataset` or a `keras.utils.PyDataset`.
 
-        Returns a prefetched `tf.data.Dataset`, or a `keras.utils.PyDataset` with the same batches if TensorFlow is
-        missing. Batches are `(inputs, tags)`, or `inputs` alone if a post has no tags.
+        The latter replaces a missing TensorFlow. Each is `(inputs, tags)`, or `inputs` alone if a post has no tags.
 
         Args:
             posts: the posts.
@@ -289,11 +270,12 @@ class PostPreprocessor:
 
     def get_config(self) -> dict[str, Any]:
         """Return the preprocessor as JSON values."""
-        config = {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
-        config["visual"] = None if self.visual is None else dataclasses.asdict(self.visual)
-        config["blank"] = None if self.blank is None else self.blank.tolist()
-        config["backbone"] = None if self.backbone is None else self.backbone.get_config()
-        return config
+        return {
+            **{field.name: getattr(self, field.name) for field in dataclasses.fields(self)},
+            "visual": None if self.visual is None else dataclasses.asdict(self.visual),
+            "blank": None if self.blank is None else self.blank.tolist(),
+            "backbone": None if self.backbone is None else self.backbone.get_config(),
+        }
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> PostPreprocessor:
@@ -303,8 +285,8 @@ class PostPreprocessor:
 
 def needed_words(posts: Iterable[Post], fold_digits: bool = False) -> set[str]:
     """Return the words of posts as a preprocessor looks them up in a vector file."""
-    return {_fold_digits(token) if fold_digits else token for post in posts for token in post.tokens}
+    return {_folded(token, fold_digits) for post in posts for token in post.tokens}
 
 
-def _fold_digits(word: str) -> str:
-    return _DIGIT.sub("0", word)
+def _folded(word: str, fold_digits: bool) -> str:
+    return re.sub("[0-9]", "0", word) if fold_digits else word

@@ -1,7 +1,7 @@
-"""A data set of posts with and without pictures, built like HSN's real-world set.
+"""A data set of posts with and without pictures, built like HSN's real-world set, for users who cannot download that.
 
 HSN's own set is published: the README of https://github.com/T1aNS1R/Real-world-multimodal-NER-dataset (footnote 1 of
-the paper) links to it on Baidu, with an access code. This module is for users who cannot download it.
+the paper) links to it on Baidu, with an access code.
 """
 
 from __future__ import annotations
@@ -15,16 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from mner_keras.data.datasets import SPLITS, load_dataset
-from mner_keras.data.entities import check_iob2, entity_spans
-from mner_keras.data.files import iter_conll, read_file, read_posts, write_conll
-from mner_keras.data.post import Post
+from mner_keras.data.files import format_of, iter_conll, read_file, read_posts, write_conll
+from mner_keras.data.post import Post, check_iob2, entity_spans
 from mner_keras.errors import InputError
 from mner_keras.files import file_sha256, write_json, write_whole
 
 SIZES = (3000, 1000, 2000)
 """The plain-text posts that HSN's authors added to train, dev and test."""
-
-RECORD = "realworld.json"
 
 
 def make_realworld(
@@ -54,13 +51,17 @@ def make_realworld(
     Raises:
         InputError: too few posts, a folder that contains other files, a malformed file, tags in IOB1.
     """
-    data = load_dataset(base)
-    folder = Path(folder)
-    _check_folder(folder, overwrite)
+    data, folder = load_dataset(base), Path(folder)
+    if folder.exists() and not folder.is_dir():
+        raise InputError("expected a folder to write into, found a file", folder)
+    ours = (folder / "realworld.json").exists()
+    if folder.exists() and any(folder.iterdir()) and not (overwrite and ours):
+        found = "a set made earlier: --overwrite replaces it" if ours else "other files"
+        raise InputError(f"expected an empty folder or none, found {found}", folder)
     posts: list[Post] = []
     empty_lines = 0
     for file in text_only:
-        found, dropped = _read_text_only(file)
+        found, dropped = read_text_only(file)
         check_iob2((post.tags or () for post in found), file)
         posts += found
         empty_lines += dropped
@@ -70,7 +71,10 @@ def make_realworld(
     random.Random(seed).shuffle(pool)
     rest = iter(pool)
     splits = {split: [*data[split], *itertools.islice(rest, size)] for split, size in zip(SPLITS, sizes, strict=True)}
-    of_base, of_pool = _types([post for split in SPLITS for post in data[split]]), _types(pool)
+    of_base, of_pool = (
+        {kind for post in found for kind, _, _ in entity_spans(post.tags or ())}
+        for found in (itertools.chain(*data.values()), pool)
+    )
     record = {
         "base": {"name": data.name, "sha256": data.hashes()},
         "text_only": {Path(file).name: file_sha256(file) for file in text_only},
@@ -87,17 +91,17 @@ def make_realworld(
     folder.mkdir(parents=True, exist_ok=True)
     for split, found in splits.items():
         write_whole(folder / f"{split}.txt", lambda path, found=found: write_conll(path, found))
-    write_json(folder / RECORD, record)
+    write_json(folder / "realworld.json", record)
     return record
 
 
-def _read_text_only(file: str | os.PathLike) -> tuple[list[Post], int]:
+def read_text_only(file: str | os.PathLike) -> tuple[list[Post], int]:
     """Return the posts of a plain-text file, and how many lines without a token were left out.
 
     The Broad Twitter Corpus contains a few lines whose token is empty, with or without its tag; `read_conll` refuses
     them.
     """
-    if Path(file).suffix.lower() == ".jsonl":
+    if format_of(file) != "conll":
         return read_posts(file), 0
     dropped = 0
 
@@ -111,16 +115,3 @@ def _read_text_only(file: str | os.PathLike) -> tuple[list[Post], int]:
                 yield line
 
     return read_file(file, lambda stream, name: iter_conll(kept(stream), name)), dropped
-
-
-def _types(posts: Sequence[Post]) -> set[str]:
-    return {kind for post in posts for kind, _, _ in entity_spans(post.tags or ())}
-
-
-def _check_folder(folder: Path, overwrite: bool) -> None:
-    if folder.exists() and not folder.is_dir():
-        raise InputError("expected a folder to write into, found a file", folder)
-    ours = (folder / RECORD).exists()
-    if folder.exists() and any(folder.iterdir()) and not (overwrite and ours):
-        found = "a set made earlier: --overwrite replaces it" if ours else "other files"
-        raise InputError(f"expected an empty folder or none, found {found}", folder)

@@ -34,8 +34,12 @@ def find_caveats(plan: Plan, setting: Setting, data: Dataset) -> tuple[str, ...]
             lines.append(f"no features of pictures: {_names(run.config for run in readers)} trained without any")
         elif readers:
             lines += _store_caveats(kind, path, readers, data)
-    lines += _vector_caveats(plan, setting)
-    if any(config.transductive and config.entry.settings is None for config in configs):
+    # A system with a list of settings reads neither vectors nor a vocabulary.
+    readers = [run for run in runs if run.config.entry.settings is None]
+    for name, row in {run.row.vectors: run.row for run in readers}.items():
+        if (papers := _VECTORS.get((table.paper, name))) is not None:
+            lines.append(f"word vectors: {Path(setting.vectors_of(row)).name or 'none'}; the paper's are {papers}")
+    if readers:
         lines.append(
             "vocabulary: built over train, dev and test (`transductive`), as AGBAN's released code does; neither paper "
             "says so"
@@ -57,9 +61,8 @@ def find_caveats(plan: Plan, setting: Setting, data: Dataset) -> tuple[str, ...]
         lines.append(f"{', '.join(like)}: our feature CRFs, which resemble the original programs")
     if any(config.model == "t-ner-like" and "gazetteers" not in config.arguments for config in configs):
         lines.append("T-NER: no gazetteers, so no dictionary features (--set t-ner-like.gazetteers=FOLDER)")
-    of_bert = [config.arguments for config in configs if config.model == "bert-ner"]
-    presets = dict.fromkeys(arguments["backbone"] for arguments in of_bert if "backbone" in arguments)
-    lines += [f"BERT-NER is fine-tuned from {preset}; the paper's is cased BERT BASE" for preset in presets]
+    presets = dict.fromkeys(config.arguments.get("backbone") for config in configs if config.model == "bert-ner")
+    lines += [f"BERT-NER is fine-tuned from {preset}; the paper's is cased BERT BASE" for preset in presets if preset]
     if setting.precision != "float32":
         lines.append(f"precision: {setting.precision}")
     return tuple(lines)
@@ -92,9 +95,7 @@ def _extractor_caveats(kind: str, store: FeatureStore, readers: Sequence[RunConf
         if not extractor.startswith(tuple(names)):
             papers.setdefault(description, []).append(config)
     for description, configs in papers.items():
-        of, whose = (
-            ("", "the papers'") if configs[0].entry.features is None else (f" of {_names(configs)}", "its paper's")
-        )
+        of, whose = (f" of {_names(configs)}", "its paper's") if configs[0].entry.features else ("", "the papers'")
         yield f"features ({kind}){of}: {extractor}; {whose} are {description}"
 
 
@@ -119,15 +120,6 @@ def _store_caveats(kind: str, path: str | Path, readers: Sequence[PlannedRun], d
     if few:
         yield f"objects: no picture in the store has as many objects as {', '.join(few)} read"
     store.close()
-
-
-def _vector_caveats(plan: Plan, setting: Setting) -> Iterable[str]:
-    # A system with a list of settings reads no vectors.
-    for name in dict.fromkeys(run.row.vectors for run in plan.runs if run.config.entry.settings is None):
-        papers = _VECTORS.get((plan.table.paper, name))
-        ours = setting.vectors.get(name or "", setting.vectors.get("", ""))
-        if papers is not None:
-            yield f"word vectors: {Path(ours).name if ours else 'none'}; the paper's are {papers}"
 
 
 def _changed_arguments(run: PlannedRun) -> str:

@@ -12,9 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from mner_keras.data.entities import entity_spans
+from mner_keras.data.post import entity_spans
 from mner_keras.errors import InputError
-from mner_keras.run.config import RunConfig
 from mner_keras.run.run import CONFIG, Run
 from mner_keras.run.scores import Prediction
 
@@ -73,19 +72,12 @@ def compare(
         from scipy.stats import ttest_1samp
 
         t_test = float(ttest_1samp(by_seed, 0, alternative="greater").pvalue)
-    return Comparison(
-        difference=float(by_seed.mean()),
-        seeds=len(first),
-        t_test=t_test,
-        # One more of each, so that no p is 0.
-        bootstrap=float((1 + np.sum(differences <= 0)) / (1 + samples)),
-        low=float(low),
-        high=float(high),
-    )
+    bootstrap = (1 + np.sum(differences <= 0)) / (1 + samples)  # one more of each, so that no p is 0
+    return Comparison(float(by_seed.mean()), len(first), t_test, float(bootstrap), float(low), float(high))
 
 
 def _count_entities(run: Sequence[Prediction], scheme: str) -> np.ndarray:
-    """Count entities in each post, `[posts, 2]`: those that are right, and the predicted and gold ones together."""
+    """Count a post's entities, `[posts, 2]`: those that are right, and the predicted and gold ones together."""
     from seqeval.metrics.sequence_labeling import get_entities
 
     read = entity_spans if scheme == "strict" else get_entities
@@ -119,43 +111,30 @@ def read_groups(folders: Sequence[str | os.PathLike]) -> dict[str, dict[int, Run
             on other posts than the first one.
     """
     grouped: dict[str, dict[int, Run]] = {}
+    base, expected = None, []
     for folder in folders:
         run = Run(folder)
         if run.config is None:
             raise InputError(f"expected a run, found no {CONFIG}", folder)
         group = grouped.setdefault(repr(dataclasses.replace(run.config, seed=0)), {})
-        if run.config.seed in group:
-            other = group[run.config.seed].path
-            raise InputError(
-                f"expected runs that differ, found a second one with the seed and settings of {other}", folder
-            )
-        group[run.config.seed] = run
-    runs = [run for group in grouped.values() for run in group.values()]
-    for run in runs:
-        posts = [(found.tokens, found.tags) for found in run.predictions]
-        if posts != [(found.tokens, found.tags) for found in runs[0].predictions]:
-            raise InputError(
-                f"expected runs scored on the same posts, found others than those of {runs[0].path}", run.path
-            )
-    names = _names([next(iter(group.values())).config for group in grouped.values()])
-    return dict(zip(names, grouped.values(), strict=True))
-
-
-def _names(configs: Sequence[RunConfig]) -> list[str]:
-    """Return a name for each configuration: its model, and the settings in which those of the model differ."""
-    settings = [{**dataclasses.asdict(config), **config.arguments} for config in configs]
-    names = []
-    for values in settings:
-        alike = [other for other in settings if other["model"] == values["model"]]
-        differing = [
-            f"{key}={values[key]}"
-            for key in dict.fromkeys(key for other in alike for key in other)
-            if key in values
-            and key not in ("arguments", "seed")
-            and any(other.get(key) != values[key] for other in alike)
-        ]
-        names.append(" ".join([values["model"], *differing]))
-    return names
+        if (other := group.setdefault(run.config.seed, run)) is not run:
+            problem = f"expected runs that differ, found a second one with the seed and settings of {other.path}"
+            raise InputError(problem, folder)
+        posts = [(row.tokens, row.tags) for row in run.predictions]
+        base, expected = (run.path, posts) if base is None else (base, expected)
+        if posts != expected:
+            raise InputError(f"expected runs scored on the same posts, found others than those of {base}", run.path)
+    settings = {}
+    for key, group in grouped.items():
+        config = next(iter(group.values())).config
+        settings[key] = {**dataclasses.asdict(config), **config.arguments, "arguments": None, "seed": None}
+    named = {}
+    for key, group in grouped.items():
+        alike = [other for other in settings.values() if other["model"] == settings[key]["model"]]
+        own = settings[key].items()
+        differing = [f"{name}={value}" for name, value in own if any(other.get(name) != value for other in alike)]
+        named[" ".join([settings[key]["model"], *differing])] = group
+    return named
 
 
 def disagreements(groups: Mapping[str, Mapping[int, Run]]) -> list[dict[str, Any]]:
@@ -169,15 +148,9 @@ def disagreements(groups: Mapping[str, Mapping[int, Run]]) -> list[dict[str, Any
     differing = []
     for place, rows in enumerate(zip(*runs.values(), strict=True), start=1):
         if any(entity_spans(row.predicted) != entity_spans(rows[0].predicted) for row in rows):
-            differing.append(
-                {
-                    "post": place,
-                    "image": rows[0].image,
-                    "tokens": rows[0].tokens,
-                    "gold": _entities(rows[0], rows[0].tags),
-                    "found": {name: _entities(row, row.predicted) for name, row in zip(runs, rows, strict=True)},
-                }
-            )
+            post = {"post": place, "image": rows[0].image, "tokens": rows[0].tokens}
+            found = {name: _entities(row, row.predicted) for name, row in zip(runs, rows, strict=True)}
+            differing.append({**post, "gold": _entities(rows[0], rows[0].tags), "found": found})
     return differing
 
 

@@ -20,11 +20,8 @@ from mner_keras.vision.feature_store import FeatureStore
 from mner_keras.vision.imports import keras_vgg16_file
 
 BASIS = "times as measured on two cores (docs/results.md), one run at a time, without early stopping; a GPU is faster"
-_PICTURES = 8257
 # Training posts, and dev posts, whose scoring takes a third of a step of training, by the table's data.
 _POSTS = {"twitter2015": 4000 + 1000 / 3, "real-world": 7000 + 2000 / 3}
-_VGG16, _IMPORT, _FEATURE_CRF = 0.4, 0.02, 60  # seconds per picture, per picture, per run
-_TRAINED = {"regions": 200, "objects": 370, None: 370}  # posts per second, by the kind of features
 _OF_KIND = {"regions": "twitter2015-pictures", "objects": "agban-objects"}
 # The sources that stand for the papers' word vectors, by their name in the published tables.
 _VECTORS = {"twitter": "glove-twitter", "crawl": "fasttext-crawl", "": "glove-twitter"}
@@ -83,7 +80,7 @@ def plan_work(
         vectors: names of word vectors that the user has.
         features: kinds of features that the user has.
     """
-    posts = folder / "twitter2015"
+    posts, words = folder / "twitter2015", folder / "vectors"
     needs: set[str] = set()  # kinds of features, names of vectors, "parts of speech"
     runs: dict[Any, float] = {}
     options: dict[str, dict[str, Any]] = {}
@@ -91,9 +88,8 @@ def plan_work(
     for table in tables:
         data = folder / "real-world" if table.data == "real-world" else posts
         if data != posts and not data.is_dir():
-            notes[table.number] = (
-                f"table {table.number} is left out: there is no {data}. {SOURCES['hsn-real-world'].by_hand}"
-            )
+            missing = f"there is no {data}. {SOURCES['hsn-real-world'].by_hand}"
+            notes[table.number] = f"table {table.number} is left out: {missing}"
             continue
         own: set[str] = set()
         for row in table.choose_rows(rows) if table.kind == "results" else ():
@@ -106,33 +102,33 @@ def plan_work(
             if entry.reads_subwords:
                 notes[row.model] = f"{row.name} was not measured on a CPU: its time is not in the plan"
         needs |= own
-        options[table.number] = {} if table.kind == "settings" else {"data": str(data)}
-        options[table.number]["vectors"] = [
-            f"{name}={folder / 'vectors' / SOURCES[source].files[0].path}".lstrip("=")
-            for name, source in _VECTORS.items()
-            if name in own
-        ]
-        options[table.number]["features"] = [f"{kind}={posts / kind}.h5" for kind in FEATURES if kind in own]
-    sources = ["twitter2015"] if any("data" in own for own in options.values()) else []
-    sources += [name for kind, name in _OF_KIND.items() if kind in needs]
-    steps = [_fetch(name, posts) for name in sources]
-    steps += [_fetch(name, folder / "vectors") for name in sorted({_VECTORS[n] for n in needs & _VECTORS.keys()})]
+        found = {name: words / SOURCES[source].files[0].path for name, source in _VECTORS.items() if name in own}
+        options[table.number] = {
+            **({} if table.kind == "settings" else {"data": str(data)}),
+            "vectors": [f"{name}={path}".lstrip("=") for name, path in found.items()],
+            "features": [f"{kind}={posts / kind}.h5" for kind in FEATURES if kind in own],
+        }
+    steps = [_fetch("twitter2015", posts)] if any("data" in own for own in options.values()) else []
+    steps += [_fetch(name, posts) for kind, name in _OF_KIND.items() if kind in needs]
+    steps += [_fetch(name, words) for name in sorted({_VECTORS[name] for name in needs & _VECTORS.keys()})]
     if "parts of speech" in needs:
         steps.append(Step(("data", "fetch", "pos-tagger"), tagger_is_there(), SOURCES["pos-tagger"].bytes))
     if "regions" in needs:
         weights = 0 if keras_vgg16_file() else SOURCES["vgg16-weights"].bytes
-        steps.append(_features("vgg16", posts / "images", posts / "regions.h5", weights, 830, _VGG16))
+        steps.append(_features("vgg16", posts / "images", posts / "regions.h5", weights, 830, 0.4))
     if "objects" in needs:
-        steps.append(_features("import", posts / "agban_objects.txt", posts / "objects.h5", 0, 200, _IMPORT))
+        steps.append(_features("import", posts / "agban_objects.txt", posts / "objects.h5", 0, 200, 0.02))
     return Work(steps, options, seeds * len(runs), seeds * sum(runs.values()), list(notes.values()))
 
 
 def _training_seconds(entry: ModelEntry, fast: bool, data: str) -> float:
     """Return how long a run takes; 0 for a pretrained reader."""
-    if not entry.is_keras or entry.reads_subwords:
-        return 0 if entry.reads_subwords else _FEATURE_CRF
+    if entry.reads_subwords:
+        return 0
+    if not entry.is_keras:
+        return 60
     epochs = fast_settings(entry, 4000)["epochs"] if fast else entry.training.epochs
-    return epochs * _POSTS[data] / _TRAINED[entry.visual]
+    return epochs * _POSTS[data] / (200 if entry.visual == "regions" else 370)  # posts per second
 
 
 def _fetch(name: str, folder: Path) -> Step:
@@ -143,7 +139,8 @@ def _fetch(name: str, folder: Path) -> Step:
     return Step(("data", "fetch", name, "--to", str(folder)), done, None if None in sizes else sum(sizes), disk)
 
 
-def _features(command: str, source: Path, path: Path, download: int, megabytes: int, seconds: float) -> Step:
+def _features(command: str, source: Path, path: Path, download: int, megabytes: int, per_picture: float) -> Step:
+    """Return a step of `mner features`; `per_picture` in seconds."""
     done = path.is_file() and FeatureStore(path).describe()["finished"]
     arguments = ("features", command, str(source), "--out", str(path))
-    return Step(arguments, done, download, megabytes * 10**6, _PICTURES * seconds)
+    return Step(arguments, done, download, megabytes * 10**6, 8257 * per_picture)

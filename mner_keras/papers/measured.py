@@ -12,7 +12,7 @@ from typing import Any
 from mner_keras.papers.compare import compare_runs
 from mner_keras.papers.plan import Plan
 from mner_keras.papers.published import OVERALL, Column, PublishedNumber, PublishedTable, TableRow
-from mner_keras.papers.runner import Outcome, outcome_of
+from mner_keras.papers.runner import FINISHED, outcome_of
 from mner_keras.run.run import Run
 from mner_keras.run.scores import SCHEMES
 
@@ -24,34 +24,33 @@ def cell_record(
 ) -> Record:
     """Return a published number and the measured values: one per seed, one count or one setting; empty for none."""
     mean = statistics.fmean(values) if values else None
-    difference = None if number is None or mean is None or not comparable else mean - number.value
-    within = None
+    difference = within = None
+    if number is not None and mean is not None and comparable:
+        difference = mean - number.value
     if tolerance is not None and difference is not None:
         within = abs(difference) <= tolerance or math.isclose(abs(difference), tolerance)
+    deviation = statistics.stdev(values) if len(values) > 1 else None
     return {
         "published": number and number.value,
         "source": number and number.source,
         "significant": number is not None and number.significant,
         "misprint": number and number.misprint and number.misprint.note,
-        "mean": mean,
-        "standard_deviation": statistics.stdev(values) if len(values) > 1 else None,
-        "values": list(values),
-        "difference": difference,
-        "within_tolerance": within,
+        **{"mean": mean, "standard_deviation": deviation, "values": list(values)},
+        **{"difference": difference, "within_tolerance": within},
     }
 
 
-def row_record(
-    row: TableRow, cells: Mapping[str, Record], runs: Mapping[int, Path] | None = None, **more: Any
-) -> Record:
-    """Return a row with its cells by column, the folders of finished runs by seed, `comparison` and `failures`."""
-    runs = runs or {}
-    about = {"key": row.key, "name": row.name, "part": row.part, "seeds": list(runs), "cells": dict(cells)}
-    return {**about, "comparison": None, "failures": [], "runs": [str(folder) for folder in runs.values()], **more}
+def row_record(row: TableRow, cells: Mapping[str, Record], **more: Any) -> Record:
+    """Return a row with its cells by column; `more` replaces entries of the record.
+
+    These are `seeds` and `runs` (the folders) of the finished runs, `comparison` and `failures`.
+    """
+    about = {"key": row.key, "name": row.name, "part": row.part, "cells": dict(cells)}
+    return {**about, "seeds": [], "runs": [], "comparison": None, "failures": [], **more}
 
 
-def table_record(table: PublishedTable, columns: Sequence[str], rows: Sequence[Record], **more: Any) -> Record:
-    """Return a table; `more` replaces the entries of the record that differ from those of an empty table.
+def table_record(table: PublishedTable, columns: Iterable[str], rows: Sequence[Record], **more: Any) -> Record:
+    """Return a table; `more` replaces entries of the record.
 
     These are `measured` (what the measured numbers are, in a few words), `data` (the name of a `DataIdentity`),
     `caveats` (differences from the paper's setting), `notes` (after those on the published table), `provenance` and
@@ -68,7 +67,7 @@ def table_record(table: PublishedTable, columns: Sequence[str], rows: Sequence[R
 
 
 def build_table(
-    plan: Plan, scheme: str = "strict", tolerance: float | None = None, outcomes: Mapping[Path, Outcome] | None = None
+    plan: Plan, scheme: str = "strict", tolerance: float | None = None, outcomes: Mapping[Path, str] | None = None
 ) -> Record:
     """Build a table of results from the run folders of its plan.
 
@@ -76,54 +75,44 @@ def build_table(
         plan: the plan.
         scheme: how entities are read (`mner_keras.run.scores.SCHEMES`).
         tolerance: points within which a measured number agrees with the published one.
-        outcomes: how the runs ended, by folder; by default what their folders say.
-
-    Raises:
-        InputError: a run's files cannot be read.
+        outcomes: how runs ended, by folder; of the others, their folders say.
     """
-    table, folders = plan.table, dict.fromkeys(run.folder for run in plan.runs)
-    known = outcomes or {folder: outcome_of(folder) or Outcome("not finished") for folder in folders}
-    finished = {folder: Run(folder) for folder in folders if known[folder].state == "finished"}
-    scores = {folder: _scores(run, scheme, plan.data.types) for folder, run in finished.items()}
-    columns = _columns(table, scores.values())
+    table = plan.table
+    known = {run.folder: outcome_of(run.folder) for run in plan.runs} | dict(outcomes or {})
+    finished = {run.folder: Run(run.folder) for run in plan.runs if known[run.folder] == FINISHED}
+    scores = {}  # by what the papers call the types, and overall
+    for folder, run in finished.items():
+        found = run.scores(scheme)
+        by_type = {plan.data.types.get(kind, kind): row for kind, row in found["types"].items()}
+        scores[folder] = {OVERALL: found["micro"], **by_type}
+    columns = {_heading(column): column for column in _columns(table, scores.values())}
     by_row: dict[str, dict[int, Run]] = {run.row.key: {} for run in plan.runs}
-    failures: dict[str, dict[str, None]] = {run.row.key: {} for run in plan.runs}
+    failures: dict[str, list[str]] = {key: [] for key in by_row}
     for run in plan.runs:
         if run.folder in finished:
             by_row[run.row.key][run.seed] = finished[run.folder]
         else:
-            outcome = known[run.folder]
-            why = f": {outcome.message}" if outcome.message else ""
-            failures[run.row.key][f"seed {run.seed} {outcome.state}{why}"] = None
-    headings, rows = [_heading(column) for column in columns], []
-    for row in {run.row.key: run.row for run in plan.runs}.values():
-        runs: dict[int, Path] = {}
-        for seed, run in by_row[row.key].items():
-            # A system without random numbers has one run for all seeds.
-            if run.path not in runs.values():
-                runs[seed] = run.path
+            failures[run.row.key].append(f"seed {run.seed} {known[run.folder]}")
+    rows = []
+    for key, row in {run.row.key: run.row for run in plan.runs}.items():
+        folders: dict[Path, int] = {}
+        for seed, run in by_row[key].items():
+            folders.setdefault(run.path, seed)  # a system without random numbers has one run for all seeds
         cells = {}
-        for heading, column in zip(headings, columns, strict=True):
+        for heading, column in columns.items():
             kind, metric = column.entity_type, column.metric or row.metric
-            values = [scores[folder][kind][metric] for folder in runs.values() if kind in scores[folder]]
-            number = table.find_number(row.key, column.key) if column.key in row.values else None
+            values = [scores[folder][kind][metric] for folder in folders if kind in scores[folder]]
+            number = table.find_number(key, column.key) if column.key in row.values else None
             cells[heading] = cell_record(number, values, plan.data.comparable(table), tolerance)
-        comparison = _compare(table, row, by_row, scheme)
-        rows.append(row_record(row, cells, runs, comparison=comparison, failures=list(failures[row.key])))
+        runs = {"seeds": list(folders.values()), "runs": list(map(str, folders)), "failures": failures[key]}
+        rows.append(row_record(row, cells, comparison=_compare(table, row, by_row, scheme), **runs))
     provenances = [run.provenance for run in finished.values()]
     backends = sorted({str(found.get("backend")) for found in provenances})
     several = (f"the runs used several backends: {', '.join(backends)}",) if len(backends) > 1 else ()
-    return table_record(
-        table,
-        headings,
-        rows,
-        measured=f"F1, precision and recall in percent, over whole entities ({SCHEMES[scheme]}), of the test split",
-        data=plan.data.name,
-        caveats=[*plan.caveats, *several],
-        notes=_test_notes(table, rows),
-        provenance=_join_provenances(provenances, scheme),
-        tolerance=tolerance,
-    )
+    measured = f"F1, precision and recall in percent, over whole entities ({SCHEMES[scheme]}), of the test split"
+    about = {"measured": measured, "data": plan.data.name, "caveats": [*plan.caveats, *several], "tolerance": tolerance}
+    provenance = _join_provenances(provenances, scheme)
+    return table_record(table, columns, rows, notes=_test_notes(table, rows), provenance=provenance, **about)
 
 
 def _published_notes(table: PublishedTable, shown: set[str]) -> list[str]:
@@ -133,12 +122,6 @@ def _published_notes(table: PublishedTable, shown: set[str]) -> list[str]:
     if table.kind == "results":
         lines += [f"{row.name}: {row.note}" for row in table.rows if row.key in shown and row.note]
     return lines
-
-
-def _scores(run: Run, scheme: str, types: Mapping[str, str]) -> dict[str, dict[str, float]]:
-    """Return scores by what the papers call the types, and overall."""
-    found = run.scores(scheme)
-    return {OVERALL: found["micro"], **{types.get(kind, kind): row for kind, row in found["types"].items()}}
 
 
 def _columns(table: PublishedTable, scores: Iterable[Mapping[str, Any]]) -> list[Column]:
@@ -176,11 +159,10 @@ def _test_notes(table: PublishedTable, rows: Sequence[Record]) -> list[str]:
     name = next(row.name for row in table.rows if row.key == table.reference["row"])
     claim = f"that {name} is better than the row" if table.reference["role"] == "best" else f"better than {name}"
     notes = [
-        f"bootstrap: p, paired over posts, one-tailed, 1,000 draws: {claim}; the interval is the difference's, 95 %"
+        f"bootstrap: p, paired over posts, one-tailed, 1,000 draws: {claim}; the interval is the difference's, 95 %",
+        f"t-test: p, paired by seed, one-tailed: {claim}",
     ]
-    if any(found["t_test"] is not None for found in comparisons):
-        notes.append(f"t-test: p, paired by seed, one-tailed: {claim}")
-    return notes
+    return notes if any(found["t_test"] is not None for found in comparisons) else notes[:1]
 
 
 def _join_provenances(provenances: Sequence[Mapping[str, Any]], scheme: str) -> dict[str, Any]:

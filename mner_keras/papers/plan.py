@@ -6,41 +6,30 @@ import dataclasses
 import hashlib
 import json
 import os
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from mner_keras.data.datasets import SPLITS, Dataset
-from mner_keras.data.entities import entity_spans
 from mner_keras.data.post import Post
 from mner_keras.data.realworld import SIZES
 from mner_keras.errors import InputError
 from mner_keras.papers.published import PublishedTable, TableRow
-from mner_keras.registry import ModelEntry, find_model
+from mner_keras.registry import ModelEntry, Training, find_model
 from mner_keras.run.config import RunConfig, check_arguments, free_arguments
 from mner_keras.vision.feature_store import FeatureStore
 
-# The fast budget's epochs: enough to see about 16,000 posts, within these bounds.
-_FAST_POSTS, _LEAST_EPOCHS, _MOST_EPOCHS = 16_000, 4, 8
+_FEW_POSTS = 2_000
 # The two distributions of Twitter-2015, by `_fingerprint`.
-_TWITTER = {
-    "941c2f3f550a2a76bbcf77d0e8556749f132b68440c0c733c8a8694b1311793a": (
-        "original",
-        "Twitter-2015, the original distribution",
-    ),
-    "4643591c8905d1893ca33227b0c56823a683884564dd7a286f607ceb5f9a0ea2": (
-        "umt",
-        "Twitter-2015 as cleaned later (the distribution of UMT), with 30 tags of the original changed",
-    ),
-}
+_ORIGINAL = "941c2f3f550a2a76bbcf77d0e8556749f132b68440c0c733c8a8694b1311793a"
+_UMT = "4643591c8905d1893ca33227b0c56823a683884564dd7a286f607ceb5f9a0ea2"
+_CLEANED = "Twitter-2015 as cleaned later (the distribution of UMT), with 30 tags of the original changed"
+_TWITTER = {_ORIGINAL: ("original", "Twitter-2015, the original distribution"), _UMT: ("umt", _CLEANED)}
 # HSN's footnote 1 names the repository; its README links the real-world set, on Baidu, with an access code.
 _REAL_WORLD = (
     "Twitter-2015 and as many plain-text tweets as HSN's real-world set adds to it; whether they are HSN's own "
     "(published at https://github.com/T1aNS1R/Real-world-multimodal-NER-dataset) is not checked"
 )
-# What the papers call the types of the data.
-_PAPER_TYPES = {"OTHER": "MISC"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,25 +38,21 @@ class DataIdentity:
 
     name: str  # "original" or "umt" for Twitter-2015, "real-world" for a set built like HSN's, "sample" or "other"
     description: str  # the same for people
-    types: dict[
-        str, str
-    ]  # what the papers call each entity type of the data; the most frequent of the test split first
+    types: dict[str, str]  # what the papers call each entity type of the data
 
     def comparable(self, table: PublishedTable) -> bool:
         """Whether a difference from the table's numbers has a meaning."""
-        twitter, real_world = ("original", "umt"), ("real-world",)
-        return self.name in {"real-world": real_world, "twitter2015": twitter}.get(table.data, twitter + real_world)
+        if self.name == "real-world":
+            return table.data != "twitter2015"
+        return self.name in ("original", "umt") and table.data != "real-world"
 
 
 def identify_dataset(data: Dataset) -> DataIdentity:
     """Recognise a data set by the words and tags of its posts, whatever their order and file format."""
-    counts = Counter(kind for post in data["test"] for kind, _, _ in entity_spans(post.tags or ()))
-    tagged = {tag[2:] for split in data for post in data[split] for tag in post.tags or () if tag != "O"}
-    kinds = sorted(tagged, key=lambda kind: (-counts[kind], kind))
-    # A set that has both names keeps both.
-    types = {kind: kind if _PAPER_TYPES.get(kind) in tagged else _PAPER_TYPES.get(kind, kind) for kind in kinds}
-    found = _TWITTER.get(_fingerprint(data[split] for split in SPLITS))
-    if found is not None:
+    kinds = {tag[2:] for split in data for post in data[split] for tag in post.tags or () if tag != "O"}
+    # The papers' name for OTHER; a set that has both types keeps both.
+    types = {kind: "MISC" if kind == "OTHER" and "MISC" not in kinds else kind for kind in sorted(kinds)}
+    if (found := _TWITTER.get(_fingerprint(data[split] for split in SPLITS))) is not None:
         return DataIdentity(*found, types)
     pictured = [[post for post in data[split] if post.image_id is not None] for split in SPLITS]
     added = tuple(len(data[split]) - len(posts) for split, posts in zip(SPLITS, pictured, strict=True))
@@ -79,7 +64,7 @@ def identify_dataset(data: Dataset) -> DataIdentity:
 
 
 def _fingerprint(splits: Iterable[Iterable[Post]]) -> str:
-    """Return the SHA-256 of the tokens and tags of some splits, in hexadecimal, whatever the order of the posts."""
+    """Return the SHA-256 of the splits' tokens and tags, in hexadecimal, whatever the order of the posts."""
     posts = [sorted(json.dumps([post.tokens, post.tags]) for post in split) for split in splits]
     return hashlib.sha256(json.dumps(posts).encode()).hexdigest()
 
@@ -99,6 +84,10 @@ class Setting:
     # Arguments of models by the models' names.
     arguments: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
 
+    def vectors_of(self, row: TableRow) -> str:
+        """Return the file of word vectors for a row; empty for none."""
+        return self.vectors.get(row.vectors or "", self.vectors.get("", ""))
+
 
 @dataclasses.dataclass(frozen=True)
 class PlannedRun:
@@ -109,9 +98,7 @@ class PlannedRun:
     folder: Path
     config: RunConfig | None = None  # to train the run with; None for a table that is only shown
 
-    @property
-    def title(self) -> str:
-        """Row and seed, for people."""
+    def __str__(self) -> str:
         return f"{self.row.name}, seed {self.seed}"
 
 
@@ -129,24 +116,26 @@ class Plan:
 def make_plan(
     table: PublishedTable, setting: Setting, data: Dataset, folder: str | os.PathLike, rows: Sequence[str] = ()
 ) -> Plan:
-    """Plan the runs of a table of results, without caveats.
+    """Plan the runs of a table of results, without caveats; `rows` are keys or models, empty for all.
 
-    Args:
-        table: the table.
-        setting: what it is measured on.
-        data: the data set of the setting.
-        folder: the folder of the runs' folders, which are named after model, configuration and seed: tables share them.
-        rows: keys or models of the rows to train; empty for all.
+    The runs' folders in `folder` are named after model, configuration and seed: tables share them.
 
     Raises:
         InputError: an unknown row or argument, a malformed file, or settings that do not fit.
     """
-    _check_files(setting)
+    for kind, path in setting.features.items():
+        store = FeatureStore(path)
+        found = store.attributes.get("kind", kind)
+        store.close()
+        if found != kind:
+            raise InputError(f"expected a store of {kind}, found one of {found}", path)
+    for path in setting.vectors.values():
+        if not Path(path).is_file():
+            raise InputError("expected a file of word vectors, found no such file", path)
     runs: list[PlannedRun] = []
     skipped = {}
-    chosen = table.choose_rows(rows)
     for seed in range(1, setting.seeds + 1):
-        for row in chosen:
+        for row in table.choose_rows(rows):
             entry = find_model(row.model)
             if entry.missing_modules:
                 missing = ", ".join(entry.missing_modules)
@@ -158,7 +147,6 @@ def make_plan(
 
 
 def _configure(row: TableRow, entry: ModelEntry, setting: Setting, num_posts: int, seed: int) -> RunConfig:
-    """Return the configuration of one run of a row."""
     model_class = entry.load_class()
     defaults = {**free_arguments(model_class), **entry.arguments}
     arguments = {**setting.arguments.get(row.model, {}), **row.arguments}
@@ -168,7 +156,7 @@ def _configure(row: TableRow, entry: ModelEntry, setting: Setting, num_posts: in
         **(fast_settings(entry, num_posts) if setting.fast else {}),
         data=_absolute(setting.data) if Path(setting.data).is_dir() else setting.data,
         features=_absolute(setting.features.get(entry.visual or "", "")),
-        vectors=_absolute(setting.vectors.get(row.vectors or "", setting.vectors.get("", ""))),
+        vectors=_absolute(setting.vectors_of(row)),
         # As AGBAN's released code does; neither paper says so.
         transductive=True,
         seed=seed,
@@ -182,24 +170,17 @@ def _configure(row: TableRow, entry: ModelEntry, setting: Setting, num_posts: in
 def fast_settings(entry: ModelEntry, num_posts: int) -> dict[str, Any]:
     """Return the settings of the fast budget that replace the paper's, for a number of training posts.
 
-    These are Adam at 0.003, batches of 16 and a few epochs. A fine-tuned model (AdamW) keeps its optimiser; a system
-    that is not a Keras model gets fewer iterations.
+    These are Adam at 0.003, batches of 16, at most 12 epochs and a patience of 2; for few posts, 8 epochs. A fine-tuned
+    model (AdamW) keeps its optimiser; a system that is not a Keras model gets fewer iterations.
     """
     if not entry.is_keras:
         return {"epochs": 50}
     if entry.training.optimizer == "adamw":
         return {"epochs": 2}
-    epochs = min(max(round(_FAST_POSTS / max(num_posts, 1)), _LEAST_EPOCHS), _MOST_EPOCHS)
-    return {
-        "optimizer": "adam",
-        "learning_rate": 0.003,
-        "learning_rate_decay": 0.0,
-        "weight_decay": 0.0,
-        "momentum": 0.0,
-        "batch_size": 16,
-        "epochs": epochs,
-        "patience": 0,
-    }
+    epochs, patience = (8, 0) if num_posts < _FEW_POSTS else (12, 2)
+    training = Training("adam", 0.003, batch_size=16, epochs=epochs, patience=patience)
+    unchanged = ("gradient_clip", "warmup")
+    return {name: value for name, value in dataclasses.asdict(training).items() if name not in unchanged}
 
 
 def run_name(config: RunConfig) -> str:
@@ -211,17 +192,3 @@ def run_name(config: RunConfig) -> str:
 
 def _absolute(path: str) -> str:
     return os.path.abspath(path) if path else ""
-
-
-def _check_files(setting: Setting) -> None:
-    for kind, path in setting.features.items():
-        if not Path(path).exists():
-            raise InputError(f"expected a store of {kind} (HDF5), found no such file", path)
-        store = FeatureStore(path)
-        found = store.attributes.get("kind", kind)
-        store.close()
-        if found != kind:
-            raise InputError(f"expected a store of {kind}, found one of {found}", path)
-    for path in setting.vectors.values():
-        if not Path(path).is_file():
-            raise InputError("expected a file of word vectors, found no such file", path)

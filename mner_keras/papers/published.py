@@ -1,7 +1,4 @@
-"""The numbers that the two papers print, from the TOML files in `reference/`.
-
-Numbers are as printed. One that cannot be right has a `Misprint`, which says why.
-"""
+"""The numbers that the two papers print, as printed, from the TOML files in `reference/`."""
 
 from __future__ import annotations
 
@@ -59,15 +56,11 @@ class Misprint:
 
 @dataclasses.dataclass(frozen=True)
 class PublishedNumber:
-    """One number with all that is known of it.
+    """One number with all that is known of it; a misprint says why it cannot be right.
 
-    Args:
-        value: the number as printed.
-        unit: `"percent"`, `"count"` or `"setting"`.
-        source: `"computed"` by the paper's authors, `"published-elsewhere"` where the paper says that it copied the
-            number, or `"unstated"`.
-        significant: whether the paper marks it as significantly better than its baseline.
-        misprint: why it cannot be right, if so.
+    `unit` is `"percent"`, `"count"` or `"setting"`. `source` is `"computed"` by the paper's authors,
+    `"published-elsewhere"` where the paper says that it copied the number, or `"unstated"`. A `significant` number is
+    marked by the paper as significantly better than its baseline.
     """
 
     value: float
@@ -120,41 +113,26 @@ class PublishedTable:
         Raises:
             InputError: there is no such row.
         """
-        known = dict.fromkeys(name for row in self.rows for name in (row.key, row.model) if name)
+        known = [name for row in self.rows for name in (row.key, row.model) if name]
         for key in keys:
             if key not in known:
-                rows = ", ".join(row.key for row in self.rows)
-                hint = did_you_mean(key, known)
-                raise InputError(f"expected a row of {self.paper}'s table {self.number} ({rows}), found {key!r}.{hint}")
+                expected = f"a row of {self.paper}'s table {self.number} ({', '.join(row.key for row in self.rows)})"
+                raise InputError(f"expected {expected}, found {key!r}.{did_you_mean(key, known)}")
         return tuple(row for row in self.rows if not keys or row.key in keys or row.model in keys)
 
     def find_number(self, row: str, column: str) -> PublishedNumber:
-        """Return the number in a row and column, by their keys.
-
-        Raises:
-            KeyError: there is no such row or column.
-        """
+        """Return the number in a row and column, by their keys; raise `KeyError` if there is none."""
         found = {row.key: row for row in self.rows}[row]
         metric = {column.key: column for column in self.columns}[column].metric or found.metric
-        return PublishedNumber(
-            value=found.values[column],
-            unit=self.unit,
-            source=found.sources.get(column) or found.source or self.source,
-            significant=found.significant and metric == "f1",
-            misprint=next((m for m in self.misprints if m.row == row and column in m.columns), None),
-        )
+        source = found.sources.get(column) or found.source or self.source
+        misprint = next((m for m in self.misprints if m.row == row and column in m.columns), None)
+        significant = found.significant and metric == "f1"
+        return PublishedNumber(found.values[column], self.unit, source, significant, misprint)
 
 
 @dataclasses.dataclass(frozen=True)
 class Published:
-    """What a paper prints.
-
-    Args:
-        paper: `"hsn"` or `"agban"`.
-        title: the paper's title.
-        citation: authors, journal, year.
-        tables: in the paper's order.
-    """
+    """What a paper prints: its title, authors, journal and year, and its tables in order."""
 
     paper: str
     title: str
@@ -163,10 +141,7 @@ class Published:
 
 
 def load_published(paper: str) -> Published:
-    """Load everything that a paper (`"hsn"` or `"agban"`) prints.
-
-    Raises:
-        InputError: an unknown paper.
+    """Load everything that a paper (`"hsn"` or `"agban"`) prints; raise `InputError` for an unknown paper.
 
     Example:
 

@@ -43,8 +43,8 @@ def joined_rows(table: Record) -> list[tuple[str, list[Record]]]:
     return [(of[0]["name"] if len(of) > 1 else name, of) for name, of in rows.items()]
 
 
-def text_rows(table: Record) -> list[tuple[str, list[tuple[str, list[str]]]]]:
-    """Return each name and the lines to print: what a line contains, and its cells.
+def text_rows(table: Record) -> list[tuple[str, list[list[str]]]]:
+    """Return each name and the lines to print: what a line contains, then its cells.
 
     The lines are the published numbers, the measured ones and, where both are comparable, their difference; of joined
     rows the measured numbers, then the others of each row.
@@ -53,20 +53,21 @@ def text_rows(table: Record) -> list[tuple[str, list[tuple[str, list[str]]]]]:
     for name, rows in joined_rows(table):
         what = "default" if table["kind"] == "settings" else "on SAMPLE" if table["data"] == "sample" else "measured"
         what += f" ({counted(len(rows[0]['seeds']), 'seed')})" if rows[0]["seeds"] else ""
-        lines = [(what, [_measured(table, cell) for cell in rows[0]["cells"].values()])]
+        measured = [what, *(_measured(table, cell) for cell in rows[0]["cells"].values())]
+        lines = [measured] if len(rows) > 1 else []
         for row in rows:
             cells = row["cells"].values()
-            published = [_published(table, cell) for cell in cells]
-            lines.insert(len(lines) * (len(rows) > 1), (row["part"] if len(rows) > 1 else "published", published))
+            lines.append([row["part"] if len(rows) > 1 else "published", *(_published(table, cell) for cell in cells)])
+            lines += [measured] if len(rows) == 1 else []
             if table["kind"] != "settings" and any(cell["difference"] is not None for cell in cells):
-                lines.append(("difference", [_difference(table, cell) for cell in cells]))
+                lines.append(["difference", *(_difference(table, cell) for cell in cells)])
         groups.append((name, lines))
     return groups
 
 
 def note_lines(table: Record) -> list[str]:
     """Return the legend of the signs in the table, the failures and the notes."""
-    text = " ".join(cell for _, lines in text_rows(table) for _, cells in lines for cell in cells)
+    text = " ".join(cell for _, lines in text_rows(table) for _, *cells in lines for cell in cells)
     signs = {
         "‡": "‡: copied by the paper from an earlier publication",
         "?": "?: cannot be right, see the notes",
@@ -75,8 +76,7 @@ def note_lines(table: Record) -> list[str]:
     }
     legend = [meaning for either, meaning in signs.items() if any(sign in text for sign in either)]
     named = zip(row_names(table), table["rows"], strict=True)
-    failures = [f"{name}: {why}" for name, row in named for why in row["failures"]]
-    return [*legend, *failures, *table["notes"]]
+    return [*legend, *(f"{name}: {why}" for name, row in named for why in row["failures"]), *table["notes"]]
 
 
 def comparison_table(table: Record) -> tuple[str, list[str], list[list[str]]]:
@@ -89,15 +89,14 @@ def comparison_table(table: Record) -> tuple[str, list[str], list[list[str]]]:
 
 def comparison_cells(compared: Mapping[str, Record]) -> tuple[list[str], list[list[str]]]:
     """Return the header and a row per comparison (`Comparison` as a dict), by the name of what is compared."""
-    with_t_test = any(found["t_test"] is not None for found in compared.values())
-    header = ["", "F1 difference", "bootstrap p", "95 % interval", *(["t-test p"] if with_t_test else [])]
     rows = []
     for name, found in compared.items():
         interval = f"[{found['low']:+.2f}, {found['high']:+.2f}]"
         t_test = NOTHING if found["t_test"] is None else f"{found['t_test']:.4f}"
-        cells = [name, f"{found['difference']:+.2f}", f"{found['bootstrap']:.3f}", interval, t_test]
-        rows.append(cells[: len(header)])
-    return header, rows
+        rows.append([name, f"{found['difference']:+.2f}", f"{found['bootstrap']:.3f}", interval, t_test])
+    header = ["", "F1 difference", "bootstrap p", "95 % interval", "t-test p"]
+    width = len(header) if any(found["t_test"] is not None for found in compared.values()) else len(header) - 1
+    return header[:width], [row[:width] for row in rows]
 
 
 def provenance_lines(table: Record) -> list[str]:
@@ -130,12 +129,11 @@ def print_measured(table: Record) -> None:
     console = Console()
     console.print(Markdown(_head(table)))
     print()
-    _print_aligned([("", [["", *table["columns"]]]), *((name, lines) for name, lines in _groups(table))])
+    _print_aligned([("", [["", *table["columns"]]]), *text_rows(table)])
     title, header, compared = comparison_table(table)
     if compared:
         print(f"\n{title}\n")
-        long = {name for name, *_ in compared if len(name) > _LONGEST}
-        rows = [(name, [["", *cells]]) if name in long else ("", [[name, *cells]]) for name, *cells in compared]
+        rows = [(row[0], [["", *row[1:]]]) if len(row[0]) > _LONGEST else ("", [row]) for row in compared]
         _print_aligned([("", [header]), *rows])
     print()
     console.print(Markdown("\n\n".join(_notes(table))))
@@ -143,23 +141,19 @@ def print_measured(table: Record) -> None:
 
 def _print_aligned(groups: Sequence[tuple[str, Sequence[Sequence[str]]]]) -> None:
     """Print lines of cells in columns, each group under its name: a name of any length stays whole."""
-    lines = [line for _, of in groups for line in of]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    first, *widths = (max(map(len, column)) for column in zip(*(line for _, of in groups for line in of), strict=True))
     for name, of in groups:
         if name:
             print(name)
-        for first, *cells in of:
-            print(
-                f"  {first:{widths[0]}}",
-                *(f"{cell:>{width}}" for cell, width in zip(cells, widths[1:], strict=True)),
-                sep="  ",
-            )
+        for what, *cells in of:
+            aligned = (f"{cell:>{width}}" for cell, width in zip(cells, widths, strict=True))
+            print(f"  {what:{first}}", *aligned, sep="  ")
 
 
 def to_markdown(table: Record) -> str:
     """Return GitHub's Markdown."""
     caveats, *notes = _notes(table)
-    rows = [[name if not place else "", *cells] for name, of in _groups(table) for place, cells in enumerate(of)]
+    rows = [[name if not place else "", *cells] for name, of in text_rows(table) for place, cells in enumerate(of)]
     parts = [_head(table), caveats, _markdown_table(["", "", *table["columns"]], rows, 2)]
     title, header, compared = comparison_table(table)
     if compared:
@@ -174,12 +168,8 @@ def _head(table: Record) -> str:
 
 def _notes(table: Record) -> tuple[str, str, str]:
     """Return what differs from the paper's setting, the notes and where the numbers come from."""
-    caveats = _markdown_list(table["caveats"])
-    return (
-        caveats and "**What differs from the paper's setting**\n\n" + caveats,
-        _markdown_list(note_lines(table)),
-        _markdown_list(provenance_lines(table)),
-    )
+    caveats, *notes = map(_markdown_list, (table["caveats"], note_lines(table), provenance_lines(table)))
+    return caveats and "**What differs from the paper's setting**\n\n" + caveats, *notes
 
 
 def to_csv(table: Record) -> str:
@@ -201,16 +191,11 @@ def to_latex(table: Record) -> str:
     lines = [f"% {' '.join(text.split())}" for text in above]
     lines += [r"\begin{tabular}{ll" + "r" * len(table["columns"]) + "}", r"\toprule"]
     lines += [" & ".join(["", "", *(name.translate(_LATEX) for name in table["columns"])]) + r" \\", r"\midrule"]
-    for number, (name, rows) in enumerate(_groups(table)):
+    for number, (name, rows) in enumerate(text_rows(table)):
         lines += [r"\addlinespace"] if number else []
         for place, cells in enumerate(rows):
             lines.append(" & ".join(cell.translate(_LATEX) for cell in ["" if place else name, *cells]) + r" \\")
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"]) + "\n"
-
-
-def _groups(table: Record) -> list[tuple[str, list[list[str]]]]:
-    """Return the lines of each name: what a line contains, then its cells."""
-    return [(name, [[what, *cells] for what, cells in lines]) for name, lines in text_rows(table)]
 
 
 def _published(table: Record, cell: Record) -> str:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import os
 import signal
-import statistics
 import subprocess
 import sys
 import time
@@ -14,167 +12,140 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from mner_keras.data.datasets import load_dataset
 from mner_keras.errors import InputError
-from mner_keras.files import Progress, no_progress
+from mner_keras.files import Progress, Report, no_progress, report_nothing
 from mner_keras.papers.plan import PlannedRun
 from mner_keras.run.config import RunConfig
-from mner_keras.run.run import PROVENANCE, Run
+from mner_keras.run.run import CONFIG, PROVENANCE, Run
 
 COMMAND = (sys.executable, "-m", "mner_keras")
 LOG = "train.log"
 DIVERGED = 3
 """The exit code of `mner train` for a run whose loss became NaN or infinite."""
 _FAILED = "diverged.txt"
-# Steps that an estimate takes, and the last ones, which are timed: the first ones compile. Posts that it tags.
-_STEPS, _TIMED, _TAGGED = 24, 16, 64
-_BYTES = 4
-# A feature CRF of Twitter-2015 takes about as much.
-_SYSTEM_MEGABYTES = 20
+# Steps that an estimate takes, and the last ones, which are timed: the first ones compile. Posts that it evaluates.
+_STEPS, _TIMED, _EVALUATED = 24, 16, 64
 
 
-@dataclasses.dataclass(frozen=True)
-class Outcome:
-    """How a run ended."""
-
-    state: str  # "finished", "diverged" or "failed"
-    message: str = ""  # why it failed, in a line
+FINISHED, UNFINISHED = "finished", "not finished"
 
 
-def outcome_of(folder: Path) -> Outcome | None:
-    """Return how a run ended earlier; `None` if it has not ended."""
+def outcome_of(folder: Path) -> str:
+    """Return how a run ended earlier: `FINISHED`, `UNFINISHED` or `diverged: WHY`."""
     if (folder / PROVENANCE).is_file():
-        return Outcome("finished")
+        return FINISHED
     if (folder / _FAILED).is_file():
-        return Outcome("diverged", (folder / _FAILED).read_text(encoding="utf-8").strip())
-    return None
+        return f"diverged: {(folder / _FAILED).read_text(encoding='utf-8').strip()}"
+    return UNFINISHED
 
 
-def begun(folder: Path) -> bool:
-    """Return whether a run has started and has not ended."""
-    return (folder / LOG).is_file() and outcome_of(folder) is None
-
-
-def check_finished(runs: Sequence[PlannedRun]) -> None:
-    """Check that the finished runs used the files of today.
+def check_runs(runs: Sequence[PlannedRun], resume: bool = False) -> None:
+    """Check the runs of earlier commands.
 
     Raises:
-        InputError: posts, features or vectors of a run were replaced since.
+        InputError: the posts, features or vectors of a finished run were replaced since; or, without `resume`, a run
+            has started and has not ended.
     """
-    for folder in dict.fromkeys(run.folder for run in runs):
+    folders = dict.fromkeys(run.folder for run in runs)
+    for folder in folders:
         if (folder / PROVENANCE).is_file() and (changed := Run(folder).changed_inputs()):
-            raise InputError(
-                f"expected a run on the files as they are now: {', '.join(changed)} since; another --out starts anew",
-                folder,
-            )
+            problem = f"expected a run on the files as they are now: {', '.join(changed)} since"
+            raise InputError(f"{problem}; another --out starts anew", folder)
+    begun = [folder for folder in folders if (folder / LOG).is_file() and outcome_of(folder) == UNFINISHED]
+    if begun and not resume:
+        problem = f"{len(begun)} of the table's runs were interrupted ({begun[0].name}, ...)"
+        raise InputError(f"{problem}: --resume continues them", begun[0].parent.parent)
 
 
 def start_process(arguments: Sequence[str], log: Path) -> subprocess.Popen:
-    """Start `mner ARGUMENTS` on this machine; its output is added to a file."""
+    """Start `mner ARGUMENTS` on this machine; its output is appended to a file."""
     with open(log, "ab") as file:
         # A group of its own: the keyboard's interrupt reaches this process, which passes it on and waits.
-        return subprocess.Popen(
-            [*COMMAND, *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=file,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+        streams = {"stdin": subprocess.DEVNULL, "stdout": file, "stderr": subprocess.STDOUT}
+        return subprocess.Popen([*COMMAND, *arguments], start_new_session=True, **streams)
 
 
 def run_all(
     runs: Sequence[PlannedRun],
     jobs: int = 1,
-    report: Callable[[str], None] = lambda line: None,
+    report: Report = report_nothing,
     progress: Progress = no_progress,
     start: Callable[[Sequence[str], Path], Any] = start_process,
-) -> dict[Path, Outcome]:
-    """Train the runs that have not ended, in order.
+) -> dict[Path, str]:
+    """Train the runs that have not ended, in order, `jobs` at once; runs with the same folder are one run.
 
     Each run is `mner train CONFIG --out FOLDER --resume` in a separate process, so that a crash does not affect the
-    others; its output goes to `train.log` in its folder. A started run continues after its last epoch.
-
-    Args:
-        runs: the runs; runs with the same folder are one run.
-        jobs: number of processes.
-        report: receives a line for people when a run starts and when it ends.
-        progress: called with the finished epochs and their total.
-        start: starts `mner ARGUMENTS` with a log, and returns it with the methods of a `subprocess.Popen`.
+    others; its output goes to `train.log` in its folder. A started run continues after its last epoch. `progress` is
+    called with the finished epochs and their total; `start` returns an object with the methods of a `subprocess.Popen`.
 
     Returns:
-        the outcome of each run, by its folder.
+        how each run ended, by its folder: as `outcome_of` says, or `failed: WHY`.
 
     Raises:
         KeyboardInterrupt: after the processes have ended; each keeps its finished epochs.
         InputError: a folder contains a run with another configuration.
     """
-    named = {run.folder: run for run in reversed(runs)}
-    folders = {run.folder: run.config for run in runs}
-    outcomes = {folder: found for folder in folders if (found := outcome_of(folder)) is not None}
-    waiting = [folder for folder in folders if folder not in outcomes]
+    planned: dict[Path, PlannedRun] = {}
+    for run in runs:
+        planned.setdefault(run.folder, run)
+    outcomes = {folder: outcome_of(folder) for folder in planned}
+    waiting = [folder for folder, outcome in outcomes.items() if outcome == UNFINISHED]
     for folder in waiting:
-        _prepare(folder, folders[folder])
+        path = folder / CONFIG
+        if not path.is_file():
+            folder.mkdir(parents=True, exist_ok=True)
+            planned[folder].config.save(path)
+        elif RunConfig.load(path) != planned[folder].config:
+            raise InputError("expected the configuration of this table's run, found another one", path)
     started: dict[Path, tuple[Any, float]] = {}
-    total, number = len(waiting), 0
+    epochs = {folder: run.config.epochs for folder, run in planned.items()}
+    total = len(waiting)
 
-    def end(folder: Path, outcome: Outcome, seconds: float = 0) -> None:
+    def end(folder: Path, outcome: str, seconds: float = 0) -> None:
         outcomes[folder] = outcome
-        more = f": {outcome.message}" if outcome.message else ""
-        if outcome.state == "finished":
-            more = f", test F1 {Run(folder).metrics['test']['micro']['f1']:.2f}"
-        report(f"{named[folder].title}: {outcome.state} in {seconds:,.0f} s{more}")
+        state, _, why = outcome.partition(": ")
+        more = f", test F1 {Run(folder).metrics['test']['micro']['f1']:.2f}" if outcome == FINISHED else f": {why}"
+        report(f"{planned[folder]}: {state} in {seconds:,.0f} s{more}")
 
     try:
         while waiting or started:
             while waiting and len(started) < jobs:
                 folder = waiting.pop(0)
-                number += 1
                 # Another table that shares the run may have trained it meanwhile.
-                if (found := outcome_of(folder)) is not None:
+                if (found := outcome_of(folder)) != UNFINISHED:
                     end(folder, found)
                     continue
-                arguments = ["train", os.fspath(folder / "config.toml"), "--out", os.fspath(folder), "--resume"]
+                arguments = ["train", os.fspath(folder / CONFIG), "--out", os.fspath(folder), "--resume"]
                 started[folder] = (start(arguments, folder / LOG), time.monotonic())
-                report(f"[{number}/{total}] {named[folder].title}: training")
+                report(f"[{total - len(waiting)}/{total}] {planned[folder]}: training")
             for folder, (process, since) in list(started.items()):
                 if process.poll() is not None:
                     del started[folder]
                     end(folder, _ended(folder, process.returncode), time.monotonic() - since)
-            epochs = {folder: config.epochs for folder, config in folders.items() if folder not in waiting}
-            done = sum(_finished_epochs(of) if of in started else number for of, number in epochs.items())
-            progress(done, sum(config.epochs for config in folders.values()))
+            # A run's log has a line per epoch.
+            logged = sum(b"\n".join([b"", (of / LOG).read_bytes()]).count(b"\nepoch ") for of in started)
+            ended = sum(epochs[of] for of in epochs if of not in started and of not in waiting)
+            progress(ended + logged, sum(epochs.values()))
             time.sleep(0.1)
     finally:
         stop([process for process, _ in started.values()])
     return outcomes
 
 
-def _finished_epochs(folder: Path) -> int:
-    """Count the epochs that a run's log reports."""
-    return sum(line.startswith(b"epoch ") for line in (folder / LOG).read_bytes().splitlines())
-
-
-def _prepare(folder: Path, config: RunConfig) -> None:
-    path = folder / "config.toml"
-    if path.is_file():
-        if RunConfig.load(path) != config:
-            raise InputError("expected the configuration of this table's run, found another one", path)
-        return
-    folder.mkdir(parents=True, exist_ok=True)
-    config.save(path)
-
-
-def _ended(folder: Path, code: int) -> Outcome:
+def _ended(folder: Path, code: int) -> str:
     if code == 0 and (folder / PROVENANCE).is_file():
-        return Outcome("finished")
+        return FINISHED
     lines = (folder / LOG).read_text(encoding="utf-8", errors="replace").strip().splitlines() or [""]
     message = lines[-1].removeprefix("error: ")
     if code == DIVERGED:
         (folder / _FAILED).write_text(message + "\n", encoding="utf-8")
-        return Outcome("diverged", message)
+        return f"diverged: {message}"
     if code < 0:
         message = f"ended by {signal.Signals(-code).name}"
-    return Outcome("failed", f"{message} ({folder / LOG})")
+    return f"failed: {message} ({folder / LOG})"
 
 
 def stop(processes: Sequence[Any]) -> None:
@@ -189,59 +160,45 @@ def stop(processes: Sequence[Any]) -> None:
         time.sleep(0.05)
 
 
-@dataclasses.dataclass(frozen=True)
-class Estimate:
-    """What a run should take: seconds after the start of its process, and megabytes of its folder."""
-
-    seconds: float
-    megabytes: float
-
-
-def estimate(run: PlannedRun) -> Estimate:
-    """Time the parts of a run that come once, a few steps and some tagging, and return what the whole should take.
+def estimate(run: PlannedRun) -> tuple[float, float]:
+    """Time a few steps of a run; return the seconds and the megabytes that the whole should take.
 
     Raises:
         InputError: data, features, vectors or arguments that do not fit.
     """
     config, data = run.config, load_dataset(run.config.data)
     if not config.entry.is_keras:
-        seconds = []
+        times = [time.perf_counter()]
         for epochs in (1, 3):
-            started = time.perf_counter()
             config.entry.load_class()(**config.all_arguments).fit(data["train"], data["dev"], epochs=epochs)
-            seconds.append(time.perf_counter() - started)
-        epoch = max(seconds[1] - seconds[0], 0) / 2
-        return Estimate(seconds[0] + epoch * (config.epochs - 1), _SYSTEM_MEGABYTES)
+            times.append(time.perf_counter())
+        first, three = np.diff(times)
+        # A feature CRF of Twitter-2015 takes about 20 MB.
+        return first + max(three - first, 0) / 2 * (config.epochs - 1), 20
     import keras
 
     from mner_keras.run.fit import TaggerFit
 
     keras.utils.clear_session()
-    started = time.perf_counter()
-    training, times = TaggerFit(config, data), []
-    model, posts, reads = training.model, data["test"][:_TAGGED], {}
-    if training.store is not None:
-        reads["features"] = training.store
+    started, times = time.perf_counter(), []
+    training = TaggerFit(config, data)
 
-    def time_step(batch: int, logs: dict[str, Any] | None = None) -> None:
-        # Reading the loss waits for the step.
-        float((logs or {}).get("loss", 0.0))
+    def time_step(batch: int, logs: dict[str, Any]) -> None:
+        float(logs["loss"])  # waits for the step
         times.append(time.perf_counter())
-        model.stop_training = len(times) >= _STEPS
 
-    watch = keras.callbacks.LambdaCallback(on_train_batch_end=time_step)
-    settings = {"batch_size": config.batch_size, "validation_data": data["dev"][:_TAGGED], "verbose": 0}
-    model.fit(data["train"], features=training.store, callbacks=[watch], **settings)
-    model.tag(posts, **reads)
-    tagging = time.perf_counter()
-    model.tag(posts, **reads)
-    ended = time.perf_counter()
-    gaps = [after - before for before, after in zip(times, times[1:], strict=False)][-_TIMED:]
-    step = statistics.fmean(gaps) if gaps else 0.0
-    # A step forward takes about a third of a step of training, and dev batches hold twice the posts.
-    batches = math.ceil(len(data["train"]) / config.batch_size)
-    steps = batches + math.ceil(len(data["dev"]) / max(config.batch_size, 32)) * 2 / 3
-    once = ended - started - len(times) * step
-    scored = (ended - tagging) * (len(data["dev"]) + len(data["test"])) / len(posts)
-    slots = sum(math.prod(variable.shape) for variable in model.optimizer.variables)
-    return Estimate(once + config.epochs * steps * step + scored, (2 * model.count_params() + slots) * _BYTES / 1e6)
+    training.model.fit(
+        data["train"][: _STEPS * config.batch_size],
+        features=training.store,
+        batch_size=config.batch_size,
+        validation_data=data["dev"][:_EVALUATED],
+        verbose=0,
+        callbacks=[keras.callbacks.LambdaCallback(on_train_batch_end=time_step)],
+    )
+    step = float(np.diff(times)[-_TIMED:].mean()) if len(times) > 1 else 0.0
+    once = time.perf_counter() - started - len(times) * step
+    # A step forward takes about a third of a step of training. Test posts are tagged twice.
+    dev, test = (len(data[split]) / max(config.batch_size, 16) / 3 for split in ("dev", "test"))
+    steps = config.epochs * (math.ceil(len(data["train"]) / config.batch_size) + dev) + dev + 2 * test
+    slots = sum(math.prod(variable.shape) for variable in training.model.optimizer.variables)
+    return once + steps * step, 4 * (2 * training.model.count_params() + slots) / 1e6

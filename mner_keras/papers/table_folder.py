@@ -18,7 +18,6 @@ from mner_keras.papers.measured import Record, build_table, cell_record, row_rec
 from mner_keras.papers.plan import DataIdentity, Plan, PlannedRun, identify_dataset
 from mner_keras.papers.published import OVERALL, PublishedTable, TableRow, find_table
 from mner_keras.papers.render import to_csv, to_latex, to_markdown
-from mner_keras.papers.runner import Outcome
 from mner_keras.registry import find_model
 from mner_keras.run.config import free_arguments
 from mner_keras.run.scores import SCHEME
@@ -37,7 +36,7 @@ def measure_table(
     plan: Plan | None = None,
     scheme: str = "strict",
     tolerance: float | None = None,
-    outcomes: Mapping[Path, Outcome] | None = None,
+    outcomes: Mapping[Path, str] | None = None,
 ) -> Record:
     """Build a table, and write its plan and its printed forms (Markdown, CSV, LaTeX, JSON) into a folder.
 
@@ -59,13 +58,8 @@ def measure_table(
     else:
         measured = settings_table(table)
     folder.mkdir(parents=True, exist_ok=True)
-    texts = {
-        PLAN: tomli_w.dumps(content),
-        "table.md": to_markdown(measured),
-        "table.csv": to_csv(measured),
-        "table.tex": to_latex(measured),
-    }
-    for name, text in texts.items():
+    texts = {"table.md": to_markdown(measured), "table.csv": to_csv(measured), "table.tex": to_latex(measured)}
+    for name, text in {PLAN: tomli_w.dumps(content), **texts}.items():
         write_whole(folder / name, lambda unfinished, text=text: unfinished.write_text(text, encoding="utf-8"))
     write_json(folder / "table.json", measured)
     return measured
@@ -97,9 +91,6 @@ def count_table(table: PublishedTable, data: Dataset) -> Record:
     """Build a table of statistics (HSN's table 1, AGBAN's table I) by counting in the data.
 
     HSN's table 1 describes two data sets; the rows of the other one stay empty.
-
-    Raises:
-        InputError: a file of the data set is missing or malformed.
     """
     report, identity = check_dataset(data), identify_dataset(data)
     part = "Real-world" if identity.name == "real-world" else "Twitter"
@@ -116,16 +107,10 @@ def count_table(table: PublishedTable, data: Dataset) -> Record:
             notes.append(": ".join(filter(None, (row.part, row.name, row.note))))
     if identity.name == "umt" and table.paper == "agban":
         notes.append(_CHANGED)
-    return table_record(
-        table,
-        [column.name for column in table.columns],
-        rows,
-        measured=f"counted; entities are read as {SCHEME}",
-        data=identity.name,
-        caveats=[f"data: {identity.description}"],
-        notes=notes,
-        provenance={"data": [{"name": data.name, "sha256": report["sha256"]}], "scheme": SCHEME},
-    )
+    columns = [column.name for column in table.columns]
+    about = {"measured": f"counted; entities are read as {SCHEME}", "caveats": [f"data: {identity.description}"]}
+    provenance = {"data": [{"name": data.name, "sha256": report["sha256"]}], "scheme": SCHEME}
+    return table_record(table, columns, rows, data=identity.name, notes=notes, provenance=provenance, **about)
 
 
 def _count(row: TableRow, counts: Mapping[str, Any], types: Mapping[str, str]) -> int:
@@ -141,17 +126,15 @@ def settings_table(table: PublishedTable) -> Record:
     """Build a table of settings next to the defaults of the paper's model."""
     entry = find_model(table.paper)
     model_class = entry.load_class()
-    defaults = free_arguments(model_class)
-    # The width of the word vectors is that of the pretrained ones, where there are any.
     preprocessor = model_class.fit_preprocessor(load_dataset("sample")["train"])
-    defaults["word_dim"] = model_class(preprocessor).get_layer("word_embedding").dim
-    # The number of tags follows from the data; the papers' four types make nine.
-    values = {"num_tags": 9, **{f"model.{name}": value for name, value in defaults.items()}}
+    values = {f"model.{name}": value for name, value in free_arguments(model_class).items()}
     values |= {f"training.{name}": value for name, value in dataclasses.asdict(entry.training).items()}
+    # The width of the word vectors is that of the pretrained ones, where there are any. The number of tags follows from
+    # the data; the papers' four types make nine.
+    values |= {"model.word_dim": model_class(preprocessor).get_layer("word_embedding").dim, "num_tags": 9}
     rows = [
         row_record(row, {"value": cell_record(table.find_number(row.key, "value"), [float(values[row.setting])])})
         for row in table.rows
     ]
-    measured = f"the defaults of `mner train {table.paper}`"
     notes = [f"{row.name}: {row.note}" for row in table.rows if row.note]
-    return table_record(table, ["value"], rows, measured=measured, notes=notes)
+    return table_record(table, ["value"], rows, measured=f"the defaults of `mner train {table.paper}`", notes=notes)

@@ -5,27 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import keras
 import numpy as np
 from keras import ops
 
-from mner_keras.data.entities import entity_spans
-from mner_keras.data.post import Post
+from mner_keras.data.post import Post, entity_spans
 from mner_keras.tagged_post import TaggedPost
 from mner_keras.tagger import Tagger
 
-BINS = 10
-"""Bins of equal width from 0 to 1."""
-RANGE = (0.05, 20.0)
-"""The lowest and the highest temperature."""
+BINS = 10  # of equal width from 0 to 1
+RANGE = (0.05, 20.0)  # the lowest and the highest temperature
 
 
 def fit_temperature(model: Tagger, posts: Sequence[Post], features: Any = None) -> float:
-    """Return the temperature with the highest likelihood of posts' tags.
-
-    Args:
-        model: the model; its own temperature plays no part.
-        posts: posts with tags that the model was not trained on.
-        features: the store of their pictures' features.
+    """Return the temperature with the highest likelihood of the tags of posts that the model was not trained on.
 
     Reference:
         Guo, Pleiss, Sun & Weinberger, "On calibration of modern neural networks", ICML 2017, section 4.2.
@@ -33,11 +26,11 @@ def fit_temperature(model: Tagger, posts: Sequence[Post], features: Any = None) 
     from scipy.optimize import minimize_scalar
 
     rows = model.potentials(posts, features)
-    potentials = np.zeros((len(rows), max(map(len, rows)), rows[0].shape[1]), "float32")
-    tags, mask = np.zeros(potentials.shape[:2], "int32"), np.zeros(potentials.shape[:2], bool)
-    for i, (row, post) in enumerate(zip(rows, posts, strict=True)):
-        potentials[i, : len(row)], tags[i, : len(row)] = row, model.preprocessor.tag_ids(post.tags)
-        mask[i, : len(row)] = True
+    tags = [model.preprocessor.tag_ids(post.tags) for post in posts]
+    potentials, tags, mask = (
+        keras.utils.pad_sequences(values, dtype=dtype, padding="post")
+        for values, dtype in ((rows, "float32"), (tags, "int32"), ([np.ones(len(row)) for row in rows], "bool"))
+    )
 
     def loss(logarithm: float) -> float:
         found = model.crf.log_likelihood(potentials, tags, mask, temperature=float(np.exp(logarithm)))

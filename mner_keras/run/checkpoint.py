@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 import os
@@ -23,15 +22,8 @@ class RunCheckpoint(keras.callbacks.Callback):
 
     In the run's folder: `model.keras`, the best model without the optimiser's state; `history.csv`, one row per
     epoch with scores in percent; `checkpoint/`, the last epoch's weights with the optimiser's state, and `state.json`,
-    which names them. Each file is written under another name and then renamed, so that a killed process leaves the last
-    complete ones.
-
-    Args:
-        folder: the run's folder.
-        patience: epochs without a better dev F1 before training stops; 0 for never.
-
-    Attributes:
-        history: one dict per epoch.
+    which names them. Each file is renamed when it is complete, so that a killed process leaves the last complete ones.
+    Training stops after `patience` epochs without a better dev F1; 0 for never.
 
     Raises:
         InputError: a file cannot be written (for example, because the disk is full).
@@ -48,9 +40,8 @@ class RunCheckpoint(keras.callbacks.Callback):
 
     @property
     def best_epoch(self) -> int:
-        """Return the first epoch with the highest dev F1, counted from 1; 0 before the first."""
-        scores = [row["val_f1"] for row in self.history]
-        return 1 + scores.index(max(scores)) if scores else 0
+        """Return the first epoch with the highest dev F1, from 1; 0 before the first."""
+        return max(self.history, key=lambda row: row["val_f1"])["epoch"] if self.history else 0
 
     @property
     def finished(self) -> bool:
@@ -72,29 +63,23 @@ class RunCheckpoint(keras.callbacks.Callback):
             model.load_weights(self.checkpoint_folder / state["weights"])
             self.history = state["history"]
         except (OSError, ValueError, KeyError, TypeError) as error:
-            reason = str(error).partition("\n")[0]
-            raise InputError(
-                f"expected a checkpoint of this run, found one that does not load ({reason})", state_path
-            ) from error
+            problem = f"expected a checkpoint of this run, found one that does not load ({_first_line(error)})"
+            raise InputError(problem, state_path) from error
         self._write_history()
         return len(self.history)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         row = {"epoch": epoch + 1, **{name: float(value) for name, value in sorted((logs or {}).items())}}
         if not math.isfinite(row["loss"]):
-            raise TrainingDiverged(
-                f"the loss of epoch {epoch + 1} is {row['loss']}: training diverged. A lower learning rate may help, "
-                "unless a token has a tag outside the model's tags, such as -100; the checkpoint before it is kept",
-                self.folder,
-            )
+            hint = "A lower learning rate may help, unless a token has a tag outside the model's tags, such as -100"
+            problem = f"the loss of epoch {epoch + 1} is {row['loss']}: training diverged. {hint}"
+            raise TrainingDiverged(f"{problem}; the checkpoint before it is kept", self.folder)
         self.history.append(row)
         try:
             self._save(epoch)
         except (OSError, RuntimeError, ValueError) as error:
-            reason = str(error).partition("\n")[0]
-            raise InputError(
-                f"epoch {epoch + 1} could not be saved ({reason}); the checkpoint before it is kept", self.folder
-            ) from error
+            problem = f"epoch {epoch + 1} could not be saved ({_first_line(error)}); the checkpoint before it is kept"
+            raise InputError(problem, self.folder) from error
         if self.finished:
             self.model.stop_training = True
 
@@ -123,13 +108,11 @@ class RunCheckpoint(keras.callbacks.Callback):
         write_history(self.folder / "history.csv", rows)
 
 
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]
+
+
 def write_history(path: Path, rows: Sequence[Mapping[str, float]]) -> None:
     """Write `history.csv`, with one row per epoch."""
-
-    def write(unfinished: Path) -> None:
-        with open(unfinished, "w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, fieldnames=list(rows[-1]))
-            writer.writeheader()
-            writer.writerows(rows)
-
-    write_whole(path, write)
+    lines = [",".join(map(str, cells)) + "\n" for cells in (rows[-1], *(row.values() for row in rows))]
+    write_whole(path, lambda unfinished: unfinished.write_text("".join(lines), encoding="utf-8"))

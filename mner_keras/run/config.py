@@ -24,8 +24,8 @@ FORMAT = 2
 
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 
-_AT_LEAST_0 = (
-    *("patience", "max_vectors", "seed", "learning_rate_decay", "weight_decay", "momentum", "gradient_clip"),
+_AT_LEAST = {"epochs": 1, "batch_size": 1} | dict.fromkeys(
+    ("patience", "max_vectors", "seed", "learning_rate_decay", "weight_decay", "momentum", "gradient_clip"), 0
 )
 # Arguments that a run sets in other ways: those of the constructor, and those of `fit_preprocessor`.
 _GIVEN = ("self", "name", "preprocessor")
@@ -34,7 +34,11 @@ _GIVEN_FIRST = ("cls", "posts", "vectors", "features", "visual", "other_posts", 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RunConfig(Training):
-    """The complete description of a training run, sufficient to repeat it: a model, its inputs, and its `Training`."""
+    """The complete description of a training run, sufficient to repeat it: a model, its inputs, and its `Training`.
+
+    Raises:
+        InputError: an unknown model or precision, or a number out of range.
+    """
 
     optimizer: str = "adam"
     learning_rate: float = 0.003
@@ -51,29 +55,9 @@ class RunConfig(Training):
     precision: str = "float32"  # a Keras dtype policy
     arguments: dict[str, Any] = dataclasses.field(default_factory=dict)  # further arguments of the model
 
-    @classmethod
-    def for_model(cls, model: str, **settings: Any) -> RunConfig:
-        """Return the paper's settings for a model, updated with the given settings.
-
-        Learning rate, its decay, weight decay, momentum and warm-up belong to an optimiser: with an optimiser other
-        than the paper's, they default to 0.001, 0, 0, 0 and 0.
-
-        Raises:
-            InputError: an unknown model, optimiser, precision or argument, or a number out of range.
-        """
-        fine_tune = settings.get("arguments", {}).get("fine_tune") is True
-        used = find_model(model).used_training(fine_tune)
-        paper = {name: value for name, value in used.items() if value is not None}
-        if "optimizer" in paper and settings.get("optimizer", paper["optimizer"]) != paper["optimizer"]:
-            paper.update(learning_rate=0.001, learning_rate_decay=0.0, weight_decay=0.0, momentum=0.0, warmup=0.0)
-        config = cls(model=model, **{**paper, **settings})
-        config.check()
-        return config
-
-    def check(self) -> None:
-        """Raise `InputError` for an invalid value."""
-        at_least = dict.fromkeys(("epochs", "batch_size"), 1) | dict.fromkeys(_AT_LEAST_0, 0)
-        for name, least in at_least.items():
+    def __post_init__(self) -> None:
+        find_model(self.model)
+        for name, least in _AT_LEAST.items():
             if not least <= getattr(self, name) < math.inf:
                 raise InputError(f"`{name}` must be at least {least}. Received: {name}={getattr(self, name)}")
         if not 0 < self.learning_rate < math.inf:
@@ -83,11 +67,23 @@ class RunConfig(Training):
         if self.warmup and self.learning_rate_decay:
             raise InputError("`warmup` and `learning_rate_decay` exclude each other: both define how the rate falls")
         if self.precision not in PRECISIONS:
-            raise InputError(
-                f"`precision` must be one of {', '.join(PRECISIONS)}. Received: precision={self.precision!r}."
-                + did_you_mean(self.precision, PRECISIONS)
-            )
-        find_model(self.model)
+            hint = did_you_mean(self.precision, PRECISIONS)
+            known = ", ".join(PRECISIONS)
+            raise InputError(f"`precision` must be one of {known}. Received: precision={self.precision!r}.{hint}")
+
+    @classmethod
+    def for_model(cls, model: str, **settings: Any) -> RunConfig:
+        """Return the paper's settings for a model, updated with the given settings.
+
+        Learning rate, its decay, weight decay, momentum and warm-up belong to an optimiser: with an optimiser other
+        than the paper's, they default to 0.001, 0, 0, 0 and 0.
+        """
+        fine_tune = settings.get("arguments", {}).get("fine_tune") is True
+        used = find_model(model).used_training(fine_tune)
+        paper = {name: value for name, value in used.items() if value is not None}
+        if "optimizer" in paper and settings.get("optimizer", paper["optimizer"]) != paper["optimizer"]:
+            paper.update(learning_rate=0.001, learning_rate_decay=0.0, weight_decay=0.0, momentum=0.0, warmup=0.0)
+        return cls(model=model, **{**paper, **settings})
 
     @property
     def training(self) -> Training:
@@ -101,7 +97,7 @@ class RunConfig(Training):
 
     @property
     def all_arguments(self) -> dict[str, Any]:
-        """Return the arguments of the model: those that its name implies, updated with `arguments`."""
+        """Return the arguments that the model's name implies, updated with `arguments`."""
         return {**self.entry.arguments, **self.arguments}
 
     @property
@@ -121,28 +117,28 @@ class RunConfig(Training):
         found = self.features or data.features(self.entry.visual)
         return None if found is None else os.fspath(found)
 
+    @property
+    def _used(self) -> set[str]:
+        """Return the settings that apply to the model."""
+        known = {field.name for field in dataclasses.fields(self)}
+        return known if self.entry.settings is None else {"model", "data", "arguments", *self.entry.settings}
+
     def without_unused(self) -> tuple[RunConfig, list[str]]:
         """Return a copy without the settings that the model ignores, and their names."""
-        plain, used = dataclasses.asdict(RunConfig.for_model(self.model)), _used(self.model)
-        unused = {name: value for name, value in plain.items() if name not in used}
+        plain = dataclasses.asdict(RunConfig.for_model(self.model))
+        unused = {name: value for name, value in plain.items() if name not in self._used}
         in_vain = [name for name, value in unused.items() if getattr(self, name) != value]
         return dataclasses.replace(self, **unused), in_vain
 
     def save(self, path: str | os.PathLike) -> None:
         """Write the configuration as TOML, without the settings that the model ignores."""
-        used = _used(self.model)
-        values = {name: value for name, value in dataclasses.asdict(self).items() if name in used}
+        values = {name: value for name, value in dataclasses.asdict(self).items() if name in self._used}
         text = tomli_w.dumps({"format": FORMAT, "model": self.model, **values})
         Path(path).write_text(text, encoding="utf-8")
 
     @classmethod
     def load(cls, path: str | os.PathLike, of_run: bool = False) -> RunConfig:
-        """Read the configuration of a run.
-
-        Args:
-            path: the file.
-            of_run: whether the folder of the file is read as a run, which must have the current format. Training needs
-                the settings alone.
+        """Read a configuration; `of_run` reads its folder as a run, which must have the current format.
 
         Raises:
             InputError: no such file, invalid TOML, an unknown key, a value of another type, or a run of another format.
@@ -150,11 +146,8 @@ class RunConfig(Training):
         values = read_parsed(path, "a run's configuration", tomllib.loads)
         found = values.pop("format", 1)
         if of_run and found != FORMAT:
-            raise InputError(
-                f"expected a run of format {FORMAT}, found {found}: made by mner-keras 0.1. `mner train {path}` trains "
-                "it again",
-                path,
-            )
+            problem = f"expected a run of format {FORMAT}, found {found}: made by mner-keras 0.1"
+            raise InputError(f"{problem}. `mner train {path}` trains it again", path)
         known = {field.name: field for field in dataclasses.fields(cls)}
         for key, value in values.items():
             if key not in known:
@@ -166,14 +159,6 @@ class RunConfig(Training):
             raise InputError("expected the setting `model`, found none", path)
         # Settings missing in the file are the paper's, as on the command line.
         return cls.for_model(**values)
-
-
-def _used(model: str) -> set[str]:
-    """Return the settings that apply to a model."""
-    settings = find_model(model).settings
-    if settings is None:
-        return {field.name for field in dataclasses.fields(RunConfig)}
-    return {"model", "data", "arguments", *settings}
 
 
 def free_arguments(model_class: type) -> dict[str, Any]:
@@ -193,14 +178,11 @@ def check_arguments(model_class: type, arguments: dict[str, Any]) -> None:
     known = free_arguments(model_class)
     for name in arguments:
         if name not in known:
-            raise InputError(
-                f"expected an argument of {model_class.__name__} ({', '.join(sorted(known))}), found {name!r}."
-                + did_you_mean(name, known)
-            )
+            expected = f"expected an argument of {model_class.__name__} ({', '.join(sorted(known))})"
+            raise InputError(f"{expected}, found {name!r}.{did_you_mean(name, known)}")
 
 
 def _first_arguments(model_class: type) -> dict[str, Any]:
-    """Return the arguments of `fit_preprocessor`, and those that it passes on."""
     if not hasattr(model_class, "fit_preprocessor"):
         return {}
     from mner_keras.data.preprocessor import PostPreprocessor

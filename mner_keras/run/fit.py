@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,10 @@ import keras
 
 from mner_keras.data.batches import check_pictures, count_missing
 from mner_keras.data.datasets import SPLITS, Dataset
-from mner_keras.data.entities import entity_spans
+from mner_keras.data.post import entity_spans
 from mner_keras.data.preprocessor import PostPreprocessor, needed_words
 from mner_keras.errors import InputError, counted
-from mner_keras.files import file_record, write_whole
+from mner_keras.files import Report, file_record, report_nothing, write_whole
 from mner_keras.run.checkpoint import RunCheckpoint, write_history
 from mner_keras.run.config import RunConfig, check_arguments, split_arguments
 from mner_keras.tagged_post import System
@@ -30,72 +30,99 @@ FEW = 200
 class TaggerFit:
     """A Keras model and its posts, which have tags, ready to train; all input files have been read.
 
-    Attributes:
-        store: the store of the pictures' features, `None` for none.
+    `store` is the store of the pictures' features, `None` for none.
 
     Raises:
         InputError: incompatible features, vectors or arguments.
     """
 
-    def __init__(self, config: RunConfig, data: Dataset, report: Callable[[str], None] = lambda line: None) -> None:
+    def __init__(self, config: RunConfig, data: Dataset, report: Report = report_nothing) -> None:
         self.config, self.data, self.report = config, data, report
         model_class = config.entry.load_class()
         first, rest = split_arguments(model_class, config.all_arguments)
         with _building(model_class, config):
-            self.preprocessor, self.store = _preprocessor(config, model_class, data, first, report)
-            _check_types(data, self.preprocessor)
+            self.preprocessor, self.store = self._read_inputs(model_class, first)
+            unknown = {tag for post in data["dev"] for tag in post.tags or ()}.difference(self.preprocessor.tags)
+            if unknown:  # dev's loss could not be computed
+                expected = f"expected tags of {', '.join(self.preprocessor.types)}, the types of the training posts"
+                hint = "Correct them, or learn the types of all splits with --transductive"
+                raise InputError(f"{expected}; found {', '.join(sorted(unknown))}. {hint}", data.path("dev"))
             for split in SPLITS:
                 check_pictures(data[split], self.store, f"the {split} posts")
             self.model = model_class(self.preprocessor, **rest)
         self.model.compile(training=config.training)
         if len(data["train"]) < FEW:
-            report(
-                f"train: warning: {counted(len(data['train']), 'post')}; a model learns little from fewer than {FEW}"
-            )
+            few = counted(len(data["train"]), "post")
+            report(f"train: warning: {few}; a model learns little from fewer than {FEW}")
         if not any(entity_spans(post.tags) for post in data["dev"]):
             report("dev: warning: no post has an entity, so dev F1 is always 0 and no best epoch can be chosen")
-        self._epochs = (0, 0)
         if self.store is not None:
             for split in ("train", "dev"):
                 if missing := count_missing(data[split], self.store):
                     report(f"{split}: {missing:,} posts name a picture missing from the store: treated as none")
 
-    def fit(self, folder: Path, resume: bool, callbacks: Sequence[keras.callbacks.Callback]) -> int:
-        """Train, and leave the best model by dev F1 in the folder. Returns its epoch, counted from 1."""
-        config = self.config
+    def _read_inputs(
+        self, model_class: type[Tagger], options: dict[str, Any]
+    ) -> tuple[PostPreprocessor, FeatureStore | None]:
+        config, data, report = self.config, self.data, self.report
+        posts = list(data["train"])
+        other_posts = [*data["dev"], *data["test"]] if config.transductive else []
+        vectors = None
+        if config.vectors:
+            fold = model_class.preprocessing.get("fold_digits", False)
+            try:
+                vectors = read_vectors(config.vectors, needed_words([*posts, *other_posts], fold), config.max_vectors)
+            except OSError as error:
+                kinds = {FileNotFoundError: "no such file", IsADirectoryError: "a folder"}
+                found = kinds.get(type(error), error.strerror)
+                raise InputError(f"expected a file of word vectors, found {found}", config.vectors) from None
+            report(f"vectors: {len(vectors.words):,} of {vectors.source} kept, width {vectors.dim}")
+            if vectors.num_broken:
+                line, reason = vectors.broken_lines[0]
+                first = f"{config.vectors}:{line}: {reason}"
+                report(f"vectors: {vectors.num_broken:,} broken lines ignored, the first {first}")
+        # Without pictures, a model still needs the feature sizes and the blank picture of a store.
+        path = config.find_features(data)
+        store = None if path is None else FeatureStore(path)
+        if config.no_pictures:
+            options = {**options, "pictures": False}
+        preprocessor = model_class.fit_preprocessor(posts, vectors, store, other_posts=other_posts, **options)
+        store = store if preprocessor.reads_store and not config.no_pictures else None
+        if preprocessor.visual is not None:
+            report("pictures: " + ("none" if store is None else f"{len(store):,} in {store.path}"))
+            if store is not None and store.lacks_blank and preprocessor.visual.kind == "regions":
+                report(f"pictures: {NO_BLANK}")
+        return preprocessor, store
+
+    def fit(
+        self, folder: Path, resume: bool, callbacks: Sequence[keras.callbacks.Callback]
+    ) -> tuple[int, dict[str, Any]]:
+        """Train, and leave the best model by dev F1 in the folder.
+
+        Returns:
+            the best epoch, counted from 1, and the training's entries of `provenance.json`.
+        """
+        config, vectors, about_vectors = self.config, self.preprocessor.vectors, None
         checkpoint = RunCheckpoint(folder, config.patience)
         finished = checkpoint.restore(self.model) if resume else 0
         if finished:
             self.report(f"resuming after epoch {finished}")
         if finished < config.epochs and not checkpoint.finished:
-            self.model.fit(
-                self.data["train"],
-                features=self.store,
-                batch_size=config.batch_size,
-                seed=config.seed,
-                epochs=config.epochs,
-                initial_epoch=finished,
-                validation_data=self.data["dev"],
-                verbose=0,
-                callbacks=[checkpoint, *callbacks],
-            )
-        self._epochs = (finished + 1, len(checkpoint.history))
-        return checkpoint.best_epoch
-
-    def record(self) -> dict[str, Any]:
-        """Return the training's entries of `provenance.json`."""
-        vectors, record = self.preprocessor.vectors, None
+            settings = {"batch_size": config.batch_size, "seed": config.seed, "epochs": config.epochs, "verbose": 0}
+            data = {"features": self.store, "validation_data": self.data["dev"]}
+            callbacks = [checkpoint, *callbacks]
+            self.model.fit(self.data["train"], **data, **settings, initial_epoch=finished, callbacks=callbacks)
         if vectors is not None:
-            record = {"file": vectors.source, "kept": len(vectors.words)}
-            record |= file_record(self.config.vectors, vectors.sha256)
-        return {
-            "precision": self.config.precision,
-            "seed": self.config.seed,
+            about_vectors = {"file": vectors.source, "kept": len(vectors.words)}
+            about_vectors |= file_record(config.vectors, vectors.sha256)
+        return checkpoint.best_epoch, {
+            "precision": config.precision,
+            "seed": config.seed,
             "features": None if self.store is None else {**self.store.attributes, **file_record(self.store.path)},
-            "vectors": record,
+            "vectors": about_vectors,
             "parameters": self.model.count_params(),
-            "steps_per_epoch": math.ceil(len(self.data["train"]) / self.config.batch_size),
-            "seconds_cover": "epochs {} to {} and the scores".format(*self._epochs),
+            "steps_per_epoch": math.ceil(len(self.data["train"]) / config.batch_size),
+            "seconds_cover": f"epochs {finished + 1} to {len(checkpoint.history)} and the scores",
         }
 
 
@@ -111,39 +138,33 @@ class SystemFit:
 
     store = None  # such a system reads no pictures
 
-    def __init__(self, config: RunConfig, data: Dataset, report: Callable[[str], None] = lambda line: None) -> None:
-        self.data, self.report = data, report
-        self.entry = config.entry
-        self.settings = {name: getattr(config, name) for name in self.entry.settings or ()}
-        system_class = self.entry.load_class()
+    def __init__(self, config: RunConfig, data: Dataset, report: Report = report_nothing) -> None:
+        self.config, self.data, self.report = config, data, report
+        system_class = config.entry.load_class()
         with _building(system_class, config):
             self.system = system_class(**config.all_arguments)
-        self._trained = False
 
-    def fit(self, folder: Path, resume: bool, callbacks: Sequence[Any]) -> int:
-        """Train, and write the system's file to the folder. Returns 0: there is no best epoch, and no callback."""
-        path = folder / self.entry.file
-        if resume and path.exists():
-            self.report("already trained")
-            return 0
+    def fit(self, folder: Path, resume: bool, callbacks: Sequence[Any]) -> tuple[int, dict[str, Any]]:
+        """Train, and write the system's file to the folder. There is no best epoch (0), and no callback is called."""
+        path = folder / self.config.entry.file
+        settings = {name: getattr(self.config, name) for name in self.config.entry.settings or ()}
+        trains = not (resume and path.exists())
         if resume:
-            self.report("no finished training in the folder: starting from the beginning")
-        self.system.fit(self.data["train"], self.data["dev"], **self.settings)
-        self._trained = True
-        if history := getattr(self.system, "history", None):
-            write_history(folder / "history.csv", history)
-        # Written last: a run with this file is trained.
-        write_whole(path, self.system.save)
-        return 0
-
-    def record(self) -> dict[str, Any]:
-        """Return the training's entries of `provenance.json`."""
-        return {
-            "seed": self.settings.get("seed"),
+            self.report(
+                "no finished training in the folder: starting from the beginning" if trains else "already trained"
+            )
+        if trains:
+            self.system.fit(self.data["train"], self.data["dev"], **settings)
+            if history := getattr(self.system, "history", None):
+                write_history(folder / "history.csv", history)
+            # Written last: a run with this file is trained.
+            write_whole(path, self.system.save)
+        return 0, {
+            "seed": settings.get("seed"),
             "features": None,
             "vectors": None,
-            "parameters": getattr(self.system, "num_parameters", None) if self._trained else None,
-            "seconds_cover": "the training and the scores" if self._trained else "the scores",
+            "parameters": getattr(self.system, "num_parameters", None) if trains else None,
+            "seconds_cover": "the training and the scores" if trains else "the scores",
         }
 
 
@@ -157,49 +178,3 @@ def _building(system_class: type[System], config: RunConfig) -> Iterator[None]:
         raise
     except (TypeError, ValueError) as error:
         raise InputError(f"the model cannot be built: {str(error).partition(chr(10))[0]}") from error
-
-
-def _preprocessor(
-    config: RunConfig,
-    model_class: type[Tagger],
-    data: Dataset,
-    options: dict[str, Any],
-    report: Callable[[str], None],
-) -> tuple[PostPreprocessor, FeatureStore | None]:
-    posts = list(data["train"])
-    other_posts = [*data["dev"], *data["test"]] if config.transductive else []
-    vectors = None
-    if config.vectors:
-        fold = model_class.preprocessing.get("fold_digits", False)
-        try:
-            vectors = read_vectors(config.vectors, needed_words([*posts, *other_posts], fold), config.max_vectors)
-        except OSError as error:
-            found = {FileNotFoundError: "no such file", IsADirectoryError: "a folder"}.get(type(error), error.strerror)
-            raise InputError(f"expected a file of word vectors, found {found}", config.vectors) from None
-        report(f"vectors: {len(vectors.words):,} of {vectors.source} kept, width {vectors.dim}")
-        if vectors.num_broken:
-            line, reason = vectors.broken_lines[0]
-            report(f"vectors: {vectors.num_broken:,} broken lines ignored, the first {config.vectors}:{line}: {reason}")
-    # Without pictures, a model still needs the feature sizes and the blank picture of a store.
-    path = config.find_features(data)
-    store = None if path is None else FeatureStore(path)
-    if config.no_pictures:
-        options = {**options, "pictures": False}
-    preprocessor = model_class.fit_preprocessor(posts, vectors, store, other_posts=other_posts, **options)
-    store = store if preprocessor.reads_store and not config.no_pictures else None
-    if preprocessor.visual is not None:
-        report("pictures: " + ("none" if store is None else f"{len(store):,} in {store.path}"))
-        if store is not None and store.lacks_blank and preprocessor.visual.kind == "regions":
-            report(f"pictures: {NO_BLANK}")
-    return preprocessor, store
-
-
-def _check_types(data: Dataset, preprocessor: PostPreprocessor) -> None:
-    """Raise `InputError` for a type of dev that is unknown to the model: dev's loss could not be computed."""
-    unknown = {tag for post in data["dev"] for tag in post.tags or ()}.difference(preprocessor.tags)
-    if unknown:
-        raise InputError(
-            f"expected tags of {', '.join(preprocessor.types)}, the types of the training posts; found "
-            f"{', '.join(sorted(unknown))}. Correct them, or learn the types of all splits with --transductive",
-            data.path("dev"),
-        )

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 from mner_keras.data.datasets import Dataset, load_dataset
 from mner_keras.errors import InputError
 from mner_keras.files import is_same_file, read_parsed
+from mner_keras.models import find_model_file, load_tagger, read_model_config, reads_store, visual_input
 from mner_keras.run.config import RunConfig, free_arguments
 from mner_keras.run.scores import PREDICTIONS, Prediction, entity_scores, read_predictions
+from mner_keras.vision.feature_store import FeatureStore
 
 if TYPE_CHECKING:
     from mner_keras.tagged_post import System
     from mner_keras.tagger import Tagger
-    from mner_keras.vision.feature_store import FeatureStore
 
 CONFIG, HISTORY, METRICS, PROVENANCE = "config.toml", "history.csv", "metrics.json", "provenance.json"
 _SCORES = ("precision", "recall", "f1", "support")
@@ -49,16 +50,11 @@ class Run:
     """
 
     def __init__(self, path: str | os.PathLike, data: str = "", features: str = "", no_pictures: bool = False) -> None:
-        from mner_keras.models import find_model_file
-
         self.path = Path(path) if os.path.isdir(path) else Path(find_model_file(path))
         self.config: RunConfig | None = None
-        if self.path.is_dir():
-            if (self.path / CONFIG).is_file():
-                self.config = RunConfig.load(self.path / CONFIG, of_run=True)
-            else:
-                self.model_file  # noqa: B018 - raises InputError for a folder without a model
-        elif not self.path.exists():
+        if (self.path / CONFIG).is_file():
+            self.config = RunConfig.load(self.path / CONFIG, of_run=True)
+        elif not os.path.exists(find_model_file(self.path)):
             raise InputError("expected a run's folder or a model's file, found no such thing", self.path)
         own = self.config is not None and data in ("", self.config.data)
         self._data = data or (self.config.data if self.config else "sample")
@@ -73,22 +69,16 @@ class Run:
     @cached_property
     def class_name(self) -> str:
         """Return the class of a Keras model, read without loading it."""
-        from mner_keras.models import read_model_config
-
         return str(read_model_config(self.model_file).get("class_name"))
 
     @cached_property
     def model_file(self) -> Path:
         """Return the model's file."""
-        from mner_keras.models import find_model_file
-
         return Path(find_model_file(self.path))
 
     @cached_property
     def model(self) -> Tagger | System:
         """Return the best model of the run."""
-        from mner_keras.models import load_tagger
-
         return load_tagger(self.model_file)
 
     @cached_property
@@ -98,12 +88,7 @@ class Run:
 
     @cached_property
     def features(self) -> str | None:
-        """Return the path of the feature store that the run's posts are read with; `None` for none.
-
-        This is the store that was given, else the run's, else the data set's own.
-        """
-        from mner_keras.models import reads_store, visual_input
-
+        """Return the path of the store that was given, else the run's, else the data set's own; `None` for none."""
         if self._no_pictures or not reads_store(self.model):
             return None
         visual = visual_input(self.model)
@@ -113,8 +98,6 @@ class Run:
     @cached_property
     def store(self) -> FeatureStore | None:
         """Return the store at `features`, opened."""
-        from mner_keras.vision.feature_store import FeatureStore
-
         return None if self.features is None else FeatureStore(self.features)
 
     @cached_property
@@ -137,9 +120,8 @@ class Run:
                     for score in _SCORES:
                         float(row[score])
         except (KeyError, TypeError, ValueError, AttributeError):
-            raise InputError(
-                f"expected {', '.join(_SCORES)} of dev and test, found other JSON", self.path / METRICS
-            ) from None
+            problem = f"expected {', '.join(_SCORES)} of dev and test, found other JSON"
+            raise InputError(problem, self.path / METRICS) from None
         return found
 
     @cached_property
@@ -149,7 +131,7 @@ class Run:
 
     @cached_property
     def predictions(self) -> list[Prediction]:
-        """Return the posts of the test split with their gold tags and the model's."""
+        """Return the posts of the test split with gold tags and the model's."""
         return read_predictions(self.path)
 
     def scores(self, scheme: str = "strict") -> dict[str, Any]:
@@ -158,13 +140,10 @@ class Run:
         return entity_scores([row.tags for row in rows], [row.predicted for row in rows], scheme)
 
     def changed_inputs(self) -> list[str]:
-        """Compare a finished run's data, features and vectors with those that its configuration names now.
-
-        The content decides, not the path. Unchanged stores and vectors are recognised by size and modification time
-        without reading them.
+        """Compare the content of a finished run's data, features and vectors with what its configuration names now.
 
         Returns:
-            One line per input that was replaced or is missing; none if the run's numbers still belong to its inputs.
+            one line per input that was replaced or is missing.
         """
         config, data = self.config, load_dataset(self.config.data)
         changed = []
@@ -187,8 +166,8 @@ class Run:
     def posts_per_batch(self) -> tuple[float, float]:
         """Return the numbers that divide the losses in `history` to give the loss per post, on train and on dev.
 
-        They are 1 and 1 for a loss that is a mean over posts. A loss that is a sum over the batch is averaged over the
-        batches, weighted by their rows; only dev has a batch with fewer rows, the last one.
+        Keras averages a loss that is a sum over a batch over the batches, weighted by their rows; only dev has a batch
+        with fewer rows, the last one.
         """
         from mner_keras.tagger import MIN_EVALUATION_BATCH
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from mner_keras.data.post import Post
 from mner_keras.errors import InputError
-from mner_keras.files import write_whole
+from mner_keras.files import read_parsed, write_whole
 
 PREDICTIONS = "predictions.jsonl"
 SCHEMES = {"strict": "strict IOB2", "lenient": "lenient, as conlleval"}
@@ -32,12 +32,10 @@ class Prediction:
 
 def write_predictions(path: Path, posts: Iterable[Post], predicted: Iterable[Sequence[str]]) -> None:
     """Write one JSON object per post, in order: `image`, `tokens`, `tags`, `predicted`."""
-    lines = []
-    for post, tags in zip(posts, predicted, strict=True):
-        record = {"image": post.image_id, "tokens": post.tokens, "tags": post.tags, "predicted": tuple(tags)}
-        lines.append(json.dumps(record, ensure_ascii=False) + "\n")
-    text = "".join(lines).encode("utf-8", "backslashreplace")
-    write_whole(path, lambda unfinished: unfinished.write_bytes(text))
+    pairs = zip(posts, predicted, strict=True)
+    rows = [Prediction(post.image_id, post.tokens, post.tags, tuple(tags)) for post, tags in pairs]
+    text = "".join(json.dumps(vars(row), ensure_ascii=False) + "\n" for row in rows)
+    write_whole(path, lambda unfinished: unfinished.write_bytes(text.encode("utf-8", "backslashreplace")))
 
 
 def read_predictions(folder: str | os.PathLike) -> list[Prediction]:
@@ -47,21 +45,15 @@ def read_predictions(folder: str | os.PathLike) -> list[Prediction]:
         InputError: no such file, or a malformed line.
     """
     path = Path(folder) / PREDICTIONS
-    try:
-        lines = path.read_text(encoding="utf-8").split("\n")
-    except OSError as error:
-        raise InputError(f"expected the predictions of a finished run; {error.strerror or error}", path) from None
+    lines = read_parsed(path, "the predictions of a finished run", str).rstrip("\n").split("\n")
     predictions = []
     for number, line in enumerate(lines, start=1):
-        if not line:
-            continue
         try:
             record = json.loads(line)
             row = Prediction(record["image"], *(tuple(record[key]) for key in ("tokens", "tags", "predicted")))
         except (ValueError, KeyError, TypeError):
-            raise InputError(
-                "expected an object with `image`, `tokens`, `tags` and `predicted`, found something else", path, number
-            ) from None
+            problem = "expected an object with `image`, `tokens`, `tags` and `predicted`, found something else"
+            raise InputError(problem, path, number) from None
         if not len(row.tokens) == len(row.tags) == len(row.predicted):
             raise InputError("expected as many tags and predicted tags as tokens", path, number)
         predictions.append(row)
@@ -79,8 +71,7 @@ def entity_scores(
         scheme: a key of `SCHEMES`.
 
     Returns:
-        `micro` and, by type, `types`, each with `precision`, `recall`, `f1` (0 to 100) and `support`, the number of
-        gold entities.
+        `micro` and, by type, `types`, each with `precision`, `recall`, `f1` and `support`, the number of gold entities.
     """
     from seqeval.metrics import classification_report
     from seqeval.scheme import IOB2
@@ -99,14 +90,9 @@ def entity_scores(
             output_dict=True,
             zero_division=0,
         )
-    scores = {
-        kind: {
-            "precision": 100 * float(row["precision"]),
-            "recall": 100 * float(row["recall"]),
-            "f1": 100 * float(row["f1-score"]),
-            "support": int(row["support"]),
-        }
-        for kind, row in sorted(report.items())
-        if kind not in ("macro avg", "weighted avg")
-    }
-    return {"micro": scores.pop("micro avg"), "types": scores}
+    scores = {}
+    for kind, row in sorted(report.items()):
+        precision, recall, f1 = (100 * float(row[name]) for name in ("precision", "recall", "f1-score"))
+        scores[kind] = {"precision": precision, "recall": recall, "f1": f1, "support": int(row["support"])}
+    micro, _, _ = (scores.pop(f"{name} avg") for name in ("micro", "macro", "weighted"))
+    return {"micro": micro, "types": scores}

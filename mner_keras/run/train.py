@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.metadata
 import os
 import platform
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +16,9 @@ import keras
 
 from mner_keras.data.batches import check_pictures
 from mner_keras.data.datasets import SPLITS, load_dataset
-from mner_keras.data.entities import check_iob2
-from mner_keras.data.post import Post
+from mner_keras.data.post import Post, check_iob2
 from mner_keras.errors import InputError
-from mner_keras.files import hold_lock, write_json, write_whole
+from mner_keras.files import Report, hold_lock, package_versions, report_nothing, write_json, write_whole
 from mner_keras.models import load
 from mner_keras.replicas import device_names
 from mner_keras.run.calibration import calibration, fit_temperature
@@ -43,20 +41,14 @@ def train(
     folder: str | os.PathLike,
     resume: bool = False,
     overwrite: bool = False,
-    callbacks: list[keras.callbacks.Callback] | None = None,
-    report: Callable[[str], None] = lambda line: None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    report: Report = report_nothing,
 ) -> dict[str, Any]:
     """Train a model, keep the best one by dev F1, score it on dev and test.
 
-    Args:
-        config: the settings.
-        folder: the run's folder, which receives `config.toml`, the model (`model.keras`, or the registry's file name),
-            `metrics.json`, `predictions.jsonl` (test split), `history.csv`, `provenance.json` and, for a Keras model,
-            `checkpoint/`.
-        resume: whether to continue after the last checkpoint in the folder.
-        overwrite: whether to empty the folder, after all inputs have been read.
-        callbacks: further Keras callbacks.
-        report: a function that prints a line about inputs and missing data.
+    The folder receives `config.toml`, the model (`model.keras`, or the registry's file name), `metrics.json`,
+    `predictions.jsonl` (test split), `history.csv`, `provenance.json` and, for a Keras model, `checkpoint/`. `resume`
+    continues after the last checkpoint in it; `overwrite` empties it after all inputs have been read.
 
     Returns:
         the content of `metrics.json`: `best_epoch` (0 without epochs to choose from), for `dev` and `test` the scores
@@ -79,15 +71,17 @@ def train(
         _check_tagged(data[split], data.path(split))
     training = (TaggerFit if entry.is_keras else SystemFit)(config, data, report)
     with _locked(folder):
-        if overwrite:
-            _empty(folder)
+        for old in folder.iterdir() if overwrite else ():
+            if old.is_dir() and not old.is_symlink():
+                shutil.rmtree(old, ignore_errors=True)
+            elif old.name != LOCK:
+                old.unlink()
         config.save(folder / "config.toml")
-        best_epoch = training.fit(folder, resume, callbacks or ())
+        best_epoch, about_training = training.fit(folder, resume, callbacks)
         metrics: dict[str, Any] = {"model": config.model, "scheme": SCHEME, "best_epoch": best_epoch}
         best = load(folder / entry.file)
-        saved = getattr(best, "temperature", None)  # that of a finished run
         if isinstance(best, Tagger):
-            best.temperature = 1.0
+            saved, best.temperature = best.temperature, 1.0  # that of a finished run
         for split in ("dev", "test"):
             gold, tagged = [post.tags for post in data[split]], _tag(best, data[split], training.store)
             metrics[split] = entity_scores(gold, [post.tags for post in tagged])
@@ -103,15 +97,9 @@ def train(
                 "after": calibration(gold, after),
             }
         write_json(folder / "metrics.json", metrics)
-        write_json(
-            folder / "provenance.json",
-            {
-                **_environment(),
-                "data": {"name": data.name, "sha256": data.hashes()},
-                **training.record(),
-                "seconds": round(time.time() - started, 1),
-            },
-        )
+        inputs = {"data": {"name": data.name, "sha256": data.hashes()}, **about_training}
+        seconds = round(time.time() - started, 1)
+        write_json(folder / "provenance.json", {**_environment(), **inputs, "seconds": seconds})
         return metrics
 
 
@@ -130,23 +118,10 @@ def _locked(folder: Path) -> Iterator[None]:
                 (folder / LOCK).unlink()
 
 
-def _empty(folder: Path) -> None:
-    for entry in folder.iterdir():
-        if entry.is_dir() and not entry.is_symlink():
-            shutil.rmtree(entry, ignore_errors=True)
-        elif entry.name != LOCK:
-            entry.unlink()
-
-
 def evaluate(
     model: System, posts: list[Post], features: FeatureStore | str | os.PathLike | None = None
 ) -> dict[str, Any]:
-    """Return a model's scores on posts, in percent: `micro` and `types`, as `entity_scores`.
-
-    Args:
-        model: the model.
-        posts: posts with tags.
-        features: the store of their pictures' features, for a Keras model.
+    """Return a model's `entity_scores` on posts with tags, whose pictures' features are in a store.
 
     Raises:
         InputError: a post has no tags, the tags are IOB1, or the store contains none of the posts' pictures.
@@ -169,13 +144,8 @@ def _check_tagged(posts: list[Post], path: str | os.PathLike | None = None) -> N
 
 
 def _environment() -> dict[str, Any]:
-    """Versions, backend, device, machine and git commit."""
-    versions = {"python": platform.python_version()}
-    for package in _PACKAGES:
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            versions[package] = importlib.metadata.version(package)
     return {
-        "versions": versions,
+        "versions": {"python": platform.python_version(), **package_versions(_PACKAGES)},
         "backend": keras.backend.backend(),
         "devices": device_names(),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
@@ -185,11 +155,7 @@ def _environment() -> dict[str, Any]:
 
 def _git_commit() -> str | None:
     """Return the commit of the checkout that the package runs from, `None` for an installed one."""
-    folder = os.path.dirname(os.path.abspath(__file__))
-    try:
-        found = subprocess.run(
-            ["git", "-C", folder, "rev-parse", "HEAD"], capture_output=True, text=True, timeout=10, check=True
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return found.stdout.strip()
+    command = ["git", "-C", os.path.dirname(os.path.abspath(__file__)), "rev-parse", "HEAD"]
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
+        return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+    return None

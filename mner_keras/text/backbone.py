@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mner_keras.errors import InputError
-from mner_keras.text.subwords import Subwords
+from mner_keras.text.subwords import Subwords, padded_length
 
 if TYPE_CHECKING:
     import keras
 
-POSTS = 32
-"""The posts that a frozen backbone reads at once."""
+POSTS = 32  # that a frozen backbone reads at once
 
 
 class TextBackbone:
@@ -85,16 +84,16 @@ class TextBackbone:
         """Return a `keras.Input` for each array that a model with the backbone reads."""
         import keras
 
-        if not self.fine_tune:
-            return {"contextual": keras.Input((None, self.config["hidden_dim"]), name="contextual")}
-        return self._subword_inputs()
+        if self.fine_tune:
+            return self._subword_inputs()
+        return {"contextual": keras.Input((None, self.config["hidden_dim"]), name="contextual")}
 
     def _subword_inputs(self) -> dict[str, keras.KerasTensor]:
         import keras
 
-        names = {"subword_ids": "int32", "subword_mask": "bool", "first_subwords": "int32"}
-        names |= {"subword_segments": "int32"} if self.caption else {}
-        return {name: keras.Input((None,), dtype=dtype, name=name) for name, dtype in names.items()}
+        dtypes = {"subword_ids": "int32", "subword_mask": "bool", "first_subwords": "int32"}
+        dtypes |= {"subword_segments": "int32"} if self.caption else {}
+        return {name: keras.Input((None,), dtype=dtype, name=name) for name, dtype in dtypes.items()}
 
     def make_layer(self) -> keras.Model:
         """Return a model from `arrays` to contextual vectors `[B, n, d]`, with the pretrained weights if known."""
@@ -139,10 +138,7 @@ class TextBackbone:
             `subword_segments` int32 `[B, m]`.
         """
         layouts = [self.subwords.layout(*both) for both in zip(pieces, captions, strict=True)]
-        # Few distinct lengths, and no more than the model has positions.
-        longest = max(len(ids) for ids, _, _ in layouts)
-        step = 8 if longest <= 64 else 64
-        width = min(-(-longest // step) * step, self.subwords.max_length)
+        width = min(padded_length(max(len(ids) for ids, _, _ in layouts)), self.subwords.max_length)
         ids, segments = np.zeros((2, shape[0], width), "int32")
         mask, firsts = np.zeros((shape[0], width), bool), np.zeros(shape, "int32")
         for i, (row, first, second) in enumerate(layouts):
@@ -166,8 +162,8 @@ class TextBackbone:
         order = sorted(range(len(pieces)), key=lambda i: (len(pieces[i]), sum(map(len, pieces[i]))))
         for start in range(0, len(order), POSTS):
             rows = order[start : start + POSTS]
-            length = -(-max(len(pieces[i]) for i in rows) // 8) * 8
-            batch = self.arrays([pieces[i] for i in rows], [captions[i] for i in rows], (POSTS, length))
+            shape = POSTS, padded_length(max(len(pieces[i]) for i in rows))
+            batch = self.arrays([pieces[i] for i in rows], [captions[i] for i in rows], shape)
             for i, values in zip(rows, np.asarray(self.frozen.predict_on_batch(batch)), strict=False):
                 found[starts[i] : starts[i + 1]] = values[: len(pieces[i])]
         return found
@@ -179,33 +175,22 @@ class TextBackbone:
 
 
 def load_preset(kind: type, preset: str | os.PathLike, expected: str) -> Any:
-    """Return `kind.from_preset(preset)`.
+    """Return `kind.from_preset(preset)`; raise `InputError` if it does not load.
 
-    Args:
-        kind: a class of KerasHub.
-        preset: a preset of KerasHub, or a folder in KerasHub's or Hugging Face's form.
-        expected: what it must be, for the error message.
-
-    Raises:
-        InputError: it does not load.
+    `kind` is a class of KerasHub; `expected` is what the preset must be, for the error message.
     """
     try:
         return kind.from_preset(os.fspath(preset))
     # Missing or damaged files, unreachable hubs: each library below has its own errors.
     except Exception as error:
         reason = (str(error).strip() or type(error).__name__).partition("\n")[0].rstrip(":")
-        raise InputError(
-            f"expected {expected}: a preset of KerasHub, or a folder of KerasHub's or Hugging Face's; found "
-            f"{os.fspath(preset)!r}, which does not load ({reason})"
-        ) from error
+        expected += ": a preset of KerasHub, or a folder of KerasHub's or Hugging Face's"
+        found = f"{os.fspath(preset)!r}, which does not load ({reason})"
+        raise InputError(f"expected {expected}; found {found}") from error
 
 
 def keras_hub() -> Any:
-    """Import KerasHub.
-
-    Raises:
-        InputError: a package of the extra `backbones` is missing.
-    """
+    """Import KerasHub; raise `InputError` if a package of the extra `backbones` is missing."""
     try:
         import keras_hub
         import safetensors  # noqa: F401 (KerasHub reads Hugging Face folders with it)

@@ -7,35 +7,21 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
-POS_CATEGORIES: tuple[str, ...] = (
-    "Adjective",
-    "Verb",
-    "Noun",
-    "Preposition or subordinating conjunction",
-    "Coordinating conjunction",
-    "Symbol",
-    "Wh-pronoun",
-    "Adverb",
-    "Determiner",
-    "Other",
-)
-"""The categories of Tian et al. (2021), section 4.3, in the paper's order."""
-
-_CATEGORY_OF_TAG = {
-    "MD": "Verb",
-    "IN": "Preposition or subordinating conjunction",
-    "TO": "Preposition or subordinating conjunction",
-    "CC": "Coordinating conjunction",
-    "SYM": "Symbol",
-    "#": "Symbol",
-    "$": "Symbol",
-    "WP": "Wh-pronoun",
-    "WP$": "Wh-pronoun",
-    "DT": "Determiner",
-    "PDT": "Determiner",
-    "WDT": "Determiner",
+_TAGS = {
+    "Adjective": "JJ.*",
+    "Verb": "VB.*|MD",
+    "Noun": "NN.*",
+    "Preposition or subordinating conjunction": "IN|TO",
+    "Coordinating conjunction": "CC",
+    "Symbol": r"SYM|#|\$",
+    "Wh-pronoun": r"WP\$?",
+    "Adverb": "RB.*",
+    "Determiner": "DT|PDT|WDT",
+    "Other": ".*",
 }
-_CATEGORY_OF_PREFIX = {"JJ": "Adjective", "VB": "Verb", "NN": "Noun", "RB": "Adverb"}
+
+POS_CATEGORIES: tuple[str, ...] = tuple(_TAGS)
+"""The categories of Tian et al. (2021), section 4.3, in the paper's order."""
 
 _TAGGER = "averaged_perceptron_tagger_eng"
 _ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]*);")
@@ -49,13 +35,14 @@ class TaggerDataMissing(RuntimeError):
     """NLTK is installed, but the data of its part-of-speech tagger is not."""
 
 
+@functools.cache
 def pos_category(penn_tag: str) -> str:
     """Return the category, one of `POS_CATEGORIES`, of a Penn Treebank tag.
 
     The paper names the categories but not their tags. The map is ours and total: unknown tags are `Other`, as are
     pronouns, numbers, particles, wh-adverbs and punctuation.
     """
-    return _CATEGORY_OF_TAG.get(penn_tag) or _CATEGORY_OF_PREFIX.get(penn_tag[:2], "Other")
+    return next(name for name, tags in _TAGS.items() if re.fullmatch(tags, penn_tag, re.DOTALL))
 
 
 def tag_pos(sentences: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
@@ -65,7 +52,7 @@ def tag_pos(sentences: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
         sentences: sentences of tokens; any string is a token, also the empty one.
 
     Returns:
-        A tuple per sentence, with one tag per token.
+        a tuple per sentence, with one tag per token.
 
     Raises:
         TaggerDataMissing: NLTK does not find the tagger's data.
@@ -115,7 +102,7 @@ def _load_tagger():
 
 
 def tokenize(text: str) -> list[str]:
-    """Split plain text into tokens; `tokenize_with_offsets` without the offsets."""
+    """Return the tokens of `tokenize_with_offsets` without their offsets."""
     return [token for token, _, _ in tokenize_with_offsets(text)]
 
 
@@ -142,19 +129,12 @@ def tokenize_with_offsets(text: str) -> list[tuple[str, int, int]]:
         raise TypeError(f"`text` must be a string. Received: {type(text).__name__}")
     from nltk.tokenize.casual import HANG_RE
 
-    decoded, spans = _decode_entities(text)
-    characters: list[str] = []
-    places: list[tuple[int, int]] = []
-    position = 0
-    for run in HANG_RE.finditer(decoded):
-        kept = run.start() + 3
-        characters.append(decoded[position:kept])
-        places.extend(spans[position:kept])
-        places[-1] = (places[-1][0], spans[run.end() - 1][1])
-        position = run.end()
-    prepared = "".join(characters) + decoded[position:]
-    places.extend(spans[position:])
-
+    characters, spans = _decode_entities(text)
+    for run in reversed(list(HANG_RE.finditer("".join(characters)))):
+        kept, end = run.start() + 3, run.end()
+        spans[kept - 1] = (spans[kept - 1][0], spans[end - 1][1])
+        del characters[kept:end], spans[kept:end]
+    prepared = "".join(characters)
     tokens = []
     position = 0
     # TweetTokenizer decodes entities again; with each "&" escaped it sees `prepared`, so its tokens are found there.
@@ -162,7 +142,7 @@ def tokenize_with_offsets(text: str) -> list[tuple[str, int, int]]:
         for token in match.split():
             position = prepared.index(token, position)
             end = position + len(token)
-            tokens.append((token, places[position][0], places[end - 1][1]))
+            tokens.append((token, spans[position][0], spans[end - 1][1]))
             position = end
     return tokens
 
@@ -198,23 +178,14 @@ def _tweet_tokenizer():
     return TweetTokenizer(match_phone_numbers=False)
 
 
-def _decode_entities(text: str) -> tuple[str, list[tuple[int, int]]]:
-    """Replace HTML entities; also return, for each character of the result, its span in `text`."""
-    characters: list[str] = []
-    spans: list[tuple[int, int]] = []
-    position = 0
-    for entity in _ENTITY.finditer(text):
-        start, end = entity.span()
-        character = _entity_character(entity[0])
-        if not character:
-            continue
-        characters += [text[position:start], character]
-        spans += [(i, i + 1) for i in range(position, start)]
-        spans.append((start, end))
-        position = end
-    characters.append(text[position:])
-    spans += [(i, i + 1) for i in range(position, len(text))]
-    return "".join(characters), spans
+def _decode_entities(text: str) -> tuple[list[str], list[tuple[int, int]]]:
+    """Return the characters of a text without HTML entities, and the span of each in `text`."""
+    characters, spans = list(text), [(i, i + 1) for i in range(len(text))]
+    for entity in reversed(list(_ENTITY.finditer(text))):
+        if character := _entity_character(entity[0]):
+            start, end = entity.span()
+            characters[start:end], spans[start:end] = [character], [(start, end)]
+    return characters, spans
 
 
 def _entity_character(entity: str) -> str:

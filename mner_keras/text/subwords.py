@@ -150,6 +150,12 @@ class Subwords:
         return {name: getattr(self, name) for name in names}
 
 
+def padded_length(length: int) -> int:
+    """Return the length to pad to: a multiple of 8 up to 64, of 64 beyond, so that few programs are compiled."""
+    step = 8 if length <= 64 else 64
+    return -(-length // step) * step
+
+
 def _special(tokenizer: Any, *names: str) -> int:
     found = (getattr(tokenizer, f"{name}_token_id", None) for name in names)
     return next(number for number in found if number is not None)

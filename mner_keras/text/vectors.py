@@ -1,9 +1,8 @@
 """A streaming reader of word vectors in text and binary formats."""
 
+import contextlib
 import functools
 import gzip
-import hashlib
-import io
 import itertools
 import os
 import re
@@ -16,14 +15,13 @@ from pathlib import Path
 import numpy as np
 
 from mner_keras.errors import InputError
+from mner_keras.files import file_sha256
 from mner_keras.text.word_vectors import WordVectors, cache_file, load_cached, save_cached
 
-_BUFFER_BYTES = 1 << 20
 _LONGEST_LINE = 1 << 20
 _LINES_FOR_DIMENSION = 100
 _REPORTED_LINES = 10
 _PICKLE = "a Python pickle, which is never read; save it again with KeyedVectors.save_word2vec_format"
-_BOM = b"\xef\xbb\xbf"
 _FOREIGN_FORMATS = {
     b"version https://git-lfs": "a Git LFS pointer in place of the file; fetch the file with `git lfs pull`",
     b"\xff\xfe": "UTF-16; save it as UTF-8",
@@ -40,7 +38,7 @@ def read_vectors(
     max_vectors: int = 200_000,
     cache_dir: str | os.PathLike[str] | None = None,
 ) -> WordVectors:
-    """Read word vectors from a file in one pass; only the vectors kept are in memory.
+    """Read word vectors from a file; only the vectors kept are in memory.
 
     The format is detected from the content: GloVe's text (no header), word2vec's text and fastText's `.vec` (first line
     "count dimension"; the count is not checked), each optionally gzipped, and word2vec's binary format by gensim
@@ -82,47 +80,20 @@ def read_vectors(
     return vectors
 
 
-class _Broken(Exception):
-    """The reason why a line is broken."""
-
-
-class _HashingReader(io.RawIOBase):
-    """A raw file that hashes what is read."""
-
-    def __init__(self, file: io.RawIOBase):
-        self._file = file
-        self.sha256 = hashlib.sha256()
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer) -> int:
-        size = self._file.readinto(buffer)
-        self.sha256.update(memoryview(buffer)[:size])
-        return size
-
-
 def _read_file(path: Path, needed: set[str], max_vectors: int) -> WordVectors:
-    with open(path, "rb", buffering=0) as file:
-        hashing = _HashingReader(file)
-        stored = io.BufferedReader(hashing, _BUFFER_BYTES)
-        magic = stored.peek(32)[:32]
+    with open(path, "rb") as file:
+        magic = file.peek(32)[:32]
         for start, description in _FOREIGN_FORMATS.items():
             if magic.startswith(start):
                 raise InputError(f"expected word vectors, found {description}", path)
         is_gzipped = magic.startswith(b"\x1f\x8b")
-        stream = stored
-        if is_gzipped:
-            stream = io.BufferedReader(gzip.GzipFile(fileobj=stored), _BUFFER_BYTES)
+        stream = gzip.GzipFile(fileobj=file) if is_gzipped else file
         try:
             lines = iter(functools.partial(stream.readline, _LONGEST_LINE), b"")
-            table = _read_lines(path, lines, needed, max_vectors, is_gzipped)
+            words, matrix, broken_lines, num_broken = _read_lines(path, lines, needed, max_vectors, is_gzipped)
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             raise InputError(f"expected a whole gzip file, but it is damaged or cut off ({error})", path) from error
-        while stored.read(_BUFFER_BYTES):
-            pass
-    words, matrix, broken_lines, num_broken = table
-    return WordVectors(words, matrix, path.name, hashing.sha256.hexdigest(), broken_lines, num_broken)
+    return WordVectors(words, matrix, path.name, file_sha256(path), broken_lines, num_broken)
 
 
 def _read_lines(path: Path, lines: Iterator[bytes], needed: set[str], max_vectors: int, is_gzipped: bool):
@@ -131,7 +102,7 @@ def _read_lines(path: Path, lines: Iterator[bytes], needed: set[str], max_vector
     if not head:
         raise InputError("expected word vectors, found an empty file", path)
     first_number, dim = 1, None
-    head[0] = head[0].removeprefix(_BOM)
+    head[0] = head[0].removeprefix(b"\xef\xbb\xbf")
     header = re.fullmatch(rb"([0-9]{1,12})[ \t]([0-9]{1,6})", _strip(head[0]))
     if header:
         dim = int(header[2])
@@ -144,12 +115,8 @@ def _read_lines(path: Path, lines: Iterator[bytes], needed: set[str], max_vector
         del counts[0]
         dim = counts.most_common(1)[0][0] if counts else 0
     if not dim:
-        raise InputError(
-            "expected a word and numbers with one space or tab between, found "
-            + ("a header of dimension 0" if header else f"{head[0][:40]!r}"),
-            path,
-            line=1,
-        )
+        found = "a header of dimension 0" if header else f"{head[0][:40]!r}"
+        raise InputError(f"expected a word and numbers with one space or tab between, found {found}", path, line=1)
 
     wanted = {form.encode("utf-8", "surrogatepass") for word in needed for form in (word, word.lower())}
     rows: dict[bytes, int] = {}
@@ -167,7 +134,7 @@ def _read_lines(path: Path, lines: Iterator[bytes], needed: set[str], max_vector
                 matrix[len(rows)] = vector
                 rows[token] = len(rows)
             valid += 1
-        except _Broken as reason:
+        except ValueError as reason:
             num_broken += 1
             if len(broken_lines) < _REPORTED_LINES:
                 broken_lines.append((number, str(reason)))
@@ -197,27 +164,27 @@ def _strip(line: bytes) -> bytes:
 def _split(line: bytes, dim: int) -> tuple[bytes, bytes]:
     """Return the word of a line and its values, not yet parsed."""
     if len(line) == _LONGEST_LINE:
-        raise _Broken(f"longer than {_LONGEST_LINE} bytes")
+        raise ValueError(f"longer than {_LONGEST_LINE} bytes")
     line = _strip(line)
     if not line:
-        raise _Broken("empty line")
+        raise ValueError("empty line")
     spaced = line.replace(b"\t", b" ")
     found = spaced.count(b" ")
     if found < dim:
-        raise _Broken(f"expected {dim} values, found {found}")
+        raise ValueError(f"expected {dim} values, found {found}")
     end = spaced.index(b" ") if found == dim else len(spaced.rsplit(b" ", dim)[0])
     # A word may be a tab, but a word that ends in a tab has a second separator after it.
     token = line[:end].rstrip(b"\t") or line[:end]
     if not token:
-        raise _Broken("empty word")
+        raise ValueError("empty word")
     # A word may contain spaces, but one that ends in a space or a number is a line with too many values.
     if found > dim and _is_number_or_empty(token.rpartition(b" ")[2]):
-        raise _Broken(f"expected {dim} values, found {found}")
+        raise ValueError(f"expected {dim} values, found {found}")
     if not token.isascii():
         try:
             token.decode("utf-8")
         except UnicodeDecodeError:
-            raise _Broken(f"the word {token!r} is not UTF-8") from None
+            raise ValueError(f"the word {token!r} is not UTF-8") from None
     return token, spaced[end + 1 :]
 
 
@@ -230,30 +197,24 @@ def _is_number_or_empty(field: bytes) -> bool:
 
 
 def _parse(values: bytes) -> np.ndarray:
-    try:
-        with np.errstate(over="ignore"):
-            vector = np.array(list(map(float, values.split(b" "))), np.float32)
-    except ValueError as error:
-        raise _Broken(str(error)) from None
+    with np.errstate(over="ignore"):
+        vector = np.array(list(map(float, values.split(b" "))), np.float32)
     if not np.isfinite(vector).all():
-        raise _Broken("a value is not finite")
+        raise ValueError("a value is not finite")
     return vector
 
 
 def _is_binary(head: list[bytes], dim: int) -> bool:
     """Return whether no line after the header is text, and some bytes cannot be."""
     for line in head:
-        try:
+        with contextlib.suppress(ValueError):
             _parse(_split(line, dim)[1])
-        except _Broken:
-            continue
-        return False
-    sample = b"".join(head)[:_BUFFER_BYTES]
+            return False
+    sample = b"".join(head)[:_LONGEST_LINE]
     try:
-        sample[:-4].decode("utf-8")  # The cut may fall within a character.
+        return "\0" in sample[:-4].decode("utf-8")  # the cut may fall within a character
     except UnicodeDecodeError:
         return True
-    return b"\0" in sample
 
 
 def _read_binary(path: Path, needed: set[str], max_vectors: int, is_gzipped: bool):
@@ -261,23 +222,20 @@ def _read_binary(path: Path, needed: set[str], max_vectors: int, is_gzipped: boo
     try:
         from gensim.models import KeyedVectors
     except ImportError:
-        raise ImportError(
-            f'{path} is in word2vec\'s binary format, which gensim reads: pip install "mner-keras[word2vec]"'
-        ) from None
+        message = f'{path} is in word2vec\'s binary format, which gensim reads: pip install "mner-keras[word2vec]"'
+        raise ImportError(message) from None
     with tempfile.TemporaryDirectory() as folder:
         name = path
         if is_gzipped != (path.suffix == ".gz"):
             # gensim detects the compression by the file's extension.
             name = Path(folder, "vectors.bin.gz" if is_gzipped else "vectors.bin")
             name.symlink_to(path)
+        limit = None if needed else max_vectors or 1
         try:
-            loaded = KeyedVectors.load_word2vec_format(
-                str(name), binary=True, limit=None if needed else max_vectors or 1, unicode_errors="replace"
-            )
+            loaded = KeyedVectors.load_word2vec_format(str(name), binary=True, limit=limit, unicode_errors="replace")
         except (EOFError, ValueError) as error:
-            raise InputError(
-                f"expected word2vec's binary format, but it is damaged or cut off ({error})", path
-            ) from error
+            reason = f"expected word2vec's binary format, but it is damaged or cut off ({error})"
+            raise InputError(reason, path) from error
     is_finite = np.isfinite(loaded.vectors).all(axis=1)
     broken = [(row + 1, "a value is not finite") for row in np.flatnonzero(~is_finite).tolist()]
     wanted = needed | {word.lower() for word in needed}

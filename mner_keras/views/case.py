@@ -12,10 +12,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from mner_keras.data.batches import open_store
-from mner_keras.data.entities import Entity, entity_spans
-from mner_keras.data.post import Post
+from mner_keras.data.post import Entity, Post, entity_spans
 from mner_keras.models import visual_input
-from mner_keras.tagger import Tagger
 from mner_keras.vision.pictures import PictureError, PictureObjects, find_pictures, open_picture
 
 if TYPE_CHECKING:
@@ -23,6 +21,7 @@ if TYPE_CHECKING:
 
     from mner_keras.data.datasets import Dataset
     from mner_keras.tagged_post import System
+    from mner_keras.tagger import Tagger
 
 MOST_TOKENS = 160
 """Tokens of a post that a view shows; it reports how many follow."""
@@ -59,19 +58,19 @@ class PostCase:
     entities: tuple[Entity, ...] = ()
 
     @property
-    def name(self) -> str:
-        """The id of the post, of its picture, or its first words."""
-        return self.post.id or self.post.image_id or " ".join(self.post.tokens[:4])
-
-    @property
     def attention(self) -> np.ndarray | None:
         """Attention of tokens to objects, `[n, k]`, the mean over glimpses; `None` for a model without it."""
-        return attention_of(self.explanation)
+        scores = self.explanation.get("attention")
+        return scores if scores is None or scores.ndim == 2 else scores.mean(axis=0).T
 
     @property
     def regions(self) -> np.ndarray | None:
-        """HSN's attention to regions, `[k]`; `None` for a model without it, and over a picture that it did not see."""
-        return None if self.picture is not None and self.why_none else self.explanation.get("region_attention")
+        """HSN's attention to regions, `[rows, columns]`, one row if they form no square; `None` if it saw none."""
+        weights = None if self.picture is not None and self.why_none else self.explanation.get("region_attention")
+        if weights is None:
+            return None
+        side = math.isqrt(len(weights))
+        return weights.reshape((side, side) if side * side == len(weights) else (1, -1))
 
     @property
     def gamma(self) -> np.ndarray | None:
@@ -84,14 +83,13 @@ class PostCase:
 
         HSN's attention is coloured from the post's smallest to its largest value, AGBAN's from 0 to the largest one.
         """
-        found = self.explanation.get("token_attention")
-        if found is not None:
+        if (found := self.explanation.get("token_attention")) is not None:
             gamma = [] if self.gamma is None else [Column("gamma", self.gamma, self.gamma)]
             return [Column("attention", found, shares(found)), *gamma]
-        if self.attention is None:
-            return []
-        strength = shares(self.attention, low=0.0)
-        return [Column(name, self.attention[:, k], strength[:, k]) for k, name in enumerate(self.object_names)]
+        if (found := self.attention) is not None:
+            names, strengths = self.object_names, shares(found, low=0.0)
+            return [Column(*one) for one in zip(names, found.T, strengths.T, strict=True)]
+        return []
 
     @property
     def object_names(self) -> list[str]:
@@ -99,6 +97,14 @@ class PostCase:
         count = len(self.objects.names) if self.attention is None else self.attention.shape[1]
         scores = () if self.objects.scores is None else [f" {score:.2f}" for score in self.objects.scores]
         return [self.objects.name(k) + (scores[k] if k < len(scores) else "") for k in range(count)]
+
+    @property
+    def boxes(self) -> list[tuple[float, float, float, float]]:
+        """Left, top, width and height of each object in the picture."""
+        if self.picture is None or self.objects.boxes is None:
+            return []
+        corners = self.objects.boxes[: len(self.object_names)].tolist()
+        return [(left, top, right - left, bottom - top) for top, left, bottom, right in corners]
 
     def spans(self, system: str | None = None) -> set[tuple[str, int, int]]:
         """The entities of a system, or the gold ones, as (type, start, end)."""
@@ -130,11 +136,10 @@ def make_cases(
     >>> cases = make_cases(load("hsn.keras"), data["test"][:2], data.features("regions"))
     >>> hsn_attention_figure(cases)
     """
-    features = open_store(features) if isinstance(features, (str, Path)) else features
-    explained = [{}] * len(posts)
-    if isinstance(model, Tagger) and any(name in model.output for name in model.explained):
+    features = open_store(features)
+    explained, entities = [{}] * len(posts), [()] * len(posts)
+    if any(name in model.output for name in getattr(model, "explained", ())):
         explained = model.explain(posts, features)
-    entities: Sequence[tuple[Entity, ...]] = [()] * len(posts)
     if predicted is None:
         tagged = model.tag(posts, features)
         predicted, entities = {model.name: [one.tags for one in tagged]}, [one.entities for one in tagged]
@@ -146,22 +151,35 @@ def make_cases(
     return cases
 
 
+def _what_is_seen(
+    model: Tagger | System, post: Post, features: Any, pictures: Mapping[str, Any]
+) -> tuple[Image.Image | None, str, PictureObjects]:
+    """The picture that the model saw, or why there is none, and the objects in it."""
+    visual, image, objects, note = visual_input(model), post.image_id, PictureObjects(), ""
+    if visual is None:
+        if image not in pictures:
+            return None, "", objects
+        note = "The model does not see the picture."
+    else:
+        blank = " The model sees a blank picture." if visual.kind == "regions" else ""
+        if image is None:
+            return None, f"This post has no picture.{blank}", objects
+        if features is None or image not in features:
+            return None, f"The model was given no features of picture {image}.{blank}", objects
+        if visual.kind == "objects":
+            objects = features.objects(image, visual.count)
+        if image not in pictures:
+            return None, f"Picture {image} is not available.", objects
+    try:
+        return open_picture(pictures[image]), note, objects
+    except PictureError as error:
+        return None, f"Picture {image} cannot be read: {error.reason}.", objects
+
+
 def own_pictures(dataset: Dataset) -> Mapping[str, Path]:
     """The pictures of a data set, by id; empty if it has no folder of them."""
     folder = dataset.pictures()
     return {} if folder is None else find_pictures([folder])[0]
-
-
-def attention_of(explanation: Mapping[str, np.ndarray]) -> np.ndarray | None:
-    """Attention of tokens to objects in what `Tagger.explain` returns, `[n, k]`; `None` if there is none."""
-    scores = explanation.get("attention")
-    return scores if scores is None or scores.ndim == 2 else scores.mean(axis=0).T
-
-
-def region_grid(weights: np.ndarray) -> np.ndarray:
-    """Weights of regions, `[k]`, as rows and columns of the picture; one row if they form no square."""
-    side = math.isqrt(len(weights))
-    return weights.reshape((side, side) if side * side == len(weights) else (1, -1))
 
 
 def shares(values: np.ndarray, low: float | None = None) -> np.ndarray:
@@ -179,28 +197,3 @@ def is_right_to_left(tokens: Iterable[str]) -> bool:
         if strong and not token.startswith(("@", "#", "http", "RT")):
             count += 1 if strong in ("R", "AL") else -1
     return count > 0
-
-
-def _what_is_seen(
-    model: Tagger | System, post: Post, features: Any, pictures: Mapping[str, Any]
-) -> tuple[Image.Image | None, str, PictureObjects]:
-    """The picture that the model saw, or why there is none, and the objects in it."""
-    visual, image, objects = visual_input(model), post.image_id, PictureObjects()
-    if visual is None:
-        if image not in pictures:
-            return None, "", objects
-        note = "The model does not see the picture."
-    else:
-        note, blank = "", " The model sees a blank picture." if visual.kind == "regions" else ""
-        if features is not None and visual.kind == "objects":
-            objects = features.objects(image, visual.count)
-        if image is None:
-            return None, f"This post has no picture.{blank}", objects
-        if features is None or image not in features:
-            return None, f"The model was given no features of picture {image}.{blank}", objects
-        if image not in pictures:
-            return None, f"Picture {image} is not available.", objects
-    try:
-        return open_picture(pictures[image]), note, objects
-    except PictureError as error:
-        return None, f"Picture {image} cannot be read: {error.reason}.", objects

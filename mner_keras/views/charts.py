@@ -1,112 +1,94 @@
-"""Charts of numbers, in the one style of all figures: curves by epoch, and F1 with intervals."""
+"""Charts of numbers, in the one style of all figures; AGBAN's figures 5 and 7."""
 
 from __future__ import annotations
 
 import base64
 import io
-import math
+import re
+import warnings
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.font_manager import fontManager
+from matplotlib.rcsetup import cycler
 from matplotlib.ticker import MaxNLocator
 
 from mner_keras.errors import InputError
 from mner_keras.views.palette import COLOURS, OBJECT_COLOURS, TYPE_COLOURS
 
-Curve = Mapping[str, Sequence[tuple[int, float]]]
-"""Epochs and values, by split."""
+if TYPE_CHECKING:
+    from mner_keras.data.post import Post
+    from mner_keras.tagger import Tagger
 
-_ADVERSARIAL = (("adversarial_loss",), ("textual_loss", "visual_loss"))
-"""The columns whose sum is the adversarial loss: of AGBAN, of the released model."""
+Curve = Mapping[str, Sequence[tuple[int, float]]]
+"""Epochs and values by the line's name: a split or a run."""
+
 _FONTS = ("DejaVu Sans", "Noto Sans", "Noto Sans Arabic", "Noto Sans Hebrew", "Noto Sans Devanagari", "Noto Sans Thai")
 _FONTS += ("Noto Sans CJK JP", "Noto Sans CJK SC", "WenQuanYi Zen Hei", "Noto Emoji", "Symbola", "Unifont")
-LINES = TYPE_COLOURS + OBJECT_COLOURS[:2]
-"""Colours of lines, on white and on black."""
+_LINES = (TYPE_COLOURS[0], TYPE_COLOURS[3], TYPE_COLOURS[1], TYPE_COLOURS[2], *TYPE_COLOURS[4:], *OBJECT_COLOURS[:2])
+_FOLDS = 5
+_QUIET = COLOURS["quiet"][0]
+_BOTH = {light: f"light-dark({light}, {dark})" for light, dark in (*COLOURS.values(), *_LINES)}
 
 
 class Chart(NamedTuple):
-    """A chart as SVG in a data URI, on a transparent ground, for a light and for a dark page."""
+    """A chart as SVG in a data URI, on a transparent ground, which follows the page's light or dark mode."""
 
-    label: str
-    light: str
-    dark: str
-    description: str
+    description: str  # for those who do not see it
+    image: str
 
 
-class Interval(NamedTuple):
-    """A system's published F1 and its measured one with its 95 % interval, in percent; NaN for none."""
-
-    name: str
-    published: float
-    measured: float
-    low: float
-    high: float
-
-
-def style(dark: bool = False) -> dict[str, Any]:
-    """Return matplotlib's settings for a light or a dark page."""
+def style() -> dict[str, Any]:
+    """Return matplotlib's settings for all figures."""
     installed = {entry.name for entry in fontManager.ttflist}
     quiet = ("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color")
     return {
-        **dict.fromkeys(quiet, COLOURS["quiet"][dark]),
-        "grid.color": COLOURS["rule"][dark],
+        **dict.fromkeys(quiet, _QUIET),
+        "grid.color": COLOURS["rule"][0],
         "font.family": [name for name in _FONTS if name in installed],
         **dict.fromkeys(("font.size", "axes.labelsize", "axes.titlesize"), 8),
         **dict.fromkeys(("legend.fontsize", "xtick.labelsize", "ytick.labelsize"), 7),
         **dict.fromkeys(("legend.frameon", "axes.spines.top", "axes.spines.right"), False),
         "axes.linewidth": 0.6,
         "grid.linewidth": 0.5,
+        "lines.linewidth": 1.3,
+        "lines.markersize": 5,
+        # 30 lines that differ.
+        "axes.prop_cycle": cycler(color=[light for light, _ in _LINES] * 3, linestyle=["-", "--", "-."] * 10),
     }
 
 
-def draw_chart(
-    label: str, description: str, draw: Callable[..., None], size: tuple[float, float] = (3.6, 2.3)
-) -> Chart:
-    """Return a chart for a light and a dark page.
-
-    Args:
-        label: what it shows.
-        description: its numbers in words, for those who do not see it.
-        draw: draws on axes; called with `dark`.
-        size: width and height in inches.
-    """
-    images = []
-    for dark in (False, True):
-        fixed = {"svg.fonttype": "none", "svg.hashsalt": "mner", "font.family": "sans-serif"}
-        with matplotlib.rc_context({**style(dark), **fixed}):
-            figure = Figure(figsize=size, layout="constrained")
-            draw(figure.subplots(), dark=dark)
-            file = io.BytesIO()
-            figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
-        images.append("data:image/svg+xml;base64," + base64.b64encode(file.getvalue()).decode())
-    return Chart(label, *images, description)
+def draw_chart(description: str, draw: Callable[..., None], *values: Any, size: tuple = (3.6, 2.3)) -> Chart:
+    """Return a chart of the size in inches; `draw` is called with axes and the values."""
+    fixed = {"svg.fonttype": "none", "svg.hashsalt": "mner", "font.family": "sans-serif"}
+    with matplotlib.rc_context({**style(), **fixed}):
+        figure, file = Figure(figsize=size, layout="constrained"), io.StringIO()
+        draw(figure.subplots(), *values)
+        figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
+    svg = re.sub(r"#[0-9a-f]{6}\b", lambda found: _BOTH.get(found[0], found[0]), file.getvalue())
+    svg = svg.replace("<svg ", '<svg style="color-scheme: light dark" ', 1)
+    return Chart(description, "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode())
 
 
 def read_curves(
     history: Sequence[Mapping[str, float]], batches: tuple[float, float] = (1.0, 1.0)
 ) -> dict[str, dict[str, list[tuple[int, float]]]]:
-    """Return the quantities of a history: F1 first, then the losses.
+    """Return the quantities of a history, F1 first, then the losses: for each, the curve of `train`, `dev` or both.
 
-    Args:
-        history: one row per epoch: `epoch` and the values, with the prefix `val_` for dev.
-        batches: what to divide the losses of train and dev by (`Run.posts_per_batch`).
-
-    Returns:
-        by quantity, the curve of `train`, of `dev`, or both.
+    The arguments are those of `loss_curves_figure`.
     """
-    columns = [name for name in (history[0] if history else ()) if name != "epoch"]
     curves: dict[str, dict[str, list[tuple[int, float]]]] = {}
-    for name in sorted({name.removeprefix("val_") for name in columns}, key=lambda n: (n != "f1", n != "loss", n)):
-        for split, column, batch in (("train", name, batches[0]), ("dev", f"val_{name}", batches[1])):
-            if column in columns:
-                scale = 1 / batch if "loss" in name else 1.0
-                curves.setdefault(name, {})[split] = [(int(row["epoch"]), scale * row[column]) for row in history]
-    return curves
+    for column in history[0] if history else ():
+        if column != "epoch":
+            is_dev, name = column.startswith("val_"), column.removeprefix("val_")
+            scale = 1 / batches[is_dev] if "loss" in name else 1.0
+            points = [(int(row["epoch"]), scale * row[column]) for row in history]
+            curves.setdefault(name, {})["dev" if is_dev else "train"] = points
+    return dict(sorted(curves.items(), key=lambda item: (item[0] != "f1", item[0] != "loss", item[0])))
 
 
 def loss_curves_figure(
@@ -127,91 +109,161 @@ def loss_curves_figure(
     Raises:
         InputError: the history does not contain the two losses.
     """
-    curves = read_curves(history, batches)
-    names = next((names for names in _ADVERSARIAL if all(name in curves for name in names)), None)
-    if names is None or "crf_loss" not in curves:
+    rows = [dict(row) for row in history]
+    for row in rows:  # the released model has the two parts of the adversarial loss
+        for split in ("", "val_"):
+            if f"{split}textual_loss" in row:
+                row[f"{split}adversarial_loss"] = row[f"{split}textual_loss"] + row[f"{split}visual_loss"]
+    curves = read_curves(rows, batches)
+    if not {"crf_loss", "adversarial_loss"} <= curves.keys():
         raise InputError(
             "expected the losses of a model with a modality classifier (crf_loss, adversarial_loss), found "
             + ", ".join(sorted(history[0]))
         )
-    adversarial = {}
-    for split in curves[names[0]]:
-        parts = zip(*(curves[name][split] for name in names), strict=True)
-        adversarial[split] = [(part[0][0], sum(value for _, value in part)) for part in parts]
     with matplotlib.rc_context(style()):
         figure = Figure(figsize=(5.2, 4.2), dpi=150, layout="constrained")
         upper, lower = figure.subplots(2, sharex=True)
         draw_curve(upper, "CRF loss (nats per post)", curves["crf_loss"], best_epoch)
-        draw_curve(lower, "adversarial loss (nats per post)", adversarial, best_epoch)
+        draw_curve(lower, "adversarial loss (nats per post)", curves["adversarial_loss"], best_epoch)
         upper.set_xlabel("")
         figure.suptitle(title, fontsize=9, parse_math=False)
     return figure
 
 
-def draw_curve(axes: Axes, label: str, curve: Curve, best_epoch: int | None = None, dark: bool = False) -> None:
-    """Draw a curve of train and dev by epoch, and mark the best epoch."""
-    for split, line, colours in (("train", "-", LINES[0]), ("dev", "--", LINES[3])):
-        if split in curve:
-            marker = "o" if len(curve[split]) < 30 else None
-            axes.plot(*np.transpose(curve[split]), line, label=split, color=colours[dark], marker=marker, ms=3, lw=1.3)
-    if best_epoch:
-        axes.axvline(best_epoch, label=f"best epoch, {best_epoch}", color=COLOURS["quiet"][dark], ls=":", lw=1.2)
-    axes.set_ylabel(label)
-    axes.set_ylim(bottom=axes.get_ylim()[0] if axes.dataLim.ymin < 0 else 0.0)
-    _finish_epochs(axes)
+def draw_curve(axes: Axes, label: str, curve: Curve, best: int | None | Mapping[str, int | None] = None) -> None:
+    """Draw lines by epoch, and mark the best epoch: of the whole, or by the line's name."""
+    for name, points in curve.items():
+        marker = "o" if len(points) < 30 and len(curve) <= 2 else None
+        look = {"color": _LINES[1][0], "ls": "--"} if name == "dev" else {}  # as next to a curve of train
+        axes.plot(*np.transpose(points), label=name, marker=marker, ms=3, **look)
+    if isinstance(best, Mapping):
+        dots = [(best[name], dict(points)[best[name]]) for name, points in curve.items() if best[name] in dict(points)]
+        axes.plot(*np.reshape(dots, (-1, 2)).T, "o", color=_QUIET, label="best epoch")
+    elif best:
+        axes.axvline(best, label=f"best epoch, {best}", color=_QUIET, ls=":")
+    axes.set(xlabel="epoch", ylabel=label, ylim=(axes.get_ylim()[0] if axes.dataLim.ymin < 0 else 0.0, None))
+    axes.grid()
+    axes.legend()
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
-def draw_runs(axes: Axes, label: str, curves: Mapping[str, tuple[Curve, int | None]], dark: bool = False) -> None:
-    """Draw the dev curves of runs over each other; a dot marks a run's best epoch."""
-    for number, (name, (curve, best_epoch)) in enumerate(curves.items()):
-        points, colour = dict(curve["dev"]), LINES[number % len(LINES)][dark]
-        (line,) = axes.plot(points.keys(), points.values(), "-" if number < len(LINES) else "--", color=colour, lw=1.2)
-        line.set_label(name)
-        if best_epoch in points:
-            axes.plot(best_epoch, points[best_epoch], "o", color=colour, ms=5)
-    axes.set_ylabel(label)
-    axes.set_ylim(bottom=0)
-    _finish_epochs(axes)
-
-
-def draw_intervals(axes: Axes, label: str, rows: Sequence[Interval], dark: bool = False) -> None:
-    """Draw the published and the measured F1 of systems, from top to bottom."""
-    colour, quiet = LINES[0][dark], COLOURS["quiet"][dark]
-    _, published, measured, low, high = (np.array(values) for values in zip(*rows, strict=True))
+def draw_intervals(axes: Axes, rows: Sequence[tuple[str, float, float, float, float]]) -> None:
+    """Draw systems from top to bottom: name, published F1, measured F1 with the ends of its interval; NaN for none."""
+    names, published, measured, low, high = map(np.array, zip(*rows, strict=True))
     places = np.arange(len(rows))
-    axes.plot(published, places, "D", mfc="none", mec=quiet, ms=5, label="published")
-    errors = np.stack([measured - low, high - measured])
-    axes.errorbar(measured, places, xerr=errors, fmt="o", color=colour, ms=5, lw=1.5, label="measured, 95 % interval")
-    axes.set(xlabel=label, ylim=(len(rows) - 0.5, -0.5))
-    axes.set_yticks(places, [row.name for row in rows], parse_math=False)
+    axes.plot(published, places, "D", mfc="none", mec=_QUIET, label="published")
+    errors = (measured - low, high - measured)
+    axes.errorbar(measured, places, xerr=errors, fmt="o", color=_LINES[0][0], label="measured, 95 % interval")
+    axes.set(xlabel="F1 (percent)", ylim=(len(rows) - 0.5, -0.5))
+    axes.set_yticks(places, names, parse_math=False)
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="x")
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2)
 
 
-def draw_reliability(axes: Axes, calibration: Mapping[str, Any], dark: bool = False) -> None:
+def draw_reliability(axes: Axes, calibration: Mapping[str, Any]) -> None:
     """Draw the precision of entities by their score, before and after the temperature (`run.calibration`)."""
-    axes.plot((0, 100), (0, 100), ":", color=COLOURS["quiet"][dark], lw=1.2, label="calibrated")
-    for when, line, colours in (("before", "--", LINES[3]), ("after", "-", LINES[0])):
+    for when in ("before", "after"):
         points = [(row["score"], row["precision"]) for row in calibration[when]["bins"]]
-        axes.plot(*np.reshape(points, (-1, 2)).T, line, label=when, color=colours[dark], marker="o", ms=3, lw=1.3)
+        axes.plot(*np.reshape(points, (-1, 2)).T, label=when, marker="o", ms=3)
+    axes.plot((0, 100), (0, 100), ":", color=_QUIET, label="calibrated")
     axes.set(xlabel="score of entities (percent)", ylabel="precision (percent)")
     axes.grid()
     axes.legend()
 
 
-def describe_curve(curve: Curve) -> str:
-    """The first and last value of each split, in words."""
-    parts = []
-    for split, points in curve.items():
-        known = [(epoch, value) for epoch, value in points if math.isfinite(value)]
-        ends = dict.fromkeys((known[0], known[-1])) if known else ()
-        parts += [f"{split} " + ", ".join(f"{value:.4g} in epoch {epoch}" for epoch, value in ends)] if ends else []
-    return "; ".join(parts)
+class ModalityFeatures(NamedTuple):
+    """Projected features of tokens (G_T) and objects (G_V)."""
+
+    features: np.ndarray  # [n, d]
+    is_text: np.ndarray  # [n]: whether each is a token's
+    posts: np.ndarray  # [n]: the number of the post of each
 
 
-def _finish_epochs(axes: Axes) -> None:
-    axes.set_xlabel("epoch")
-    axes.grid()
-    axes.legend()
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+def sample_features(
+    model: Tagger, posts: Sequence[Post], features: Any, count: int = 500, seed: int = 1
+) -> ModalityFeatures:
+    """Return the projected features of tokens and objects drawn at random, the same ones for every model.
+
+    Args:
+        model: AGBAN.
+        posts: the posts.
+        features: the store of their pictures' features.
+        count: how many tokens and objects to draw; all of them if there are fewer.
+        seed: random seed of the draw.
+
+    Raises:
+        InputError: the model has no such features, or the posts have too few tokens or objects.
+    """
+    found = model.explain(posts, features)
+    if "object_features" not in found[0]:
+        raise InputError(f"expected a model that projects words and objects (agban), found a {type(model).__name__}")
+    rng = np.random.default_rng(seed)
+    drawn = []
+    for key, what in (("text_features", "tokens"), ("object_features", "objects")):
+        rows = np.concatenate([item[key] for item in found])
+        owners = np.repeat(np.arange(len(found)), [len(item[key]) for item in found])
+        if len(rows) < 2 * _FOLDS:
+            raise InputError(f"expected at least {2 * _FOLDS} {what} in the posts, found {len(rows)}")
+        chosen = np.sort(rng.permutation(len(rows))[:count])
+        drawn.append((rows[chosen], np.full(len(chosen), what == "tokens"), owners[chosen]))
+    return ModalityFeatures(*map(np.concatenate, zip(*drawn, strict=True)))
+
+
+def linear_separability(sample: ModalityFeatures) -> float:
+    """Return how well a linear classifier separates words from objects on held-out posts: 0.5 is chance, 1 is perfect.
+
+    This is the balanced accuracy of a logistic regression on standardised features, the mean over five folds; the
+    tokens and objects of a post are in the same fold.
+    """
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import GroupKFold, cross_val_score
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    classifier = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000, class_weight="balanced"))
+    folds = GroupKFold(min(_FOLDS, len(np.unique(sample.posts))), shuffle=True, random_state=0)
+    how = {"groups": sample.posts, "cv": folds, "scoring": "balanced_accuracy"}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return float(cross_val_score(classifier, sample.features, sample.is_text, **how).mean())
+
+
+def modality_space_figure(
+    samples: Mapping[str, ModalityFeatures], perplexity: float = 60.0, iterations: int = 500, seed: int = 1
+) -> Figure:
+    """Draw words and objects as AGBAN's figure 5 does: one t-SNE map per model, side by side, on the same axes.
+
+    Below each map is the `linear_separability`: near 50 % if adversarial training has mixed words and objects. Each map
+    is computed alone; positions in one cannot be compared with positions in another.
+
+    Args:
+        samples: features by the model's name, from `sample_features`.
+        perplexity: perplexity of t-SNE; at most a third of the points.
+        iterations: iterations of t-SNE, more than 250: the first 250 only gather the points.
+        seed: random seed of t-SNE.
+
+    Reference:
+        Zheng et al. 2020, section IV-D: 500 tokens, 500 objects, perplexity 60, 500 iterations.
+    """
+    from sklearn.manifold import TSNE
+
+    with matplotlib.rc_context(style()):
+        figure = Figure(figsize=(7.2, 3.95), dpi=150, layout="constrained")
+        panels = figure.subplots(1, len(samples), sharex=True, sharey=True, squeeze=False)[0]
+        far = 0.0
+        for number, (axes, (name, (features, is_text, _))) in enumerate(zip(panels, samples.items(), strict=True)):
+            near = min(perplexity, (len(features) - 1) / 3)
+            places = TSNE(perplexity=near, max_iter=iterations, init="pca", random_state=seed).fit_transform(features)
+            places -= (places.max(axis=0) + places.min(axis=0)) / 2
+            far = max(far, 1.06 * float(np.abs(places).max()))
+            look = {"s": 9, "linewidths": 0, "alpha": 0.75}  # orange and blue, as in the paper
+            axes.scatter(*places[is_text].T, label=f"{is_text.sum()} tokens", color="#f28e2b", marker="o", **look)
+            axes.scatter(*places[~is_text].T, label=f"{(~is_text).sum()} objects", color="#2f6db5", marker="^", **look)
+            axes.set_title(f"({chr(97 + number)}) {name}", parse_math=False)
+            accuracy = 100 * linear_separability(samples[name])
+            axes.set_xlabel(f"linear classifier on held-out posts: {accuracy:.1f} % (chance 50 %)")
+            axes.set(xticks=[], yticks=[], aspect="equal")
+            axes.legend(loc="best", framealpha=0.9, markerscale=1.5)
+        panels[0].set(xlim=(-far, far), ylim=(-far, far))
+        return figure

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import threading
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -13,11 +14,9 @@ from mner_keras.data.post import Post
 from mner_keras.errors import InputError
 from mner_keras.run.run import Run
 from mner_keras.text import TaggerDataMissing
-from mner_keras.views.case import make_cases
 from mner_keras.views.palette import COLOURS
-from mner_keras.views.post_view import PostView, render, style_sheet
-from mner_keras.vision.extraction import PictureFeatures
-from mner_keras.vision.extractors import load_extractor
+from mner_keras.views.post_view import PostView, render, show, style_sheet
+from mner_keras.vision.extraction import load_extractor
 from mner_keras.vision.pictures import PictureError, open_picture
 
 if TYPE_CHECKING:
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
 MOST_CHARACTERS = 5000
 """Characters that a post may have on the page."""
 
-_ID = "picture"
 _THEME = {
     "page": "body_background_fill background_fill_primary input_background_fill button_primary_text_color",
     "panel": "background_fill_secondary block_background_fill block_label_background_fill "
@@ -57,9 +55,8 @@ class DemoSession:
         self, model: Tagger, pictures: Mapping[str, Path] | None = None, weights: str | Path | None = None
     ) -> None:
         self.model = model
-        self.pictures = dict(pictures or {})
-        self.no_pictures = ""
-        self.extractor: Any = None
+        self.pictures = [str(path) for path in (pictures or {}).values()]
+        self.extractor, self.no_pictures = None, ""
         try:
             self.extractor = load_extractor(model.preprocessor.visual, weights)
         except InputError as error:
@@ -69,11 +66,7 @@ class DemoSession:
         self._lock = threading.Lock()
 
     def tag(self, text: str, picture: str | Path | None = None) -> PostView:
-        """Tag a post.
-
-        Args:
-            text: the post.
-            picture: the path of its picture.
+        """Tag a post with the picture at a path, or with none.
 
         Raises:
             InputError: no words, too many characters, an unreadable picture, a picture for a model that takes none, or
@@ -81,50 +74,39 @@ class DemoSession:
         """
         if len(text) > MOST_CHARACTERS:
             raise InputError(f"expected a post of at most {MOST_CHARACTERS:,} characters, found {len(text):,}")
-        pictures, features = {}, None
-        if picture is not None:
-            if self.extractor is None:
-                raise InputError(self.no_pictures)
-            pictures = {_ID: open_picture(picture)}
-            features = PictureFeatures(pictures, self.extractor)
+        if picture is not None and self.extractor is None:
+            raise InputError(self.no_pictures)
+        pictures = None if picture is None else [open_picture(picture)]
         try:
             post = Post.from_text(" ".join(text.split()))
         except ValueError:
             raise InputError("expected a post, found no words: type one first") from None
-        if picture is not None:
-            post = Post(post.tokens, image_id=_ID, text=post.text, offsets=post.offsets)
         try:
             with self._lock:
-                return PostView(make_cases(self.model, [post], features, pictures))
+                return show(self.model, [post], pictures=pictures, extractor=self.extractor)
         except TaggerDataMissing as error:
             raise InputError(str(error)) from None
 
     def next_picture(self, picture: str | None) -> str | None:
         """Return the picture after another one, in the order of their ids; `None` if there are none to swap in."""
-        paths = [str(path) for path in self.pictures.values()]
-        if not paths:
-            return None
-        return paths[(paths.index(picture) + 1) % len(paths)] if picture in paths else paths[0]
+        place = self.pictures.index(picture) + 1 if picture in self.pictures else 0
+        return self.pictures[place % len(self.pictures)] if self.pictures else None
 
 
 def describe_run(path: str | Path) -> str:
     """Return the data and the test F1 of a model's run, for the page's header; empty for a model without a run."""
-    folder = Path(path) if Path(path).is_dir() else Path(path).parent
     try:
-        run = Run(folder)
+        run = Run(path if Path(path).is_dir() else Path(path).parent)
         return f"trained on {run.dataset.name}; F1 {run.metrics['test']['micro']['f1']:.2f} on its test posts"
     except (InputError, AttributeError):
         return ""
 
 
-def build_page(
-    session: DemoSession, title: str, examples: Sequence[tuple[str, str | None]] = (), about: str = ""
-) -> Any:
+def build_page(session: DemoSession, examples: Sequence[tuple[str, str | None]] = (), about: str = "") -> Any:
     """Return the page as a gradio app. Its JSON route `tag` returns the names in a text.
 
     Args:
         session: tags the posts.
-        title: the model's name.
         examples: posts to start with, and the paths of their pictures.
         about: more about the model for the header: its data and F1 (`describe_run`).
 
@@ -163,9 +145,12 @@ def build_page(
             raise gradio.Error(str(error)) from None
         return [dataclasses.asdict(entity) for entity in case.entities]
 
-    gradio.set_static_paths([*session.pictures.values(), *(path for _, path in examples if path)])
-    with gradio.Blocks(title=f"{title}: names in a post", analytics_enabled=False) as page:
-        gradio.HTML(render("demo_header.html.j2", title=title, about=about, types=session.model.preprocessor.types))
+    name, types = session.model.name, session.model.preprocessor.types
+    gradio.set_static_paths([*session.pictures, *(path for _, path in examples if path)])
+    # Gradio opens no picture, because `open_picture` reports what is wrong with it.
+    raw = {"preprocess": False, "api_visibility": "private"}
+    with gradio.Blocks(title=f"{name}: names in a post", analytics_enabled=False) as page:
+        gradio.HTML(render("demo_header.html.j2", title=name, about=about, types=types))
         before = gradio.State(None)
         with gradio.Row():
             with gradio.Column(scale=2, min_width=300):
@@ -185,31 +170,26 @@ def build_page(
                 )
                 with gradio.Row():
                     find = gradio.Button("Find names", variant="primary", elem_id="mner-find", min_width=120)
-                    swap = gradio.Button(
-                        "Other picture", elem_id="mner-swap", visible=sees and bool(session.pictures), min_width=120
-                    )
+                    swaps = sees and bool(session.pictures)
+                    swap = gradio.Button("Other picture", elem_id="mner-swap", visible=swaps, min_width=120)
                 if not sees:
                     gradio.HTML(f'<p class="mner-note">No pictures: {escape(session.no_pictures)}.</p>')
             with gradio.Column(scale=3, min_width=300):
                 message = gradio.HTML(elem_id="mner-message")
                 answer = gradio.HTML(render("demo_empty.html.j2", sees=sees), elem_id="mner-out")
-                cards = []
+                inputs, outputs = [text, picture, before], [message, answer, before, picture]
                 if examples:
                     gradio.HTML('<h2 class="mner-head">Examples</h2>')
-                    with gradio.Row(elem_id="mner-examples"):
-                        for words, path in examples:
-                            shown = path if sees else None
-                            cards.append((gradio.Button(words, icon=shown, size="sm", min_width=130), words, shown))
-        inputs, outputs = [text, picture, before], [message, answer, before, picture]
-        # Without gradio's preprocessing, because `open_picture` reports what is wrong with a picture.
-        raw = {"preprocess": False, "api_visibility": "private"}
+                with gradio.Row(elem_id="mner-examples"):
+                    for words, path in examples:
+                        example = words, path if sees else None
+                        card = gradio.Button(words, icon=example[1], size="sm", min_width=130)
+                        chosen = card.click(lambda example=example: example, None, [text, picture], **raw)
+                        chosen.then(respond, inputs, outputs, **raw)
         gradio.on([find.click, text.submit], respond, inputs, outputs, **raw)
         gradio.on([picture.upload, picture.clear], change_picture, inputs, outputs, **raw)
         swapped = swap.click(lambda one: session.next_picture(one and one["path"]), picture, picture, **raw)
         swapped.then(change_picture, inputs, outputs, **raw)
-        for card, *example in cards:
-            chosen = card.click(lambda example=example: example, None, [text, picture], **raw)
-            chosen.then(respond, inputs, outputs, **raw)
         gradio.api(names, api_name="tag", queue=False)
     return page
 
@@ -245,13 +225,7 @@ def launch_page(page: Any, host: str, port: int | None, browser: bool = False) -
 
 
 def import_gradio() -> Any:
-    """Import gradio with its analytics off.
-
-    Raises:
-        InputError: it is not installed.
-    """
-    import os
-
+    """Import gradio with its analytics off; raises `InputError` if it is not installed."""
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     try:

@@ -12,20 +12,18 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
-from matplotlib.figure import Figure, SubFigure
+from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
 from mner_keras.errors import InputError
 from mner_keras.files import write_whole
-from mner_keras.views.case import MOST_TOKENS, Column, PostCase, is_right_to_left, region_grid, shares
+from mner_keras.views.case import MOST_TOKENS, PostCase, is_right_to_left, shares
 from mner_keras.views.charts import style
 from mner_keras.views.palette import COLOURS, OBJECT_COLOURS, TYPE_COLOURS, type_number
 
 ENDINGS = (".png", ".svg", ".pdf")
-_COLOURS = {
-    "heat": LinearSegmentedColormap.from_list("heat", ["#ffffff", "#fdc58a", "#e8590c"]),
-    "gamma": LinearSegmentedColormap.from_list("gamma", ["#ffffff", "#8fb5dd", "#16427a"]),
-}
+_HEAT = LinearSegmentedColormap.from_list("heat", ["#ffffff", "#fdc58a", "#e8590c"])
+_GAMMA = LinearSegmentedColormap.from_list("gamma", ["#ffffff", "#8fb5dd", "#16427a"])
 _GREY = COLOURS["quiet"][0]
 _PER_ROW = (8, 16)  # the least and the most tokens in a row of the map
 _LONGEST = 14  # characters of a token that are shown
@@ -93,136 +91,118 @@ def write_figure(figure: Figure, path: str | os.PathLike) -> list[str]:
 def _figure(cases: Sequence[PostCase], scales: dict[str, tuple[str, str]]) -> Figure:
     """Draw posts above each other, and a legend: the scales with the names of their ends, and the entities' marks."""
     with matplotlib.rc_context(style()):
-        maps = [case.columns if scales else [] for case in cases]
-        lanes = [bool(case.post.tags) + len(case.predicted) for case in cases]
         across = int(np.clip(max(len(case.post) for case in cases), *_PER_ROW))
-        parts = [-(-min(len(case.post), MOST_TOKENS) // across) for case in cases]
-        heights = [
-            0.4 + max(1.9, count * (0.75 + 0.2 * (len(found) + lane)))
-            for found, lane, count in zip(maps, lanes, parts, strict=True)
-        ]
+        parts, heights = [], []
+        for case in cases:
+            tokens = min(len(case.post), MOST_TOKENS)
+            parts.append([range(start, min(start + across, tokens)) for start in range(0, tokens, across)])
+            rows = len(case.columns if scales else ()) + bool(case.post.tags) + len(case.predicted)
+            heights.append(0.4 + max(1.9, len(parts[-1]) * (0.75 + 0.2 * rows)))
         figure = Figure(figsize=(7.2, sum(heights) + 0.5), dpi=_DOTS, layout="constrained", facecolor="white")
         *panels, legend = figure.subfigures(len(cases) + 1, 1, height_ratios=[*heights, 0.5], squeeze=False)[:, 0]
-        for number, (panel, case, found) in enumerate(zip(panels, cases, maps, strict=True)):
+        for number, (panel, case) in enumerate(zip(panels, cases, strict=True)):
             title = f"({chr(97 + number % 26)}) {_shown(' '.join(case.post.tokens), 90)}"
             panel.suptitle(title, x=0.01, ha="left", fontsize=8.5, weight="bold", color="black", parse_math=False)
-            grid = panel.add_gridspec(parts[number], 2, width_ratios=(1, 2.6))
-            _draw_picture(panel.add_subplot(grid[:, 0]), case, not scales)
-            for part in range(parts[number]):
-                tokens = range(part * across, min((part + 1) * across, len(case.post), MOST_TOKENS))
-                axes = panel.add_subplot(grid[part, 1])
-                _draw_tokens(axes, case, tokens, found, across)
-            if len(case.post) > MOST_TOKENS:
-                axes.set_xlabel(f"and {len(case.post) - MOST_TOKENS:,} more tokens")
-        _draw_legend(legend, scales, any(case.post.tags for case in cases))
+            grid = panel.add_gridspec(len(parts[number]), 2, width_ratios=(1, 2.6))
+            _draw_picture(panel.add_subplot(grid[:, 0]), case, with_map=bool(scales))
+            for place, tokens in enumerate(parts[number]):
+                _draw_tokens(panel.add_subplot(grid[place, 1]), case, tokens, with_map=bool(scales), across=across)
+        grid = legend.add_gridspec(1, 3)
+        for place, (name, ends) in enumerate(scales.items()):
+            axes = legend.add_subplot(grid[place])
+            axes.imshow(np.linspace(0, 1, 64)[None], _colours(name), extent=(0, 1, 0, 1), aspect=0.05)
+            axes.set(yticks=[], title=name, xlim=(-0.3, 1.3))
+            axes.set_xticks([0, 1], ends)
+            axes.tick_params(length=0)
+            axes.spines[:].set_visible(False)
+        if any(case.post.tags for case in cases):
+            axes = legend.add_subplot(grid[len(scales)])
+            axes.set_axis_off()
+            marks = Patch(fc=_GREY, ec=_GREY), Patch(fc="white", ec=_GREY)
+            axes.legend(marks, ("entity", "×: not a gold entity"), loc="center", ncols=2, handlelength=1.2)
     return figure
 
 
-def _draw_legend(panel: SubFigure, scales: dict[str, tuple[str, str]], gold: bool) -> None:
-    grid = panel.add_gridspec(1, 3)
-    for place, (name, ends) in enumerate(scales.items()):
-        axes = panel.add_subplot(grid[place])
-        axes.imshow(np.linspace(0, 1, 64)[None], _scale(name), extent=(0, 1, 0, 1), aspect=0.05)
-        axes.set(yticks=[], title=name, xlim=(-0.3, 1.3))
-        axes.set_xticks([0, 1], ends)
-        axes.tick_params(length=0)
-        axes.spines[:].set_visible(False)
-    if gold:
-        axes = panel.add_subplot(grid[len(scales)])
-        axes.set_axis_off()
-        marks = Patch(fc=_GREY, ec=_GREY), Patch(fc="white", ec=_GREY)
-        axes.legend(marks, ("entity", "×: not a gold entity"), loc="center", ncols=2, handlelength=1.2)
+def _colours(name: str) -> LinearSegmentedColormap:
+    return _GAMMA if name == "gamma" else _HEAT
 
 
-def _scale(name: str) -> LinearSegmentedColormap:
-    return _COLOURS["gamma" if name == "gamma" else "heat"]
-
-
-def _draw_picture(axes: Axes, case: PostCase, objects: bool) -> None:
+def _draw_picture(axes: Axes, case: PostCase, with_map: bool) -> None:
     """Draw the picture with the attention to its regions or the boxes of its objects, or why there is none."""
     axes.set(xticks=[], yticks=[], anchor="N")
-    regions = case.regions
+    width, height = (1, 1) if case.picture is None else case.picture.size
+    frame = (0, width, height, 0)
     if case.picture is None:
         axes.set(xlim=(0, 1), ylim=(1, 0), aspect="equal")
-        axes.text(
-            0.5, 0.5, textwrap.fill(case.why_none, 24), ha="center", va="center", fontsize=7, color=_GREY, zorder=4
-        )
-        width = height = 1.0
+        why = textwrap.fill(case.why_none, 24)
+        axes.text(0.5, 0.5, why, ha="center", va="center", fontsize=7, color=_GREY, zorder=4)
     else:
-        width, height = case.picture.size
         small = case.picture.convert("RGB")
         small.thumbnail((640, 640))
-        axes.imshow(np.asarray(small), extent=(0, width, height, 0))
-    labels = []
-    if regions is not None:
-        grid = region_grid(regions)
+        axes.imshow(np.asarray(small), extent=frame)
+    labels, grid = [], case.regions
+    if grid is not None:
         share = shares(grid)
         # At most half opaque, so that the picture shows.
-        axes.imshow(
-            share, _COLOURS["heat"], alpha=0.5 * share, extent=(0, width, height, 0), interpolation="nearest", zorder=2
-        )
+        axes.imshow(share, _HEAT, alpha=0.5 * share, extent=frame, interpolation="nearest", zorder=2)
         lines = {"colors": "white", "linewidths": 0.6, "alpha": 0.8, "zorder": 3}
-        axes.hlines(np.linspace(0, height, len(grid) + 1), 0, width, **lines)
+        axes.hlines(np.linspace(0, height, grid.shape[0] + 1), 0, width, **lines)
         axes.vlines(np.linspace(0, width, grid.shape[1] + 1), 0, height, **lines)
-        labels.append(f"regions {regions.min():.4f} to {regions.max():.4f}")
-        labels.append(f"even share {1 / len(regions):.4f}; of words {1 / len(case.post):.4f}")
-    elif case.picture is not None and case.objects.boxes is not None:
-        for number, (top, left, bottom, right) in enumerate(case.objects.boxes[: len(case.object_names)]):
-            colour = OBJECT_COLOURS[number % len(OBJECT_COLOURS)][0]
-            axes.add_patch(Rectangle((left, top), right - left, bottom - top, fill=False, edgecolor=colour, lw=1.3))
-            box = {"facecolor": colour, "edgecolor": "none", "pad": 1}
-            name = _shown(case.objects.name(number), 20)
-            axes.text(left, top, name, fontsize=6, color="white", va="top", bbox=box, clip_on=True, parse_math=False)
-    elif case.picture is not None and case.why_none:
-        labels.append(case.why_none)
-    if case.attention is not None and case.attention.size and not objects:
-        labels.append(f"even share {1 / case.attention.size:.4f}")
-    if objects:
+        labels.append(f"regions {grid.min():.4f} to {grid.max():.4f}")
+        labels.append(f"even share {1 / grid.size:.4f}; of words {1 / len(case.post):.4f}")
+    elif case.picture is not None and case.objects.boxes is None:
+        labels += [case.why_none] if case.why_none else []
+    for number, (left, top, wide, high) in enumerate(case.boxes if grid is None else ()):
+        colour = OBJECT_COLOURS[number % len(OBJECT_COLOURS)][0]
+        axes.add_patch(Rectangle((left, top), wide, high, fill=False, edgecolor=colour, lw=1.3))
+        look = {"fontsize": 6, "color": "white", "bbox": {"facecolor": colour, "edgecolor": "none", "pad": 1}}
+        name = _shown(case.objects.name(number), 20)
+        axes.text(left, top, name, va="top", clip_on=True, parse_math=False, **look)
+    if not with_map:
         labels.append(f"objects: {', '.join(case.object_names) or 'none'}")
-    text = "\n".join(textwrap.fill(label, 40) for label in labels)
-    axes.set_xlabel(text, fontsize=6.5, parse_math=False)
+    elif case.attention is not None and case.attention.size:
+        labels.append(f"even share {1 / case.attention.size:.4f}")
+    axes.set_xlabel("\n".join(textwrap.fill(label, 40) for label in labels), fontsize=6.5, parse_math=False)
     axes.spines[:].set_visible(True)
 
 
-def _draw_tokens(axes: Axes, case: PostCase, tokens: range, rows: Sequence[Column], across: int) -> None:
-    """Draw tokens as columns, with space for so many: the rows' numbers, then the entities of gold and each system."""
-    start, end = tokens.start, tokens.stop
-    for y, row in enumerate(rows):
-        colours = _scale(row.name)
-        part = row.shares[None, start:end]
+def _draw_tokens(axes: Axes, case: PostCase, tokens: range, with_map: bool, across: int) -> None:
+    """Draw tokens as columns, with space for so many: their numbers, then the entities of gold and each system."""
+    start, end, names = tokens.start, tokens.stop, []
+    centred = {"fontsize": 5.5, "ha": "center", "va": "center", "parse_math": False}
+    for y, row in enumerate(case.columns if with_map else ()):
+        names.append(row.name)
+        colours, part = _colours(row.name), row.shares[None, start:end]
         axes.imshow(part, colours, vmin=0, vmax=1, extent=(start, end, y + 1, y), aspect="auto")
         for token in tokens:
-            colour = colours(float(row.shares[token]))
-            ink = "white" if np.dot(colour[:3], (0.299, 0.587, 0.114)) < 0.55 else "black"
+            luminance = np.dot(colours(float(row.shares[token]))[:3], (0.299, 0.587, 0.114))
             text = f"{row.values[token]:.4f}".removeprefix("0")
-            axes.text(token + 0.5, y + 0.5, text, fontsize=5.5, color=ink, ha="center", va="center")
-    one = len(case.predicted) == 1
-    lanes = [("gold", case.spans(), None)] if case.post.tags else []
+            axes.text(token + 0.5, y + 0.5, text, color="white" if luminance < 0.55 else "black", **centred)
     gold = case.spans() if case.post.tags else None
-    lanes += [("predicted" if one else name, case.spans(name), gold) for name in case.predicted]
-    for y, (_, spans, right) in enumerate(lanes, start=len(rows)):
-        for kind, first, last in sorted(spans, key=lambda span: span[1]):
+    lanes = {} if gold is None else {"gold": gold}
+    lanes |= {"predicted" if len(case.predicted) == 1 else name: case.spans(name) for name in case.predicted}
+    for y, (name, spans) in enumerate(lanes.items(), start=len(names)):
+        names.append(name)
+        for span in sorted(spans):
+            kind, first, last = span
             left, width = max(first, start), min(last, end) - max(first, start)
-            if width <= 0:
-                continue
-            wrong, colour = right is not None and (kind, first, last) not in right, TYPE_COLOURS[type_number(kind)][0]
-            face = "white" if wrong else colour
-            axes.add_patch(
-                Rectangle((left + 0.05, y + 0.1), width - 0.1, 0.8, facecolor=face, edgecolor=colour, lw=0.8)
-            )
-            style = {"fontsize": 5.5, "weight": "bold", "color": colour if wrong else "white", "parse_math": False}
-            axes.text(left + width / 2, y + 0.5, f"× {kind}" if wrong else kind, ha="center", va="center", **style)
-    if case.attention is not None and not case.object_names and end >= min(len(case.post), MOST_TOKENS):
-        axes.set_xlabel("the model sees no object")
-    axes.set(xlim=(start, start + across), ylim=(max(1, len(rows) + len(lanes)), 0))
+            if width > 0:
+                wrong, colour = gold is not None and span not in gold, TYPE_COLOURS[type_number(kind)][0]
+                fill, ink = ("white", colour) if wrong else (colour, "white")
+                box = Rectangle((left + 0.05, y + 0.1), width - 0.1, 0.8, facecolor=fill, edgecolor=colour, lw=0.8)
+                axes.add_patch(box)
+                text = f"× {kind}" if wrong else kind
+                axes.text(left + width / 2, y + 0.5, text, color=ink, weight="bold", **centred)
+    if end == min(len(case.post), MOST_TOKENS):
+        more = len(case.post) - end
+        unseen = case.attention is not None and not case.object_names
+        axes.set_xlabel(f"and {more:,} more tokens" if more else "the model sees no object" if unseen else "")
+    axes.set(xlim=(start, start + across), ylim=(max(1, len(names)), 0))
     if is_right_to_left(case.post.tokens):
         axes.invert_xaxis()
-    texts = [_shown(case.post.tokens[token], _LONGEST) for token in tokens]
-    axes.set_xticks(
-        [token + 0.5 for token in tokens], texts, rotation=90, fontsize=7.5, color="black", parse_math=False
-    )
-    names = [_shown(name, 18) for name in (*(row.name for row in rows), *(lane[0] for lane in lanes))]
-    axes.set_yticks(np.arange(len(names)) + 0.5, names, parse_math=False)
+    texts, places = [_shown(case.post.tokens[token], _LONGEST) for token in tokens], np.arange(start, end) + 0.5
+    axes.set_xticks(places, texts, rotation=90, fontsize=7.5, color="black", parse_math=False)
+    axes.set_yticks(np.arange(len(names)) + 0.5, [_shown(name, 18) for name in names], parse_math=False)
     axes.tick_params(length=0, labeltop=True, labelbottom=False)
     axes.spines[:].set_visible(False)
 

@@ -10,21 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mner_keras.data.entities import entity_spans
 from mner_keras.errors import InputError, did_you_mean
 from mner_keras.run.run import Run
-from mner_keras.views.case import PostCase, attention_of, make_cases
-from mner_keras.views.charts import loss_curves_figure
+from mner_keras.views.case import PostCase, make_cases
+from mner_keras.views.charts import loss_curves_figure, modality_space_figure, sample_features
 from mner_keras.views.figures import attention_map_figure, case_study_figure, hsn_attention_figure
-from mner_keras.views.modality_space import modality_space_figure, sample_features
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from mner_keras.data.post import Post
 
-Rank = Callable[["Post", Sequence[str], Any], Any]
-"""Of a post, its tags, and the model's explanation or the other run's tags: a sort key, or `None` to leave it out."""
 _SEARCHED = 600  # posts that are explained to choose from
 
 
@@ -34,7 +30,7 @@ class PaperFigure:
 
     classes: tuple[str, ...] = ()  # of the models; empty for all
     compares: bool = False  # whether it shows other runs, too
-    rank: Rank | None = None  # which posts show best what it is about
+    rank: Callable[[PostCase], Any] | None = None  # of a post, a sort key, or `None` to leave it out
     count: int = 2  # posts
 
 
@@ -67,21 +63,18 @@ def draw_figure(
     """
     figure = check_figure(paper, number)
     name = f"{paper} {number}"
-    if figure.compares and not others:
-        raise InputError(f"figure {name} compares two runs: --other names the second")
-    if others and not figure.compares:
-        raise InputError(f"figure {name} shows one run: --other is not used")
+    if figure.compares != bool(others):
+        what = "compares two runs: --other names the second" if not others else "shows one run: --other is not used"
+        raise InputError(f"figure {name} {what}")
     for one in (run, *others):
         if figure.classes and one.class_name not in figure.classes:
-            expected = " or ".join(figure.classes)
-            raise InputError(f"figure {name} needs a run of {expected}, found {one.name}", one.path)
+            raise InputError(f"figure {name} needs a run of {' or '.join(figure.classes)}, found {one.name}", one.path)
     if name == "agban 5":
         return _modality_space(run, others, split, seed)
     if name == "agban 7":
-        history = run.history
-        batches = (1.0, 1.0) if run.config is None else run.posts_per_batch()
-        best = None if run.config is None else run.metrics.get("best_epoch")
-        return loss_curves_figure(history, f"{run.name} on {run.dataset.name}", batches, best)
+        of_run = run.config is not None
+        batches, best = (run.posts_per_batch(), run.metrics.get("best_epoch")) if of_run else ((1.0, 1.0), None)
+        return loss_curves_figure(run.history, f"{run.name} on {run.dataset.name}", batches, best)
     if name == "agban 6" and "attention" not in run.model.output:
         raise InputError(f"figure agban 6 needs attention to objects, and {run.name} has none", run.path)
     for other in others:
@@ -91,15 +84,21 @@ def draw_figure(
                 f"{other.dataset.folder}; --data sets the posts of all",
                 other.path,
             )
-    posts = run.dataset[split]
+    posts, tags = run.dataset[split], {}
+    for one in (*others, run):  # the run is the last system
+        name = one.name if others else "predicted"
+        tags[f"{name} ({one.path.name})" if name in tags else name] = one.tags(split)
     if names:
         chosen = find_posts(names, posts, split)
     else:
-        seen: Sequence[Any] = others[0].tags(split) if others else run.model.explain(posts[:_SEARCHED], run.store)
-        chosen = choose_posts(figure.rank, posts, run.tags(split), seen)[: count or figure.count]
+        explained = [{}] * len(posts) if others else run.model.explain(posts[:_SEARCHED], run.store)
+        found = (dict(zip(tags, row, strict=True)) for row in zip(*tags.values(), strict=True))
+        cases = [PostCase(*one) for one in zip(posts, found, explained, strict=False)]
+        chosen = choose_posts(figure.rank, cases)[: count or figure.count]
     if not chosen:
         raise InputError(f"no post of {split} shows what this figure is about; --posts names some")
-    cases = _make_cases(run, others, chosen, split, pictures)
+    predicted = {name: [of_posts[place] for place in chosen] for name, of_posts in tags.items()}
+    cases = make_cases(run.model, [posts[place] for place in chosen], run.store, pictures, predicted)
     if paper == "hsn":
         return hsn_attention_figure(cases)
     return attention_map_figure(cases) if number == 6 else case_study_figure(cases)
@@ -119,11 +118,15 @@ def find_posts(names: Sequence[str], posts: Sequence[Post], split: str) -> list[
     Raises:
         InputError: there is no such post; the nearest name is suggested.
     """
-    by_name = {f"{split}:{number + 1}": number for number in range(len(posts))}
-    for key in ("image_id", "id"):  # an id takes precedence over a picture's
-        own = {getattr(post, key): number for number, post in reversed(list(enumerate(posts)))}
-        own.pop(None, None)
-        by_name.update(own)
+    by_name: dict[str | None, int] = {}
+    for keys in (
+        [post.id for post in posts],  # an id takes precedence over a picture's
+        [post.image_id for post in posts],
+        [f"{split}:{number}" for number in range(1, len(posts) + 1)],
+    ):
+        for number, key in enumerate(keys):
+            by_name.setdefault(key, number)
+    by_name.pop(None, None)
     for name in names:
         if name not in by_name:
             raise InputError(
@@ -133,47 +136,45 @@ def find_posts(names: Sequence[str], posts: Sequence[Post], split: str) -> list[
     return [by_name[name] for name in names]
 
 
-def choose_posts(rank: Rank, posts: Sequence[Post], tags: Sequence[Sequence[str]], seen: Sequence[Any]) -> list[int]:
-    """Return the positions of the posts that a rank keeps, the smallest first.
-
-    Args:
-        rank: that of a figure.
-        posts: the posts.
-        tags: the run's tags for each.
-        seen: the model's explanation or the other run's tags for each; posts beyond its length are left out.
-    """
-    ranks = [(rank(*one), number) for number, one in enumerate(zip(posts, tags, seen, strict=False))]
+def choose_posts(rank: Callable[[PostCase], Any], cases: Sequence[PostCase]) -> list[int]:
+    """Return the positions of the posts that a figure's rank keeps, the smallest first."""
+    ranks = [(rank(case), number) for number, case in enumerate(cases)]
     return [number for _, number in sorted(one for one in ranks if one[0] is not None)]
 
 
-def _is_wrong(post: Post, tags: Sequence[str]) -> bool:
-    return post.tags is not None and entity_spans(post.tags) != entity_spans(tags)
+def _found(case: PostCase) -> set[tuple[str, int, int]]:
+    """The run's entities."""
+    return case.spans(list(case.predicted)[-1])
 
 
-def _trust(sign: int, wrong: bool, post: Post, tags: Sequence[str], explanation: Mapping[str, Any]) -> float | None:
+def _is_wrong(case: PostCase) -> bool:
+    return case.post.tags is not None and case.spans() != _found(case)
+
+
+def _trust(sign: int, wrong: bool, case: PostCase) -> float | None:
     """HSN's figures 5 and 6: posts with a picture, ordered by gamma of their entities."""
-    spans, gamma = entity_spans(tags), explanation.get("gamma")
-    if post.image_id is None or not spans or (_is_wrong(post, tags) and not wrong):
+    spans, gamma = _found(case), case.gamma
+    if case.post.image_id is None or not spans or (_is_wrong(case) and not wrong):
         return None
     return 0.0 if gamma is None else sign * float(np.mean([gamma[start:end].mean() for _, start, end in spans]))
 
 
-def _uneven(post: Post, tags: Sequence[str], explanation: Mapping[str, Any]) -> tuple[bool, float] | None:
+def _uneven(case: PostCase) -> tuple[bool, float] | None:
     """AGBAN's figure 6: posts with two objects or more whose entities attend to other objects than the other words."""
-    scores, spans = attention_of(explanation), entity_spans(tags)
+    scores, spans = case.attention, sorted(_found(case))
     if scores.shape[1] < 2 or not spans:
         return None
     # Only the division of a token's attention among the objects counts, not its amount.
     part = scores / np.maximum(scores.sum(axis=1, keepdims=True), 1e-12)
     rows = np.concatenate([part[start:end] for _, start, end in spans])
-    return _is_wrong(post, tags), -float(np.abs(rows.mean(axis=0) - part.mean(axis=0)).max())
+    return _is_wrong(case), -float(np.abs(rows.mean(axis=0) - part.mean(axis=0)).max())
 
 
-def _differing(wrong: bool, post: Post, tags: Sequence[str], other: Sequence[str]) -> bool | None:
-    """AGBAN's figures 8 and 9: posts that the run gets right, or wrong, and the other run differently."""
-    differs = entity_spans(tags) != entity_spans(other)
-    shown = post.tags is not None and differs and _is_wrong(post, tags) == wrong
-    return post.image_id is None if shown else None
+def _differing(wrong: bool, case: PostCase) -> bool | None:
+    """AGBAN's figures 8 and 9: posts that the run gets right, or wrong, and the first other run differently."""
+    differs = _found(case) != case.spans(next(iter(case.predicted)))
+    shown = case.post.tags is not None and differs and _is_wrong(case) == wrong
+    return case.post.image_id is None if shown else None
 
 
 _AGBAN = ("AGBAN", "ReleasedAGBAN")
@@ -187,15 +188,6 @@ FIGURES = {
     ("agban", 9): PaperFigure(compares=True, rank=partial(_differing, True)),
 }
 """The figures by paper and number."""
-
-
-def _make_cases(run: Run, others: Sequence[Run], chosen: Sequence[int], split: str, pictures: Any) -> list[PostCase]:
-    posts, predicted = run.dataset[split], {}
-    for one in (*others, run):
-        name = one.name if others else "predicted"
-        name = name if name not in predicted else f"{name} ({one.path.name})"
-        predicted[name] = [one.tags(split)[number] for number in chosen]
-    return make_cases(run.model, [posts[number] for number in chosen], run.store, pictures, predicted)
 
 
 def _modality_space(run: Run, others: Sequence[Run], split: str, seed: int) -> Figure:

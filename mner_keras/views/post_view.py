@@ -22,16 +22,16 @@ from markupsafe import Markup
 from PIL import Image
 
 import mner_keras
-from mner_keras.data.entities import entity_spans
 from mner_keras.files import write_whole
 from mner_keras.tagged_post import TaggedPost, as_post, with_pictures
-from mner_keras.views.case import MOST_TOKENS, PostCase, is_right_to_left, make_cases, region_grid, shares
+from mner_keras.views.case import MOST_TOKENS, PostCase, is_right_to_left, make_cases, shares
 from mner_keras.views.palette import COLOURS, FILL, OBJECT_COLOURS, TYPE_COLOURS, type_number
-from mner_keras.vision.extractors import load_extractor
+from mner_keras.vision.extraction import load_extractor
 
 if TYPE_CHECKING:
     from mner_keras.data.post import Post
     from mner_keras.tagger import Tagger
+    from mner_keras.vision.extraction import Extractor
 
 _SHOWN = 480  # pixels of a picture's longer side that a page keeps
 _SMALL = 256  # a picture of at most so many pixels is kept as it is
@@ -65,6 +65,7 @@ def show(
     posts: Sequence[Post | str | Sequence[str]],
     features: Any = None,
     pictures: Mapping[str, Any] | Sequence[Any] | None = None,
+    extractor: Extractor | None = None,
 ) -> PostView:
     """Tag posts and show them with their scores, pictures, attention and gate.
 
@@ -74,6 +75,7 @@ def show(
         features: the store of the posts' pictures' features, or its path.
         pictures: with `features`, paths or PIL images by image id, to be drawn. Without it, one path, PIL image or
             `None` per post, which the model sees, too.
+        extractor: turns these into features, as in `Tagger.tag`.
 
     Returns:
         a view that notebooks display and `save` writes as a page.
@@ -86,7 +88,7 @@ def show(
     if pictures is not None and not isinstance(pictures, Mapping):
         if features is not None:
             raise ValueError("`pictures` must be a mapping by image id if `features` is given. Received: a sequence")
-        posts, features = with_pictures(posts, pictures, load_extractor(model.preprocessor.visual))
+        posts, features = with_pictures(posts, pictures, extractor or load_extractor(model.preprocessor.visual))
         pictures = features.pictures
     return PostView(make_cases(model, posts, features, pictures))
 
@@ -98,14 +100,8 @@ def tagged_html(tagged: TaggedPost) -> str:
 
 def post_html(case: PostCase) -> Markup:
     """A post as HTML, without the style sheet `post.css`."""
-    columns, grid, boxes = case.columns, None, []
+    columns, grid = case.columns, case.regions
     colouring = columns if case.attention is not None else columns[:1]  # HSN's gamma does not colour words
-    heat = np.max([column.shares for column in colouring], axis=0) if columns else None
-    if case.regions is not None:
-        grid = region_grid(case.regions), shares(region_grid(case.regions))
-    elif case.picture is not None and case.objects.boxes is not None:
-        corners = case.objects.boxes[: len(case.object_names)].tolist()
-        boxes = [(left, top, right - left, bottom - top) for top, left, bottom, right in corners]
     # Two posts of a page must not share one group of radio buttons.
     key = repr((case.post, sorted(case.predicted.items()), [column.values.tobytes() for column in columns]))
     view = {
@@ -118,9 +114,9 @@ def post_html(case: PostCase) -> Markup:
         "picture": None if case.picture is None else _data_uri(case.picture),
         "size": (300, 300) if case.picture is None else case.picture.size,
         "columns": columns,
-        "grid": grid,  # weights and shares of the regions, `[rows, columns]`
-        "heat": heat,  # how strongly to colour each token
-        "boxes": boxes,  # left, top, width, height of each object
+        "grid": None if grid is None else (grid, shares(grid)),  # of the regions, `[rows, columns]`
+        "heat": np.max([column.shares for column in colouring], axis=0) if columns else None,  # of each token
+        "boxes": case.boxes if grid is None else [],
     }
     return Markup(render("post.html.j2", case=case, view=view))
 
@@ -152,16 +148,18 @@ def _environment() -> Environment:
 
 def _lanes(case: PostCase) -> list[tuple[str, list[tuple]]]:
     """Label and pieces of the first system, then of the gold tags if they differ, then of other systems."""
-    if not case.predicted:
-        return [("gold", _cut(case, case.post.tags or (), None))]
-    first, *others = case.predicted
     gold = None if case.post.tags is None else case.spans()
-    label = "predicted" if not others else first
-    same = gold is not None and gold == case.spans(first)
-    lanes = [(f"gold and {label}" if same else label, _cut(case, case.predicted[first], gold))]
-    if gold is not None and not same:
-        lanes.append(("gold", _cut(case, case.post.tags, case.spans(first))))
-    return lanes + [(name, _cut(case, case.predicted[name], gold)) for name in others]
+    if not case.predicted:
+        return [("gold", _cut(case, gold or set(), None))]
+    first = next(iter(case.predicted))
+    lanes = [(name, _cut(case, case.spans(name), gold)) for name in case.predicted]
+    if len(lanes) == 1:
+        lanes = [("predicted", lanes[0][1])]
+    if gold == case.spans(first):
+        lanes[0] = (f"gold and {lanes[0][0]}", lanes[0][1])
+    elif gold is not None:
+        lanes.insert(1, ("gold", _cut(case, gold, case.spans(first))))
+    return lanes
 
 
 def _gaps(post: Post) -> list[str]:
@@ -172,19 +170,16 @@ def _gaps(post: Post) -> list[str]:
     return [" " if follows > end else "" for (_, end), follows in zip(post.offsets, ends, strict=True)]
 
 
-def _cut(case: PostCase, tags: Sequence[str], others: set[tuple[str, int, int]] | None) -> list[tuple]:
+def _cut(case: PostCase, spans: set[tuple[str, int, int]], others: set[tuple[str, int, int]] | None) -> list[tuple]:
     """The shown tokens, cut at the ends of entities: start, end, type or "", whether `others` has it, score or None."""
     scores = {(one.type, one.start, one.end): one.score for one in case.entities}
     pieces, position, last = [], 0, min(len(case.post), MOST_TOKENS)
-    for span in entity_spans(tags):
-        kind, start, end = span
-        if start >= last:
-            break
-        if position < start:
-            pieces.append((position, start, "", True, None))
-        position = min(end, last)
-        pieces.append((start, position, kind, others is None or span in others, scores.get(span)))
-    return [*pieces, (position, last, "", True, None)] if position < last else pieces
+    for span in [*sorted(spans, key=lambda span: span[1]), ("", last, last)]:
+        kind, start, end = span[0], min(span[1], last), min(span[2], last)
+        pieces.append((position, start, "", True, None))
+        pieces.append((start, end, kind, others is None or span in others, scores.get(span)))
+        position = end
+    return [piece for piece in pieces if piece[0] < piece[1]]
 
 
 def _data_uri(picture: Image.Image) -> str:

@@ -7,21 +7,19 @@ import math
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mner_keras.data.entities import entity_spans
+from mner_keras.data.post import entity_spans
 from mner_keras.errors import InputError
 from mner_keras.papers import render as tables
 from mner_keras.papers.compare import compare
 from mner_keras.papers.measured import Record
 from mner_keras.papers.published import OVERALL
 from mner_keras.papers.table_folder import PLAN, read_table
-from mner_keras.registry import find_model
 from mner_keras.run.run import CONFIG, PROVENANCE, Run
 from mner_keras.run.scores import SCHEMES
 from mner_keras.text import TaggerDataMissing
@@ -53,7 +51,6 @@ def make_report(
         InputError: a place is neither a finished run nor a table, or its files are damaged.
     """
     measured, folders = _find_sources(places)
-    runs = [Run(folder) for folder in folders.values()]
     keys = {folder: f"run-{number}" for number, folder in enumerate(folders, start=1)}
     table_parts = [
         {
@@ -66,17 +63,10 @@ def make_report(
         }
         for number, table in enumerate(measured, start=1)
     ]
-    run_parts = []
-    for number, (run, title) in enumerate(zip(runs, _titles(runs), strict=True)):
+    runs, run_parts = [Run(folder) for folder in folders.values()], []
+    for number, (key, run, title) in enumerate(zip(keys.values(), runs, _titles(runs), strict=True)):
         progress(number, len(runs))
-        key = keys[run.path.resolve()]
-        listed = [
-            (part["key"], part["title"], name)
-            for part in table_parts
-            for name, row in zip(tables.row_names(part["table"]), part["runs"], strict=True)
-            if key in row
-        ]
-        run_parts.append({"key": key, "title": title, "listed": listed, **_run_part(run, posts, pictures)})
+        run_parts.append({"key": key, "title": title, **_run_part(run, posts, pictures)})
     progress(len(runs), len(runs))
     shown = [part["title"].replace(", ", " ") for part in table_parts] or [part["title"] for part in run_parts[:3]]
     more = 0 if table_parts else len(run_parts) - len(shown)
@@ -84,83 +74,12 @@ def make_report(
         "report.html.j2",
         title=", ".join(shown) + (f" and {more} more runs" if more else ""),
         style=style_sheet("page.css", "post.css"),
-        data=", ".join(dict.fromkeys(part["data"] for part in run_parts)),
-        models=", ".join(dict.fromkeys(run.config.model for run in runs)),
         tables=table_parts,
         runs=run_parts,
         run_chart=_run_chart(run_parts),
-        best_f1=max((run.metrics["test"]["micro"]["f1"] for run in runs), default=0.0),
         printed=tables,
         names={"BOUNDS": BOUNDS, "MISSED": MISSED, "SPURIOUS": SPURIOUS, "ALL": ALL},
     )
-
-
-def hardest_posts(
-    run: Run, count: int, pictures: Mapping[str, Path] | None
-) -> tuple[list[tuple[int, float, PostCase]], list[tuple[int, float, PostCase]], float]:
-    """Return the posts of the test split with the highest loss, the wrong and the right ones, and the mean loss.
-
-    Args:
-        run: the run of a Keras model.
-        count: how many posts of either kind.
-        pictures: paths by image id; `None` for those in the run's data.
-
-    Returns:
-        posts whose entities are not all found, or not found alone; posts with entities, all found; the mean loss over
-        the split. A post is its place in the split, from 1, the loss of its gold tags in nats, and its case.
-
-    Raises:
-        InputError: the run's data, features or model are not available, or are not those of its predictions.
-    """
-    posts, scored = run.dataset["test"], run.predictions
-    if [(post.tokens, post.tags) for post in posts] != [(row.tokens, row.tags) for row in scored]:
-        raise InputError("expected the posts that the run was scored on, found others", run.dataset.path("test"))
-    losses = -run.model.log_likelihood(posts, run.store)
-    pictures = own_pictures(run.dataset) if pictures is None else pictures
-    spans = [(entity_spans(row.tags), entity_spans(row.predicted)) for row in scored]
-    order = np.argsort(-losses, kind="stable").tolist()
-    misses = [number for number in order if spans[number][0] != spans[number][1]][:count]
-    hits = [number for number in order if spans[number][0] and spans[number][0] == spans[number][1]][:count]
-    chosen, predicted = [*misses, *hits], {run.name: [scored[number].predicted for number in (*misses, *hits)]}
-    cases = make_cases(run.model, [posts[number] for number in chosen], run.store, pictures, predicted)
-    shown = [(number + 1, float(losses[number]), case) for number, case in zip(chosen, cases, strict=True)]
-    return shown[: len(misses)], shown[len(misses) :], float(losses.mean())
-
-
-def best_cells(table: Record) -> dict[str, float]:
-    """Return the best measured number by column of a table of scores; of a single row, none is the best."""
-    if table["kind"] != "results" or len(table["rows"]) < 2:
-        return {}
-    found = {column: [row["cells"][column]["mean"] for row in table["rows"]] for column in table["columns"]}
-    return {column: max((mean for mean in means if mean is not None), default=0.0) for column, means in found.items()}
-
-
-def count_confusion(pairs: Iterable[tuple[Sequence[str], Sequence[str]]]) -> Counter[tuple[str, str]]:
-    """Count entities by their gold and their predicted type, strict IOB2.
-
-    Each gold entity counts once in its type's row: under the type predicted for the same tokens, else under `BOUNDS` if
-    a predicted entity contains some of its tokens, else under `MISSED`. Each predicted entity counts once in its type's
-    column: by its gold type, `BOUNDS` or `SPURIOUS`. A type's row adds up to its gold entities, its count under `ALL`,
-    and its column to its predicted ones, the column's count in the row `ALL`.
-
-    Args:
-        pairs: the gold and the predicted tags of each post.
-
-    Returns:
-        counts by row and column.
-    """
-    counts: Counter[tuple[str, str]] = Counter()
-    for tags, predicted in pairs:
-        gold, found = ({(start, end): kind for kind, start, end in entity_spans(one)} for one in (tags, predicted))
-        counts.update((kind, ALL) for kind in gold.values())
-        counts.update((ALL, kind) for kind in found.values())
-        counts.update((kind, found.get(place) or _apart(place, found, MISSED)) for place, kind in gold.items())
-        counts.update((_apart(place, gold, SPURIOUS), kind) for place, kind in found.items() if place not in gold)
-    return counts
-
-
-def _apart(place: tuple[int, int], others: Iterable[tuple[int, int]], alone: str) -> str:
-    return BOUNDS if any(place[0] < end and start < place[1] for start, end in others) else alone
 
 
 def _find_sources(places: Sequence[str | os.PathLike]) -> tuple[list[Record], dict[Path, Path]]:
@@ -183,29 +102,77 @@ def _find_sources(places: Sequence[str | os.PathLike]) -> tuple[list[Record], di
     return list(found.values()), runs
 
 
+def _titles(runs: Sequence[Run]) -> list[str]:
+    seeds = [run.provenance.get("seed") for run in runs]
+    names = [run.name if seed is None else f"{run.name}, seed {seed}" for run, seed in zip(runs, seeds, strict=True)]
+    return [
+        f"{name} ({run.path.resolve().name})" if names.count(name) > 1 else name
+        for name, run in zip(names, runs, strict=True)
+    ]
+
+
+def best_cells(table: Record) -> dict[str, float]:
+    """Return the best measured number by column of a table of scores; of a single row, none is the best."""
+    if table["kind"] != "results" or len(table["rows"]) < 2:
+        return {}
+    found = {column: [row["cells"][column]["mean"] for row in table["rows"]] for column in table["columns"]}
+    return {column: max((mean for mean in means if mean is not None), default=0.0) for column, means in found.items()}
+
+
+def _table_chart(table: Record) -> charts.Chart | None:
+    """Published and measured F1 with the bootstrap's 95 % interval over the test posts, a row per system."""
+    column, rows = f"{OVERALL} F1", []
+    if table["kind"] != "results" or column not in table["columns"]:
+        return None
+    for name, row in zip(tables.row_names(table), table["rows"], strict=True):
+        cell, measured = row["cells"][column], [math.nan] * 3
+        if cell["mean"] is not None:
+            scheme = next(name for name, text in SCHEMES.items() if text == table["provenance"]["scheme"])
+            found = [Run(folder).predictions for folder in row["runs"]]
+            # Against a system that finds nothing, the difference in F1 is F1.
+            nothing = [[dataclasses.replace(post, predicted=("O",) * len(post.tags)) for post in run] for run in found]
+            bounds = compare(found, nothing, scheme)
+            measured = [cell["mean"], bounds.low, bounds.high]
+        rows.append((name, math.nan if cell["published"] is None else cell["published"], *measured))
+    text = "; ".join("{}: published {:.2f}, measured {:.2f} ({:.2f} to {:.2f})".format(*row) for row in rows)
+    return charts.draw_chart(text, charts.draw_intervals, rows, size=(4.8, 1.0 + 0.25 * len(rows)))
+
+
+def _run_chart(parts: Sequence[Mapping[str, Any]]) -> charts.Chart | None:
+    """Dev F1 of all runs over each other; `None` for fewer than two curves."""
+    parts = [part for part in parts if "dev" in part["curves"].get("f1", ())]
+    if len(parts) < 2:
+        return None
+    curves = {part["title"]: part["curves"]["f1"]["dev"] for part in parts}
+    best = {part["title"]: part["run"].metrics.get("best_epoch") for part in parts}
+    size = (4.8, 2.2 + 0.12 * len(curves))
+    return charts.draw_chart("F1 on dev by epoch", charts.draw_curve, "F1 on dev (percent)", curves, best, size=size)
+
+
 def _run_part(run: Run, count: int, pictures: Mapping[str, Path] | None) -> dict[str, Any]:
     """What the page's section about a run shows; `no_posts` is empty if none were requested."""
     run.metrics, run.provenance  # noqa: B018 - damaged files are errors; missing models, data or features are not
-    misses, hits, mean, reason, batches, entry = [], [], 0.0, "", None, find_model(run.config.model)
-    if not entry.is_keras:
+    misses, hits, mean, reason, batches = [], [], 0.0, "", None
+    if not run.config.entry.is_keras:
         reason = "This system is not a Keras model with a CRF layer: its posts have no such loss."
     else:
         try:
             batches = run.posts_per_batch()
             if count:
-                misses, hits, mean = hardest_posts(run, count, pictures)
+                misses, hits, mean = _hardest_posts(run, count, pictures)
         except (InputError, OSError, TaggerDataMissing) as error:
-            reason = f"Not computed: {_without_folders(str(error))}"
+            # File names in place of paths, because the page may be sent to others.
+            message = re.sub(r"(?<![\w.~-])/(?:[^\s:,'\"]*/)?([^\s:,'\"/]+)", r"\1", str(error))
+            reason = f"Not computed: {message}"
     curves = charts.read_curves(run.history, batches or (1.0, 1.0))
     confusion = count_confusion((row.tags, row.predicted) for row in run.predictions)
     settings = {**dataclasses.asdict(run.config), **run.config.arguments}
     del settings["arguments"]
-    for name in ("data", "features", "vectors"):  # files appear by name, because the page may be sent to others
+    for name in ("data", "features", "vectors"):
         if settings[name] and (name != "data" or Path(settings[name]).is_absolute()):
             settings[name] = Path(settings[name]).name
     return {
         "run": run,
-        "summary": entry.summary,
         "confusion": confusion,
         "types": sorted({name for pair in confusion for name in pair} - {BOUNDS, MISSED, SPURIOUS, ALL}),
         "data": Path(run.config.data).name,
@@ -215,8 +182,7 @@ def _run_part(run: Run, count: int, pictures: Mapping[str, Path] | None) -> dict
         "hits": hits,
         "mean_loss": mean,
         "no_posts": reason,
-        "provenance": list(_facts(run.provenance)),
-        "settings": list(_facts(settings)),
+        "settings": settings,
     }
 
 
@@ -225,86 +191,52 @@ def _charts(run: Run, curves: Mapping[str, charts.Curve], unit: str) -> list[cha
     found, best = [], run.metrics.get("best_epoch")
     for name, curve in curves.items():
         label = "F1 (percent)" if name == "f1" else f"{name.replace('_', ' ').replace('crf', 'CRF')} ({unit})"
-        draw = partial(charts.draw_curve, label=label, curve=curve, best_epoch=best)
-        marked = f"; best epoch {best}" if best else ""
-        found.append(charts.draw_chart(label, f"{label} by epoch: {charts.describe_curve(curve)}{marked}", draw))
+        found.append(charts.draw_chart(f"{label} by epoch", charts.draw_curve, label, curve, best))
     if (fitted := run.metrics.get("calibration")) is not None:
-        errors = [f"{fitted[when]['error']:.1f} {when}" for when in ("before", "after")]
-        text = (
-            f"Calibration error on test: {', '.join(errors)} the temperature {fitted['temperature']:.2f}, fitted on dev"
-        )
-        draw = partial(charts.draw_reliability, calibration=fitted)
-        found.append(charts.draw_chart("Scores of entities", text, draw))
+        errors = ", ".join(f"{fitted[when]['error']:.1f} {when}" for when in ("before", "after"))
+        text = f"Calibration error on test: {errors} the temperature {fitted['temperature']:.2f}, fitted on dev"
+        found.append(charts.draw_chart(text, charts.draw_reliability, fitted))
     return found
 
 
-def _run_chart(parts: Sequence[Mapping[str, Any]]) -> charts.Chart | None:
-    """Dev F1 of all runs over each other; `None` for fewer than two curves."""
-    curves = {
-        part["title"]: (part["curves"]["f1"], part["run"].metrics.get("best_epoch"))
-        for part in parts
-        if "dev" in part["curves"].get("f1", ())
-    }
-    if len(curves) < 2:
-        return None
-    text = "; ".join(f"{name}: best epoch {best}" for name, (_, best) in curves.items())
-    draw = partial(charts.draw_runs, label="F1 on dev (percent)", curves=curves)
-    return charts.draw_chart("F1 on dev by epoch", text, draw, (4.8, 2.2 + 0.12 * len(curves)))
+def _hardest_posts(
+    run: Run, count: int, pictures: Mapping[str, Path] | None
+) -> tuple[list[tuple[int, float, PostCase]], list[tuple[int, float, PostCase]], float]:
+    """The test posts with the highest loss, wrong and right (with entities), and the mean loss of the split.
+
+    A post is its place in the split, from 1, the loss of its gold tags in nats, and its case.
+    """
+    posts, scored = run.dataset["test"], run.predictions
+    if [(post.tokens, post.tags) for post in posts] != [(row.tokens, row.tags) for row in scored]:
+        raise InputError("expected the posts that the run was scored on, found others", run.dataset.path("test"))
+    losses = -run.model.log_likelihood(posts, run.store)
+    pictures = own_pictures(run.dataset) if pictures is None else pictures
+    spans = [(entity_spans(row.tags), entity_spans(row.predicted)) for row in scored]
+    order = np.argsort(-losses, kind="stable").tolist()
+    misses = [number for number in order if spans[number][0] != spans[number][1]][:count]
+    hits = [number for number in order if spans[number][0] and spans[number][0] == spans[number][1]][:count]
+    chosen = [*misses, *hits]
+    predicted = {run.name: [scored[number].predicted for number in chosen]}
+    cases = make_cases(run.model, [posts[number] for number in chosen], run.store, pictures, predicted)
+    shown = [(number + 1, float(losses[number]), case) for number, case in zip(chosen, cases, strict=True)]
+    return shown[: len(misses)], shown[len(misses) :], float(losses.mean())
 
 
-def _table_chart(table: Record) -> charts.Chart | None:
-    """Published and measured F1 with the bootstrap's 95 % interval over the test posts, a row per system."""
-    column, rows = f"{OVERALL} F1", []
-    if table["kind"] != "results" or column not in table["columns"]:
-        return None
-    schemes = {text: name for name, text in SCHEMES.items()}
-    for name, row in zip(tables.row_names(table), table["rows"], strict=True):
-        cell, measured = row["cells"][column], [math.nan] * 3
-        if cell["mean"] is not None:
-            found = [Run(folder).predictions for folder in row["runs"]]
-            # Against a system that finds nothing, the difference in F1 is F1.
-            nothing = [[dataclasses.replace(post, predicted=("O",) * len(post.tags)) for post in run] for run in found]
-            bounds = compare(found, nothing, schemes[table["provenance"]["scheme"]])
-            measured = [cell["mean"], bounds.low, bounds.high]
-        rows.append(charts.Interval(name, math.nan if cell["published"] is None else cell["published"], *measured))
-    text = "; ".join(
-        f"{row.name}: published {row.published:.2f}, measured {row.measured:.2f} ({row.low:.2f} to {row.high:.2f})"
-        for row in rows
-    )
-    draw = partial(charts.draw_intervals, label="F1 (percent)", rows=rows)
-    return charts.draw_chart(column, text, draw, (4.8, 1.0 + 0.25 * len(rows)))
+def count_confusion(pairs: Iterable[tuple[Sequence[str], Sequence[str]]]) -> Counter[tuple[str, str]]:
+    """Count entities of pairs of gold and predicted tags by their gold and predicted type (row, column), strict IOB2.
+
+    An entity without one at the same tokens counts under `BOUNDS` if one shares some of them, else under `MISSED` or
+    `SPURIOUS`. The sums of rows and columns, each type's gold and predicted entities, are under `ALL`.
+    """
+    counts: Counter[tuple[str, str]] = Counter()
+    for tags, predicted in pairs:
+        gold, found = ({(start, end): kind for kind, start, end in entity_spans(one)} for one in (tags, predicted))
+        counts.update((kind, ALL) for kind in gold.values())
+        counts.update((ALL, kind) for kind in found.values())
+        counts.update((kind, found.get(place) or _apart(place, found, MISSED)) for place, kind in gold.items())
+        counts.update((_apart(place, gold, SPURIOUS), kind) for place, kind in found.items() if place not in gold)
+    return counts
 
 
-def _titles(runs: Sequence[Run]) -> list[str]:
-    names = []
-    for run in runs:
-        seed = run.provenance.get("seed")
-        names.append(run.config.model if seed is None else f"{run.config.model}, seed {seed}")
-    return [
-        f"{name} ({run.path.resolve().name})" if names.count(name) > 1 else name
-        for name, run in zip(names, runs, strict=True)
-    ]
-
-
-def _facts(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
-    """Nested JSON as terms and their descriptions."""
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            yield from _facts(inner, f"{name} {key}".strip().replace("_", " "))
-    else:
-        yield name, _text(value)
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, (list, tuple)):
-        return ", ".join(map(_text, value)) or "none"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if value is None or value == "":
-        return "none"
-    return f"{value:,}" if isinstance(value, int) and value >= 10_000 else str(value)
-
-
-def _without_folders(message: str) -> str:
-    """A message with file names in place of absolute paths, because the page may be sent to others."""
-    return re.sub(r"(?<![\w.~-])/(?:[^\s:,'\"]*/)?([^\s:,'\"/]+)", r"\1", message)
+def _apart(place: tuple[int, int], others: Iterable[tuple[int, int]], alone: str) -> str:
+    return BOUNDS if any(place[0] < end and start < place[1] for start, end in others) else alone

@@ -12,7 +12,7 @@ from PIL import Image
 
 from mner_keras.errors import InputError
 from mner_keras.text.backbone import keras_hub, load_preset
-from mner_keras.vision.vgg16 import weights_hash
+from mner_keras.vision.vgg16 import predict_rows, weights_hash
 
 LEADING_TOKENS = ("ViTBackbone", "DeiTBackbone", "DINOV2Backbone", "DINOV3Backbone", "CLIPVisionEncoder")
 """Classes that put the class, distillation and register tokens before the patches."""
@@ -30,7 +30,7 @@ class BackboneRegions:
 
     Args:
         preset: the name of a KerasHub preset (downloaded on first use), or a folder that `save_to_preset` wrote.
-        batch_size: pictures computed at once; smaller batches are filled up with zeros.
+        batch_size: pictures computed at once.
 
     Raises:
         InputError: KerasHub is not installed, the preset does not load, or its output is not understood.
@@ -42,16 +42,14 @@ class BackboneRegions:
         name = os.path.basename(os.path.abspath(preset)) if is_folder else os.fspath(preset)
         self.converter, encoder, output = _load(os.path.abspath(preset) if is_folder else name)
         self.model = keras.Model(encoder.inputs, output)
-        self._channels_first = keras.config.image_data_format() == "channels_first"
-        shape = encoder.inputs[0].shape[1:]
-        size = shape[1:] if self._channels_first else shape[:2]
+        size = encoder.inputs[0].shape[1:3]
         if None not in size:
             self.converter.image_size = size
         elif (size := self.converter.image_size) is None:
             raise InputError("expected a preset with a picture size, found none in its backbone or converter", preset)
         self.blank_size = (size[1], size[0])
         # The number of tokens is measured: the shape that KerasHub declares for SigLIP has a class token too many.
-        found = self._compute([self.prepare(Image.new("RGB", self.blank_size))])
+        (found,) = predict_rows(self.model, [self.prepare(Image.new("RGB", self.blank_size))], batch_size)
         self._first = _first_patch(encoder, found.shape, size)
         config = {key: value for key, value in self.converter.get_config().items() if key not in _NOT_KEPT}
         self.attributes: dict[str, Any] = {
@@ -68,24 +66,12 @@ class BackboneRegions:
 
     def prepare(self, picture: Image.Image) -> np.ndarray:
         """Return what the preset's image converter makes of an RGB picture, float32."""
-        pixels = np.asarray(picture)
-        converted = self.converter(pixels.transpose(2, 0, 1) if self._channels_first else pixels)
-        return keras.ops.convert_to_numpy(converted).astype("float32")
+        return keras.ops.convert_to_numpy(self.converter(np.asarray(picture))).astype("float32")
 
     def extract(self, prepared: list[np.ndarray]) -> list[dict[str, np.ndarray]]:
         """Return the regions of pictures, `vectors` float32 `[k, f]` each."""
-        found: list[dict[str, np.ndarray]] = []
-        for start in range(0, len(prepared), self.batch_size):
-            outputs = self._compute(prepared[start : start + self.batch_size])
-            found += [{"vectors": output.reshape(-1, output.shape[-1])[self._first :]} for output in outputs]
-        return found
-
-    def _compute(self, prepared: list[np.ndarray]) -> np.ndarray:
-        """Return the outputs of at most one batch, `[b, h, w, f]` or `[b, tokens, f]`."""
-        pixels = np.zeros((self.batch_size, *prepared[0].shape), "float32")
-        pixels[: len(prepared)] = prepared
-        outputs = keras.ops.convert_to_numpy(self.model.predict_on_batch(pixels)).astype("float32")[: len(prepared)]
-        return outputs.transpose(0, 2, 3, 1) if self._channels_first and outputs.ndim == 4 else outputs
+        outputs = predict_rows(self.model, prepared, self.batch_size)  # [h, w, f] or [tokens, f]
+        return [{"vectors": found.reshape(-1, found.shape[-1])[self._first :].astype("float32")} for found in outputs]
 
 
 def _load(preset: str) -> tuple[Any, Any, Any]:
@@ -104,13 +90,13 @@ def _load(preset: str) -> tuple[Any, Any, Any]:
 
 def _first_patch(encoder: Any, shape: tuple[int, ...], size: tuple[int, int]) -> int:
     """Return the number of tokens before the patches in an output of a shape; 0 for a feature map."""
+    if len(shape) == 3:
+        return 0
     patch = getattr(encoder, "patch_size", None) or 0
     height, width = (patch, patch) if isinstance(patch, int) else patch
-    if len(shape) == 4:
-        return 0
-    extra = shape[1] - (size[0] // height) * (size[1] // width) if height else -1
+    extra = shape[0] - (size[0] // height) * (size[1] // width) if height else -1
     if extra < 0 or extra and type(encoder).__name__ not in LEADING_TOKENS:
-        raise _not_understood(encoder, f"{shape[1]} tokens for {size[0]} x {size[1]} pixels, patch size {patch}")
+        raise _not_understood(encoder, f"{shape[0]} tokens for {size[0]} x {size[1]} pixels, patch size {patch}")
     return extra
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import dataclasses
-import importlib.metadata
+import json
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,14 +16,12 @@ import numpy as np
 from PIL import Image
 
 from mner_keras.errors import InputError
-from mner_keras.files import Progress, no_progress
+from mner_keras.files import Progress, no_progress, package_versions
 from mner_keras.vision.feature_writer import FeatureWriter, check_id
-from mner_keras.vision.ids import names_by_id, stack_vectors
 from mner_keras.vision.pictures import BLANK, PictureError, PictureObjects, open_picture
+from mner_keras.vision.visual_input import VisualInput, names_by_id, stack_vectors
 
-PACKAGES = ("mner-keras", "keras", "keras-hub", "pillow", "numpy", "h5py")
-"""Packages whose versions a store records."""
-
+PACKAGES = ("mner-keras", "keras", "keras-hub", "pillow", "numpy", "h5py")  # a store records their versions
 _KEPT = 256  # pictures; with more of them, `PictureFeatures` forgets what it has made
 
 
@@ -49,16 +46,19 @@ class Extractor(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class Extraction:
-    """The result of an extraction: the pictures that it `added`, and those that the store `kept` from before.
+    """The result of an extraction.
 
-    `failed` are path and reason of each picture that could not be read; `errors_path` is the list of them or `None`.
+    Attributes:
+        path: the store.
+        added, kept: the pictures that it added, and those that the store contained before.
+        failed: the reason by path, for pictures that could not be read; also listed in `<path>.errors.csv`.
+        seconds: the time it took.
     """
 
     path: Path
     added: int
     kept: int
-    failed: tuple[tuple[str, str], ...]
-    errors_path: Path | None
+    failed: dict[str, str]
     seconds: float
 
 
@@ -111,9 +111,8 @@ def extract_features(
                     prepared[image_id] = future.result()
                 except PictureError as error:
                     failed[os.fspath(place)] = error.reason
-            if prepared:
-                for image_id, found in zip(prepared, extractor.extract(list(prepared.values())), strict=True):
-                    writer.add(image_id, **found)
+            for image_id, found in _extract(extractor, prepared):
+                writer.add(image_id, **found)
             progress(kept + start + len(present), len(pictures))
     errors = Path(f"{os.fspath(path)}.errors.csv")
     errors.unlink(missing_ok=True)
@@ -121,9 +120,7 @@ def extract_features(
         # A file name need not be Unicode: its bytes stay as they are.
         with open(errors, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
             csv.writer(file, lineterminator="\n").writerows([("picture", "reason"), *failed.items()])
-    seconds = time.monotonic() - started
-    added, listed = len(todo) - len(failed), errors if failed else None
-    return Extraction(Path(path), added, kept, tuple(failed.items()), listed, seconds)
+    return Extraction(Path(path), len(todo) - len(failed), kept, failed, time.monotonic() - started)
 
 
 class PictureFeatures:
@@ -174,9 +171,66 @@ class PictureFeatures:
                 prepared[image_id] = self.extractor.prepare(open_picture(self.pictures[image_id]))
             except (PictureError, TypeError) as error:
                 self.failed[image_id] = str(error)
-        if prepared:
-            self._made.update(zip(prepared, self.extractor.extract(list(prepared.values())), strict=True))
+        self._made.update(_extract(self.extractor, prepared))
         return self._made
+
+
+def load_extractor(
+    visual: VisualInput | None, weights: str | os.PathLike | None = None, progress: Progress = no_progress
+) -> Extractor:
+    """Return the extractor that made the features that a model was trained on.
+
+    Args:
+        visual: the visual input of the model's preprocessor.
+        weights: a file of weights or a folder of a KerasHub preset; by default the published ones, downloaded.
+        progress: called with the bytes of a download done and their number.
+
+    Raises:
+        InputError: a model that reads no pictures or was trained without them, features that this package cannot make,
+            other weights than those that the features were made with.
+    """
+    if visual is None:
+        raise InputError("the model reads the text alone: it takes no pictures")
+    if not visual.pictures or visual.extractor is None:
+        raise InputError("the model was trained without pictures: it takes none")
+    if visual.extractor == "words":
+        raise InputError("the model's features came from words: use --features with a store of words, not pictures")
+    extractor = _make(visual, weights, progress)
+    made_with, found = visual.weights_hash, extractor.attributes.get("weights_hash")
+    if made_with and made_with != found:
+        expected = f"the weights that the model's features were made with ({made_with[:12]}...)"
+        raise InputError(f"expected {expected}, found others ({found[:12]}...); --weights names a file", weights)
+    return extractor
+
+
+def _make(visual: VisualInput, weights: str | os.PathLike | None, progress: Progress) -> Extractor:
+    options = json.loads(visual.options or "{}")
+    if visual.extractor == "tiles":
+        from mner_keras.vision.tiles import TilesExtractor
+
+        if weights is not None:
+            raise InputError("the model's features, tiles, are made without weights: --weights names some", weights)
+        return TilesExtractor(visual.kind, visual.count)
+    if visual.extractor == "vgg16":
+        from mner_keras.vision.vgg16 import VGG16Regions
+
+        return VGG16Regions(weights, batch_size=4)  # one picture alone is not made to wait for many
+    if visual.extractor == "backbone":
+        from mner_keras.vision.backbones import BackboneRegions
+
+        if (preset := weights or options.get("preset")) is None:
+            raise InputError("the model's features came from a KerasHub preset in a folder: name it with --weights")
+        return BackboneRegions(preset, batch_size=4)
+    if visual.extractor == "mask-rcnn":
+        from mner_keras.vision.mask_rcnn import MaskRCNNObjects
+
+        known = ("top", "min_score", "side", "num_proposals")
+        if unknown := options.keys() - set(known):
+            expected, found = f"options of Mask R-CNN ({', '.join(known)})", ", ".join(sorted(unknown))
+            raise InputError(f"expected {expected}, found {found}: the model is of another version")
+        return MaskRCNNObjects(weights, **options, progress=progress)
+    expected = "features that this package can make (vgg16, mask-rcnn, tiles, backbone)"
+    raise InputError(f"expected {expected}, found {visual.extractor!r}: this model takes pictures from a store")
 
 
 def blank_features(extractor: Extractor) -> dict[str, Any]:
@@ -184,13 +238,13 @@ def blank_features(extractor: Extractor) -> dict[str, Any]:
     return extractor.extract([extractor.prepare(Image.new("RGB", extractor.blank_size, "white"))])[0]
 
 
+def _extract(extractor: Extractor, prepared: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    return zip(prepared, extractor.extract(list(prepared.values())) if prepared else (), strict=True)
+
+
 def versions() -> str:
     """Return the versions of the packages that create a store, as `package version, ...`."""
-    found = []
-    for package in PACKAGES:
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            found.append(f"{package} {importlib.metadata.version(package)}")
-    return ", ".join(found)
+    return ", ".join(f"{package} {version}" for package, version in package_versions(PACKAGES).items())
 
 
 def _prepare(image_id: str, place: str | os.PathLike, extractor: Extractor) -> Any:

@@ -17,12 +17,10 @@ import numpy as np
 
 from mner_keras.errors import InputError
 from mner_keras.files import Progress, files_of, no_progress
-from mner_keras.vision.ids import names_by_id, picture_id, stack_vectors
 from mner_keras.vision.pictures import BLANK, PictureObjects
+from mner_keras.vision.visual_input import names_by_id, picture_id, stack_vectors
 
-UNFINISHED = "unfinished"
-"""The root attribute of a store that is still being written."""
-
+UNFINISHED = "unfinished"  # the root attribute of a store that is still being written
 NO_BLANK = "the store has no blank picture: posts without a picture see zeros"
 
 _LARGEST = 2**30  # bytes per picture; a damaged shape may claim terabytes
@@ -33,9 +31,9 @@ _OPEN = 64  # files of a folder that are open at once
 class FeatureStore:
     """Features of pictures by image id: regions or objects, `k` vectors of width `f` per picture.
 
-    The file has one dataset per image id at its root, `[k, f]`, float16 or float32; `_blank` for the blank picture;
-    root attributes for the extractor, its weights and their hash. HDF5 files of VGG16 features with one dataset
-    `(1, 512, 7, 7)` per image id, as published by Zhang et al. (2018), are read as 49 regions of 512, row by row.
+    The file has one dataset per image id at its root, `[k, f]`, float16 or float32; `_blank` for the blank picture; and
+    root attributes that describe the features. Files with a dataset `(1, 512, 7, 7)` per image id, as published by
+    Zhang et al. (2018), are read as 49 regions of 512, row by row.
 
     A folder of such files, `part-003-of-064.h5`, is also a store if all parts are there and finished, their attributes
     agree (except `versions`), and each image id is in one of them.
@@ -75,6 +73,11 @@ class FeatureStore:
         """The file of each dataset, by its name; file by file."""
         return self._head[0]
 
+    @property
+    def attributes(self) -> dict[str, str]:
+        """The root attributes that describe the features: `extractor`, `weights`, `weights_hash`, ..."""
+        return self._head[1]
+
     @cached_property
     def _head(self) -> tuple[dict[str, str], dict[str, str]]:
         places: dict[str, str] = {}
@@ -105,11 +108,6 @@ class FeatureStore:
     def _keys(self) -> dict[str, str]:
         """The name of the dataset of each image id. Zhang et al. use the picture's file name."""
         return names_by_id(sorted(self.names - {BLANK}), self.path)
-
-    @property
-    def attributes(self) -> dict[str, str]:
-        """The root attributes that describe the features: `extractor`, `weights`, `weights_hash`, ..."""
-        return self._head[1]
 
     @property
     def count(self) -> int:
@@ -158,19 +156,13 @@ class FeatureStore:
 
     def objects(self, image_id: str | None, count: int) -> PictureObjects:
         """Read names, boxes and scores of a picture's first `count` objects, as far as the store has them."""
-        key = self._key(image_id)
-        if key is None:
-            return PictureObjects()
-        with damage(self.places[key], f"names, boxes and scores at {key!r}"):
-            return PictureObjects.of(_attributes(self._open(self.places[key])[key]), count)
+        with damage(self.path, f"names, boxes and scores at {image_id!r}"):
+            return PictureObjects.of(self._about(image_id), count)
 
     def caption(self, image_id: str | None) -> str | None:
         """Read the caption of a picture; `None` if the store has none."""
-        key = self._key(image_id)
-        if key is None:
-            return None
-        with damage(self.places[key], f"a caption at {key!r}"):
-            return _attributes(self._open(self.places[key])[key]).get("caption")
+        with damage(self.path, f"a caption at {image_id!r}"):
+            return self._about(image_id).get("caption")
 
     def describe(self) -> dict[str, Any]:
         """Summarise the store; `vectors` are the numbers of pictures by their number of vectors."""
@@ -220,6 +212,10 @@ class FeatureStore:
     def _key(self, image_id: object) -> str | None:
         return self._keys.get(picture_id(image_id)) if isinstance(image_id, str) else None
 
+    def _about(self, image_id: str | None) -> dict[str, Any]:
+        key = self._key(image_id)
+        return {} if key is None else _attributes(self._open(self.places[key])[key])
+
     @cached_property
     def _first_shape(self) -> tuple[int, int]:
         if not self.names:
@@ -251,20 +247,20 @@ def _shape(dataset: h5py.h5d.DatasetID) -> tuple[int, int]:
 
 def open_hdf5(path: str | os.PathLike, expected: str = "a feature store (HDF5)") -> h5py.File:
     """Open an HDF5 file for reading; `expected` says what the caller needs if there is none to be read."""
-    if not os.path.isfile(path):
-        found = "a folder" if os.path.isdir(path) else "no such file"
-        raise InputError(f"expected {expected}, found {found}", path)
     try:
         return h5py.File(path, "r")
-    except PermissionError:
-        raise InputError("no permission to read the file", path) from None
     except Exception as error:  # noqa: BLE001 (h5py raises whatever a damaged header leads to)
         reason = str(error)
+        if isinstance(error, PermissionError):
+            raise InputError("no permission to read the file", path) from None
         if isinstance(error, BlockingIOError) or "unable to lock file" in reason or "already open for" in reason:
             raise InputError("another process holds the file open for writing: wait until it ends", path) from None
-        found = "a damaged HDF5 file" if h5py.is_hdf5(path) else "another kind of file"
-        if "truncated file" in reason:
+        if not os.path.isfile(path):
+            found = "a folder" if os.path.isdir(path) else "no such file"
+        elif "truncated file" in reason:
             found = "a truncated file: copy or create it again"
+        else:
+            found = "a damaged HDF5 file" if h5py.is_hdf5(path) else "another kind of file"
         raise InputError(f"expected {expected}, found {found}", path) from None
 
 

@@ -17,15 +17,13 @@ import numpy as np
 from mner_keras.errors import InputError
 from mner_keras.files import Progress, hold_lock, no_progress, write_whole
 from mner_keras.vision.feature_store import UNFINISHED, FeatureStore, open_hdf5, read_head
-from mner_keras.vision.ids import picture_id
 from mner_keras.vision.pictures import BLANK
+from mner_keras.vision.visual_input import picture_id
 
 DTYPES = ("float16", "float32")
 LOCK = "lock"
 _SAME = ("extractor", "weights_hash", "preprocessing", "options", "source_hash", "precision", "dtype")
-SHARD_SECONDS = 20.0
-"""After so much computing, or 64 MiB, a shard is finished: a killed run loses no more."""
-
+SHARD_SECONDS = 20.0  # after so much computing, or so many bytes, a shard is finished: a killed run loses no more
 _SHARD_BYTES = 64 * 2**20
 _MOST_SHARDS = 200  # a process may open about a thousand files
 
@@ -73,8 +71,7 @@ class FeatureWriter:
         self._gathered: dict[str, tuple[np.ndarray, dict[str, Any]]] = {}
         self._bytes = 0
         self._since = time.monotonic()
-        # Of each picture that is written the file: the store or a shard.
-        self._places: dict[str, Path] = {}
+        self._places: dict[str, Path] = {}  # of each picture that is written the file: the store or a shard
         self._finished = False
         self.parts.mkdir(exist_ok=True)
         self._lock = hold_lock(self.parts / LOCK)
@@ -126,9 +123,7 @@ class FeatureWriter:
         for key, value in about.items():
             if len(value) != len(stored):
                 raise InputError(f"expected {len(stored)} {key} at {image_id!r}, found {len(value)}", self.path)
-        if caption:
-            about["caption"] = caption
-        self._gathered[image_id] = stored, about
+        self._gathered[image_id] = stored, {**about, **({"caption": caption} if caption else {})}
         self._bytes += stored.nbytes
         if self._bytes >= _SHARD_BYTES or time.monotonic() - self._since >= SHARD_SECONDS:
             self.flush()
@@ -170,7 +165,7 @@ class FeatureWriter:
             self.close()
 
     def _take_over(self, overwrite: bool) -> None:
-        """Start from what earlier runs left, or from nothing; a file that is no store is refused in either case."""
+        """Start from what earlier runs left, or from nothing; refuse a file that is no store in either case."""
         if os.path.lexists(self.path):
             with open_hdf5(self.path, "a feature store or no file") as file:
                 names, attributes = read_head(file, self.path)

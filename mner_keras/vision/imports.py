@@ -15,16 +15,16 @@ from mner_keras.files import Progress, file_sha256, no_progress, numbered_lines
 from mner_keras.vision.extraction import Extractor, blank_features, versions
 from mner_keras.vision.feature_store import FeatureStore
 from mner_keras.vision.feature_writer import FeatureWriter
-from mner_keras.vision.ids import picture_id
 from mner_keras.vision.pictures import BLANK
+from mner_keras.vision.visual_input import picture_id
 
-OBJECT_WIDTH = 1024
-"""Width of AGBAN's object features."""
-
-_ZHANG = {"extractor": "vgg16-zhang2018", "kind": "regions", "weights": "VGG16, given out by Zhang et al. (2018)"}
-_AGBAN = {"extractor": "maskrcnn-agban", "kind": "objects", "weights": "Mask R-CNN, given out with AGBAN (2020)"}
+_ZHANG = {"extractor": "vgg16-zhang2018", "kind": "regions", "feature_dim": 512}
+_ZHANG["weights"] = "VGG16, given out by Zhang et al. (2018)"
+_AGBAN = {"extractor": "maskrcnn-agban", "kind": "objects", "feature_dim": 1024}
+_AGBAN["weights"] = "Mask R-CNN, given out with AGBAN (2020)"
 
 Record = tuple[str, np.ndarray, list[str] | None]
+"""A picture's file name, its vectors `[k, f]`, and of objects their names."""
 
 
 def import_features(
@@ -38,35 +38,31 @@ def import_features(
     """Write an authors' file of features into a store; an interrupted import continues where it stopped.
 
     Args:
-        file: HDF5 with one dataset `(1, 512, 7, 7)` an image id (Zhang et al. 2018), or text with four lines an image:
-            its file name, the objects' names with tabs between them, `k * 1024` numbers, a blank line (AGBAN).
+        file: HDF5 with one dataset `(1, 512, 7, 7)` per image id (Zhang et al. 2018), or text with four lines per
+            image: its file name, the objects' names with tabs between them, `k * 1024` numbers, a blank line (AGBAN).
         path, dtype, overwrite: see `FeatureWriter`.
         progress: called with the work done and the total.
-        extractor: for HDF5, the extractor of the blank picture, which the authors' file lacks; without it, posts
-            without a picture see zeros. Objects need no blank picture.
+        extractor: of the blank picture, which Zhang et al.'s file lacks; without it, posts without a picture see zeros.
 
     Returns:
-        the pictures in the store.
+        the number of pictures in the store.
 
     Raises:
-        InputError: neither of the two formats, a malformed line, NaN or infinity, two pictures of the same stem,
-            a store of something else in the place to write.
+        InputError: neither of the two formats, a malformed line, NaN or infinity, two pictures of one id, or a store of
+            something else in the place to write.
     """
     if not os.path.isfile(file):
         raise InputError("expected a file of features, found no such file", file)
     if os.path.exists(path) and os.path.samefile(file, path):
         raise InputError("expected another file to write than the one to read", path)
     zhang = has_regions(file)
-    if not zhang:
-        with open(file, "rb") as stream:
-            if b"\0" in stream.read(4096):
-                expected = "an HDF5 file of VGG16 features or AGBAN's text file"
-                raise InputError(f"expected {expected}, found other bytes", file)
+    with open(file, "rb") as stream:
+        if not zhang and b"\0" in stream.read(4096):
+            expected = "an HDF5 file of VGG16 features or AGBAN's text file"
+            raise InputError(f"expected {expected}, found other bytes", file)
     attributes: dict[str, Any] = {
         **(_ZHANG if zhang else _AGBAN),
-        # The file stands for the weights, which nobody gave out.
-        "weights_hash": file_sha256(file),
-        "feature_dim": 512 if zhang else OBJECT_WIDTH,
+        "weights_hash": file_sha256(file),  # for the weights, which nobody gave out
         "source": Path(file).name,
         "versions": versions(),
     }
@@ -75,9 +71,8 @@ def import_features(
         for name, vectors, names in (_read_zhang if zhang else _read_objects)(file, progress):
             image_id = picture_id(name)
             if image_id in seen:
-                raise InputError(
-                    f"expected one picture of the id {image_id!r}, found {seen[image_id]} and {name}", file
-                )
+                found = f"{seen[image_id]} and {name}"
+                raise InputError(f"expected one picture of the id {image_id!r}, found {found}", file)
             seen[image_id] = name
             if image_id not in writer:
                 writer.add(image_id, vectors, names)
@@ -131,7 +126,7 @@ def _read_objects(file: str | os.PathLike, progress: Progress) -> Iterator[Recor
 
 
 def _objects(name: str, labels: str, numbers: str, file: str | os.PathLike, number: int) -> Record:
-    """A picture's name, its objects' vectors `[k, 1024]` and their names; `number` is the line of the vectors."""
+    """Return the record of three lines; `number` is the line of the vectors."""
     names = [label.strip() for label in labels.split("\t") if label.strip()]
     try:
         with np.errstate(over="ignore"):
@@ -140,7 +135,8 @@ def _objects(name: str, labels: str, numbers: str, file: str | os.PathLike, numb
         raise InputError(f"expected numbers, found others ({error})", file, number) from None
     if not np.isfinite(values).all():
         raise InputError(f"expected finite numbers, found NaN or infinity at {name.strip()!r}", file, number)
-    if len(values) != len(names) * OBJECT_WIDTH:
-        expected = f"{len(names)} x {OBJECT_WIDTH} numbers, as many as there are names"
+    width = _AGBAN["feature_dim"]
+    if len(values) != len(names) * width:
+        expected = f"{len(names)} x {width} numbers, as many as there are names"
         raise InputError(f"expected {expected}, found {len(values):,}", file, number)
-    return name.strip(), values.reshape(-1, OBJECT_WIDTH), names
+    return name.strip(), values.reshape(-1, width), names

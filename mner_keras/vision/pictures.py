@@ -16,15 +16,13 @@ import numpy as np
 from PIL import Image, ImageFile, ImageOps
 
 from mner_keras.errors import InputError
-from mner_keras.vision.ids import PICTURE_ENDINGS, names_by_id
+from mner_keras.vision.visual_input import PICTURE_ENDINGS, names_by_id
 
 BLANK = "_blank"
 """The id of the blank picture, which stands for the pictures that posts lack."""
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
-LARGE = 25_000_000
-"""Pixels above which a picture is made smaller while it is opened, so that its copies do not add up."""
-
+LARGE = 25_000_000  # pixels; a picture of more is made smaller while it is opened, so that its copies do not add up
 _SIDE = 4096  # pixels a side that a large picture keeps at most
 _WEBP_LIMIT = 50_000_000  # pixels; its decoder takes 16 bytes for each
 _one_large = threading.Lock()  # threads that read large pictures take turns: one may need most of a gigabyte
@@ -166,7 +164,11 @@ def _in_rgb(image: Image.Image) -> Image.Image:
         raise PictureError("holds no pixels")
     with _one_large if pixels > LARGE else contextlib.nullcontext():
         if pixels > LARGE:
-            image = _smaller(image)
+            if isinstance(image, ImageFile.ImageFile):
+                image.draft(None, (_SIDE, _SIDE))  # a JPEG can be decoded at a fraction of its size
+            else:
+                image = image.copy()
+            image.thumbnail((_SIDE, _SIDE), Image.Resampling.BOX, reducing_gap=None)
         image.load()
         with contextlib.suppress(Exception):  # the pixels are whole: a damaged EXIF record turns nothing
             image = ImageOps.exif_transpose(image)
@@ -180,17 +182,3 @@ def _in_rgb(image: Image.Image) -> Image.Image:
             white.paste(rgba, mask=rgba.getchannel("A"))
             return white
         return image.convert("RGB")
-
-
-def _smaller(image: Image.Image) -> Image.Image:
-    """A large picture at no more than `_SIDE` pixels a side."""
-    if isinstance(image, ImageFile.ImageFile):
-        image.draft(None, (_SIDE, _SIDE))  # a JPEG can be decoded at a fraction of its size
-    image.load()
-    if max(image.size) <= _SIDE:
-        return image
-    scale = _SIDE / max(image.size)
-    target = tuple(max(1, round(side * scale)) for side in image.size)
-    # A palette has no shades between two of its colours.
-    method = Image.Resampling.NEAREST if image.mode in ("P", "PA") else Image.Resampling.BOX
-    return image.resize(target, method)

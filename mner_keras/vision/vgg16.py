@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import keras
@@ -19,15 +20,14 @@ IMAGENET = "imagenet"
 class VGG16Regions:
     """49 regions of a picture from VGG16's last pooling layer, `block5_pool`: float32 `[49, 512]`.
 
-    The picture is brought to 224 x 224 pixels (bilinear; the sides' ratio is not kept) and preprocessed as the weights
-    want it (`keras.applications.vgg16.preprocess_input`: blue, green, red, less ImageNet's means). The 7 x 7 map is
-    read row by row from the top left: region `7 * row + column`.
+    The picture is brought to 224 x 224 pixels (bilinear; the sides' ratio is not kept) and preprocessed by
+    `keras.applications.vgg16.preprocess_input`. The 7 x 7 map is read row by row from the top left: region
+    `7 * row + column`.
 
     Args:
         weights: a file of VGG16 weights without the classifier (`.weights.h5` or `.h5`); by default Keras' own, trained
             on ImageNet, which are downloaded on first use.
-        batch_size: pictures computed at once; smaller batches are filled up, so that a picture's features do not depend
-            on the pictures beside it.
+        batch_size: pictures computed at once.
 
     Raises:
         InputError: weights that are not there, that do not fit, or that cannot be downloaded.
@@ -59,23 +59,35 @@ class VGG16Regions:
         }
 
     def prepare(self, picture: Image.Image) -> np.ndarray:
-        """The pixels of an RGB picture, uint8 `[224, 224, 3]`."""
-        return np.asarray(picture.resize((SIDE, SIDE), Image.Resampling.BILINEAR))
+        """Return the network's input for an RGB picture, float32 `[224, 224, 3]`."""
+        pixels = np.asarray(picture.resize((SIDE, SIDE), Image.Resampling.BILINEAR), "float32")
+        return keras.applications.vgg16.preprocess_input(pixels)
 
     def extract(self, prepared: list[np.ndarray]) -> list[dict[str, np.ndarray]]:
-        """The regions of pictures, `vectors` float32 `[49, 512]` each."""
-        found: list[dict[str, np.ndarray]] = []
-        for start in range(0, len(prepared), self.batch_size):
-            part = prepared[start : start + self.batch_size]
-            pixels = np.zeros((self.batch_size, SIDE, SIDE, 3), "float32")
-            pixels[: len(part)] = part
-            maps = np.asarray(self.model.predict_on_batch(keras.applications.vgg16.preprocess_input(pixels)))
-            found += [{"vectors": vectors} for vectors in maps[: len(part)].reshape(len(part), 49, -1)]
-        return found
+        """Return the regions of pictures, `vectors` float32 `[49, 512]` each."""
+        return [{"vectors": found.reshape(49, -1)} for found in predict_rows(self.model, prepared, self.batch_size)]
+
+
+def predict_rows(model: keras.Model, rows: Sequence[Any], batch_size: int) -> Iterator[Any]:
+    """Yield a model's output for each row, an array or a dict of arrays.
+
+    A last, smaller batch is filled up with zeros, so that a picture's features do not depend on its neighbours.
+    """
+
+    def fill(*arrays: np.ndarray) -> np.ndarray:
+        batch = np.zeros((batch_size, *arrays[0].shape), "float32")
+        batch[: len(arrays)] = arrays
+        return batch
+
+    for start in range(0, len(rows), batch_size):
+        part = rows[start : start + batch_size]
+        outputs = model.predict_on_batch(keras.tree.map_structure(fill, *part))
+        for row in range(len(part)):
+            yield keras.tree.map_structure(lambda output, row=row: np.asarray(output[row]), outputs)
 
 
 def weights_hash(model: keras.Model) -> str:
-    """The SHA-256 of a model's weights, one after the other as little-endian float32: the same from any file format."""
+    """Return the SHA-256 of a model's weights, in order, as little-endian float32, whatever file they come from."""
     digest = hashlib.sha256()
     for weight in model.get_weights():
         digest.update(np.ascontiguousarray(weight, "<f4").tobytes())
@@ -83,21 +95,18 @@ def weights_hash(model: keras.Model) -> str:
 
 
 def _load(weights: str | os.PathLike | None) -> keras.Model:
-    settings = {"include_top": False, "input_shape": (SIDE, SIDE, 3)}
-    if weights is None:
-        try:
-            return keras.applications.VGG16(weights=IMAGENET, **settings)
-        except Exception as error:  # noqa: BLE001 (Keras raises a bare Exception for a failed download)
-            reason = str(error).partition("\n")[0]
-            raise InputError(
-                f"the weights of VGG16 cannot be downloaded ({reason}); --weights takes a file of them"
-            ) from None
-    if not os.path.isfile(weights):
+    if weights is not None and not os.path.isfile(weights):
         raise InputError("expected a file of VGG16 weights, found no such file", weights)
-    model = keras.applications.VGG16(weights=None, **settings)
     try:
-        model.load_weights(os.fspath(weights))
-    except Exception as error:  # noqa: BLE001 (whatever a file that holds other weights leads to)
+        given = IMAGENET if weights is None else None
+        model = keras.applications.VGG16(include_top=False, weights=given, input_shape=(SIDE, SIDE, 3))
+        if weights is not None:
+            model.load_weights(os.fspath(weights))
+    except Exception as error:  # noqa: BLE001 (a bare Exception for a failed download, anything for other weights)
         reason = str(error).strip().partition("\n")[0][:200]
-        raise InputError(f"expected VGG16's weights without the classifier, found others ({reason})", weights) from None
+        if weights is None:
+            message = f"the weights of VGG16 cannot be downloaded ({reason}); --weights takes a file of them"
+        else:
+            message = f"expected VGG16's weights without the classifier, found others ({reason})"
+        raise InputError(message, weights) from None
     return model

@@ -15,8 +15,8 @@ from mner_keras.files import file_sha256
 from mner_keras.text import read_vectors
 from mner_keras.vision.extraction import versions
 from mner_keras.vision.feature_writer import FeatureWriter
-from mner_keras.vision.ids import names_by_id
 from mner_keras.vision.pictures import BLANK
+from mner_keras.vision.visual_input import names_by_id
 
 WIDTHS = {"regions": 512, "objects": 1024}
 SEED = 2015
@@ -27,8 +27,7 @@ _STOP_WORDS = (
 )
 STOP_WORDS = frozenset(_STOP_WORDS.split())
 _WORD = re.compile(r"[^\W\d_]+")
-_KEYS = {"label": "names", "box": "boxes", "score": "scores"}
-"""What an object may have, and what a store calls it."""
+_KEYS = {"label": "names", "box": "boxes", "score": "scores"}  # what an object may have, and what a store calls it
 
 
 def extract_words(
@@ -49,10 +48,9 @@ def extract_words(
         file: JSON, by picture name: a caption, a list of labels, or a list of objects with `label` and optionally
             `score` and `box` (top, left, bottom, right in pixels).
         vectors: a file of word vectors.
-        path: the store.
+        path, overwrite: see `FeatureWriter`.
         kind: `regions` (width 512; the blank picture is zeros) or `objects` (width 1024).
         count: the number of regions, or the maximum number of objects.
-        overwrite: whether to replace an existing feature store.
 
     Returns:
         the pictures added, those that the store contained already, and those without a known word, which are not in

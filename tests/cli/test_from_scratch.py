@@ -4,7 +4,6 @@ import dataclasses
 import hashlib
 import io
 import json
-import types
 import zipfile
 
 import numpy as np
@@ -164,20 +163,14 @@ def test_all_tables_of_a_paper(mner, tmp_path, monkeypatch):
     from mner_keras.cli import reproduce_table
 
     done = []
-    monkeypatch.setattr(reproduce_table, "start_keras", lambda: None)
-    monkeypatch.setattr(
-        reproduce_table, "_plan", lambda published, *_: types.SimpleNamespace(runs=[1], number=published.number)
-    )
 
-    monkeypatch.setattr(reproduce_table, "_runs_of", lambda published, _: published)
-
-    def train(published, *_):
-        done.append(published.number)
-        raise typer.Exit(int(published.number == "4"))
+    def train(runs, *_):
+        done.append({run.row.key for run in runs} >= {"hsn", "hsn-without-mi"})
+        raise typer.Exit(int(len(done) == 2))
 
     monkeypatch.setattr(reproduce_table, "_train", train)
     result = mner("reproduce-table", "HSN", "all", "--out", tmp_path)
-    assert (result.code, done) == (1, ["3", "4", "5"])
+    assert (result.code, done) == (1, [False, False, True])
     assert (tmp_path / "hsn-1" / "table.json").is_file()
     mner("reproduce-table", "hsn", "all", "--rows", "hsn").refused("`all` excludes --rows and --json")
 

@@ -189,7 +189,7 @@ def test_the_list_names_every_table_and_row(mner):
         (["hsn"], ["expected a paper and a table"]),
         (["hsn", "9"], ["expected a table of hsn"]),
         (["hsn", "5", "--rows", "hsn,nonsense"], ["expected a row of hsn's table 5", "'nonsense'"]),
-        (["hsn", "5", "--features", "regions=none.h5"], ["none.h5: expected a store of regions"]),
+        (["hsn", "5", "--features", "regions=none.h5"], ["none.h5: expected a feature store"]),
         (["hsn", "5", "--vectors", "a", "--vectors", "b"], ["expected one --vectors for all systems"]),
         (["hsn", "5", "--set", "gate=feature"], ["expected --set MODEL.NAME=VALUE"]),
         (["hsn", "5", "--set", "hns.gate=feature"], ["expected a model", "Did you mean 'hsn'"]),
@@ -201,14 +201,7 @@ def test_what_people_give_by_mistake(mner, tmp_path, arguments, parts):
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ["hns", "5"],
-        *(["hsn", "5", *option] for option in (("--budget", "small"), ("--scheme", "loose"), ("--seeds", "0"))),
-        *(["hsn", "5", *option] for option in (("--jobs", "0"), ("--tolerance", "-1"), ("--precision", "half"))),
-    ],
-)
+@pytest.mark.parametrize("arguments", [["hns", "5"], ["hsn", "5", "--budget", "small"], ["hsn", "5", "--seeds", "0"]])
 def test_values_out_of_range(mner, tmp_path, arguments):
     mner("reproduce-table", *arguments, "--out", tmp_path / "out").misused("Invalid value")
     assert not (tmp_path / "out").exists()

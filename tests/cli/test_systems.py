@@ -64,14 +64,6 @@ def test_its_folder_is_evaluated_and_tags(mner, crf_run, corpus, tmp_path):
     mner("tag", folder, corpus / "test.jsonl", "--pictures", picture).refused("the model reads the text alone")
 
 
-def test_its_configuration_repeats_the_run(mner, crf_run, tmp_path):
-    folder, _ = crf_run
-    result = mner("train", folder / "config.toml", "--out", tmp_path / "again")
-    assert result.code == 0 and result.err == ""
-    assert (tmp_path / "again" / "metrics.json").read_text() == (folder / "metrics.json").read_text()
-    assert (tmp_path / "again" / "model.crf").exists()
-
-
 def test_a_finished_run_is_not_trained_again(mner, crf_copy):
     before = (crf_copy / "model.crf").read_bytes()
     (crf_copy / "metrics.json").unlink()
@@ -122,12 +114,6 @@ def test_a_missing_extra_leaves_the_folder_as_it_was(mner, corpus, crf_copy, mon
     result.refused("a feature CRF needs python-crfsuite: pip install 'mner-keras[crf]'")
     assert sorted(crf_copy.iterdir()) == names
     mner("tag", crf_copy, corpus / "test.jsonl").refused("pip install 'mner-keras[crf]'")
-
-
-def test_another_file_is_no_feature_crf(mner, corpus, tmp_path):
-    path = tmp_path / "model.crf"
-    path.write_text("text", encoding="utf-8")
-    mner("evaluate", tmp_path, "--data", corpus).refused(path, "expected a feature CRF, found another kind of file")
 
 
 def test_a_run_of_bert_ner(mner, corpus, tmp_path):

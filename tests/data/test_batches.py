@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from mner_keras.data import Post, PostPreprocessor
-from mner_keras.data.batches import PostBatches, count_missing
-from mner_keras.data.pipeline import _py_dataset, as_dataset
+from mner_keras.data.batches import PostBatches, _py_dataset, as_dataset, count_missing
 from mner_keras.errors import InputError
 from mner_keras.vision import FeatureStore
 from mner_keras.vision.visual_input import VisualInput

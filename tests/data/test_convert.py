@@ -7,7 +7,7 @@ import random
 import pytest
 
 from mner_keras.data import Post, load_dataset, read_conll, read_jsonl, write_conll, write_jsonl
-from mner_keras.data.convert import convert_posts, split_posts
+from mner_keras.data.datasets import convert_posts, split_posts
 from mner_keras.data.files import read_posts
 from mner_keras.errors import InputError
 

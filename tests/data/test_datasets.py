@@ -5,7 +5,7 @@ import os
 import pytest
 
 from mner_keras.data import entity_spans, load_dataset, read_conll, write_conll
-from mner_keras.data.entities import orphan_positions
+from mner_keras.data.post import orphan_positions
 from mner_keras.errors import InputError
 
 SPLITS = ("train", "dev", "test")

@@ -6,7 +6,7 @@ import pytest
 
 from mner_keras.data import entity_spans, load_dataset
 from mner_keras.data.datasets import check_dataset
-from mner_keras.data.entities import check_iob2, orphan_positions
+from mner_keras.data.post import check_iob2, orphan_positions
 from mner_keras.errors import InputError
 
 

@@ -25,6 +25,7 @@ QUOTA = '<!DOCTYPE html><html>google<p class="uc-error-subcaption">Too many user
 @pytest.fixture(autouse=True)
 def cache(monkeypatch, tmp_path):
     monkeypatch.setenv("MNER_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("mner_keras.files.PAUSE", 0.0)
     return tmp_path / "cache"
 
 
@@ -63,7 +64,7 @@ def write_zip(path, members):
 
 
 def get(folder, name="twitter2015", **options):
-    return fetch_source(name, folder, pause=0.0, **options)
+    return fetch_source(name, folder, **options)
 
 
 def left_in(folder):

@@ -413,7 +413,7 @@ def test_a_mask_that_the_loss_would_not_see_is_refused(explicit):
 
 
 def test_another_loss_is_refused():
-    with pytest.raises(ValueError, match="the loss is the CRF's own: `loss` must be left out. Received: loss='mse'"):
+    with pytest.raises(ValueError, match="`loss` must be left out: the loss is the CRF's own. Received: loss='mse'"):
         make_model().compile("sgd", loss="mse")
 
 

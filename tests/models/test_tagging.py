@@ -173,24 +173,6 @@ def test_an_exported_model_gives_tags(trained, tmp_path):
     np.testing.assert_array_equal(found, np.where(inputs["token_mask"], expected, 0))
 
 
-def test_a_file_of_the_older_format_is_refused(trained, tmp_path):
-    import zipfile
-
-    trained("hsn")[1].save(tmp_path / "new.keras")
-    with zipfile.ZipFile(tmp_path / "new.keras") as new, zipfile.ZipFile(tmp_path / "old.keras", "w") as old:
-        for name in new.namelist():
-            content = new.read(name)
-            if name == "config.json":
-                content = content.replace(b'"format": 2', b'"format": 1')
-            old.writestr(name, content)
-    with pytest.raises(mner_keras.InputError) as caught:
-        mner_keras.load(tmp_path / "old.keras")
-    assert str(caught.value) == (
-        f"{tmp_path / 'old.keras'}: expected a model of file format 2, found 1: made by mner-keras 0.1. `mner train "
-        "RUN/config.toml` trains it again"
-    )
-
-
 # === Word vectors ===
 
 

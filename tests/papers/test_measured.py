@@ -19,7 +19,7 @@ from mner_keras.papers.caveats import find_caveats
 from mner_keras.papers.measured import build_table, cell_record
 from mner_keras.papers.plan import DataIdentity, Setting, identify_dataset, make_plan
 from mner_keras.papers.render import print_measured, row_names, to_csv, to_latex, to_markdown
-from mner_keras.papers.runner import Outcome, check_finished
+from mner_keras.papers.runner import FINISHED, check_runs
 from mner_keras.papers.table_folder import count_table, measure_table, read_table, settings_table
 from mner_keras.run.run import Run
 
@@ -261,16 +261,18 @@ def test_runs_of_posts_features_or_vectors_that_changed_since_are_refused(data, 
     setting = Setting(data=str(folder), features={"regions": store}, vectors={"": str(vectors)})
     plan = plan_of(TABLE, setting, tmp_path, ["hsn"])
     finish(plan, setting, features=file_record(store), vectors=file_record(vectors))
-    check_finished(plan.runs)
+    check_runs(plan.runs)
     vectors.write_text("a 2 1\n")
     with pytest.raises(InputError, match="expected .* the vectors .*v.txt changed since; another --out starts anew"):
-        check_finished(plan.runs)
+        check_runs(plan.runs)
     write_store(store, ["0", "1"], "regions")
     with pytest.raises(InputError, match="the features .*r.h5 changed, the vectors"):
-        check_finished(plan.runs)
+        check_runs(plan.runs)
     (folder / "dev.jsonl").write_text((folder / "dev.jsonl").read_text().replace("w0x0", "new"))
     with pytest.raises(InputError, match="the data .* changed, the features"):
-        check_finished(plan.runs)
+        check_runs(plan.runs)
+    os.remove(store)
+    assert f"the features {store} changed" in Run(plan.runs[0].folder).changed_inputs()
 
 
 # === Rows, columns, forms ===
@@ -328,9 +330,9 @@ def test_lenient_scores_open_entities_at_orphans(tmp_path):
 
 
 def test_failed_runs_are_told_and_the_others_stay(plan):
-    outcomes = {run.folder: Outcome("finished") for run in plan.runs}
+    outcomes = {run.folder: FINISHED for run in plan.runs}
     folder = next(run.folder for run in plan.runs if run.row.key == "hsn" and run.seed == 2)
-    measured = build_table(plan, outcomes={**outcomes, folder: Outcome("diverged", "the loss is nan")})
+    measured = build_table(plan, outcomes={**outcomes, folder: "diverged: the loss is nan"})
     assert row_of(measured, "hsn")["seeds"] == [1, 3]
     assert row_of(measured, "hsn")["failures"] == ["seed 2 diverged: the loss is nan"]
     assert "HSN: seed 2 diverged: the loss is nan" in to_markdown(measured)

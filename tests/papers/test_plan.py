@@ -9,7 +9,7 @@ from mner_keras import registry
 from mner_keras.data import load_dataset
 from mner_keras.errors import InputError
 from mner_keras.papers import find_table, load_published
-from mner_keras.papers.plan import Setting, fast_settings, make_plan, run_name
+from mner_keras.papers.plan import Setting, make_plan, run_name
 from mner_keras.papers.published import PAPERS
 from mner_keras.registry import find_model
 from mner_keras.run.config import RunConfig
@@ -43,14 +43,6 @@ def test_the_papers_budget_is_each_systems_own():
         if training.optimizer is not None:
             assert (run.config.optimizer, run.config.learning_rate) == (training.optimizer, training.learning_rate)
         assert run.config.transductive == (run.config.entry.settings is None)
-
-
-def test_the_fast_budget():
-    hsn = fast_settings(find_model("hsn"), 4000)
-    assert (hsn["optimizer"], hsn["learning_rate"], hsn["epochs"]) == ("adam", 0.003, 4)
-    assert fast_settings(find_model("hsn"), 600)["epochs"] == 8
-    assert fast_settings(find_model("stanford-ner-like"), 600) == {"epochs": 50}
-    assert "optimizer" not in fast_settings(find_model("bert-ner"), 600)
 
 
 def test_tables_share_the_runs_that_are_the_same():
@@ -107,7 +99,7 @@ def test_arguments_reach_their_model_and_the_rows_own_come_first():
     ("setting", "rows", "message"),
     [
         (Setting(), ["hsn-without-fv"], "expected a row of hsn's table 5 .* Did you mean 'hsn-without-vf'"),
-        (Setting(features={"regions": "no.h5"}), [], "no.h5: expected a store of regions"),
+        (Setting(features={"regions": "no.h5"}), [], "no.h5: expected a feature store"),
         (Setting(vectors={"": "no.txt"}), [], "no.txt: expected a file of word vectors"),
         (Setting(precision="half"), [], "`precision` must be one of"),
         (Setting(arguments={"hsn": {"gat": "feature"}}), [], "an argument of HSN .* Did you mean 'gate'"),

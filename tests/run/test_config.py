@@ -18,12 +18,6 @@ def refused(path, text):
     return str(caught.value).removeprefix(str(path) + ": ")
 
 
-def test_the_defaults_are_those_of_the_paper():
-    agban = RunConfig.for_model("agban")
-    assert (agban.optimizer, agban.learning_rate, agban.batch_size) == ("sgd", 0.005, 10)
-    assert (agban.learning_rate_decay, agban.weight_decay) == (0.05, 1e-8)
-
-
 def test_another_optimiser_leaves_the_papers_rate_and_decay_behind():
     config = RunConfig.for_model("agban", optimizer="adam", epochs=3)
     assert (config.learning_rate, config.learning_rate_decay, config.weight_decay) == (0.001, 0.0, 0.0)

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from mner_keras.vision.mask_rcnn import MaskRCNN
-from mner_keras.vision.mask_rcnn.weights import RPN_LAYERS, RPN_MODEL, weights_by_name
+from mner_keras.vision.mask_rcnn.extractor import RPN_LAYERS, RPN_MODEL, weights_by_name
 
 MASK_BRANCH = {
     **{("mrcnn_mask_conv1", "kernel"): (3, 3, 256, 256), ("mrcnn_mask_conv1", "bias"): (256,)},

@@ -6,8 +6,8 @@ import keras
 import numpy as np
 from legacy_file import to_arrays
 
+from mner_keras.vision.mask_rcnn.extractor import load_weights
 from mner_keras.vision.mask_rcnn.network import MaskRCNN
-from mner_keras.vision.mask_rcnn.weights import load_weights
 
 
 def compute(network, pixels, boxes):

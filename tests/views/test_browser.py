@@ -170,7 +170,7 @@ def demo(browser):
     few = {key: pictures[key] for key in ("sample-00801", "sample-00812")}
     session = DemoSession(build_model("agban", data)[0], few)
     examples = [("My favourite picture of HEINZ", str(pictures["sample-00802"]))]
-    page = build_page(session, "agban", examples, "trained on sample; F1 61.00 on its test posts")
+    page = build_page(session, examples, "trained on sample; F1 61.00 on its test posts")
     yield launch_page(page, "127.0.0.1", None), pictures
     page.close(verbose=False)
 
@@ -277,4 +277,4 @@ def test_a_port_in_use_is_an_error(model_of, demo):
         taken.listen()
         port = taken.getsockname()[1]
         with pytest.raises(InputError, match=f"cannot serve on 127.0.0.1, port {port}"):
-            launch_page(build_page(DemoSession(model_of("text")[0]), "text"), "127.0.0.1", port)
+            launch_page(build_page(DemoSession(model_of("text")[0])), "127.0.0.1", port)

@@ -10,9 +10,8 @@ from PIL import Image
 
 from mner_keras import InputError, Post
 from mner_keras.views.case import PostCase
-from mner_keras.views.charts import loss_curves_figure
+from mner_keras.views.charts import ModalityFeatures, linear_separability, loss_curves_figure, modality_space_figure
 from mner_keras.views.figures import attention_map_figure, case_study_figure, hsn_attention_figure, write_figure
-from mner_keras.views.modality_space import ModalityFeatures, linear_separability, modality_space_figure
 from mner_keras.views.paper_figures import FIGURES, choose_posts, find_posts
 from mner_keras.vision import PictureObjects
 
@@ -161,17 +160,19 @@ def test_posts_are_found_by_name():
 
 def test_the_posts_chosen_show_what_the_figure_is_about():
     gates = [{"gamma": np.full((5, 1), value)} for value in (0.9, 0.1, 0.2, 0.3)]
-    tags = [SHORT_TAGS, SHORT_TAGS, SHORT_TAGS, WRONG]
+    found = [{"run": tags} for tags in (SHORT_TAGS, SHORT_TAGS, SHORT_TAGS, WRONG)]
     others = [SHORT_TAGS, WRONG, WRONG, SHORT_TAGS]
+    compared = [{"other": other, **own} for other, own in zip(others, found, strict=True)]
     even = np.full((5, 2), 0.1)
     uneven = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0], [0.0, 1.0], [0.0, 1.0]]) / 5
     maps = [{"attention": one} for one in (even, uneven, np.zeros((5, 0)), np.ones((5, 1)))]
     # The second post has no picture, the last one's tags are wrong.
-    for figure, seen, expected in (
-        (("hsn", 5), gates, [2, 0]),
-        (("hsn", 6), gates, [0, 3, 2]),
-        (("agban", 6), maps, [1, 0]),
-        (("agban", 8), others, [2, 1]),
-        (("agban", 9), others, [3]),
+    for figure, tags, explained, expected in (
+        (("hsn", 5), found, gates, [2, 0]),
+        (("hsn", 6), found, gates, [0, 3, 2]),
+        (("agban", 6), found, maps, [1, 0]),
+        (("agban", 8), compared, [{}] * 4, [2, 1]),
+        (("agban", 9), compared, [{}] * 4, [3]),
     ):
-        assert choose_posts(FIGURES[figure].rank, POSTS, tags, seen) == expected, figure
+        cases = [PostCase(*one) for one in zip(POSTS, tags, explained, strict=True)]
+        assert choose_posts(FIGURES[figure].rank, cases) == expected, figure

@@ -9,7 +9,7 @@ from PIL import Image
 
 import mner_keras
 from mner_keras import Post, load_dataset
-from mner_keras.views.case import PostCase, is_right_to_left, make_cases, own_pictures, region_grid, shares
+from mner_keras.views.case import PostCase, is_right_to_left, make_cases, own_pictures, shares
 from mner_keras.views.post_view import PostView, post_html
 from mner_keras.vision import PictureObjects
 
@@ -147,8 +147,8 @@ def test_two_posts_share_no_group_of_buttons():
 
 
 def test_grids_and_shares():
-    assert region_grid(np.arange(49)).shape == (7, 7)
-    assert region_grid(np.arange(3)).shape == (1, 3)
+    for count, shape in ((49, (7, 7)), (3, (1, 3))):
+        assert PostCase(Post(TOKENS), {}, {"region_attention": np.arange(count)}).regions.shape == shape
     np.testing.assert_allclose(shares(np.array([0.1, 0.2, 0.3])), [0, 0.5, 1])
     np.testing.assert_allclose(shares(np.array([0.1, 0.2]), low=0.0), [0.5, 1])
     assert shares(np.array([0.2, 0.2])).tolist() == [0, 0]

@@ -102,24 +102,6 @@ def test_regions_are_row_by_row_from_the_top_left(family, extractor):
     assert moved.argmax() == row * (width // PATCH) + column
 
 
-def test_a_feature_map_with_channels_first(extractor, pictures, tmp_path):
-    expected = extractor("ResNet").extract([extractor("ResNet").prepare(pictures[0])])[0]["vectors"]
-    keras.config.set_image_data_format("channels_first")
-    try:
-        backbone = hub.models.ResNetBackbone(
-            [64], [7], [64], [1], [1], block_type="basic_block", image_shape=(3, None, None)
-        )
-        backbone.set_weights(extractor("ResNet").model.get_weights())
-        backbone.save_to_preset(str(tmp_path))
-        converter = extractor("ResNet").converter.get_config() | {"name": "converter"}
-        hub.layers.ResNetImageConverter.from_config(converter).save_to_preset(str(tmp_path))
-        other = BackboneRegions(tmp_path)
-        found = other.extract([other.prepare(pictures[0])])[0]["vectors"]
-    finally:
-        keras.config.set_image_data_format("channels_last")
-    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
-
-
 # === What is refused ===
 
 

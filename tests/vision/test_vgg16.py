@@ -45,7 +45,7 @@ def test_the_store_holds_what_keras_applications_gives_by_hand(extractor, weight
 
     chosen = {name: pictures[name] for name in ("113", "27", "654")}
     result = extract_features(chosen, extractor, tmp_path / "store.h5", batch_size=4)
-    assert (result.added, result.kept, result.failed) == (3, 0, ())
+    assert (result.added, result.kept, result.failed) == (3, 0, {})
     store = FeatureStore(tmp_path / "store.h5")
     assert (store.count, store.dim) == (49, 512)
     # By hand, the way that Keras' guides show: RGB, 224 x 224, `preprocess_input`.

@@ -16,29 +16,14 @@ import keras
 import numpy as np
 from keras import ops
 
-SIDES = (32, 64, 128, 256, 512)
-"""Pixels; one for each level of the pyramid, P2 to P6."""
-
-STRIDES = (4, 8, 16, 32, 64)
-"""Pixels of the picture from one cell of a level to the next."""
-
-RATIOS = (0.5, 1.0, 2.0)
-"""Width over height."""
-
-DELTA_SCALE = (0.1, 0.1, 0.2, 0.2)
-"""What the network's deltas are multiplied with: the standard deviations that they were divided by in training."""
-
-LARGEST = 10.0
-"""The logarithm of the factor by which a box grows at most."""
-
-NEVER = -1.0
-"""The score of a box that is not to be chosen; scores are probabilities."""
-
-CONSIDERED = 6000
-"""Anchors that proposals are chosen from."""
-
-PROPOSAL_OVERLAP, DETECTION_OVERLAP = 0.7, 0.3
-"""Intersections over union above which the lesser of two boxes goes."""
+SIDES = (32, 64, 128, 256, 512)  # pixels; one for each level of the pyramid, P2 to P6
+STRIDES = (4, 8, 16, 32, 64)  # pixels of the picture from one cell of a level to the next
+RATIOS = (0.5, 1.0, 2.0)  # width over height
+DELTA_SCALE = (0.1, 0.1, 0.2, 0.2)  # the standard deviations that the deltas were divided by in training
+LARGEST = 10.0  # the logarithm of the factor by which a box grows at most
+NEVER = -1.0  # the score of a box that is not to be chosen; scores are probabilities
+CONSIDERED = 6000  # anchors that proposals are chosen from
+PROPOSAL_OVERLAP, DETECTION_OVERLAP = 0.7, 0.3  # intersections over union above which the lesser of two boxes goes
 
 _NAMES = """
 background, person, bicycle, car, motorcycle, airplane, bus, train, truck, boat, traffic light, fire hydrant,
@@ -57,17 +42,17 @@ _CORNER = np.array([0, 0, 1, 1])
 
 
 def to_unit(boxes: np.ndarray, size: Sequence[int]) -> np.ndarray:
-    """Boxes in pixels `[..., 4]` as shares of the sides; `size`: the picture's height and width in pixels."""
-    return (np.asarray(boxes) - _CORNER) / _spans(size)
+    """Return boxes in pixels `[..., 4]` as shares of the sides; `size`: the picture's height and width in pixels."""
+    return (np.asarray(boxes) - _CORNER) / (np.tile(size, 2) - 1)
 
 
 def to_pixels(boxes: np.ndarray, size: Sequence[int]) -> np.ndarray:
-    """Boxes as shares of the sides, in whole pixels: int64 `[..., 4]`; the inverse of `to_unit`."""
-    return np.rint(np.asarray(boxes) * _spans(size) + _CORNER).astype("int64")
+    """Return boxes as shares of the sides, in whole pixels: int64 `[..., 4]`; the inverse of `to_unit`."""
+    return np.rint(np.asarray(boxes) * (np.tile(size, 2) - 1) + _CORNER).astype("int64")
 
 
 def shift_boxes(boxes: Any, deltas: Any) -> Any:
-    """Boxes `[..., 4]` moved and stretched by the network's output, `deltas` `[..., 4]`.
+    """Move and stretch boxes `[..., 4]` by the network's output, `deltas` `[..., 4]`.
 
     These are how far the centre moves down and to the right, in heights and widths of the box, and the logarithms of
     the factors of height and width; all divided by `DELTA_SCALE`.
@@ -82,26 +67,18 @@ def shift_boxes(boxes: Any, deltas: Any) -> Any:
 
 
 def clip_boxes(boxes: Any, window: Any) -> Any:
-    """Boxes `[..., 4]` cut to a window `[..., 4]`: a corner outside moves to the window's edge."""
+    """Cut boxes `[..., 4]` to a window `[..., 4]`: a corner outside moves to the window's edge."""
     low = ops.concatenate([window[..., :2], window[..., :2]], axis=-1)
     high = ops.concatenate([window[..., 2:], window[..., 2:]], axis=-1)
     return ops.maximum(ops.minimum(boxes, high), low)
 
 
 def overlap(boxes: Any, others: Any) -> Any:
-    """Intersection over union of boxes that broadcast, `[...]`; 0 where neither has an area."""
+    """Return the intersection over union of boxes that broadcast, `[...]`; 0 where neither has an area."""
     corner = ops.maximum(boxes[..., :2], others[..., :2])
     common = _area(corner, ops.minimum(boxes[..., 2:], others[..., 2:]))
     union = _area(boxes[..., :2], boxes[..., 2:]) + _area(others[..., :2], others[..., 2:]) - common
     return ops.where(union > 0, common / ops.where(union > 0, union, 1.0), 0.0)
-
-
-def gather_rows(values: Any, indices: Any) -> Any:
-    """Of each picture the rows that are named: `values` `[B, N, *f]` and `indices` int `[B, *i]` give `[B, *i, *f]`."""
-    first = values.shape[1] * ops.arange(ops.shape(values)[0], dtype="int32")
-    first = ops.reshape(first, (-1,) + (1,) * (len(indices.shape) - 1))
-    rows = ops.reshape(values, (-1, *values.shape[2:]))
-    return ops.take(rows, ops.cast(indices, "int32") + first, axis=0)
 
 
 def _area(corner: Any, opposite: Any) -> Any:
@@ -109,13 +86,16 @@ def _area(corner: Any, opposite: Any) -> Any:
     return size[..., 0] * size[..., 1]
 
 
-def _spans(size: Sequence[int]) -> np.ndarray:
-    height, width = size
-    return np.array([height - 1, width - 1, height - 1, width - 1])
+def gather_rows(values: Any, indices: Any) -> Any:
+    """Return the named rows of each picture: `values` `[B, N, *f]`, `indices` int `[B, *i]` give `[B, *i, *f]`."""
+    first = values.shape[1] * ops.arange(ops.shape(values)[0], dtype="int32")
+    first = ops.reshape(first, (-1,) + (1,) * (len(indices.shape) - 1))
+    rows = ops.reshape(values, (-1, *values.shape[2:]))
+    return ops.take(rows, ops.cast(indices, "int32") + first, axis=0)
 
 
 def make_anchors(side: int) -> np.ndarray:
-    """The anchors of a square picture of `side` pixels: float32 `[3 * cells, 4]`; 261,888 of them at 1024.
+    """Return the anchors of a square picture of `side` pixels: float32 `[3 * cells, 4]`; 261,888 of them at 1024.
 
     Level by level from P2, row by row, cell by cell, and at each cell the ratios in their order: the order of the
     network's outputs. An anchor is centred on its cell's top left corner, as in the Matterport implementation.
@@ -133,7 +113,7 @@ def make_anchors(side: int) -> np.ndarray:
 def non_max_suppression(
     boxes: Any, scores: Any, count: int, threshold: float, groups: Any | None = None
 ) -> tuple[Any, Any]:
-    """The best boxes `[B, N, 4]` that do not overlap a better one.
+    """Choose the best boxes `[B, N, 4]` that do not overlap a better one.
 
     Chosen one after the other, the best of the scores `[B, N]` first (the earlier one of two that are equal, never one
     of `NEVER`). A choice rules out what overlaps it by more than the threshold and is of the same of the groups int
@@ -143,8 +123,7 @@ def non_max_suppression(
         indices int32 `[B, count]`, the best first, and bool `[B, count]`: which of them are choices; the indices after
         the last choice are 0.
     """
-    number = boxes.shape[1]
-    positions = ops.arange(number, dtype="int32")[None]
+    positions = ops.arange(boxes.shape[1], dtype="int32")[None]
     steps = ops.arange(count, dtype="int32")[None]
 
     def step(index: Any, state: tuple[Any, Any, Any]) -> tuple[Any, Any, Any]:
@@ -164,7 +143,6 @@ def non_max_suppression(
     return chosen, valid
 
 
-@keras.saving.register_keras_serializable("mner_keras")
 class Proposals(keras.layers.Layer):
     """The best of the anchors, moved, cut to the picture, and without those that overlap a better one.
 
@@ -177,8 +155,7 @@ class Proposals(keras.layers.Layer):
 
     def __init__(self, side: int, count: int = 1000, **kwargs: Any) -> None:
         # The coordinates of a large picture's boxes need more digits than half precision has.
-        super().__init__(**{**kwargs, "dtype": "float32"})
-        self.side = side
+        super().__init__(**kwargs, dtype="float32")
         self.count = count
         self.anchors = make_anchors(side)
 
@@ -195,7 +172,6 @@ class Proposals(keras.layers.Layer):
         return keras.KerasTensor((*first, 4), "float32"), keras.KerasTensor(first, "bool")
 
 
-@keras.saving.register_keras_serializable("mner_keras")
 class Detections(keras.layers.Layer):
     """The proposals whose most probable class is an object's and probable enough, the most probable first.
 
@@ -217,29 +193,21 @@ class Detections(keras.layers.Layer):
     """
 
     def __init__(self, min_score: float = 0.7, count: int = 100, **kwargs: Any) -> None:
-        super().__init__(**{**kwargs, "dtype": "float32"})
+        super().__init__(**kwargs, dtype="float32")
         self.min_score = min_score
         self.count = count
 
     def call(self, boxes: Any, valid: Any, scores: Any, deltas: Any, features: Any, window: Any) -> dict[str, Any]:
-        number, classes = scores.shape[1], scores.shape[2]
         best = ops.cast(ops.argmax(scores, axis=-1), "int32")  # [B, R]
         score = ops.max(scores, axis=-1)
-        # Each proposal's deltas are a row for each class; it takes its own.
-        own = ops.arange(number, dtype="int32") * classes + best
-        boxes = shift_boxes(boxes, gather_rows(ops.reshape(deltas, (-1, number * classes, 4)), own))
-        boxes = clip_boxes(boxes, window[:, None])
+        # Of the deltas of all classes, each proposal takes those of its own.
+        own = ops.take_along_axis(deltas, best[..., None, None], axis=2)[:, :, 0]
+        boxes = clip_boxes(shift_boxes(boxes, own), window[:, None])
         kept = ops.logical_and(valid, ops.logical_and(best > 0, score >= self.min_score))
-        chosen, valid = non_max_suppression(
-            boxes, ops.where(kept, score, NEVER), self.count, DETECTION_OVERLAP, groups=best
-        )
-        return {
-            "boxes": gather_rows(boxes, chosen),
-            "classes": gather_rows(best, chosen),
-            "scores": gather_rows(score, chosen),
-            "features": gather_rows(features, chosen),
-            "valid": valid,
-        }
+        score_of_kept = ops.where(kept, score, NEVER)
+        chosen, valid = non_max_suppression(boxes, score_of_kept, self.count, DETECTION_OVERLAP, groups=best)
+        found = {"boxes": boxes, "classes": best, "scores": score, "features": features}
+        return {**{name: gather_rows(values, chosen) for name, values in found.items()}, "valid": valid}
 
     def compute_output_spec(self, boxes: Any, valid: Any, scores: Any, deltas: Any, features: Any, window: Any) -> dict:
         ends = {"boxes": (4,), "classes": (), "scores": (), "features": (features.shape[-1],), "valid": ()}

@@ -14,29 +14,20 @@ from keras import ops
 from mner_keras.errors import InputError
 from mner_keras.vision.mask_rcnn.boxes import CLASSES, RATIOS, Detections, Proposals, gather_rows
 
-MEAN_PIXEL = (123.7, 116.8, 103.9)
-"""Red, green, blue; taken off every picture."""
-
+MEAN_PIXEL = (123.7, 116.8, 103.9)  # red, green, blue; taken off every picture
 SIDE = 1024
 FEATURE_WIDTH = 1024
-RPN_WIDTH = 512
-POOL = 7
-
+PYRAMID = 256  # channels of each level of the pyramid
 LEVELS = (2, 3, 4, 5)
-
+BLOCKS = {2: 3, 3: 4, 4: 23, 5: 3}  # of each of ResNet-101's stages
+POOL = 7
 _NEAR = 1e-3  # of a cell: a point so little beyond a map's edge is on it
 
-STAGES = {2: (3, (64, 64, 256)), 3: (4, (128, 128, 512)), 4: (23, (256, 256, 1024)), 5: (3, (512, 512, 2048))}
-"""Blocks of each of ResNet-101's stages, and the filters of a block's three convolutions."""
-
-PYRAMID = 256
-"""Channels of each level of the pyramid."""
-
+# Over `[B, h, w, C]`, whatever Keras' image format is set to.
 convolution = partial(keras.layers.Conv2D, data_format="channels_last")
-"""A convolution over `[B, h, w, C]`, whatever Keras' image format is set to."""
+pooling = partial(keras.layers.MaxPooling2D, data_format="channels_last")
 
 
-@keras.saving.register_keras_serializable("mner_keras")
 class MaskRCNN(keras.Model):
     """Mask R-CNN as the Matterport implementation builds it, for inference, up to the boxes: no masks.
 
@@ -72,9 +63,7 @@ class MaskRCNN(keras.Model):
     (1, 100, 1024)
     """
 
-    def __init__(
-        self, side: int = SIDE, num_proposals: int = 1000, min_score: float = 0.7, name: str = "mask_rcnn"
-    ) -> None:
+    def __init__(self, side: int = SIDE, num_proposals: int = 1000, min_score: float = 0.7) -> None:
         if side < 64 or side % 64:
             raise InputError(f"expected a side that is a multiple of 64, found {side}")
         body, head = _body(side), _head(side, num_proposals)
@@ -88,43 +77,35 @@ class MaskRCNN(keras.Model):
         detections = Detections(min_score, name="detections")(
             boxes, valid, judged["scores"], judged["deltas"], judged["features"], inputs["window"]
         )
-        super().__init__(inputs, detections, name=name)
+        super().__init__(inputs, detections, name="mask_rcnn")
         self.body = body
         self.head = head
         self.trainable = False
-        self._arguments = {"side": side, "num_proposals": num_proposals, "min_score": min_score, "name": name}
-
-    def get_config(self) -> dict[str, Any]:
-        return dict(self._arguments)
 
 
 def _body(side: int) -> keras.Model:
-    """From pixels to the pyramid, and what its every cell says of three anchors."""
+    """Return the model from pixels to the pyramid, and to what its every cell says of three anchors."""
     pixels = keras.Input((side, side, 3), name="pixels")
     x = keras.layers.Rescaling(1.0, [-mean for mean in MEAN_PIXEL], dtype="float32", name="less_mean_pixel")(pixels)
     maps = feature_pyramid(resnet101(x))
     # P6 is every second cell of P5; only proposals come from it.
-    levels = [*maps, keras.layers.MaxPooling2D(1, 2, data_format="channels_last", name="fpn_p6")(maps[-1])]
-    shared = convolution(RPN_WIDTH, 3, padding="same", activation="relu", name="rpn_conv_shared")
+    levels = [*maps, pooling(1, 2, name="fpn_p6")(maps[-1])]
+    shared = convolution(512, 3, padding="same", activation="relu", name="rpn_conv_shared")
     classes = convolution(2 * len(RATIOS), 1, name="rpn_class_raw")
     deltas = convolution(4 * len(RATIOS), 1, name="rpn_bbox_pred")
     seen = [shared(level) for level in levels]
-    logits = keras.layers.Concatenate(axis=1, name="rpn_class_logits")(
-        [keras.layers.Reshape((-1, 2), name=f"rpn_class_{i}")(classes(x)) for i, x in enumerate(seen, start=2)]
-    )
+    logits = ops.concatenate([keras.layers.Reshape((-1, 2))(classes(x)) for x in seen], axis=1)
     outputs = {
         "maps": maps,
         # Background, then object.
         "objectness": keras.layers.Softmax(dtype="float32", name="rpn_class")(logits)[..., 1],
-        "deltas": keras.layers.Concatenate(axis=1, dtype="float32", name="rpn_bbox")(
-            [keras.layers.Reshape((-1, 4), name=f"rpn_bbox_{i}")(deltas(x)) for i, x in enumerate(seen, start=2)]
-        ),
+        "deltas": ops.concatenate([ops.cast(keras.layers.Reshape((-1, 4))(deltas(x)), "float32") for x in seen], 1),
     }
     return keras.Model(pixels, outputs, name="body")
 
 
 def _head(side: int, count: int) -> keras.Model:
-    """From the pyramid and boxes to the boxes' features, classes and deltas."""
+    """Return the model from the pyramid and boxes to the boxes' features, classes and deltas."""
     maps = [keras.Input((side >> level, side >> level, PYRAMID), name=f"p{level}") for level in LEVELS]
     boxes = keras.Input((count, 4), dtype="float32", name="boxes")
     x = RoIAlign(side, POOL, name="roi_align_classifier")(boxes, maps)
@@ -145,52 +126,49 @@ def _head(side: int, count: int) -> keras.Model:
 
 
 def normalised(x: Any, filters: int, size: int, conv: str, norm: str, strides: int = 1, padding: str = "valid") -> Any:
-    """A convolution with a bias, and its batch normalisation."""
+    """Apply a convolution with a bias, and its batch normalisation."""
     x = convolution(filters, size, strides, padding, name=conv)(x)
     return keras.layers.BatchNormalization(name=norm)(x)
 
 
 def resnet101(pixels: Any) -> list[Any]:
-    """The outputs of ResNet-101's stages 2 to 5, at a fourth to a 32nd of the picture's sides (He et al. 2016).
+    """Return the outputs of ResNet-101's stages 2 to 5, at a fourth to a 32nd of the sides (He et al. 2016).
 
-    Strides stand in a block's first convolution, as in the original; where a stage changes the size it also has one in
-    the shortcut.
+    Strides are in a block's first convolution, as in the original. A stage's first block has a convolution in its
+    shortcut, too.
     """
     x = keras.layers.ZeroPadding2D(3, data_format="channels_last", name="zero_padding")(pixels)
     x = ops.relu(normalised(x, 64, 7, "conv1", "bn_conv1", strides=2))
-    x = keras.layers.MaxPooling2D(3, 2, "same", data_format="channels_last", name="pool1")(x)
+    x = pooling(3, 2, "same", name="pool1")(x)
     stages = []
-    for stage, (blocks, filters) in STAGES.items():
-        for block in ascii_lowercase[:blocks]:
-            x = _block(x, f"{stage}{block}", filters, strides=2 if block == "a" and stage > 2 else 1)
+    for stage, blocks in BLOCKS.items():
+        filters = 64 << (stage - 2)
+        for letter in ascii_lowercase[:blocks]:
+            first, second, third, shortcut = (
+                {"conv": f"res{stage}{letter}_branch{branch}", "norm": f"bn{stage}{letter}_branch{branch}"}
+                for branch in ("2a", "2b", "2c", "1")
+            )
+            strides = 2 if letter == "a" and stage > 2 else 1
+            y = ops.relu(normalised(x, filters, 1, **first, strides=strides))
+            y = ops.relu(normalised(y, filters, 3, **second, padding="same"))
+            y = normalised(y, 4 * filters, 1, **third)
+            if letter == "a":
+                x = normalised(x, 4 * filters, 1, **shortcut, strides=strides)
+            x = ops.relu(y + x)
         stages.append(x)
     return stages
 
 
-def _block(x: Any, name: str, filters: tuple[int, int, int], strides: int) -> Any:
-    short = x
-    names = [(f"res{name}_branch{branch}", f"bn{name}_branch{branch}") for branch in ("2a", "2b", "2c", "1")]
-    x = ops.relu(normalised(x, filters[0], 1, *names[0], strides=strides))
-    x = ops.relu(normalised(x, filters[1], 3, *names[1], padding="same"))
-    x = normalised(x, filters[2], 1, *names[2])
-    if name.endswith("a"):  # a stage's first block
-        short = normalised(short, filters[2], 1, *names[3], strides=strides)
-    return ops.relu(x + short)
-
-
 def feature_pyramid(stages: list[Any]) -> list[Any]:
-    """P2 to P5 from the stages' outputs 2 to 5 (Lin et al. 2017)."""
+    """Return P2 to P5 from the stages' outputs 2 to 5 (Lin et al. 2017)."""
     top, levels = None, []
-    for level, stage in reversed(list(enumerate(stages, start=2))):
+    for level, stage in reversed(list(zip(LEVELS, stages, strict=True))):
         side = convolution(PYRAMID, 1, name=f"fpn_c{level}p{level}")(stage)
-        if top is not None:
-            side = keras.layers.UpSampling2D(2, data_format="channels_last")(top) + side
-        top = side
+        top = side if top is None else keras.layers.UpSampling2D(2, data_format="channels_last")(top) + side
         levels.append(convolution(PYRAMID, 3, padding="same", name=f"fpn_p{level}")(top))
     return levels[::-1]
 
 
-@keras.saving.register_keras_serializable("mner_keras")
 class RoIAlign(keras.layers.Layer):
     """A grid of points in each box, read off the level of the pyramid that suits the box's size.
 
@@ -228,7 +206,7 @@ class RoIAlign(keras.layers.Layer):
         columns, column_share, column_inside = self._points(boxes[..., 1:2], boxes[..., 3:4], edge)
 
         def read(down: int, right: int) -> Any:
-            """The cells next to the points, `[B, R, pool, pool, C]`."""
+            """Return the cells next to the points, `[B, R, pool, pool, C]`."""
             row = ops.minimum(rows + down, side - 1)
             column = ops.minimum(columns + right, side - 1)
             return gather_rows(cells, (first + row * side)[..., :, None] + column[..., None, :])
@@ -245,8 +223,7 @@ class RoIAlign(keras.layers.Layer):
         return (*boxes_shape[:2], self.pool_size, self.pool_size, maps_shape[0][-1])
 
     def _points(self, low: Any, high: Any, edge: Any) -> tuple[Any, Any, Any]:
-        """Along one side: the cells before the points, the points' shares of the way to the next cell, and whether they
-        lie on the map; each `[B, R, pool]`."""
+        """Return the cells before the points of one side, the shares of the way to the next, whether on the map."""
         steps = np.arange(self.pool_size, dtype="float32") / (self.pool_size - 1)
         points = (low + (high - low) * steps) * edge
         inside = ops.logical_and(points > -_NEAR, points < edge + _NEAR)
@@ -256,7 +233,7 @@ class RoIAlign(keras.layers.Layer):
 
 
 def levels_of(boxes: Any, side: int) -> Any:
-    """The pyramid's level for each box, 2 to 5: int32 `[...]` for boxes `[..., 4]`."""
+    """Return the pyramid's level for each box, 2 to 5: int32 `[...]` for boxes `[..., 4]`."""
     area = (boxes[..., 2] - boxes[..., 0]) * (boxes[..., 3] - boxes[..., 1])
     area = ops.maximum(area, 1e-12)  # a box without an area reads P2
     level = 4 + ops.round(0.5 * ops.log(area) / math.log(2) + math.log2(side / 224))

@@ -30,7 +30,7 @@ from mner_keras.vision import (
 )
 from mner_keras.vision.mask_rcnn import MaskRCNN, MaskRCNNObjects
 from mner_keras.vision.mask_rcnn.boxes import CLASSES, to_unit
-from mner_keras.vision.mask_rcnn.weights import weights_by_name
+from mner_keras.vision.mask_rcnn.extractor import weights_by_name
 
 SIDE, PROPOSALS = 128, 40
 SETTINGS = {"side": SIDE, "num_proposals": PROPOSALS}
@@ -90,7 +90,7 @@ def test_real_pictures_become_a_store(extractor, pictures, tmp_path):
     out = tmp_path / "objects.h5"
     chosen = dict(list(pictures.items())[:5])
     result = extract_features(dict(list(chosen.items())[:3]), extractor, out, batch_size=2)
-    assert (result.added, result.failed) == (3, ())
+    assert (result.added, result.failed) == (3, {})
     # A second run does the rest.
     result = extract_features(chosen, extractor, out, batch_size=2)
     assert (result.added, result.kept) == (2, 3)

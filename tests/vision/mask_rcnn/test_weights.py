@@ -7,7 +7,8 @@ import pytest
 from legacy_file import expected_weights, small_network, write_legacy_file
 
 from mner_keras.errors import InputError
-from mner_keras.vision.mask_rcnn.weights import MD5, coco_weights, load_weights
+from mner_keras.vision.mask_rcnn import extractor
+from mner_keras.vision.mask_rcnn.extractor import MD5, coco_weights, load_weights
 
 
 def write(path, **options):
@@ -80,12 +81,17 @@ def test_other_files_are_refused(tmp_path):
 
 def test_the_weights_are_downloaded_once_or_it_says_how_to_go_on(tmp_path, monkeypatch):
     def fetch(md5=MD5, name="served.h5", progress=lambda *_: None):
-        return coco_weights((tmp_path / name).as_uri(), md5, 0.0, progress)
+        monkeypatch.setattr(extractor, "ADDRESS", (tmp_path / name).as_uri())
+        monkeypatch.setattr(extractor, "MD5", md5)
+        return coco_weights(progress)
+
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
 
     content, steps = write(tmp_path / "served.h5").read_bytes(), []
     md5 = hashlib.md5(content).hexdigest()
     cache = tmp_path / "cache" / "new"
     monkeypatch.setenv("MNER_CACHE", str(cache))
+    monkeypatch.setattr("mner_keras.files.PAUSE", 0.0)
     # Its names and shapes are right, its numbers another's.
     with pytest.raises(InputError, match=f"cannot be downloaded .*file of the hash {MD5[:12]}.*--weights takes a file"):
         fetch()
