@@ -1,7 +1,5 @@
 """`AGBAN`: the adversarial gated bilinear attention network, and `ObjectTagger`, the base of both its forms."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Callable
 from typing import Any, Literal

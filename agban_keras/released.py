@@ -1,7 +1,5 @@
 """`ReleasedAGBAN`: the model of the AGBAN authors' released code."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 
 import keras

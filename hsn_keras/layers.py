@@ -1,7 +1,5 @@
 """HSN's layers, and their replacements in its ablations."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 import keras

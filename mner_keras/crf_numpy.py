@@ -1,7 +1,5 @@
 """Best tags and marginals of a CRF in NumPy, for programs without Keras; `CRF` gives the same."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import numpy as np

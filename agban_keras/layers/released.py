@@ -1,7 +1,5 @@
 """Layers of the AGBAN authors' released code: `WeightNormDense`, `ReleasedAttention` and `ReleasedCRF`."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import keras

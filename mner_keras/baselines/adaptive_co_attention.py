@@ -1,7 +1,5 @@
 """`AdaptiveCoAttention`: attention from each word to the picture, and from the picture to the text."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 import keras

@@ -1,7 +1,5 @@
 """`BertNER`: a pretrained BERT that tags each token at its first word piece; text only."""
 
-from __future__ import annotations
-
 import keras
 import numpy as np
 

@@ -1,7 +1,5 @@
 """`BiLSTMCRF`: character BiLSTM, BiLSTM and CRF; text only."""
 
-from __future__ import annotations
-
 import keras
 from keras import ops
 

@@ -1,7 +1,5 @@
 """`CNNBiLSTMCRF`: character CNN, BiLSTM and CRF; text only."""
 
-from __future__ import annotations
-
 import keras
 
 from mner_keras.data.preprocessor import PostPreprocessor

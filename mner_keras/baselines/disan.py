@@ -1,7 +1,5 @@
 """`Disan`: directional self-attention within the text, with the picture in its alignment."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 import keras

@@ -1,7 +1,5 @@
 """`GuidedAttention`: attention of queries to values by a score with one hidden layer."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 import keras

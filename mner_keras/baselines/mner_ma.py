@@ -1,7 +1,5 @@
 """`MNERMA`: modality attention over word, characters and picture."""
 
-from __future__ import annotations
-
 import keras
 from keras import ops
 

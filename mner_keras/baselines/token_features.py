@@ -1,7 +1,5 @@
 """Features of tokens for a linear-chain CRF, after Stanford NER and T-NER."""
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """`VAM`: attention of the sentence to the picture's regions, with a visual gate."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 import keras

@@ -1,7 +1,5 @@
 """`BaseLayer` and `masked_softmax`: what layers with masks as call arguments have in common."""
 
-from __future__ import annotations
-
 import inspect
 
 import keras

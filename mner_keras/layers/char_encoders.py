@@ -1,7 +1,5 @@
 """`CharCNN` and `CharBiLSTM`: token vectors from characters."""
 
-from __future__ import annotations
-
 import keras
 from keras import ops
 
@@ -111,16 +109,8 @@ class CharBiLSTM(CharEncoder):
         vocabulary_size, embedding_dim, dropout: see `CharCNN`.
         units: width of a word's vector, half of it per direction.
 
-    Call arguments:
-        char_ids: int32 `[B, n, c]`, 0 for padding.
-
     Returns:
-        `[B, n, units]`, zeros for a token without characters.
-
-    Example:
-
-    >>> CharBiLSTM(vocabulary_size=30)(np.array([[[2, 3, 0]]])).shape
-    TensorShape([1, 1, 50])
+        `[B, n, units]`; call argument and example are those of `CharCNN`.
 
     Reference:
         Lample et al., "Neural architectures for named entity recognition", NAACL 2016.

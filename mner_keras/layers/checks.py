@@ -1,7 +1,5 @@
 """Checks of arguments; each raises a `ValueError` with the expected and the received value."""
 
-from __future__ import annotations
-
 import functools
 import math
 import numbers

@@ -5,8 +5,6 @@ scores are part of the potentials. Loops run over the first axis, so their tenso
 Nothing here is differentiated: `counts` gives the gradient.
 """
 
-from __future__ import annotations
-
 import keras
 from keras import ops
 

@@ -1,7 +1,5 @@
 """Kernels for TensorFlow: rows of a table, the loop of a CRF, the convolution over characters."""
 
-from __future__ import annotations
-
 import tensorflow as tf
 
 BLOCK = 8

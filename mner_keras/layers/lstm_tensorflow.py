@@ -7,8 +7,6 @@ The gates are in the order i, f, o, c, so that one sigmoid and one tanh serve th
 i, f, c, o. Both directions are stacked on the first axis: D = 2 directions, B rows, n steps, d inputs, H units.
 """
 
-from __future__ import annotations
-
 import tensorflow as tf
 
 BLOCK = 4

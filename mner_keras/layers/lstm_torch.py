@@ -1,7 +1,5 @@
 """A bidirectional LSTM by torch's own kernel, which is fused on a GPU; Keras loops in Python on a CPU."""
 
-from __future__ import annotations
-
 import torch
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 

@@ -1,7 +1,5 @@
 """`WordEmbedding`, `FirstSubwords` and `Highway`: where the vectors of tokens come from, and a layer over them."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 import keras
@@ -100,11 +98,6 @@ class FirstSubwords(BaseLayer):
 
     Returns:
         `[B, n, d]`, zeros for a token without a subword.
-
-    Example:
-
-    >>> FirstSubwords()(np.random.normal(size=(1, 5, 8)), np.array([[1, 3, 0]])).shape
-    TensorShape([1, 3, 8])
 
     Reference:
         Devlin, Chang, Lee & Toutanova, "BERT: pre-training of deep bidirectional transformers for language
