@@ -19,12 +19,9 @@ __all__ = [
 class Reweighting(BaseLayer):
     """Base of the units that reweight the elements of `value` by `query`.
 
-    A subclass computes the weights s in `weights_of`; the output is `s * V`, without pooling (HSN eq. 16).
+    A subclass computes the weights s, `[B, k]`, 0 for masked values, in `weights_of(query, value, query_mask,
+    value_mask)`; the output is `s * V`, without pooling (HSN eq. 16).
     """
-
-    def weights_of(self, query, value, query_mask, value_mask):
-        """Return the weights s, `[B, k]`, 0 for masked values; the arguments are those of the call, masks included."""
-        raise NotImplementedError
 
     def call(self, query, value, query_mask=None, value_mask=None, return_attention_scores=False):
         scores = self.weights_of(query, value, full_mask(query_mask, query), full_mask(value_mask, value))

@@ -63,7 +63,8 @@ class BiLSTMCRF(Tagger):
     follow the authors' program, and are uncertain.
 
     Args:
-        preprocessor, word_dim (else 100), char_dim, loss_reduction: see `HSN`.
+        preprocessor, word_dim (else 100), loss_reduction: see `HSN`.
+        char_dim: width of the characters' vectors.
         char_hidden_dim: width of the character BiLSTM; half of it per direction.
         hidden_dim: width of h; half of it per direction of the BiLSTM, and the hidden layer's width.
         dropout: rate on the token representation.
@@ -95,12 +96,10 @@ class BiLSTMCRF(Tagger):
             preprocessor.vocabulary_size, preprocessor.num_singletons, unknown_rate, name="singleton_dropout"
         )(inputs["word_ids"])
         words = word_embedding(preprocessor, word_dim, 100, unknown="uniform")(word_ids)
-        characters = CharBiLSTM(preprocessor.char_vocabulary_size, char_dim, char_hidden_dim, name="char_bilstm")(
-            inputs["char_ids"]
-        )
+        char_bilstm = CharBiLSTM(preprocessor.char_vocabulary_size, char_dim, char_hidden_dim, name="char_bilstm")
+        characters = char_bilstm(inputs["char_ids"])
         tokens = keras.layers.Concatenate(name="token_representation")([words, characters])
         tokens = keras.layers.Dropout(dropout, name="token_dropout")(tokens)
         hidden = BiLSTM(hidden_dim, name="bilstm")(tokens, mask=token_mask)
         hidden = keras.layers.Dense(hidden_dim // 2, activation="tanh", name="hidden")(hidden)
-        outputs = crf_outputs(preprocessor, hidden, token_mask)
-        super().__init__(inputs, outputs, preprocessor, loss_reduction, name=name)
+        super().__init__(inputs, crf_outputs(preprocessor, hidden, token_mask), preprocessor, loss_reduction, name=name)

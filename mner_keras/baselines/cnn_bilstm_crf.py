@@ -19,7 +19,8 @@ class CNNBiLSTMCRF(Tagger):
     in `mner train`; clipping the norm of all gradients together is our reading.
 
     Args:
-        preprocessor, word_dim (else 100), char_dim, hidden_dim, loss_reduction: see `HSN`; h is H there.
+        preprocessor, word_dim (else 100), hidden_dim, loss_reduction: see `HSN`; h is H there.
+        char_dim: width of the characters' vectors.
         char_filters: filters of width 3 of the character convolution.
         dropout: rate on the characters' vectors, on the BiLSTM's input and on its output.
 
@@ -49,5 +50,4 @@ class CNNBiLSTMCRF(Tagger):
         tokens = keras.layers.Dropout(dropout, name="token_dropout")(tokens)
         hidden = BiLSTM(hidden_dim, name="bilstm")(tokens, mask=token_mask)
         hidden = keras.layers.Dropout(dropout, name="text_dropout")(hidden)
-        outputs = crf_outputs(preprocessor, hidden, token_mask)
-        super().__init__(inputs, outputs, preprocessor, loss_reduction, name=name)
+        super().__init__(inputs, crf_outputs(preprocessor, hidden, token_mask), preprocessor, loss_reduction, name=name)

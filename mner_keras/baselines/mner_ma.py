@@ -72,8 +72,8 @@ class MNERMA(Tagger):
     the paper.
 
     Args:
-        preprocessor, word_dim, char_dim, hidden_dim, loss_reduction: see `HSN`; h is H there.
-        char_hidden_dim: width of the character BiLSTM; half of it per direction.
+        preprocessor, word_dim, hidden_dim, loss_reduction: see `HSN`; h is H there.
+        char_dim, char_hidden_dim: see `BiLSTMCRF`.
         modality_dim: width of x and of each projected modality.
         dropout: rate on x and on h.
 
@@ -99,14 +99,12 @@ class MNERMA(Tagger):
         inputs = batch_inputs(preprocessor)
         token_mask = inputs["token_mask"]
         words = word_embedding(preprocessor, word_dim, 200, unknown="uniform")(inputs["word_ids"])
-        characters = CharBiLSTM(preprocessor.char_vocabulary_size, char_dim, char_hidden_dim, name="char_bilstm")(
-            inputs["char_ids"]
-        )
+        char_bilstm = CharBiLSTM(preprocessor.char_vocabulary_size, char_dim, char_hidden_dim, name="char_bilstm")
+        characters = char_bilstm(inputs["char_ids"])
         tokens = ModalityAttention(modality_dim, name="modality_attention")(
             words, characters, inputs["visual_features"], region_mask=inputs["visual_mask"]
         )
         tokens = keras.layers.Dropout(dropout, name="token_dropout")(tokens)
         hidden = BiLSTM(hidden_dim, name="bilstm")(tokens, mask=token_mask)
         hidden = keras.layers.Dropout(dropout, name="text_dropout")(hidden)
-        outputs = crf_outputs(preprocessor, hidden, token_mask)
-        super().__init__(inputs, outputs, preprocessor, loss_reduction, name=name)
+        super().__init__(inputs, crf_outputs(preprocessor, hidden, token_mask), preprocessor, loss_reduction, name=name)

@@ -107,9 +107,8 @@ class VAM(Tagger):
         inputs = batch_inputs(preprocessor)
         token_mask = inputs["token_mask"]
         words = word_embedding(preprocessor, word_dim, 100, unknown="uniform")(inputs["word_ids"])
-        characters = CharBiLSTM(preprocessor.char_vocabulary_size, char_dim, char_hidden_dim, name="char_bilstm")(
-            inputs["char_ids"]
-        )
+        char_bilstm = CharBiLSTM(preprocessor.char_vocabulary_size, char_dim, char_hidden_dim, name="char_bilstm")
+        characters = char_bilstm(inputs["char_ids"])
         tokens = keras.layers.Concatenate(name="token_representation")([words, characters])
         tokens = keras.layers.Dropout(dropout, name="token_dropout")(tokens)
         text = BiLSTM(hidden_dim, name="bilstm")(tokens, mask=token_mask)

@@ -12,7 +12,8 @@ from mner_keras.layers.kernels import has_kernel
 class CharEncoder(BaseLayer):
     """Base of both encoders: a table of character vectors, initialised uniformly within `sqrt(3 / dim)`, and dropout.
 
-    A subclass creates its inner layer and returns one vector per token in `encode`.
+    A subclass creates its inner layer, and returns one vector per token, `[tokens, width]`, from ids `[tokens, c]` in
+    `encode(ids, training)`.
     """
 
     def __init__(self, **kwargs) -> None:
@@ -23,10 +24,6 @@ class CharEncoder(BaseLayer):
             self.vocabulary_size, self.embedding_dim, embeddings_initializer=uniform, dtype=policy
         )
         self.dropout = keras.layers.Dropout(self.dropout, dtype=policy)
-
-    def encode(self, ids, training):
-        """Return one vector per token, `[tokens, width]`, from ids `[tokens, c]`."""
-        raise NotImplementedError
 
     def call(self, char_ids, training=None):
         tokens = self.encode(ops.reshape(char_ids, (-1, char_ids.shape[-1])), training)  # [B * n, width]

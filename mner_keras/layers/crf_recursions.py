@@ -1,8 +1,7 @@
-"""The recursions of a linear-chain CRF over its tokens: forward and backward, and the best paths.
+"""The recursions of a linear-chain CRF over B rows of n tokens with K tags: forward and backward, and the best paths.
 
-Shapes: B rows, n tokens, K tags. Rows are packed: a row's valid tokens come first, `length` of them, and start and end
-scores are part of the potentials. Loops run over the first axis, so their tensors have the tokens first, `[n, ...]`.
-Nothing here is differentiated: `counts` gives the gradient.
+Rows are packed: a row's valid tokens come first, `length` of them, and start and end scores are part of the potentials.
+Loops run over the tokens, which come first, `[n, ...]`. Nothing here is differentiated: `counts` gives the gradient.
 """
 
 import keras
