@@ -26,18 +26,12 @@ def width_initializer(width: int) -> keras.initializers.Initializer:
 class MaskedNetwork(BaseLayer):
     """Apply dense layers with batch normalisation over the valid positions and relu between them.
 
-    A batch without valid positions (posts without pictures) leaves the moving statistics unchanged.
+    Inputs are `[B, m, f]`, the mask bool `[B, m]`, true for positions included in the batch statistics. A batch without
+    valid positions (posts without pictures) leaves the moving statistics unchanged.
 
     Args:
         hidden: widths of the inner layers.
         units: width of the output.
-
-    Call arguments:
-        inputs: `[B, m, f]`.
-        mask: bool `[B, m]`, true for positions included in the batch statistics.
-
-    Returns:
-        `[B, m, units]`.
     """
 
     def __init__(self, hidden: tuple[Count, ...], units: Count, **kwargs) -> None:
