@@ -81,9 +81,7 @@ def stanford_features(tokens: Sequence[str]) -> list[list[str]]:
 def t_ner_features(tokens: Sequence[str], gazetteers: dict[str, set[tuple[str, ...]]]) -> list[list[str]]:
     """Return, for each token, Ritter et al.'s three families of features: context, spelling, dictionaries.
 
-    Args:
-        tokens: the post's tokens.
-        gazetteers: from `read_gazetteers`; each token of the longest entry found gets the list's name.
+    Each token of the longest entry found in the gazetteers (`read_gazetteers`) gets the list's name.
     """
     lower = [token.lower() for token in tokens]
     listed = _listed(lower, gazetteers)
@@ -114,11 +112,7 @@ def t_ner_features(tokens: Sequence[str], gazetteers: dict[str, set[tuple[str, .
 
 
 def read_gazetteers(folder: str | os.PathLike) -> dict[str, set[tuple[str, ...]]]:
-    """Read lists of names, one `NAME.txt` each with one entry per line, words separated by spaces; lower-cased.
-
-    Raises:
-        InputError: no such folder, or no list in it.
-    """
+    """Read a folder of lists of names, one `NAME.txt` each with one entry per line; lower-cased."""
     paths = sorted(Path(folder).glob("*.txt"))
     if not paths:
         raise InputError("expected a folder of gazetteers (NAME.txt, one entry per line), found none", folder)

@@ -1,6 +1,5 @@
 import math
 
-import keras
 import numpy as np
 import paper
 import pytest
@@ -61,10 +60,3 @@ def test_characters_are_dropped_in_training_only(make):
     still = to_numpy(layer(CHAR_IDS, training=False))
     np.testing.assert_array_equal(still, to_numpy(layer(CHAR_IDS, training=False)))
     assert np.abs(to_numpy(layer(CHAR_IDS, training=True)) - still).max() > 1e-4
-
-
-def test_characters_of_an_unknown_number_of_tokens_and_rows():
-    inputs = keras.Input((None, 5), dtype="int32")
-    model = keras.Model(inputs, CharCNN(9, 4, 6)(inputs))
-    assert to_numpy(model(CHAR_IDS)).shape == (2, 3, 6)
-    assert to_numpy(model(CHAR_IDS[:1, :1])).shape == (1, 1, 6)
