@@ -1,5 +1,6 @@
 """`WordVectors`: words and their vectors, and their cache: one file per source, choice of words and limit."""
 
+import contextlib
 import dataclasses
 import functools
 import hashlib
@@ -19,13 +20,11 @@ class WordVectors:
     """Words and their vectors, in the order of the file they come from.
 
     Attributes:
-        words: The words kept.
+        words: the words kept.
         matrix: float32 [len(words), dim]; row i belongs to `words[i]`.
-        source: Name of the file, without its folder.
-        sha256: Hash of the file's bytes on disk (compressed, if the file is).
-        broken_lines: The first ten broken lines: number, counted from 1, and reason (in the binary format, the number
-            of the word).
-        num_broken: The number of broken lines.
+        source, sha256: name of the file, without its folder, and the hash of its bytes on disk.
+        broken_lines: the first ten broken lines: number (of the line, or of the word in the binary format) and reason.
+        num_broken: the number of broken lines.
     """
 
     words: tuple[str, ...] = dataclasses.field(repr=False)
@@ -67,10 +66,8 @@ def load_cached(cached: Path, source: str) -> WordVectors | None:
             words = tuple(text.split("\n")) if text else ()
             about = json.loads(arrays["about"].tobytes())
             matrix = arrays["matrix"]
-        if matrix.dtype != np.float32 or matrix.ndim != 2 or len(matrix) != len(words):
-            return None
-        broken_lines = [(number, reason) for number, reason in about["broken_lines"]]
-        return WordVectors(words, matrix, source, about["sha256"], broken_lines, about["num_broken"])
+        about["broken_lines"] = [tuple(line) for line in about["broken_lines"]]
+        return WordVectors(words, matrix, source, **about)
     except Exception:  # A damaged cache can fail in any way; the source file remains.
         return None
 
@@ -80,8 +77,6 @@ def save_cached(cached: Path, vectors: WordVectors) -> None:
     about = {name: getattr(vectors, name) for name in ("sha256", "broken_lines", "num_broken")}
     words = np.frombuffer("\n".join(vectors.words).encode("utf-8"), np.uint8)
     arrays = {"words": words, "about": np.frombuffer(json.dumps(about).encode("utf-8"), np.uint8)}
-    try:
+    with contextlib.suppress(OSError):
         cached.parent.mkdir(parents=True, exist_ok=True)
         write_whole(cached, lambda unfinished: np.savez(unfinished, matrix=vectors.matrix, **arrays))
-    except OSError:
-        pass

@@ -18,9 +18,7 @@ from PIL import Image, ImageFile, ImageOps
 from mner_keras.errors import InputError
 from mner_keras.vision.visual_input import PICTURE_ENDINGS, names_by_id
 
-BLANK = "_blank"
-"""The id of the blank picture, which stands for the pictures that posts lack."""
-
+BLANK = "_blank"  # the id of the blank picture, which stands for the pictures that posts lack
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
 LARGE = 25_000_000  # pixels; a picture of more is made smaller while it is opened, so that its copies do not add up
 _SIDE = 4096  # pixels a side that a large picture keeps at most
