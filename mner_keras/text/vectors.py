@@ -32,13 +32,10 @@ _FOREIGN_FORMATS = {
 }
 
 
-def read_vectors(
-    path: str | os.PathLike[str],
-    needed: Iterable[str] = (),
-    max_vectors: int = 200_000,
-    cache_dir: str | os.PathLike[str] | None = None,
-) -> WordVectors:
+def read_vectors(path: str | os.PathLike[str], needed: Iterable[str] = (), max_vectors: int = 200_000) -> WordVectors:
     """Read word vectors from a file; only the vectors kept are in memory.
+
+    The result is cached for the same file and arguments, in `$MNER_CACHE` or `~/.cache/mner-keras` if that is possible.
 
     The format is detected from the content: GloVe's text (no header), word2vec's text and fastText's `.vec` (first line
     "count dimension"; the count is not checked), each optionally gzipped, and word2vec's binary format by gensim
@@ -49,19 +46,16 @@ def read_vectors(
     number of values. A byte order mark is dropped.
 
     Args:
-        path: The file.
-        needed: Words to keep wherever they are in the file, as written or lower-cased.
-        max_vectors: Number of words to keep from the top of the file, where the frequent ones are.
-        cache_dir: Folder that caches the result for the same file and arguments; by default `$MNER_CACHE`, otherwise
-            `~/.cache/mner-keras`. An unusable folder is ignored.
+        path: the file.
+        needed: words to keep wherever they are in the file, as written or lower-cased.
+        max_vectors: number of words to keep from the top of the file, where the frequent ones are.
 
     Raises:
-        FileNotFoundError: There is no such file.
-        IsADirectoryError: `path` is a folder.
-        ImportError: The file is in word2vec's binary format and gensim is not installed.
-        ValueError: The file is empty, damaged, in an unsupported format, or has more broken lines than valid ones.
+        FileNotFoundError, IsADirectoryError: `path` is no file.
+        ImportError: the file is in word2vec's binary format and gensim is not installed.
+        ValueError: the file is empty, damaged, in an unsupported format, or has more broken lines than valid ones.
     """
-    if isinstance(max_vectors, bool) or not isinstance(max_vectors, int) or max_vectors < 0:
+    if not isinstance(max_vectors, int) or max_vectors < 0:
         raise ValueError(f"`max_vectors` must be an integer of at least 0. Received: max_vectors={max_vectors!r}")
     if isinstance(needed, str):
         raise TypeError(f"`needed` must be a collection of words. Received: the string {needed!r}")
@@ -72,7 +66,7 @@ def read_vectors(
         raise FileNotFoundError(f"`path` must be a file of word vectors. Received: {path}, which does not exist")
     needed = set(needed)
 
-    cached = cache_file(path, needed, max_vectors, cache_dir)
+    cached = cache_file(path, needed, max_vectors)
     vectors = load_cached(cached, path.name)
     if vectors is None:
         vectors = _read_file(path, needed, max_vectors)

@@ -5,7 +5,6 @@ import dataclasses
 import functools
 import hashlib
 import json
-import os
 from pathlib import Path
 
 import numpy as np
@@ -49,13 +48,12 @@ class WordVectors:
         return {word: row for row, word in enumerate(self.words)}
 
 
-def cache_file(path: Path, needed: set[str], max_vectors: int, cache_dir: str | os.PathLike[str] | None) -> Path:
+def cache_file(path: Path, needed: set[str], max_vectors: int) -> Path:
     """Return the cache file for a file's vectors, reduced to the words needed."""
     status = path.stat()
     key = [_CACHE_VERSION, str(path), status.st_size, status.st_mtime_ns, max_vectors, sorted(needed)]
     digest = hashlib.sha256(json.dumps(key).encode("ascii")).hexdigest()
-    folder = os.path.expanduser(cache_dir) if cache_dir else cache_folder()
-    return Path(folder, f"vectors-{digest}.npz")
+    return cache_folder() / f"vectors-{digest}.npz"
 
 
 def load_cached(cached: Path, source: str) -> WordVectors | None:
