@@ -39,9 +39,6 @@ TRANSITIONS = rng.normal(0, 0.1, size=(TAGS, TAGS)).astype("float32")
 Calls = Iterator[tuple[str, Callable[[], object]]]
 
 
-# === The CRF ===
-
-
 def mner_tensorflow() -> Calls:
     """Yield our CRF on TensorFlow, for known and unknown lengths."""
     import tensorflow as tf
@@ -123,9 +120,6 @@ def compare_crf(options: argparse.Namespace) -> None:
             times.setdefault(name, []).extend(taken)
     for name, taken in times.items():
         print(f"{name:40} least {min(taken):6.2f} ms, median {np.median(taken):6.2f} ms")
-
-
-# === AGBAN ===
 
 
 def timed(posts: int, run: Callable[[], object]) -> tuple[float, float]:
@@ -245,9 +239,6 @@ def compare_agban(options: argparse.Namespace) -> None:
         for side, (clock, processor) in medians.items():
             ratio, of_processor = medians[side] / medians["released"]
             print(f"{side:12} {work:6} {clock:7,.0f} ({ratio:.2f}) {processor:7,.0f} ({of_processor:.2f})")
-
-
-# === Both ===
 
 
 def in_turn(

@@ -18,9 +18,7 @@ class Subwords:
 
     Args:
         tokenizer: a tokenizer of `tokenizers` as JSON, or a SentencePiece model in base64.
-        start: the ids before a post, `[CLS]` for a BERT.
-        middle: the ids between a post and its caption.
-        end: the ids at the end.
+        start, middle, end: the ids before a post (`[CLS]` for a BERT), between a post and its caption, and at the end.
         unknown: the id of an unknown subword.
         max_length: maximum number of subwords per post, with these: the model's number of positions.
         shift: for SentencePiece, what to add to its ids; `None` for `tokenizers`.
@@ -119,8 +117,7 @@ class Subwords:
         subword per word fits, the last words are dropped. The caption gets the room that is left.
 
         Args:
-            pieces: the subwords of each word, from `ids`.
-            caption: the subwords of the picture's caption.
+            pieces, caption: the subwords of each word, from `ids`, and those of the picture's caption.
 
         Returns:
             the ids, at most `max_length`; for each word the position of its first subword, 0 for a dropped word; the

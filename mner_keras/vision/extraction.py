@@ -79,12 +79,9 @@ def extract_features(
     Args:
         pictures: paths by image id.
         extractor: turns pictures into vectors.
-        path, dtype, overwrite: see `FeatureWriter`.
+        path, dtype, overwrite: see `FeatureWriter`, whose errors are raised.
         batch_size: pictures per batch.
         progress: called with the pictures done and their number.
-
-    Raises:
-        InputError: a place that cannot be written, a store of another extractor, weights or dtype.
     """
     if batch_size < 1:
         raise InputError(f"expected a batch size of at least 1, found {batch_size}")

@@ -31,17 +31,17 @@ _MOST_SHARDS = 200  # a process may open about a thousand files
 class FeatureWriter:
     """Writes the features of pictures, one by one, into a store.
 
-    Vectors are collected in shards in the folder `<path>.parts`. Whenever the shards contain as much as the store, the
-    two are merged into a new file, which replaces the store. Files are renamed when they are complete, so the store is
+    Vectors are collected in shards in the folder `<path>.parts`. Whenever the shards contain as much as the store, both
+    are merged into a new file, which replaces the store. Files are renamed when they are complete, so the store is
     valid at any moment, and the next writer of the same path continues after the last finished shard. The finished
-    store does not depend on where a run was interrupted: its pictures are in the order of their ids.
+    store does not depend on interruptions: its pictures are in the order of their ids.
 
     As a context manager it ends with `finish`, or after an exception with `flush` and `close`.
 
     Args:
         path: the store.
-        attributes: root attributes, `extractor` among them; an existing store must have the same `extractor`,
-            `weights_hash`, `preprocessing`, `options`, `source_hash`, `precision` and `dtype`.
+        attributes: root attributes, `extractor` among them; those that describe features (`weights_hash`, `options`,
+            ...) must be the same in an existing store.
         dtype: `"float16"` or `"float32"`.
         overwrite: whether to replace an existing feature store instead of continuing it.
 
@@ -55,11 +55,7 @@ class FeatureWriter:
     """
 
     def __init__(
-        self,
-        path: str | os.PathLike,
-        attributes: Mapping[str, Any],
-        dtype: str = "float32",
-        overwrite: bool = False,
+        self, path: str | os.PathLike, attributes: Mapping[str, Any], dtype: str = "float32", overwrite: bool = False
     ) -> None:
         check_target(path, dtype)
         if "extractor" not in attributes:
@@ -69,8 +65,7 @@ class FeatureWriter:
         self.dtype = dtype
         self.attributes = {**{key: value for key, value in attributes.items() if value is not None}, "dtype": dtype}
         self._gathered: dict[str, tuple[np.ndarray, dict[str, Any]]] = {}
-        self._bytes = 0
-        self._since = time.monotonic()
+        self._bytes, self._since = 0, time.monotonic()
         self._places: dict[str, Path] = {}  # of each picture that is written the file: the store or a shard
         self._finished = False
         self.parts.mkdir(exist_ok=True)
@@ -102,11 +97,10 @@ class FeatureWriter:
     ) -> None:
         """Add a picture's vectors, floats `[k, f]`; `_blank` is the id of the blank picture.
 
-        `names` `[k]`, `boxes` `[k, 4]` and `scores` `[k]` are those of `PictureObjects`; `caption` is its text.
+        `names` `[k]`, `boxes` `[k, 4]` and `scores` `[k]` are those of `PictureObjects`.
 
         Raises:
-            InputError: an id that is there already, or that HDF5 cannot hold; vectors of another shape, or too large
-                for the dtype.
+            InputError: an id that is there already, or that HDF5 cannot hold; vectors that do not fit the dtype.
         """
         check_id(image_id)
         image_id = picture_id(image_id)
@@ -192,8 +186,7 @@ class FeatureWriter:
 
     def _check_same(self, attributes: Mapping[str, Any], path: Path) -> None:
         for key in _SAME:
-            there, ours = attributes.get(key), self.attributes.get(key)
-            if there != ours:
+            if (there := attributes.get(key)) != (ours := self.attributes.get(key)):
                 found = f"expected a store of {key} {ours!r} to go on with, found {there!r}"
                 raise InputError(f"{found}; --overwrite replaces it", path)
 
