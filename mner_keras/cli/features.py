@@ -75,7 +75,7 @@ def _extract(
     failed, listed = len(result.failed), f" ({out}.errors.csv)" if result.failed else ""
     print(
         f"{out}: {result.added:,} pictures added, {result.kept:,} already there, {failed:,} could not be read{listed}; "
-        f"{result.seconds:.1f} s, {result.added / result.seconds:.1f} pictures per second"
+        f"{result.seconds:.1f} s, {result.added / max(result.seconds, 1e-3):.1f} pictures per second"
     )
     if failed > max_errors * len(found):
         note(

@@ -124,13 +124,10 @@ class Subwords:
             position at which the second segment starts, the number of ids without a caption.
         """
         room = self.max_length - len(self.start) - len(self.end)
-        if sum(map(len, pieces)) > room:
-            most = max(map(len, pieces))
-            while most > 1 and sum(min(len(word), most) for word in pieces) > room:
-                most -= 1
-            pieces = [word[:most] for word in pieces]
+        limits = range(max(map(len, pieces), default=1), 1, -1)
+        most = next((limit for limit in limits if sum(min(len(word), limit) for word in pieces) <= room), 1)
         row, firsts = list(self.start), []
-        for word in pieces:
+        for word in (word[:most] for word in pieces):
             fits = len(row) + len(word) <= self.max_length - len(self.end)
             firsts.append(len(row) if fits else 0)
             if fits:

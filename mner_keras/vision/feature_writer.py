@@ -134,7 +134,6 @@ class FeatureWriter:
         self._write_shard()
         if not self._finished:
             self._merge(finished=True, progress=progress)
-        self.close()
 
     def close(self) -> None:
         """Leave the store as it is; a later writer continues it."""
