@@ -141,12 +141,13 @@ def measure_agban(options: argparse.Namespace) -> dict[str, tuple[float, float]]
     from mner_keras.data.datasets import load_dataset
 
     data, store = load_dataset(options.data), options.features
+    train, test = data["train"][:TRAINED], data["test"]
     model = AGBAN(AGBAN.fit_preprocessor(data["train"], features=store, num_objects=OBJECTS), word_dim=WIDTH)
     model.compile()
-    batches = model.preprocessor.dataset(data["train"][:TRAINED], store, batch_size=10, shuffle=True, seed=1)
+    batches = model.preprocessor.dataset(train, store, batch_size=10, shuffle=True, seed=1)
     return {
-        "train": timed(TRAINED, lambda: model.fit(batches, epochs=1, verbose=0)),
-        "tag": timed(len(data["test"]), lambda: model.tag(data["test"], store)),
+        "train": timed(len(train), lambda: model.fit(batches, epochs=1, verbose=0)),
+        "tag": timed(len(test), lambda: model.tag(test, store)),
     }
 
 
