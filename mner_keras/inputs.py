@@ -11,10 +11,7 @@ from mner_keras.layers import CRF, WordEmbedding
 
 
 def batch_inputs(preprocessor: PostPreprocessor) -> dict[str, keras.KerasTensor]:
-    """Return a `keras.Input` for each key of the preprocessor's batches.
-
-    These are `token_mask` and, where the preprocessor has them, the other keys that `PostPreprocessor` names.
-    """
+    """Return a `keras.Input` for each key of the preprocessor's batches, which `PostPreprocessor` describes."""
     inputs = {"token_mask": _input("token_mask", "bool")}
     if preprocessor.use_words:
         inputs["word_ids"] = _input("word_ids")
@@ -35,34 +32,26 @@ def word_embedding(preprocessor: PostPreprocessor, dim: int | None, default: int
 
     Args:
         preprocessor: gives the sizes of both tables and the width of the pretrained vectors.
-        dim: the width of the word vectors, the argument `word_dim` of a model; `None` for that of the pretrained
-            vectors.
-        default: the width without pretrained vectors where `dim` is `None`.
+        dim: the argument `word_dim` of a model; `None` for the width of the pretrained vectors, or else `default`.
+        default: the width without pretrained vectors.
         unknown: as in `WordEmbedding`.
 
     Raises:
         ValueError: `dim` is not the width of the pretrained vectors.
     """
-    if None not in (dim, preprocessor.vector_dim) and dim != preprocessor.vector_dim:
-        raise ValueError(
-            f"`word_dim` must be the width of the pretrained vectors, {preprocessor.vector_dim}. Received: "
-            f"word_dim={dim}"
-        )
-    return WordEmbedding(
-        preprocessor.vocabulary_size,
-        dim or preprocessor.vector_dim or default,
-        preprocessor.frozen_vocabulary_size,
-        unknown=unknown,
-        name="word_embedding",
-    )
+    width = preprocessor.vector_dim
+    if None not in (dim, width) and dim != width:
+        raise ValueError(f"`word_dim` must be the width of the pretrained vectors, {width}. Received: word_dim={dim}")
+    sizes = preprocessor.vocabulary_size, dim or width or default, preprocessor.frozen_vocabulary_size
+    return WordEmbedding(*sizes, unknown=unknown, name="word_embedding")
 
 
 def token_representation(
     preprocessor: PostPreprocessor,
     inputs: dict[str, keras.KerasTensor],
-    words: Callable[[keras.KerasTensor], keras.KerasTensor] | None = None,
-    characters: Callable[[keras.KerasTensor], keras.KerasTensor] | None = None,
-    pos: Callable[[keras.KerasTensor], keras.KerasTensor] | None = None,
+    words: Callable | None = None,
+    characters: Callable | None = None,
+    pos: Callable | None = None,
 ) -> keras.KerasTensor:
     """Return the tokens' vectors `[word; char; POS; contextual]`, `[B, n, d]`, those that the preprocessor has.
 
@@ -84,15 +73,12 @@ def token_representation(
 def crf_outputs(
     preprocessor: PostPreprocessor, features: keras.KerasTensor, mask: keras.KerasTensor
 ) -> dict[str, keras.KerasTensor]:
-    """Return the outputs of a model whose tags a linear layer (`potentials`) and a CRF (`crf`) predict.
+    """Return `potentials` `[B, n, K]` of a linear layer and a CRF, named `potentials` and `crf`, and `mask`.
 
     Args:
         preprocessor: gives the number of tags, K.
         features: `[B, n, d]`.
         mask: bool `[B, n]`, true where a token is.
-
-    Returns:
-        `potentials` `[B, n, K]` and `mask`.
     """
     scores = keras.layers.Dense(preprocessor.num_tags, name="potentials")(features)
     return {"potentials": CRF(preprocessor.num_tags, name="crf")(scores, mask=mask), "mask": mask}

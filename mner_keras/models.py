@@ -35,9 +35,8 @@ def load(path: str | os.PathLike) -> Tagger | System:
     from mner_keras.registry import MODELS
 
     path = find_model_file(path)
-    ending = os.path.splitext(path)[1]
     for entry in MODELS.values():
-        if not entry.is_keras and ending == os.path.splitext(entry.file)[1]:
+        if not entry.is_keras and os.path.splitext(path)[1] == os.path.splitext(entry.file)[1]:
             return entry.load_class().load(path)
     config = read_model_config(path)
     name = config.get("registered_name") or config.get("class_name")
@@ -71,43 +70,35 @@ def load(path: str | os.PathLike) -> Tagger | System:
 
 
 def read_model_config(path: str | os.PathLike) -> dict:
-    """Return the configuration inside a `.keras` file, without loading the model.
-
-    Raises:
-        InputError: no such file, no `.keras` file, or a truncated one.
-    """
+    """Return the configuration inside a `.keras` file, without loading the model; `InputError` for any other file."""
+    config, found = None, "an archive without a model in it"
     try:
         with zipfile.ZipFile(path) as archive:
-            damaged = archive.testzip()
-            config = json.loads(archive.read("config.json"))
+            if (damaged := archive.testzip()) is not None:
+                found = f"a damaged one ({damaged} does not match its checksum)"
+            else:
+                config = json.loads(archive.read("config.json"))
     except OSError as error:
         raise InputError(f"expected a .keras model; {error.strerror or error}", path) from None
     except (zipfile.BadZipFile, zlib.error):
-        raise InputError("expected a .keras model, found another kind of file or a truncated one", path) from None
+        found = "another kind of file or a truncated one"
     except (KeyError, ValueError):
-        raise InputError("expected a .keras model, found an archive without a model in it", path) from None
-    if damaged is not None:
-        raise InputError(f"expected a .keras model, found a damaged one ({damaged} does not match its checksum)", path)
+        pass  # no model in it
     if not isinstance(config, dict):
-        raise InputError("expected a .keras model, found an archive without a model in it", path)
+        raise InputError(f"expected a .keras model, found {found}", path)
     return config
 
 
 def reads_subwords(path: str | os.PathLike) -> bool:
     """Return whether a model contains a text backbone; false for what cannot be read."""
     try:
-        config = read_model_config(find_model_file(path))
-        return config["config"]["preprocessor"]["backbone"] is not None
+        return read_model_config(find_model_file(path))["config"]["preprocessor"]["backbone"] is not None
     except (InputError, KeyError, TypeError):
         return False
 
 
 def find_model_file(model: str | os.PathLike) -> str:
-    """Return the file of a model that is given as `load` takes it; a file or folder named `pretrained` comes first.
-
-    Raises:
-        InputError: a folder without a model.
-    """
+    """Return the file of a model that is given as `load` takes it; a file or folder named `pretrained` comes first."""
     path = os.fspath(model)
     if path == "pretrained" and not os.path.exists(path):
         return str(resources.files("mner_keras") / "pretrained" / "tagger.keras")
@@ -123,15 +114,9 @@ def find_model_file(model: str | os.PathLike) -> str:
 
 
 def load_tagger(path: str | os.PathLike) -> Tagger | System:
-    """Open a model that can tag posts.
-
-    Raises:
-        InputError: what `load` raises, and for a model that cannot tag posts (a `CRFModel`).
-    """
-    from mner_keras.crf_model import CRFModel
-
+    """Open a model as `load` does; raise `InputError` for one that cannot tag posts (a `CRFModel`)."""
     model = load(path)
-    if isinstance(model, CRFModel) and not hasattr(model, "tag"):
+    if not hasattr(model, "tag"):
         raise InputError(f"expected a model that tags posts, found a {type(model).__name__}", path)
     return model
 

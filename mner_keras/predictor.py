@@ -37,25 +37,22 @@ class Predictor:
         self._extractor = None
 
     def _graph(self, gives: str) -> keras.Model:
-        """Return the functional model that shares this one's layers and gives potentials, tags, what is explained, or
-        the vectors of tokens from their characters; the others read these vectors."""
+        """Return a model of the same layers that gives potentials, tags, what is explained or character vectors."""
         key = gives, self.model.temperature
         if key not in self._graphs:
-            inputs, all_outputs, encoder = dict(self.model.input), self.model.output, char_encoder(self.model)
+            inputs, found, encoder = dict(self.model.input), self.model.output, char_encoder(self.model)
             if encoder is not None:
-                del inputs["char_ids"]
-                inputs[encoder.output.name] = encoder.output
+                char_ids, inputs[encoder.output.name] = inputs.pop("char_ids"), encoder.output
             if gives == "char_vectors":
-                inputs, outputs = self.model.input["char_ids"], encoder.output
-            elif gives.startswith("tags"):
-                outputs = CRFDecode(self.model.crf, self.model.temperature, name="decode")(
-                    all_outputs["potentials"], all_outputs["mask"]
-                )
-                outputs = outputs[0] if gives == "tags alone" else outputs
+                inputs, outputs = char_ids, encoder.output
+            elif gives == "potentials":
+                outputs = found["potentials"]
             elif gives == "explained":
-                outputs = {name: all_outputs[name] for name in self.model.explained if name in all_outputs}
+                outputs = {name: found[name] for name in self.model.explained if name in found}
             else:
-                outputs = all_outputs[gives]
+                decode = CRFDecode(self.model.crf, self.model.temperature, name="decode")
+                tags, scores = decode(found["potentials"], found["mask"])
+                outputs = tags if gives == "tags alone" else (tags, scores)
             self._graphs[key] = keras.Model(inputs, outputs)
         return self._graphs[key]
 
@@ -82,9 +79,9 @@ class Predictor:
         if not posts:
             return
         named = posts
+        if None not in (features, pictures):
+            raise ValueError("`features` and `pictures` exclude each other. Received: both")
         if pictures is not None:
-            if features is not None:
-                raise ValueError("`features` and `pictures` exclude each other. Received: both")
             if extractor is None:
                 extractor = self._extractor = self._extractor or load_extractor(self.model.preprocessor.visual)
             named, features = with_pictures(posts, pictures, extractor)

@@ -43,18 +43,11 @@ class System(Protocol):
 
     A Keras model implements it as a `mner_keras.Tagger`, which is trained by epochs and may read pictures. Other
     classes implement these four methods; they read no pictures and are trained by one call of `fit`. The constructor
-    takes the arguments that a run gives (`--set NAME=VALUE`), and raises `ValueError` for an invalid one. The entry in
-    `mner_keras.registry` gives the class, the file and the run settings that `fit` takes.
+    takes the arguments that a run gives (`--set NAME=VALUE`), and raises `ValueError` for an invalid one.
     """
 
     def fit(self, posts: Iterable[Post], dev: Sequence[Post] = (), **settings: Any) -> System:
-        """Train, and return the system.
-
-        Args:
-            posts: posts with tags.
-            dev: posts for model selection; a system may ignore them.
-            settings: the run settings (`epochs`, `seed`, ...) that the registry lists for it.
-        """
+        """Train on posts with tags; `settings` are the run settings that the registry lists (`epochs`, `seed`, ...)."""
 
     def tag(self, posts: Iterable[Post | str | Sequence[str]]) -> list[TaggedPost]:
         """Return a `TaggedPost` for each post, in order."""
@@ -77,12 +70,7 @@ def as_post(post: Post | str | Sequence[str]) -> Post:
 def with_pictures(
     posts: Sequence[Post], pictures: Sequence[Any], extractor: Extractor
 ) -> tuple[list[Post], PictureFeatures]:
-    """Return the posts with an id per distinct picture, and the features by these ids.
-
-    Args:
-        posts: the posts.
-        pictures: a path, a PIL image or `None` per post.
-        extractor: turns pictures into vectors.
+    """Return the posts with an id per distinct picture (a path, a PIL image or `None` for each), and the features.
 
     Raises:
         ValueError: the numbers of pictures and posts differ.
@@ -92,26 +80,17 @@ def with_pictures(
     if isinstance(pictures, (str, bytes, os.PathLike)) or len(pictures) != len(posts):
         count = "one" if not isinstance(pictures, Sequence) or isinstance(pictures, (str, bytes)) else len(pictures)
         raise ValueError(f"`pictures` must contain one entry per post, {len(posts)}. Received: {count}")
-    ids: dict[Any, str] = {}
-    by_id: dict[str, Any] = {}
-    named = []
-    for post, picture in zip(posts, pictures, strict=True):
-        image_id = None
-        if picture is not None:
-            key = os.fspath(picture) if isinstance(picture, (str, os.PathLike)) else id(picture)
-            image_id = ids.setdefault(key, str(len(ids)))
-            by_id[image_id] = picture
-        named.append(dataclasses.replace(post, image_id=image_id))
-    return named, PictureFeatures(by_id, extractor)
+    keys = [os.fspath(one) if isinstance(one, (str, os.PathLike)) else id(one) for one in pictures]
+    distinct = {key: picture for key, picture in zip(keys, pictures, strict=True) if picture is not None}
+    ids = {key: str(number) for number, key in enumerate(distinct)}
+    named = [dataclasses.replace(post, image_id=ids.get(key)) for post, key in zip(posts, keys, strict=True)]
+    return named, PictureFeatures({ids[key]: picture for key, picture in distinct.items()}, extractor)
 
 
 def tagged_post(post: Post, tags: tuple[str, ...], scores: Sequence[float] | None) -> TaggedPost:
     """Return a post with its tags and their entities.
 
-    Args:
-        post: the post.
-        tags: one per token.
-        scores: the model's probability of each token's tag; an entity gets the smallest of its tokens. `None` for none.
+    `scores` are the probabilities of the tags, if the model has any; an entity gets the smallest of its tokens.
     """
     entities = []
     for kind, start, end in entity_spans(tags):

@@ -71,3 +71,21 @@ def load_once():
 def models_stay_open(load_once, monkeypatch):
     """The commands of several tests share the models that they open."""
     monkeypatch.setattr("mner_keras.models.load", load_once)
+
+
+@pytest.fixture(scope="session")
+def tiles_model(tmp_path_factory):
+    """A file of AGBAN for the sample's objects of `tiles`, untrained: random tags, which the picture moves."""
+    import keras
+    from small_corpus import SMALL
+
+    from agban_keras import AGBAN
+    from mner_keras import load_dataset
+    from mner_keras.run.config import split_arguments
+
+    keras.utils.set_random_seed(3)
+    data, (first, rest) = load_dataset("sample"), split_arguments(AGBAN, SMALL["agban"])
+    model = AGBAN(AGBAN.fit_preprocessor(data["train"][:100], features=data.features("objects"), **first), **rest)
+    path = tmp_path_factory.mktemp("tiles") / "model.keras"
+    model.save(path)
+    return path

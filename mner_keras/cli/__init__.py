@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 import warnings
@@ -10,41 +11,24 @@ from typing import Annotated
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from mner_keras.cli import (
-    compare,
-    data,
-    demo,
-    doctor,
-    evaluate,
-    export,
-    features,
-    figure,
-    models,
-    report,
-    reproduce_table,
-    tag,
-    train,
-)
 from mner_keras.errors import InputError, TrainingDiverged
 
-
-class _PlainFlags:
-    """Show a flag in the help without a type: it takes no value."""
-
-    def get_params(self, ctx):
-        params = super().get_params(ctx)
-        for param in params:
-            if getattr(param, "is_flag", False):
-                param.metavar = ""
-        return params
+COMMANDS = ("train", "evaluate", "tag", "export", "compare", "reproduce_table", "figure", "report", "models", "demo")
+COMMANDS += ("doctor", "features", "data")
 
 
-class _Command(_PlainFlags, TyperCommand):
-    pass
+def _with_plain_flags(command_class: type) -> type:
+    """Return a class of commands whose help shows a flag without a type: it takes no value."""
 
+    class PlainFlags(command_class):
+        def get_params(self, ctx):
+            params = super().get_params(ctx)
+            for param in params:
+                if getattr(param, "is_flag", False):
+                    param.metavar = ""
+            return params
 
-class _Group(_PlainFlags, TyperGroup):
-    pass
+    return PlainFlags
 
 
 app = typer.Typer(
@@ -76,23 +60,18 @@ def _mner(
     pass
 
 
-app.command("train")(train.train)
-app.command("evaluate")(evaluate.evaluate)
-app.command("tag")(tag.tag)
-app.command("export")(export.export)
-app.command("compare")(compare.compare)
-app.command("reproduce-table")(reproduce_table.reproduce_table)
-app.command("figure")(figure.figure)
-app.command("report")(report.report)
-app.command("models")(models.models)
-app.command("demo")(demo.demo)
-app.command("doctor")(doctor.doctor)
-app.add_typer(features.app, name="features")
-app.add_typer(data.app, name="data")
-for group in (app, features.app, data.app):
-    group.info.cls = _Group
+groups = [app]
+for name in COMMANDS:
+    module = importlib.import_module(f"mner_keras.cli.{name}")
+    if hasattr(module, "app"):
+        app.add_typer(module.app, name=name)
+        groups.append(module.app)
+    else:
+        app.command()(getattr(module, name))
+for group in groups:
+    group.info.cls = _with_plain_flags(TyperGroup)
     for command in group.registered_commands:
-        command.cls = _Command
+        command.cls = _with_plain_flags(TyperCommand)
 
 
 def main() -> None:

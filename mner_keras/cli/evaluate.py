@@ -35,21 +35,11 @@ def evaluate(
     if features and not reads_store(run.model):
         note("the model does not read pictures: `--features` is ignored")
     scores = evaluate_model(run.model, posts, run.features)
-    record = {
-        "model": str(model),
-        "data": run.dataset.name,
-        "split": split,
-        "posts": len(posts),
-        "features": run.features,
-        "missing_pictures": count_missing(posts, run.features),
-        "scheme": SCHEME,
-        **scores,
-    }
+    name, missing = run.dataset.name, count_missing(posts, run.features)
     if as_json:
-        print_json(record)
+        about = {"model": str(model), "data": name, "split": split, "posts": len(posts), "features": run.features}
+        print_json({**about, "missing_pictures": missing, "scheme": SCHEME, **scores})
         return
-    pictures = (
-        "no pictures" if run.features is None else f"pictures: {run.features}, {record['missing_pictures']:,} missing"
-    )
-    print(f"{run.dataset.name}, {split}: {len(posts):,} posts, {pictures}; scores over entities, {SCHEME}")
+    pictures = "no pictures" if run.features is None else f"pictures: {run.features}, {missing:,} missing"
+    print(f"{name}, {split}: {len(posts):,} posts, {pictures}; scores over entities, {SCHEME}")
     print_scores(split, scores)

@@ -13,7 +13,7 @@ from mner_keras.cli.keras_start import start_keras
 from mner_keras.cli.options import check_target
 from mner_keras.errors import InputError
 
-Form = StrEnum("Form", {"saved_model": "saved-model", "onnx": "onnx"})
+Form = StrEnum("Form", ["saved-model", "onnx"])
 
 
 def export(
@@ -33,12 +33,11 @@ def export(
         os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # the LSTM of a GPU does not convert
     elif out.exists():
         raise InputError("expected a new folder, found it in use", out)
-    elif not out.resolve().parent.is_dir():
-        raise InputError("expected a folder to write into, found none", out.parent)
-    from mner_keras.models import load_tagger
-
+    else:
+        check_target(out)
     start_keras()
     from mner_keras.export import export_onnx, export_saved_model
+    from mner_keras.models import load_tagger
     from mner_keras.tagger import Tagger
 
     tagger = load_tagger(model)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mner_keras.cli.jobs import run_jobs
 from mner_keras.cli.keras_start import start_keras
 from mner_keras.cli.options import AsJson, Engine, EngineName, Jobs, Precision, RayAddress, ShardOption
 from mner_keras.cli.terminal import note, print_json, progress_bar
@@ -47,13 +46,13 @@ def _extract(
 
     With several jobs or Ray, the store is a folder of parts, which the jobs fill.
     """
-    from mner_keras.scale.shards import Shard
+    from mner_keras.scale.shards import Shard, run_jobs
     from mner_keras.vision.feature_writer import check_target
     from mner_keras.vision.pictures import find_pictures
 
     share = Shard.parse(shard)
     found, passed = find_pictures(pictures)
-    if run_jobs(out, ".h5", shard, jobs, engine, address):
+    if run_jobs(out, ".h5", shard, jobs, engine, address, note):
         return
     if share is not None:
         found = {image_id: path for image_id, path in found.items() if share.holds(image_id)}

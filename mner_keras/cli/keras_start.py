@@ -17,11 +17,10 @@ from mner_keras.cli.terminal import note
 def start_keras(deterministic: bool = False, all_cores: bool = False) -> float:
     """Import Keras without the backend's start-up notes; return the seconds that it took.
 
-    Args:
-        deterministic: whether TensorFlow's operations must give the same numbers in every run.
-        all_cores: whether one operation uses all cores, for networks on pictures and for pretrained readers.
+    With `deterministic`, TensorFlow's operations give the same numbers in every run. With `all_cores`, one operation
+    uses all cores, for networks on pictures and for pretrained readers. A tagger's operations are small: running
+    several at once, one thread each, trains a fifth faster.
     """
-    # A tagger's operations are small: running several at once, one thread each, trains a fifth faster.
     if not all_cores:
         os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
     # TensorFlow warns about every program that it compiles for a new shape.
@@ -62,11 +61,10 @@ def _silent_start() -> Iterator[None]:
     """Silence the error stream of compiled libraries while they load; Python's own errors still appear."""
     sys.stderr.flush()
     kept = os.dup(2)
-    sink = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(sink, 2)
+    with open(os.devnull, "w") as sink:
+        os.dup2(sink.fileno(), 2)
     try:
         yield
     finally:
         os.dup2(kept, 2)
         os.close(kept)
-        os.close(sink)

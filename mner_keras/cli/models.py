@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
 from typing import Annotated, Any
 
 import typer
@@ -28,48 +28,48 @@ def models(
     class, the arguments with their defaults (`mner train --set`), the training settings, and the number of
     parameters, counted on the sample corpus without word vectors.
     """
+    if name is None and set_:
+        raise InputError("`--set` needs the name of a model")
     if name is None:
-        if set_:
-            raise InputError("`--set` needs the name of a model")
-        _list(as_json)
-        return
-    record = _record(name) | _details(name, set_ or ())
+        found = [_record(known) for known in MODELS]
+    else:
+        found = _record(name) | _details(name, read_arguments(set_ or ()))
     if as_json:
-        print_json(record)
-        return
-    rows = [f"{row['paper'].upper()} {row['table']}, {row['row']}" for row in record["rows"]]
-    print_table(
-        f"{name}: {record['summary']}",
-        ["", ""],
-        [
-            ["paper", record["paper"] or "-"],
-            ["rows", "\n".join(rows) or "-"],
-            ["reads", ", ".join(record["reads"])],
-            ["extra", f"pip install 'mner-keras[{record['extra']}]'" if record["extra"] else "-"],
-            ["class", record["class"]],
-            ["arguments", _lines(record["arguments"])],
-            ["training", _lines(record["training"])],
-            ["parameters", record["parameters_note"] or f"{record['parameters']:,} ({record['counted_on']})"],
-        ],
-        left=2,
-        header_shown=False,
-    )
+        print_json(found)
+    elif name is None:
+        _print_list(found)
+    else:
+        _print_description(found)
 
 
-def _list(as_json: bool) -> None:
-    records = [_record(name) for name in MODELS]
-    if as_json:
-        print_json(records)
-        return
+def _print_list(records: list[dict[str, Any]]) -> None:
     width = max(map(len, MODELS)) + 2
     for record in records:
-        tables: dict[str, dict[str, None]] = {}
+        tables = defaultdict(dict)
         for row in record["rows"]:
-            tables.setdefault(row["paper"].upper(), {})[row["table"]] = None
+            tables[row["paper"].upper()][row["table"]] = None
         printed = [f"{paper} table {', '.join(numbers)}" for paper, numbers in tables.items()]
         paper = f" ({record['paper']})" if record["paper"] else ""
         print(f"{record['name']:{width}}{record['summary']}{paper}")
         print(" " * width + "; ".join([*printed, f"reads {', '.join(record['reads'])}"]))
+
+
+def _print_description(record: dict[str, Any]) -> None:
+    def lines(values: dict[str, Any]) -> str:
+        return "\n".join(f"{name} = {value!r}" for name, value in values.items())
+
+    shown = {
+        "paper": record["paper"],
+        "rows": "\n".join(f"{row['paper'].upper()} {row['table']}, {row['row']}" for row in record["rows"]),
+        "reads": ", ".join(record["reads"]),
+        "extra": record["extra"] and f"pip install 'mner-keras[{record['extra']}]'",
+        "class": record["class"],
+        "arguments": lines(record["arguments"]),
+        "training": lines(record["training"]),
+        "parameters": record["parameters_note"] or f"{record['parameters']:,} ({record['counted_on']})",
+    }
+    rows = [[key, text or "-"] for key, text in shown.items()]
+    print_table(f"{record['name']}: {record['summary']}", ["", ""], rows, left=2)
 
 
 def _record(name: str) -> dict[str, Any]:
@@ -78,53 +78,34 @@ def _record(name: str) -> dict[str, Any]:
 
     entry = find_model(name)
     rows = [
-        {
-            "paper": paper,
-            "table": table.number,
-            "row": f"{row.name} ({row.vectors} vectors)" if row.vectors else row.name,
-        }
+        {"paper": paper, "table": table.number, "row": row.name + f" ({row.vectors} vectors)" * bool(row.vectors)}
         for paper in PAPERS
         for table in load_published(paper).tables
         for row in table.rows
         if row.model == name
     ]
-    return {
-        "name": name,
-        "summary": entry.summary,
-        "paper": entry.paper,
-        "rows": rows,
-        "reads": list(entry.reads),
-        "extra": entry.extra,
-        "training": entry.used_training(),
-    }
+    about = {"name": name, "summary": entry.summary, "paper": entry.paper, "rows": rows, "reads": list(entry.reads)}
+    return {**about, "extra": entry.extra, "training": entry.used_training()}
 
 
-def _details(name: str, pairs: Sequence[str]) -> dict[str, Any]:
+def _details(name: str, given: dict[str, Any]) -> dict[str, Any]:
     """Return the parts of a description that need Keras: class, arguments, parameters."""
     start_keras()
     from mner_keras.data.datasets import load_dataset
     from mner_keras.run.config import RunConfig, check_arguments, free_arguments
     from mner_keras.run.fit import TaggerFit
 
-    config = RunConfig.for_model(name, arguments=read_arguments(pairs))
+    config = RunConfig.for_model(name, arguments=given)
     model_class = config.entry.load_class()
-    check_arguments(model_class, config.arguments)
+    check_arguments(model_class, given)
     arguments = {**free_arguments(model_class), **config.all_arguments}
     parameters, note = None, ""
     if not config.entry.is_keras:
         note = "known after training"
-    elif arguments["backbone"] is not None and "backbone" not in config.arguments:
+    elif arguments["backbone"] is not None and "backbone" not in given:
         note = "depends on the backbone: count with --set backbone=FOLDER"
     else:
         parameters = TaggerFit(config, load_dataset("sample")).model.count_params()
-    return {
-        "class": f"{model_class.__module__}.{model_class.__name__}",
-        "arguments": arguments,
-        "parameters": parameters,
-        "parameters_note": note,
-        "counted_on": "sample corpus, no word vectors",
-    }
-
-
-def _lines(values: dict[str, Any]) -> str:
-    return "\n".join(f"{name} = {value!r}" for name, value in values.items()) or "-"
+    about = {"class": f"{model_class.__module__}.{model_class.__name__}", "arguments": arguments}
+    counted = {"parameters": parameters, "parameters_note": note, "counted_on": "sample corpus, no word vectors"}
+    return about | counted

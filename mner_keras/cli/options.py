@@ -1,4 +1,4 @@
-"""Options that several commands have, the values that they accept, and the check of an output file."""
+"""Options that several commands have, and how they are read and checked."""
 
 from __future__ import annotations
 
@@ -67,16 +67,8 @@ def read_arguments(pairs: Iterable[str]) -> dict[str, Any]:
 
 
 def check_target(path: Path, *endings: str) -> None:
-    """Check that a file can be written, before the work for it starts.
-
-    Args:
-        path: the file.
-        endings: the file extensions that are possible, in lower case.
-
-    Raises:
-        InputError: another extension, no such folder, a folder at the path, or no permission to write.
-    """
-    if path.suffix.lower() not in endings:
+    """Raise `InputError` for a file that cannot be written, or of another extension than the given ones."""
+    if endings and path.suffix.lower() not in endings:
         found = f"{path.suffix!r}.{did_you_mean(path.suffix, endings)}" if path.suffix else "none"
         raise InputError(f"expected a file extension ({', '.join(endings)}), found {found}", path)
     if path.is_dir():

@@ -27,7 +27,7 @@ from mner_keras.cli.options import (
     TrainingPrecision,
     read_arguments,
 )
-from mner_keras.cli.terminal import ends_interrupt, note, print_json, print_table, progress_bar
+from mner_keras.cli.terminal import note, print_json, print_table, progress_bar
 from mner_keras.errors import InputError, counted
 from mner_keras.registry import FEATURES, find_model
 
@@ -250,11 +250,7 @@ def _train(
 
     check_runs(runs, resume)
     try:
-        with (
-            open_engine(engine, jobs, address) as start,
-            ends_interrupt(),
-            progress_bar("epochs of all runs") as progress,
-        ):
+        with open_engine(engine, jobs, address) as start, progress_bar("epochs of all runs") as progress:
             return run_all(runs, jobs, note, progress, start)
     except KeyboardInterrupt:
         print(f"interrupted; the same command with --resume continues after the last finished epochs ({out})")

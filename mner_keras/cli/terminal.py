@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import json
-import signal
 import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
-from mner_keras.files import Progress, no_progress
+from mner_keras.files import Progress
 
 if TYPE_CHECKING:
+    import keras
     import rich.progress
-
-
-_ENDS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
 def note(line: str) -> None:
@@ -37,15 +34,13 @@ def print_scores(title: str, scores: dict[str, Any]) -> None:
     print_table(title, ["", "precision", "recall", "F1", "entities"], rows)
 
 
-def print_table(
-    title: str, header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1, header_shown: bool = True
-) -> None:
-    """Print a table with `left` columns of text, then numbers, aligned to the right."""
+def print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> None:
+    """Print a table with `left` columns of text, then numbers, aligned right; a header without text is hidden."""
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
-    table = Table(title=title or None, title_justify="left", show_header=header_shown)
+    table = Table(title=title or None, title_justify="left", show_header=any(header))
     for i, name in enumerate(header):
         table.add_column(name, justify="left" if i < left else "right")
     for row in rows:
@@ -53,24 +48,19 @@ def print_table(
     Console().print(table)
 
 
-def make_bar(stream: TextIO) -> rich.progress.Progress | None:
-    """Return a bar that disappears when it ends, or `None` if the stream is not a terminal."""
-    if not stream.isatty():
-        return None
+def _make_bar(stream: TextIO) -> rich.progress.Progress:
+    """Return a bar that disappears when it ends, and appears on a terminal only."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    return Progress(*columns, console=Console(file=stream), transient=True)
+    return Progress(*columns, console=Console(file=stream), transient=True, disable=not stream.isatty())
 
 
 @contextlib.contextmanager
 def progress_bar(what: str) -> Iterator[Progress]:
     """Show a bar on the error stream from the first call of the yielded function on."""
-    bar = make_bar(sys.stderr)
-    if bar is None:
-        yield no_progress
-        return
+    bar = _make_bar(sys.stderr)
     task = bar.add_task(what)
 
     def show(done: int, total: int) -> None:
@@ -85,12 +75,33 @@ def progress_bar(what: str) -> Iterator[Progress]:
 
 
 @contextlib.contextmanager
-def ends_interrupt() -> Iterator[None]:
-    """Let closing the terminal or ending a batch job interrupt the command, like Ctrl-C."""
-    ends = [number for number in _ENDS if signal.getsignal(number) != signal.SIG_IGN]
-    before = {number: signal.signal(number, signal.default_int_handler) for number in ends}
+def epoch_progress() -> Iterator[keras.callbacks.Callback]:
+    """Yield a callback that shows a bar with the loss on a terminal, and prints loss and dev F1 after each epoch."""
+    import keras
+
+    bar, name, best = _make_bar(sys.stdout), "", -1.0
+    task = bar.add_task(name)
+
+    def begin(epoch: int, logs: dict[str, Any] | None) -> None:
+        nonlocal name
+        name = f"epoch {epoch + 1}"
+        bar.reset(task, total=callback.params["steps"], description=name)
+        bar.start()
+
+    def show(batch: int, logs: dict[str, Any]) -> None:
+        if not bar.disable:  # reading the loss waits for the step
+            bar.update(task, completed=batch + 1, description=f"{name}  loss {float(logs['loss']):.3f}")
+
+    def end(epoch: int, logs: dict[str, Any]) -> None:
+        nonlocal best
+        bar.stop()
+        f1, loss = 100 * float(logs.get("val_f1", 0)), float(logs["loss"])
+        better = " *" if f1 > best else ""
+        best = max(best, f1)
+        print(f"{name}/{callback.params['epochs']}  loss {loss:.4f}  dev F1 {f1:.2f}{better}", flush=True)
+
+    callback = keras.callbacks.LambdaCallback(begin, end, on_train_batch_end=show)
     try:
-        yield
+        yield callback
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler or signal.SIG_DFL)
+        bar.stop()

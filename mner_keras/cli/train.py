@@ -5,18 +5,15 @@ from __future__ import annotations
 import dataclasses
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from mner_keras.cli.keras_start import start_keras
 from mner_keras.cli.options import Precision, TrainingData, TrainingPrecision, read_arguments
-from mner_keras.cli.terminal import note, print_scores
+from mner_keras.cli.terminal import epoch_progress, note, print_scores
 from mner_keras.errors import InputError
-from mner_keras.registry import MODELS, find_model
-
-if TYPE_CHECKING:
-    from mner_keras.run.config import RunConfig
+from mner_keras.registry import MODELS
 
 
 def train(
@@ -66,38 +63,49 @@ def train(
     """
     if overwrite and resume:
         raise InputError("`--overwrite` and `--resume` exclude each other")
-    given = {
-        name: value
-        for name, value in context.params.items()
-        if context.get_parameter_source(name).name == "COMMANDLINE"
-        and name not in ("model", "set_", "out", "overwrite", "resume")
-    }
+    own = ("model", "set_", "out", "overwrite", "resume")
+    asked = [name for name in context.params if context.get_parameter_source(name).name == "COMMANDLINE"]
+    given = {name: context.params[name] for name in asked if name not in own}
     if "precision" in given:
         given["precision"] = str(precision)
     if set_:
         given["arguments"] = read_arguments(set_)
-    config = _config(model, given)
+    from mner_keras.run.config import RunConfig
+
+    if model.endswith(".toml"):
+        config = dataclasses.replace(RunConfig.load(model), **given)
+    else:
+        config = RunConfig.for_model(model, **given)
     folder = out or Path("runs") / f"{config.model}-{Path(config.data).name}-{config.seed}"
+    if folder.exists() and not folder.is_dir():
+        raise InputError("expected a folder for the run, found a file", folder)
+    path = folder / "config.toml"
     if resume:
-        config = _resumed(folder, model, given)
-    _check_folder(folder, overwrite, resume)
+        if not path.exists():
+            raise InputError("expected a run to resume, found no config.toml", folder)
+        config = RunConfig.load(path, of_run=True)
+        for name, value in (given if model.endswith(".toml") else {"model": model, **given}).items():
+            if (found := getattr(config, name)) != value:
+                raise InputError(f"expected `{name}` = {found!r} as the run has it, found {value!r}", path)
+    elif folder.exists() and any(folder.iterdir()):
+        if not overwrite:
+            raise InputError("the run's folder is not empty: --overwrite empties it, --resume continues it", folder)
+        if not path.exists():
+            raise InputError("expected the folder of a run for --overwrite, found no config.toml", folder)
 
     start_keras(deterministic=True, all_cores=config.has_backbone)
-    from mner_keras.cli.epoch_progress import EpochProgress
     from mner_keras.papers.caveats import training_caveats
     from mner_keras.run.train import train as train_run
 
     for line in training_caveats(config):
         note(line)
-    progress = EpochProgress()
     try:
-        metrics = train_run(config, folder, resume, overwrite, callbacks=[progress], report=note)
+        with epoch_progress() as progress:
+            metrics = train_run(config, folder, resume, overwrite, callbacks=[progress], report=note)
     except KeyboardInterrupt:
-        goes_on = "continues after the last finished epoch" if find_model(config.model).is_keras else "starts over"
+        goes_on = "continues after the last finished epoch" if config.entry.is_keras else "starts over"
         print(f"interrupted; the same command with --resume {goes_on} ({folder})")
         sys.exit(130)
-    finally:
-        progress.close()
     best = f"best dev F1 at epoch {metrics['best_epoch']}; " if metrics["best_epoch"] else ""
     print(f"{best}scores over entities, {metrics['scheme']}")
     for split in ("dev", "test"):
@@ -106,38 +114,3 @@ def train(
         before, after = (metrics["calibration"][when]["error"] for when in ("before", "after"))
         print(f"calibration error on test: {after:.1f}, {before:.1f} without the temperature fitted on dev")
     print(f"run: {folder}")
-
-
-def _config(model: str, given: dict[str, Any]) -> RunConfig:
-    from mner_keras.run.config import RunConfig
-
-    if model.endswith(".toml"):
-        return dataclasses.replace(RunConfig.load(model), **given)
-    return RunConfig.for_model(model, **given)
-
-
-def _resumed(folder: Path, model: str, given: dict[str, Any]) -> RunConfig:
-    """Return the configuration of the run in the folder; the given options must agree with it."""
-    from mner_keras.run.config import RunConfig
-
-    path = folder / "config.toml"
-    if not path.exists():
-        raise InputError("expected a run to resume, found no config.toml", folder)
-    config = RunConfig.load(path, of_run=True)
-    asked = given if model.endswith(".toml") else {"model": model, **given}
-    for name, value in asked.items():
-        if getattr(config, name) != value:
-            raise InputError(f"expected `{name}` = {getattr(config, name)!r} as the run has it, found {value!r}", path)
-    return config
-
-
-def _check_folder(folder: Path, overwrite: bool, resume: bool) -> None:
-    """Refuse a folder that is not empty."""
-    if folder.exists() and not folder.is_dir():
-        raise InputError("expected a folder for the run, found a file", folder)
-    if resume or not folder.exists() or not any(folder.iterdir()):
-        return
-    if not overwrite:
-        raise InputError("the run's folder is not empty: --overwrite empties it, --resume continues it", folder)
-    if not (folder / "config.toml").exists():
-        raise InputError("expected the folder of a run for --overwrite, found no config.toml", folder)

@@ -1,8 +1,4 @@
-"""The Ray engine: `mner` commands as tasks of a Ray cluster, repeated where a worker or a node is lost.
-
-A command runs inside Ray's worker, in a process of its own: whatever ends the worker ends the command, and releases its
-locks. The commands themselves continue where they stopped, so a task that is repeated loses little.
-"""
+"""The Ray engine: `mner` commands as tasks of a Ray cluster, repeated where a worker or a node is lost."""
 
 from __future__ import annotations
 
@@ -11,6 +7,7 @@ import io
 import logging
 import os
 import runpy
+import signal
 import socket
 import sys
 import traceback
@@ -24,7 +21,7 @@ from mner_keras.errors import InputError
 from mner_keras.papers.runner import start_process
 
 RETRIES = 20  # of a task whose worker or node was lost
-PORT = 6379  # of a cluster's head, by default
+PORT = "6379"  # of a cluster's head, by default
 CONNECT_SECONDS = 10
 LOCK_SECONDS = 60  # for the process that a repeated task replaces; Ray may notice a lost node before its workers do
 _PASSED_ON = ("KERAS_BACKEND", "KERAS_HOME", "MNER_CACHE", "NLTK_DATA", "TF_CPP_MIN_LOG_LEVEL", "XLA_FLAGS")
@@ -33,6 +30,9 @@ _PASSED_ON = ("KERAS_BACKEND", "KERAS_HOME", "MNER_CACHE", "NLTK_DATA", "TF_CPP_
 @contextlib.contextmanager
 def open_engine(name: str, jobs: int, address: str = "") -> Iterator[Callable[[Sequence[str], Path], Any]]:
     """Yield the function that starts `mner ARGUMENTS` with a file to add its output to, as `start_process` does.
+
+    A command runs inside Ray's worker, in a process of its own: whatever ends the worker ends the command, and releases
+    its locks. The commands themselves continue where they stopped, so a task that is repeated loses little.
 
     Args:
         name: `local` for processes of this machine, `ray` for a Ray cluster. All its nodes must see the same files.
@@ -46,7 +46,8 @@ def open_engine(name: str, jobs: int, address: str = "") -> Iterator[Callable[[S
     if name != "ray":
         if address:
             raise InputError("`--address` names a Ray cluster: add `--engine ray`")
-        yield start_process
+        with _ends_interrupt():
+            yield start_process
         return
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
@@ -54,10 +55,11 @@ def open_engine(name: str, jobs: int, address: str = "") -> Iterator[Callable[[S
     except ImportError:
         raise InputError("`--engine ray` needs Ray: pip install 'mner-keras[ray]'") from None
     host, _, port = address.partition(":")
+    port = port or PORT
     try:
         if address:  # Ray itself waits a minute for a host that does not answer
-            socket.create_connection((host, int(port or PORT)), CONNECT_SECONDS).close()
-        place = f"{host}:{port or PORT}" if address else "local"
+            socket.create_connection((host, int(port)), CONNECT_SECONDS).close()
+        place = f"{host}:{port}" if address else "local"
         ray.init(place, include_dashboard=False, log_to_driver=False, logging_level=logging.CRITICAL)
     except (OSError, RuntimeError, ValueError) as error:
         raise InputError(f"expected a Ray cluster at {address or 'this machine'} ({_reason(error)})") from None
@@ -71,10 +73,25 @@ def open_engine(name: str, jobs: int, address: str = "") -> Iterator[Callable[[S
             log.touch()
             return _RayCommand(ray, task.remote(list(arguments), str(log), os.getcwd(), environment), log)
 
-        with contextlib.redirect_stdout(_Notices()):
+        with contextlib.redirect_stdout(_Notices()), _ends_interrupt():  # Ray catches these signals, too
             yield start
     finally:
         ray.shutdown()
+
+
+@contextlib.contextmanager
+def _ends_interrupt() -> Iterator[None]:
+    """Let closing the terminal or ending a batch job interrupt the command, like Ctrl-C."""
+    ends = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {number: signal.getsignal(number) for number in ends}
+    for number, handler in before.items():
+        if handler != signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler or signal.SIG_DFL)
 
 
 class _Notices(io.TextIOBase):
@@ -111,18 +128,14 @@ class _RayCommand:
 
 
 def share(nodes: Sequence[Mapping[str, float]], jobs: int) -> tuple[int, int]:
-    """Return the CPUs and GPUs that each of `jobs` commands can have, given each node's resources.
-
-    Raises:
-        InputError: too few CPUs. Ray would wait for more of them without a word.
-    """
+    """Return the CPUs and GPUs that each of `jobs` commands can have, given each node's resources."""
     cpus = [int(node.get("CPU", 0)) for node in nodes]
     gpus = [int(node.get("GPU", 0)) for node in nodes]
 
     def fit(size: int, gpu: int) -> int:
         return sum(min(n // size, g if gpu else n) for n, g in zip(cpus, gpus, strict=True))
 
-    if fit(1, 0) < jobs:
+    if fit(1, 0) < jobs:  # Ray would wait for more of them without a word
         raise InputError(
             f"`--jobs {jobs}` needs {jobs} CPUs in the Ray cluster, found {sum(cpus)} on {len(nodes)} "
             f"node{'s' * (len(nodes) > 1)}: use --jobs {max(sum(cpus), 1)}, or add nodes with `ray start`"

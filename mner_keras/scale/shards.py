@@ -1,9 +1,12 @@
-"""`Shard`: the share of the work of one of several machines."""
+"""The share of the work of one of several machines, and the present command as several jobs."""
 
 from __future__ import annotations
 
 import dataclasses
 import re
+import shutil
+import sys
+import time
 import zlib
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -11,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from mner_keras.errors import InputError
-from mner_keras.files import part_name
+from mner_keras.files import Report, part_name
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,3 +52,55 @@ class Shard:
         if others := set(folder.glob(f"part-*{ending}")).difference(folder.glob(pattern)):
             raise InputError(f"expected parts of {self.count} shards, found {min(others).name}", folder)
         return folder / name
+
+
+def run_jobs(
+    out: Path | None, ending: str, shard: str | None, jobs: int, engine: str, address: str, report: Report
+) -> bool:
+    """Run the present command's shards side by side if it has several jobs or runs on Ray; return whether it does.
+
+    The output of each shard is in the folder `<out>.logs`, which is removed when all of them end well.
+
+    Args:
+        out: the folder of parts, which have the extension `ending`; `None` if the command has none, or reads a stream.
+        shard, jobs, engine, address: the command's options.
+        report: receives a line for people when a shard ends.
+    """
+    if jobs == 1 and engine == "local" and not address:
+        return False
+    from mner_keras.papers.runner import stop
+    from mner_keras.scale.ray_engine import open_engine
+
+    if out is None:
+        raise InputError("`--jobs` and `--engine` need a file to read, and `--out`, the folder of the parts")
+    if shard is not None:
+        raise InputError("`--shard` excludes `--jobs`, `--engine` and `--address`: it is itself one of several jobs")
+    logs, began = Path(f"{out}.logs"), time.monotonic()
+    running: dict[int, Any] = {}
+    codes: list[int] = []
+    with open_engine(engine, jobs, address) as start:
+        Shard(1, jobs).part(out, ending)
+        shutil.rmtree(logs, ignore_errors=True)
+        logs.mkdir()
+        own = ("--engine", "local", "--jobs", "1", "--address", "", "--shard")
+        try:
+            for number in range(1, jobs + 1):
+                running[number] = start([*sys.argv[1:], *own, f"{number}/{jobs}"], logs / f"{number}.log")
+            while running:
+                time.sleep(0.1)
+                for number, command in list(running.items()):
+                    if command.poll() is not None:
+                        codes.append(running.pop(number).returncode)
+                        printed = (logs / f"{number}.log").read_text(encoding="utf-8", errors="replace")
+                        last = "".join(printed.splitlines()[-1:])
+                        report(f"shard {number}/{jobs}, {time.monotonic() - began:,.0f} s: {last}")
+        except KeyboardInterrupt:
+            report(f"interrupted; the same command continues ({out})")
+            sys.exit(130)
+        finally:
+            stop(list(running.values()))
+    if any(codes):
+        report(f"{sum(map(bool, codes))} of {jobs} shards failed; their output: {logs}")
+        sys.exit(max(map(abs, codes)))
+    shutil.rmtree(logs)
+    return True

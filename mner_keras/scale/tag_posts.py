@@ -1,34 +1,113 @@
-"""`TagPosts`: tag batches of posts in any process."""
+"""Tag batches of posts in any process with `TagPosts`; `PostTagger` reads the pictures of the posts that it tags."""
 
 from __future__ import annotations
 
+import dataclasses
 import functools
+import inspect
 import os
 import sys
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mner_keras.data.batches import count_missing
 from mner_keras.data.files import column_types, post_from_record
-from mner_keras.errors import InputError
+from mner_keras.errors import InputError, counted
+from mner_keras.files import Progress, no_progress
 from mner_keras.models import find_model_file, load_tagger, reads_store, visual_input
 from mner_keras.tagged_post import with_pictures
-from mner_keras.vision.extraction import Extractor, PictureFeatures, load_extractor
+from mner_keras.vision.extraction import PictureFeatures, load_extractor
 from mner_keras.vision.feature_store import FeatureStore
+from mner_keras.vision.pictures import find_pictures, open_picture
 
 if TYPE_CHECKING:
     from mner_keras.data.post import Post
     from mner_keras.tagged_post import System, TaggedPost
-    from mner_keras.tagger import Tagger
 
 CHUNK = 4096
 """The number of posts tagged at once, which bounds the memory."""
 
+SHOWN = 10
+"""The number of unreadable pictures and malformed posts to name."""
+
 _KEYS = ("id", "text", "tokens", "pos", "image", "picture")
 _ADDED = ("tokens", "tags", "entities", "error")
 _one_thread = threading.Lock()
+
+
+class PostTagger:
+    """Tags posts with their pictures, and counts the pictures that are missing or cannot be read.
+
+    Args:
+        tagger: the model.
+        features: the store of the posts' pictures, by `image`; ignored by a model that reads none.
+        pictures: instead of it a folder, by `image`; one picture for all posts; or `True` for the `picture` of each.
+        weights: the extractor's weights; by default the published ones, downloaded once.
+        scores: whether entities have scores.
+        progress: called with the bytes of a download.
+    """
+
+    def __init__(
+        self,
+        tagger: System,
+        features: str | None = None,
+        pictures: str | os.PathLike | bool | None = None,
+        weights: str | os.PathLike | None = None,
+        scores: bool = True,
+        progress: Progress = no_progress,
+    ) -> None:
+        if not scores and "scores" not in inspect.signature(tagger.tag).parameters:
+            raise InputError(f"scores cannot be left out: a {type(tagger).__name__} always gives them")
+        self._tag = tagger.tag if scores else functools.partial(tagger.tag, scores=False)
+        self._blind = not features and pictures is None and reads_store(tagger)
+        self._store = FeatureStore(features) if features and reads_store(tagger) else None
+        self._place, self._picture_of = "store", None
+        self.chunk = CHUNK
+        self._named = self._missing = 0
+        self._failed: dict[str, int] = {}
+        if pictures is True:
+            self.chunk = CHUNK // 16  # whole pictures are in memory
+            self._picture_of = lambda post: post.extra.get("picture")
+        elif pictures is not None and not os.path.isdir(pictures):
+            picture = open_picture(pictures)
+            self._picture_of = lambda post: picture
+        elif pictures is not None:
+            self._place, found = "folder", find_pictures([pictures])[0]
+        if pictures is not None:
+            self._extractor = load_extractor(visual_input(tagger), weights, progress)
+        if self._place == "folder":
+            self._store = PictureFeatures(found, self._extractor)
+
+    def __call__(self, posts: Sequence[Post]) -> tuple[list[TaggedPost], list[str | None]]:
+        """Return the tagged posts, and for each the reason why its picture could not be read."""
+        named, store = posts, self._store
+        if self._picture_of is not None:
+            named, store = with_pictures(posts, list(map(self._picture_of, posts)), self._extractor)
+        tagged = self._tag(named, **({} if store is None else {"features": store}))
+        failed = getattr(store, "failed", {})
+        reasons = [failed.get(post.image_id) for post in named]
+        self._named += sum(post.image_id is not None for post in posts)
+        self._missing += count_missing(posts, self._store)
+        for reason in filter(None, reasons):
+            self._failed[reason] = self._failed.get(reason, 0) + 1
+        return [dataclasses.replace(one, post=post) for one, post in zip(tagged, posts, strict=True)], reasons
+
+    def notes(self) -> Iterator[str]:
+        """Yield lines for people about pictures that were missing or could not be read."""
+        named, missing = (f"{counted(n, 'post')} name{'s' * (n == 1)} a picture" for n in (self._named, self._missing))
+        if self._named and self._blind:
+            yield f"warning: {named}, and the model sees none without --features or --pictures"
+        elif self._missing and self._missing == self._named:
+            yield f"warning: {named}, and the {self._place} contains none of them"
+        elif self._missing:
+            yield f"{missing} missing from the {self._place}: treated as none"
+        for reason, number in list(self._failed.items())[:SHOWN]:
+            yield f"{reason}: ignored in {counted(number, 'post')}"
+        if len(self._failed) > SHOWN:
+            yield f"{len(self._failed) - SHOWN:,} more pictures could not be read"
 
 
 class TagPosts:
@@ -43,10 +122,8 @@ class TagPosts:
             reads the text alone ignores both.
         weights: the extractor's weights, a file or a folder; by default the published ones, downloaded once.
         scores: whether entities have scores; without them tagging is faster.
-        on_error: what to do with a malformed post or an unreadable picture. `"skip"` gives the reason in the column
-            `error`: a malformed post keeps its row, without entities; a post with an unreadable picture is tagged
-            without it. `"stop"` raises an `InputError`. Jobs over many posts usually want the first, so it is the
-            default.
+        on_error: `"skip"` gives the reason in the column `error`: a malformed post keeps its row, without entities, and
+            a post with an unreadable picture is tagged without it. `"stop"` raises an `InputError`.
 
     Call arguments:
         posts: a list of dicts, a dict of columns (lists or NumPy arrays), a pandas DataFrame or an Arrow table. A post
@@ -85,57 +162,42 @@ class TagPosts:
         self.on_error = on_error
 
     def __call__(self, posts: Any) -> Any:
-        rows = [self._read(record) for record in _records(posts)]
-        found: list[dict[str, Any]] = []
-        for start in range(0, len(rows), CHUNK):
-            found += self._tag(rows[start : start + CHUNK])
-        return _with_columns(posts, {name: [row[name] for row in found] for name in _ADDED})
+        rows, good = [], []
+        for record in _records(posts):
+            rows.append({"tokens": [], "tags": [], "entities": [], "error": None})
+            try:
+                good.append((_read_post(record), rows[-1]))
+            except ValueError as error:
+                rows[-1]["error"] = self._reported(str(error))
+        for start in range(0, len(good), CHUNK):
+            self._tag(*zip(*good[start : start + CHUNK], strict=True))
+        return _with_columns(posts, {name: [row[name] for row in rows] for name in _ADDED})
 
-    def _read(self, record: Mapping[str, Any]) -> tuple[Post | str, Any]:
-        """Return the post of a record, or the reason why there is none, and its picture."""
-        try:
-            if not isinstance(record, Mapping):
-                raise ValueError(f"expected a dict per post, found {record!r}")
-            given = {key: _plain(record[key]) for key in _KEYS if key in record}
-            given = {key: value for key, value in given.items() if value is not None}
-            picture = given.pop("picture", None)
-            if isinstance(picture, Mapping):  # the undecoded image of Hugging Face Datasets
-                picture = picture.get("bytes") or picture.get("path")
-            return post_from_record(given), picture
-        except ValueError as error:
-            if self.on_error == "stop":
-                raise InputError(str(error)) from None
-            return str(error), None
+    def _reported(self, reason: str) -> str:
+        if self.on_error == "stop":
+            raise InputError(reason)
+        return reason
 
-    def _tag(self, rows: list[tuple[Post | str, Any]]) -> list[dict[str, Any]]:
-        """Return the added columns of each row."""
-        posts = [post for post, _ in rows if not isinstance(post, str)]
-        pictures = [picture for post, picture in rows if not isinstance(post, str)]
-        tagged: list[TaggedPost] = []
-        reasons: list[str | None] = [None] * len(posts)
-        if posts:
-            with _one_thread:
-                tagger, store = _load(self.model, _changed(self.model)), None
-                if self.features is not None and reads_store(tagger):
-                    store = _open_store(self.features)
-                elif visual_input(tagger) and any(picture is not None for picture in pictures):
-                    extractor = _load_extractor(self.model, _changed(self.model), self.weights)
-                    posts, store = with_pictures(posts, pictures, extractor)
-                options = {} if store is None else {"features": store}
-                tagged = tagger.tag(posts, **options, **({} if self.scores else {"scores": False}))
-                if isinstance(store, PictureFeatures):
-                    reasons = [store.failed.get(post.image_id) for post in posts]
-        if self.on_error == "stop" and any(reasons):
-            raise InputError(next(filter(None, reasons)))
-        answers = zip(tagged, reasons, strict=True)
-        return [_row(post) if isinstance(post, str) else _row(*reversed(next(answers))) for post, _ in rows]
+    def _tag(self, posts: Sequence[Post], rows: Sequence[dict[str, Any]]) -> None:
+        """Fill the rows of good posts."""
+        own = self.features is None and any("picture" in post.extra for post in posts)
+        with _one_thread:
+            tagger = _open(self.model, _changed(self.model), self.features, own, self.weights, self.scores)
+            tagged, reasons = tagger(posts)
+        for row, one, reason in zip(rows, tagged, reasons, strict=True):
+            entities = [dict(vars(entity)) for entity in one.entities]
+            row.update(tokens=list(one.post.tokens), tags=list(one.tags), entities=entities)
+            row["error"] = reason and self._reported(reason)
 
 
-def _row(error: str | None, tagged: TaggedPost | None = None) -> dict[str, Any]:
-    if tagged is None:
-        return {"tokens": [], "tags": [], "entities": [], "error": error}
-    entities = [dict(vars(entity)) for entity in tagged.entities]
-    return {"tokens": list(tagged.post.tokens), "tags": list(tagged.tags), "entities": entities, "error": error}
+def _read_post(record: Mapping[str, Any]) -> Post:
+    if not isinstance(record, Mapping):
+        raise ValueError(f"expected a dict per post, found {record!r}")
+    given = {key: _plain(record[key]) for key in _KEYS if key in record}
+    picture = given.get("picture")
+    if isinstance(picture, Mapping):  # the undecoded image of Hugging Face Datasets
+        given["picture"] = picture.get("bytes") or picture.get("path")
+    return post_from_record({key: value for key, value in given.items() if value is not None})
 
 
 def _absolute(path: str | os.PathLike | None) -> str | None:
@@ -150,18 +212,14 @@ def _changed(model: str) -> int:
 
 
 @functools.lru_cache(maxsize=2)
-def _load(model: str, changed: int) -> Tagger | System:
+def _load(model: str, changed: int) -> System:
     return load_tagger(model)
 
 
 @functools.lru_cache(maxsize=2)
-def _load_extractor(model: str, changed: int, weights: str | None) -> Extractor:
-    return load_extractor(visual_input(_load(model, changed)), weights)
-
-
-@functools.lru_cache(maxsize=2)
-def _open_store(path: str) -> FeatureStore:
-    return FeatureStore(path)
+def _open(model: str, changed: int, features: str | None, own: bool, weights: str | None, scores: bool) -> PostTagger:
+    tagger = _load(model, changed)
+    return PostTagger(tagger, features, True if own and visual_input(tagger) else None, weights, scores)
 
 
 def _records(posts: Any) -> Iterable[Mapping[str, Any]]:
@@ -169,52 +227,49 @@ def _records(posts: Any) -> Iterable[Mapping[str, Any]]:
     if isinstance(posts, list):
         return posts
     if _is(posts, "pandas", "DataFrame"):
-        posts = posts[[key for key in _KEYS if key in posts.columns]].astype(object)
-        return posts.where(posts.notna(), None).to_dict("records")
-    if _is(posts, "pyarrow", "Table"):
-        return posts.select([key for key in _KEYS if key in posts.column_names]).to_pylist()
-    if isinstance(posts, Mapping):
-        names = [key for key in _KEYS if key in posts]
-        return [dict(zip(names, row, strict=True)) for row in zip(*(posts[name] for name in names), strict=True)]
-    raise TypeError(
-        "`posts` must be a list of dicts, a dict of columns, a pandas DataFrame or an Arrow table. Received: "
-        f"{type(posts).__name__}"
-    )
+        count, posts = len(posts), posts.filter(_KEYS).astype(object)
+        posts = posts.where(posts.notna(), None)
+    elif _is(posts, "pyarrow", "Table"):
+        count, posts = len(posts), posts.select([key for key in _KEYS if key in posts.column_names]).to_pydict()
+    elif isinstance(posts, Mapping):
+        count = len(next(iter(posts.values()), ()))
+    else:
+        raise TypeError(
+            "`posts` must be a list of dicts, a dict of columns, a pandas DataFrame or an Arrow table. Received: "
+            f"{type(posts).__name__}"
+        )
+    names = [key for key in _KEYS if key in posts]
+    if not names:
+        return [{}] * count
+    return [dict(zip(names, row, strict=True)) for row in zip(*(posts[name] for name in names), strict=True)]
 
 
 def _with_columns(posts: Any, columns: dict[str, list]) -> Any:
     """Return a batch with columns added or replaced."""
     if isinstance(posts, list):
-        return [
-            {**(post if isinstance(post, Mapping) else {}), **dict(zip(columns, row, strict=True))}
-            for post, row in zip(posts, zip(*columns.values(), strict=True), strict=True)
-        ]
+        rows = zip(*columns.values(), strict=True)
+        given = (post if isinstance(post, Mapping) else {} for post in posts)
+        return [{**post, **dict(zip(columns, row, strict=True))} for post, row in zip(given, rows, strict=True)]
     if _is(posts, "pandas", "DataFrame"):
         import pandas
 
-        series = {name: pandas.Series(_objects(column), posts.index, object) for name, column in columns.items()}
-        return posts.assign(**series)
+        return posts.assign(**{name: pandas.Series(values, posts.index, object) for name, values in columns.items()})
     if _is(posts, "pyarrow", "Table"):
         import pyarrow
 
         types = column_types()
-        for name, column in columns.items():
-            values = pyarrow.array(column, types.get(name, pyarrow.string()))
-            place = posts.column_names.index(name) if name in posts.column_names else None
-            posts = posts.append_column(name, values) if place is None else posts.set_column(place, name, values)
-        return posts
-    arrays = any(isinstance(column, np.ndarray) for column in posts.values())
-    return {**posts, **{name: _objects(values) if arrays else values for name, values in columns.items()}}
+        added = {name: pyarrow.array(values, types.get(name, pyarrow.string())) for name, values in columns.items()}
+        kept = dict(zip(posts.column_names, posts.columns, strict=True))
+        return pyarrow.table({**kept, **added}, metadata=posts.schema.metadata)
+    if any(isinstance(column, np.ndarray) for column in posts.values()):
+        columns = {name: np.fromiter(values, object, len(values)) for name, values in columns.items()}
+    return {**posts, **columns}
 
 
 def _is(batch: Any, module: str, kind: str) -> bool:
     """Whether a batch is of a class of a library, which is loaded if it is."""
     library = sys.modules.get(module)
     return library is not None and isinstance(batch, getattr(library, kind))
-
-
-def _objects(values: list) -> np.ndarray:
-    return np.fromiter(values, object, len(values))
 
 
 def _plain(value: Any) -> Any:

@@ -68,10 +68,6 @@ def test_iob1_is_refused(mner, text_run, tmp_path):
     mner("evaluate", text_run, "--data", tmp_path).refused("found IOB1: 1 entities open at an I- and 0 at a B-")
 
 
-def test_an_unknown_split_is_refused(mner, text_run):
-    mner("evaluate", text_run, "--split", "tset").misused("'tset' is not one of 'train', 'dev', 'test'")
-
-
 def test_posts_without_tags_are_refused(mner, text_run, tmp_path):
     for name in ("train", "dev", "test"):
         (tmp_path / f"{name}.jsonl").write_text('{"tokens": ["a"], "pos": ["DT"]}\n', encoding="utf-8")

@@ -20,7 +20,7 @@ class Killed(BaseException):
 
 @pytest.fixture
 def small_steps(monkeypatch):
-    monkeypatch.setattr("mner_keras.cli.tag.CHUNK", 4)
+    monkeypatch.setattr("mner_keras.scale.tag_posts.CHUNK", 4)
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def test_malformed_posts_are_named_without_a_file(mner, text_run, posts, monkeyp
     lines = result.err.splitlines()
     assert [line.startswith(f"{posts}:{n}: expected one JSON object") for n, line in zip(BROKEN, lines, strict=True)]
     assert all(line.endswith(": skipped") for line in lines)
-    monkeypatch.setattr("mner_keras.cli.tag.SHOWN", 2)
+    monkeypatch.setattr("mner_keras.scale.tag_file.SHOWN", 2)
     assert mner("tag", text_run, posts).err.splitlines() == [*lines[:2], "1 more posts skipped"]
     # A stream ends at the first one, unless it must not.
     content = posts.read_bytes()
@@ -127,10 +127,10 @@ def test_a_killed_command_is_continued_by_the_same_one(mner, text_run, posts, tm
     tagged = []
     kill(99)
     with pytest.MonkeyPatch.context() as patch:
-        from mner_keras.cli.tag import _Tagging
+        from mner_keras.scale.tag_posts import PostTagger
 
-        call = _Tagging.__call__
-        patch.setattr(_Tagging, "__call__", lambda self, posts: tagged.extend(posts) or call(self, posts))
+        call = PostTagger.__call__
+        patch.setattr(PostTagger, "__call__", lambda self, posts: tagged.extend(posts) or call(self, posts))
         assert mner(*command, out).code == 0
     assert len(tagged) == 30 - 12 - 1
     assert out.read_bytes() == (tmp_path / "whole").read_bytes()

@@ -19,25 +19,8 @@ SAMPLE = Path(mner_keras.__file__).parent / "data" / "sample"
 
 
 @pytest.fixture(scope="module")
-def sample_run(tmp_path_factory):
-    """AGBAN for the sample corpus' objects of `tiles`, untrained: its tags are random, and the picture moves them."""
-    import keras
-    from small_corpus import SMALL
-
-    from agban_keras import AGBAN
-    from mner_keras.run.config import split_arguments
-
-    keras.utils.set_random_seed(3)
-    posts, (first, rest) = read_jsonl(SAMPLE / "train.jsonl")[:100], split_arguments(AGBAN, SMALL["agban"])
-    model = AGBAN(AGBAN.fit_preprocessor(posts, features=SAMPLE / "objects.h5", **first), **rest)
-    path = tmp_path_factory.mktemp("tiles") / "model.keras"
-    model.save(path)
-    return path
-
-
-@pytest.fixture(scope="module")
-def model(sample_run):
-    return load(sample_run)
+def model(tiles_model):
+    return load(tiles_model)
 
 
 @pytest.fixture(scope="module")
@@ -124,45 +107,45 @@ def test_other_weights_than_the_store_s_are_refused(monkeypatch):
 # === mner tag --pictures ===
 
 
-def test_a_folder_of_pictures_stands_in_for_a_store(mner, sample_run, tmp_path):
+def test_a_folder_of_pictures_stands_in_for_a_store(mner, tiles_model, tmp_path):
     file = tmp_path / "posts.jsonl"
     file.write_text("".join((SAMPLE / "test.jsonl").read_text("utf-8").splitlines(True)[:60]), encoding="utf-8")
-    stored = mner("tag", sample_run, file, "--features", SAMPLE / "objects.h5")
-    direct = mner("tag", sample_run, file, "--pictures", SAMPLE / "images")
+    stored = mner("tag", tiles_model, file, "--features", SAMPLE / "objects.h5")
+    direct = mner("tag", tiles_model, file, "--pictures", SAMPLE / "images")
     assert (direct.code, direct.err) == (0, "")
     lines = [[json.loads(line) for line in result.out.splitlines()] for result in (stored, direct)]
     assert [line["image"] for line in lines[0]] == [line["image"] for line in lines[1]]
     assert sum(a["tags"] == b["tags"] for a, b in zip(*lines, strict=True)) > 0.98 * len(lines[0])
 
 
-def test_one_picture_is_that_of_every_post(mner, sample_run, model, posts):
+def test_one_picture_is_that_of_every_post(mner, tiles_model, model, posts):
     picture = path_of(next(post for post in posts if post.image_id is not None))
-    result = mner("tag", sample_run, "--pictures", picture, stdin=b"Anyway the best Benz in Los Angeles\n")
+    result = mner("tag", tiles_model, "--pictures", picture, stdin=b"Anyway the best Benz in Los Angeles\n")
     assert (result.code, result.err) == (0, "")
     expected = model.tag(["Anyway the best Benz in Los Angeles"], pictures=[picture])[0]
     assert json.loads(result.out)["tags"] == list(expected.tags)
 
 
-def test_pictures_that_are_not_there_or_cannot_be_read_are_told(mner, sample_run, tmp_path):
+def test_pictures_that_are_not_there_or_cannot_be_read_are_told(mner, tiles_model, tmp_path):
     for name in ("a.png", "b.jpg"):
         (tmp_path / name).write_bytes(b"no picture")
     records = [{"tokens": ["Rome"], "image": name} for name in ("a", "sub/b.jpg", "a", "c.png")] + [{"tokens": ["x"]}]
     lines = "".join(json.dumps(record) + "\n" for record in records).encode()
-    result = mner("tag", sample_run, "--pictures", tmp_path, stdin=lines)
+    result = mner("tag", tiles_model, "--pictures", tmp_path, stdin=lines)
     assert result.code == 0
     assert len(result.out.splitlines()) == 5
     assert result.err.splitlines() == [
         "1 post names a picture missing from the folder: treated as none",
-        f"{tmp_path / 'a.png'}: is no picture in JPEG, PNG, WEBP, GIF or BMP: ignored",
-        f"{tmp_path / 'b.jpg'}: is no picture in JPEG, PNG, WEBP, GIF or BMP: ignored",
+        f"{tmp_path / 'a.png'}: is no picture in JPEG, PNG, WEBP, GIF or BMP: ignored in 2 posts",
+        f"{tmp_path / 'b.jpg'}: is no picture in JPEG, PNG, WEBP, GIF or BMP: ignored in 1 post",
     ]
-    mner("tag", sample_run, "--pictures", tmp_path / "a.png", stdin=b"Rome\n").refused("a.png: is no picture")
-    mner("tag", sample_run, "--pictures", tmp_path / "none", stdin=b"Rome\n").refused("cannot be read")
+    mner("tag", tiles_model, "--pictures", tmp_path / "a.png", stdin=b"Rome\n").refused("a.png: is no picture")
+    mner("tag", tiles_model, "--pictures", tmp_path / "none", stdin=b"Rome\n").refused("cannot be read")
     both = ["--pictures", tmp_path, "--features", SAMPLE / "objects.h5"]
-    mner("tag", sample_run, *both, stdin=b"Rome\n").refused("exclude each other")
+    mner("tag", tiles_model, *both, stdin=b"Rome\n").refused("exclude each other")
 
 
-def test_posts_bring_their_own_pictures(mner, sample_run, posts, model, tmp_path):
+def test_posts_bring_their_own_pictures(mner, tiles_model, posts, model, tmp_path):
     pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
     stored = [list(post.tags) for post in model.tag(posts, SAMPLE / "objects.h5")]
     records = [{"tokens": list(post.tokens), "image": post.image_id} for post in posts]
@@ -172,11 +155,11 @@ def test_posts_bring_their_own_pictures(mner, sample_run, posts, model, tmp_path
     (tmp_path / "a.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     pq.write_table(pa.Table.from_pylist(rows), tmp_path / "a.parquet")
     for name in ("a.jsonl", "a.parquet"):
-        result = mner("tag", sample_run, tmp_path / name, "--pictures", "posts")
+        result = mner("tag", tiles_model, tmp_path / name, "--pictures", "posts")
         assert (result.code, result.err) == (0, "")
         found = [json.loads(line) for line in result.out.splitlines()]
         assert [one["tags"] for one in found] == stored
         assert [one["image"] for one in found] == [post.image_id for post in posts]
     bad = b'{"tokens": ["Rome"], "picture": 5}\n{"tokens": ["Rome"], "picture": "none.png"}\n'
-    result = mner("tag", sample_run, "--pictures", "posts", stdin=bad)
-    assert (result.code, len(result.out.splitlines()), result.err.count(": ignored\n")) == (0, 2, 2)
+    result = mner("tag", tiles_model, "--pictures", "posts", stdin=bad)
+    assert (result.code, len(result.out.splitlines()), result.err.count(": ignored in 1 post\n")) == (0, 2, 2)

@@ -1,12 +1,10 @@
 """`Shard`: N commands do all of the work once, whatever the order, and whichever of them is killed."""
 
-import json
-import subprocess
 import sys
 
 import numpy as np
 import pytest
-from PIL import Image
+from extraction_runs import extraction_process, write_pictures
 
 from mner_keras.errors import InputError
 from mner_keras.scale.shards import Shard
@@ -52,71 +50,16 @@ def test_the_place_of_the_parts_is_checked(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "regions"]
 
 
-# Each line of input is a list of [shard or null, out, seconds until it is killed or null], which run at once.
-EXTRACTIONS = """
-import json, os, pathlib, signal, sys, time
-import numpy as np
-from mner_keras.scale.shards import Shard
-from mner_keras.vision import extract_features, feature_writer
-
-class Stub:
-    attributes = {"extractor": "stub", "weights_hash": "abc"}
-    blank_size = (4, 4)
-    def prepare(self, picture):
-        return np.asarray(picture, "float32")
-    def extract(self, prepared):
-        time.sleep(0.01)
-        return [{"vectors": pixels.reshape(-1, 3)[:4]} for pixels in prepared]
-
-feature_writer.SHARD_SECONDS = 0.01
-pictures = json.load(open(sys.argv[1]))
-for line in sys.stdin:
-    children = []
-    for text, out, seconds in json.loads(line):
-        child = os.fork()
-        if not child:
-            shard = Shard.parse(text)
-            path = out if shard is None else shard.part(pathlib.Path(out), ".h5")
-            mine = {key: place for key, place in pictures.items() if shard is None or shard.holds(key)}
-            extract_features(mine, Stub(), path, batch_size=2)
-            os._exit(0)
-        children.append(child)
-        if seconds is not None:
-            time.sleep(seconds)
-            os.kill(child, signal.SIGKILL)
-    print([os.waitpid(child, 0)[1] for child in children], flush=True)
-"""
-
-
-@pytest.fixture
-def extract(tmp_path):
-    """Run extractions of 60 pictures at once."""
-    (tmp_path / "pictures").mkdir()
-    paths = {}
-    for number, pixels in enumerate(np.random.default_rng(5).integers(0, 256, (60, 4, 4, 3)).astype("uint8")):
-        paths[f"p{number}"] = str(tmp_path / "pictures" / f"p{number}.png")
-        Image.fromarray(pixels).save(paths[f"p{number}"])
-    (tmp_path / "pictures.json").write_text(json.dumps(paths), encoding="utf-8")
-    command = [sys.executable, "-c", EXTRACTIONS, str(tmp_path / "pictures.json")]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-
-        def extract(*extractions):
-            print(json.dumps(extractions), file=process.stdin, flush=True)
-            return json.loads(process.stdout.readline())
-
-        yield extract
-        process.stdin.close()
-
-
 @pytest.mark.skipif(sys.platform == "win32", reason="needs fork")
-def test_three_shards_of_which_one_is_killed_make_the_store_of_one_command(extract, tmp_path):
-    single, folder = str(tmp_path / "single.h5"), str(tmp_path / "regions")
-    assert extract([None, single, None]) == [0]
-    assert extract(["2/3", folder, 0.08])[0] != 0
-    assert extract(["1/3", folder, None], ["3/3", folder, None]) == [0, 0]
-    with pytest.raises(InputError, match=r"part-002-of-003\.h5"):
-        len(FeatureStore(folder))
-    assert extract(["2/3", folder, None], ["1/3", folder, None]) == [0, 0]
+def test_three_shards_of_which_one_is_killed_make_the_store_of_one_command(tmp_path):
+    single, folder = tmp_path / "single.h5", tmp_path / "regions"
+    with extraction_process(write_pictures(tmp_path / "pictures", 60)) as extract:
+        assert extract((None, single, None))[0][0] == 0
+        assert extract(("2/3", folder, 0.01))[0][0] != 0
+        assert [code for code, *_ in extract(("1/3", folder, None), ("3/3", folder, None))] == [0, 0]
+        with pytest.raises(InputError, match=r"part-002-of-003\.h5"):
+            len(FeatureStore(folder))
+        assert [code for code, *_ in extract(("2/3", folder, None), ("1/3", folder, None))] == [0, 0]
     ours, theirs = FeatureStore(folder), FeatureStore(single)
     assert ours.names == theirs.names
     assert ours.attributes == theirs.attributes

@@ -19,20 +19,8 @@ ADDED = ["tokens", "tags", "entities", "error"]
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    """AGBAN for the sample corpus' objects of `tiles`, untrained: its tags are random, and the picture moves them."""
-    import keras
-    from small_corpus import SMALL
-
-    from agban_keras import AGBAN
-    from mner_keras.run.config import split_arguments
-
-    keras.utils.set_random_seed(3)
-    posts, (first, rest) = read_jsonl(SAMPLE / "train.jsonl")[:100], split_arguments(AGBAN, SMALL["agban"])
-    tagger = AGBAN(AGBAN.fit_preprocessor(posts, features=SAMPLE / "objects.h5", **first), **rest)
-    path = tmp_path_factory.mktemp("tiles") / "model.keras"
-    tagger.save(path)
-    return path
+def model(tiles_model):
+    return tiles_model
 
 
 @pytest.fixture(scope="module")
@@ -191,6 +179,12 @@ def test_a_model_that_is_trained_again_is_loaded_again(model, tmp_path):
     path.write_bytes(b"damaged")
     with pytest.raises(InputError, match="expected a .keras model, found another kind"):
         tag([{"text": "in Rome"}])
+
+
+def test_a_batch_without_a_known_column_has_an_error_in_each_row(model):
+    pandas = pytest.importorskip("pandas")
+    for batch in ({"body": ["a", "b"]}, pandas.DataFrame({"body": ["a", "b"]})):
+        assert ["`tokens`" in error for error in TagPosts(model)(batch)["error"]] == [True, True]
 
 
 def test_another_batch_is_refused(model):

@@ -1,14 +1,12 @@
 """`FeatureWriter`: whole at every moment, complete after the second run, and never over another file by accident."""
 
-import json
 import os
-import subprocess
-import sys
+from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
-from PIL import Image
+from extraction_runs import extraction_process, write_pictures
 
 from mner_keras.errors import InputError
 from mner_keras.vision import FeatureStore, FeatureWriter, feature_writer
@@ -165,75 +163,27 @@ def test_what_hdf5_or_the_dtype_cannot_hold_is_refused(tmp_path):
 
 # === Killed runs ===
 
-EXTRACTIONS = """
-import json, os, signal, sys, time
-import numpy as np
-from mner_keras.vision import extract_features, feature_writer
-
-class Stub:
-    attributes = {"extractor": "stub", "weights_hash": "abc"}
-    blank_size = (4, 4)
-    def prepare(self, picture):
-        return np.asarray(picture, "float32")
-    def extract(self, prepared):
-        time.sleep(0.002)
-        return [{"vectors": pixels.reshape(-1, 3)[:4]} for pixels in prepared]
-
-feature_writer.SHARD_SECONDS = 0.01
-pictures = json.load(open(sys.argv[1]))
-for path, seconds in map(json.loads, sys.stdin):
-    child = os.fork()
-    if not child:
-        result = extract_features(pictures, Stub(), path, batch_size=4)
-        print(result.added + result.kept, len(result.failed), result.seconds, flush=True)
-        os._exit(0)
-    if seconds is not None:
-        time.sleep(seconds)
-        os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    print("ended", flush=True)
-"""
-
-
-@pytest.fixture
-def extract(tmp_path):
-    """Return what an extraction of 200 pictures, one of them damaged, prints; it is killed after so many seconds."""
-    folder = tmp_path / "pictures"
-    folder.mkdir()
-    pixels = np.random.default_rng(5).integers(0, 256, (200, 4, 4, 3)).astype("uint8")
-    found = {f"p{number}": str(folder / f"p{number}.png") for number in range(len(pixels))}
-    for path, array in zip(found.values(), pixels, strict=True):
-        Image.fromarray(array).save(path)
-    (folder / "p77.png").write_bytes(b"no picture")
-    (tmp_path / "pictures.json").write_text(json.dumps(found), encoding="utf-8")
-    command = [sys.executable, "-c", EXTRACTIONS, str(tmp_path / "pictures.json")]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-
-        def extract(path, seconds=None):
-            print(json.dumps([str(path), seconds]), file=process.stdin, flush=True)
-            return "".join(iter(process.stdout.readline, "ended\n")).split()
-
-        yield extract
-        process.stdin.close()
-
 
 @pytest.mark.slow
-def test_twenty_killed_runs_end_in_the_store_of_an_undisturbed_one(extract, tmp_path):
+def test_twenty_killed_runs_end_in_the_store_of_an_undisturbed_one(tmp_path):
     undisturbed, killed = tmp_path / "undisturbed.h5", tmp_path / "killed.h5"
-    *counts, seconds = extract(undisturbed)
-    assert counts == ["199", "1"]
-    seen = 0
-    for number in range(20):
-        extract(killed, float(seconds) * number / 60)
-        if killed.exists():
-            store = FeatureStore(killed)
-            held = sorted(store.names - {"_blank"})
-            assert len(held) >= seen
-            assert store.read(held, 4)[1].all()
-            seen = len(held)
-            store.close()
-    assert seen
-    assert extract(killed)[:2] == ["199", "1"]
+    pictures = write_pictures(tmp_path / "pictures", 200)
+    Path(pictures["p77"]).write_bytes(b"no picture")
+    with extraction_process(pictures) as extract:
+        ((*counts, seconds),) = extract((None, undisturbed, None))
+        assert counts == [0, 199, 1]
+        seen = 0
+        for number in range(20):
+            extract((None, killed, seconds * number / 60))
+            if killed.exists():
+                store = FeatureStore(killed)
+                held = sorted(store.names - {"_blank"})
+                assert len(held) >= seen
+                assert store.read(held, 4)[1].all()
+                seen = len(held)
+                store.close()
+        assert seen
+        assert extract((None, killed, None))[0][:3] == [0, 199, 1]
     assert killed.read_bytes() == undisturbed.read_bytes()
     errors = (tmp_path / "killed.h5.errors.csv").read_text("utf-8").splitlines()
     assert errors[0] == "picture,reason"
