@@ -213,10 +213,8 @@ def import_(
     its file name, the objects' names separated by tabs, their k x 1024 numbers, and a blank line.
     """
     from mner_keras.vision.feature_store import NO_BLANK, FeatureStore
-    from mner_keras.vision.feature_writer import check_target
     from mner_keras.vision.imports import has_regions, import_features, keras_vgg16_file
 
-    check_target(out, dtype)
     extractor = None
     if has_regions(file) and (weights := weights or keras_vgg16_file()):  # an import downloads nothing
         start_keras(all_cores=True)
