@@ -154,7 +154,7 @@ def _read_lines(path: Path, lines: Iterator[bytes], needed: set[str], max_vector
     matrix = np.empty((min(max_vectors, 1024), dim), np.float32)
     valid = num_broken = 0
     broken_lines: list[tuple[int, str]] = []
-    for number, line in enumerate(itertools.chain(head, lines), first_number):
+    for number, line in enumerate(_whole_lines(itertools.chain(head, lines)), first_number):
         try:
             token, values = _split(line, dim)
             if token not in rows and (len(rows) < max_vectors or token in wanted):
@@ -175,6 +175,15 @@ def _read_lines(path: Path, lines: Iterator[bytes], needed: set[str], max_vector
         raise InputError(f"expected words with {dim} values each, found {found}{first}", path)
     matrix.resize((len(rows), dim), refcheck=False)
     return tuple(token.decode("utf-8") for token in rows), matrix, broken_lines, num_broken
+
+
+def _whole_lines(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """Drop everything after the first piece of a line that is too long to be read at once."""
+    in_long_line = False
+    for line in lines:
+        if not in_long_line:
+            yield line
+        in_long_line = len(line) == _LONGEST_LINE and not line.endswith(b"\n")
 
 
 def _strip(line: bytes) -> bytes:

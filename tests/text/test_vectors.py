@@ -139,6 +139,7 @@ def test_dimension_is_the_commonest_length(write):
         (b"", "empty line"),
         (b"x", "expected 3 values, found 0"),
         (b"x" * (1 << 20) + b" 1 2 3", "longer than 1048576 bytes"),
+        (b"x" * (3 << 20) + b" 1 2 3", "longer than 1048576 bytes"),
     ],
 )
 @pytest.mark.parametrize("header", [b"", b"4 3\n"])
