@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import dataclasses
 import os
 import threading
@@ -52,8 +54,8 @@ class DemoSession:
             self.no_pictures = str(error)
         self._lock = threading.Lock()
 
-    def tag(self, text: str, picture: str | Path | None = None) -> PostView:
-        """Tag a post with the picture at a path, or with none.
+    def tag(self, text: str, picture: str | Path | bytes | None = None) -> PostView:
+        """Tag a post with the picture at a path or in a file's bytes, or with none.
 
         Raises:
             InputError: no words, too many characters, an unreadable picture, a picture for a model that takes none, or
@@ -124,10 +126,12 @@ def build_page(session: DemoSession, examples: Sequence[tuple[str, str | None]] 
         message, *others = respond(text, picture, before)
         return "" if not (text or "").strip() and others[-1] is not None else message, *others
 
-    def names(text: str) -> list[dict]:
-        """The names in a text: type, text, place and score of each."""
+    def names(text: str, picture: str) -> list[dict]:
+        """The names in a text: type, text, place, score of each; `picture` is a picture's file in base64, or empty."""
         try:
-            (case,) = session.tag(text).cases
+            (case,) = session.tag(text, base64.b64decode(picture, validate=True) if picture else None).cases
+        except binascii.Error:
+            raise gradio.Error("expected a picture's file in base64") from None
         except InputError as error:
             raise gradio.Error(str(error)) from None
         return [dataclasses.asdict(entity) for entity in case.entities]

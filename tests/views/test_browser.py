@@ -1,5 +1,6 @@
 """The report, the post view and the demo in Chromium."""
 
+import base64
 import json
 import socket
 import time
@@ -229,8 +230,8 @@ def test_demo(browser, demo, tmp_path):
 
 
 def test_the_demo_answers_in_json(demo):
-    def post(text):
-        body = json.dumps({"data": [text]}).encode()
+    def post(text, picture=""):
+        body = json.dumps({"data": [text, picture]}).encode()
         request = urllib.request.Request(
             f"{demo[0]}gradio_api/run/tag", body, headers={"Content-Type": "application/json"}
         )
@@ -238,9 +239,16 @@ def test_the_demo_answers_in_json(demo):
 
     found = post(POST)
     assert all(POST[one["start_char"] : one["end_char"]] == one["text"] for one in found)
-    with pytest.raises(urllib.error.HTTPError) as error:
-        post("")
-    assert "expected a post, found no words" in error.value.read().decode()
+    seen = post(POST, base64.b64encode(demo[1]["sample-00812"].read_bytes()).decode())
+    assert seen != found or not found
+    for data, expected in (
+        ([""], "expected a post, found no words"),
+        ([POST, "?"], "expected a picture's file in base64"),
+        ([POST, base64.b64encode(b"text").decode()], "picture"),
+    ):
+        with pytest.raises(urllib.error.HTTPError) as error:
+            post(*data)
+        assert expected in error.value.read().decode()
 
 
 def test_a_port_in_use_is_an_error(model_of, demo):
