@@ -33,7 +33,9 @@ from mner_keras.scale.shards import Shard, run_jobs
 
 def tag(
     model: ModelArgument,
-    file: Annotated[str, typer.Argument(help="File of posts, or - for standard input.")] = "-",
+    file: Annotated[
+        str, typer.Argument(help="File of posts, here or in an object store (s3://, gs://), or - for standard input.")
+    ] = "-",
     features: Annotated[str, typer.Option(help="Store of the posts' pictures. (default: no pictures)")] = "",
     pictures: Annotated[
         Path | None,
@@ -67,10 +69,11 @@ def tag(
         ),
     ] = None,
     out: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
-            help="File to write; with --shard, --jobs or Ray, a folder of parts. After an interruption, the same "
-            "command continues. (default: standard output)"
+            metavar="PATH",
+            help="File to write, here or in an object store; with --shard, --jobs or Ray, a folder of parts. After an "
+            "interruption, the same command continues. (default: standard output)",
         ),
     ] = None,
     shard: ShardOption = None,
@@ -103,25 +106,34 @@ def tag(
     from mner_keras.data.files import ENDINGS, stop_at_error
     from mner_keras.data.input_formats import read_posts_to_tag
     from mner_keras.models import load_tagger, reads_store, reads_subwords
+    from mner_keras.scale.remote import download, inside, is_remote, local_path, pull_output, push_output
     from mner_keras.scale.tag_file import StandardOutput, answer_text, open_output, tag_stream
     from mner_keras.scale.tag_posts import PostTagger
 
     share = Shard.parse(shard)
+    if is_remote(file):
+        address_of_posts, file = file, str(download(file))
+        note(f"{address_of_posts}: copied to {file}")
     stream, name = _open(file)
-    by_ending = ENDINGS.get(out.suffix.lower()) if out is not None else None
+    target = None if out is None else local_path(out) if is_remote(out) else Path(out)
+    by_ending = None if target is None else ENDINGS.get(target.suffix.lower())
     format_ = format_ or Format(by_ending or "jsonl")
-    ending = out.suffix if by_ending else f".{format_}".replace("label-studio", "json")
-    if run_jobs(None if file == "-" else out, ending, shard, jobs, engine, address, note):
+    ending = target.suffix if by_ending else f".{format_}".replace("label-studio", "json")
+    if run_jobs(None if file == "-" else target, ending, shard, jobs, engine, address, note):
         return
-    if out is None:
+    if target is None:
         output = StandardOutput(format_, note)
     else:
         options = {"--features": features, "--pictures": pictures, "--weights": weights, "--input": input_}
         options |= {"--format": format_, "--scores": scores, "--min-score": min_score, "--rank": None}
-        out = out if share is None else share.part(out, ending)
-        check_target(out)
+        if share is not None:
+            target = share.part(target, ending)
+            out = inside(out, target.name) if is_remote(out) else str(target)
+        check_target(target)
+        if is_remote(out):
+            pull_output(target, out, overwrite)
         # Ranked posts are written at the end.
-        output = open_output(out, file, model, format_, None if rank else options, overwrite)
+        output = open_output(target, file, model, format_, None if rank else options, overwrite)
     with contextlib.closing(output):
         if output.finished:
             note(f"{out}: finished earlier, left as it is; --overwrite tags again")
@@ -139,12 +151,14 @@ def tag(
                 posts = stop_at_error(posts)
             write = functools.partial(answer_text, format_=format_, version=str(model), min_score=min_score)
             with progress_bar("bytes of posts") as progress:
-                is_file = out is not None and os.path.isfile(name)
+                is_file = target is not None and os.path.isfile(name)
                 show = (lambda: progress(stream.tell(), os.path.getsize(name))) if is_file else None
                 tag_stream(tagger, posts, output, write, rank is not None, show)
             for line in tagger.notes():
                 note(line)
-    if out is not None:
+    if target is not None:
+        if is_remote(out):
+            push_output(target, out)
         listed = f" ({output.errors_path})" if output.failed else ""
         print(f"{out}: {output.done - output.failed:,} posts tagged, {output.failed:,} skipped{listed}")
     failed_share = output.failed / max(1, output.done)

@@ -148,6 +148,7 @@ def run_command(arguments: list[str], log: str, folder: str, environment: dict[s
     """Run `mner ARGUMENTS` in this process, which is Ray's worker, and return its exit code."""
     os.environ.update(environment)
     os.chdir(folder)
+    os.makedirs(os.path.dirname(log), exist_ok=True)  # for tags in an object store, each node has its own
     with contextlib.ExitStack() as stack:
         with contextlib.suppress(Timeout):  # the command itself will say what is locked
             stack.enter_context(FileLock(f"{log}.lock", timeout=LOCK_SECONDS))
