@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 
 from mner_keras.errors import InputError
-from mner_keras.files import Progress, file_sha256, no_progress, numbered_lines
+from mner_keras.files import Progress, decode_line, file_sha256, no_progress
 from mner_keras.vision.extraction import Extractor, blank_features, versions
 from mner_keras.vision.feature_store import FeatureStore
 from mner_keras.vision.feature_writer import FeatureWriter
@@ -108,7 +108,8 @@ def _read_zhang(file: str | os.PathLike, progress: Progress) -> Iterator[Record]
 def _read_objects(file: str | os.PathLike, progress: Progress) -> Iterator[Record]:
     number, block = 0, []
     with open(file, "rb") as stream:
-        for number, line in numbered_lines(stream, file):
+        for number, raw in enumerate(stream, start=1):
+            line = decode_line(raw, file, number)
             block.append(line)
             if len(block) == 1 and not line.strip():
                 raise InputError("expected a picture's file name, found a blank line", file, number)
