@@ -62,6 +62,7 @@ class FeatureWriter:
             raise ValueError(f"`attributes` must name the extractor. Received: {sorted(attributes)}")
         self.path = Path(path)
         self.parts = self.path.with_name(self.path.name + ".parts")
+        self._replaced = self.parts / "replaced"  # a store to replace, until the new one is finished
         self.dtype = dtype
         self.attributes = {**{key: value for key, value in attributes.items() if value is not None}, "dtype": dtype}
         self._gathered: dict[str, tuple[np.ndarray, dict[str, Any]]] = {}
@@ -150,6 +151,10 @@ class FeatureWriter:
         try:
             if kind is None:
                 self.finish()
+            elif issubclass(kind, InputError) and self._replaced.exists():
+                for shard in self.parts.glob("*.h5"):
+                    shard.unlink()
+                os.replace(self._replaced, self.path)
             else:
                 # What is computed is not computed again, unless the disk is what failed.
                 with contextlib.suppress(OSError):
@@ -165,7 +170,7 @@ class FeatureWriter:
             if "extractor" not in attributes:
                 raise InputError("expected a feature store of this package, found another HDF5 file", self.path)
             if overwrite:
-                self.path.unlink()
+                os.replace(self.path, self._replaced)
             else:
                 self._check_same(attributes, self.path)
                 self._places = dict.fromkeys(names, self.path)
@@ -227,6 +232,8 @@ class FeatureWriter:
         write_whole(self.path, write)
         for shard in files.intersection(self.parts.iterdir()):
             shard.unlink()
+        if finished:
+            self._replaced.unlink(missing_ok=True)
         self._places = dict.fromkeys(self._places, self.path)
         self._finished = finished
 
