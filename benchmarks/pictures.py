@@ -135,8 +135,8 @@ def repeats(store: str, data: str, runs: list[str]) -> None:
     captions, chosen = FeatureStore(store), []
     for post in load_dataset(data)["test"]:
         named = [token for token, tag in zip(post.tokens, post.tags, strict=True) if tag != "O"]
-        said = words_of([captions.caption(post.image_id) or ""])
-        chosen.append(bool((words_of(named) - STOP_WORDS) & said))
+        said = words_of(captions.caption(post.image_id) or "")
+        chosen.append(bool((words_of(" ".join(named)) - STOP_WORDS) & said))
     for name, wanted in (("repeated", True), ("others", False)):
         rows = [[p for p, c in zip(Run(run).predictions, chosen, strict=True) if c is wanted] for run in runs]
         print(f"{name}: {len(rows[0])} posts, {score(rows)}")
@@ -176,9 +176,9 @@ def pictured(store: str, data: str) -> list:
     return [p for p in load_dataset(data)["test"] if p.image_id is not None and p.image_id in known]
 
 
-def words_of(texts: Sequence[str]) -> set[str]:
-    """Return the words of letters in some texts, in lower case."""
-    return {word for text in texts for word in re.findall(r"[^\W\d_]+", text.lower())}
+def words_of(text: str) -> set[str]:
+    """Return the words of letters in a text, in lower case."""
+    return set(re.findall(r"[^\W\d_]+", text.lower()))
 
 
 def predictions(posts: Sequence, tagged: Sequence) -> list:

@@ -46,16 +46,11 @@ def no_progress(done: int, total: int) -> None:
 
 
 def report_nothing(line: str) -> None:
-    """Report nothing."""
+    """Print nothing."""
 
 
 def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
-    """Write a file under another name in the same folder, then rename it: readers only ever see a complete file.
-
-    Args:
-        path: the file.
-        write: a function that writes the file at the path it receives.
-    """
+    """Call `write` with another name in the same folder, then rename the file: readers only ever see a complete one."""
     # The suffix is kept because Keras derives the format from it.
     unfinished = path.with_name(f".unfinished-{path.name}")
     try:
@@ -74,15 +69,10 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_parsed(path: str | os.PathLike, what: str, parse: Callable[[str], Any]) -> Any:
-    """Return the content of a text file.
-
-    Args:
-        path: the file.
-        what: its content, for the error.
-        parse: turns the text into values; a `ValueError` is reported with the path.
+    """Return what `parse` makes of a text file.
 
     Raises:
-        InputError: the file cannot be read or parsed.
+        InputError: the file cannot be read, or `parse` raised a `ValueError`; it was expected to be `what`.
     """
     try:
         return parse(Path(path).read_text(encoding="utf-8"))
@@ -125,10 +115,6 @@ def file_record(path: str | os.PathLike, sha256: str | None = None) -> dict[str,
     """Identify a file's content: `sha256`, and `bytes` and `mtime_ns`, with which `is_same_file` avoids the hash.
 
     Of a folder of parts, these are the hash of the parts' hashes and the sums over the parts.
-
-    Args:
-        path: the file or the folder.
-        sha256: its hash if it is known already.
     """
     return {"sha256": sha256 or _content_sha256(path), **_status(path)}
 
@@ -142,9 +128,8 @@ def is_same_file(path: str | os.PathLike, record: Mapping[str, Any]) -> bool:
         status = _status(path)
     except OSError:
         return False
-    if record.get("bytes", status["bytes"]) != status["bytes"]:
-        return False
-    return record.get("mtime_ns") == status["mtime_ns"] or record["sha256"] == _content_sha256(path)
+    same_size = record.get("bytes", status["bytes"]) == status["bytes"]
+    return same_size and (record.get("mtime_ns") == status["mtime_ns"] or record["sha256"] == _content_sha256(path))
 
 
 def _status(path: str | os.PathLike) -> dict[str, int]:
@@ -158,15 +143,9 @@ def _content_sha256(path: str | os.PathLike) -> str:
 
 
 def hold_lock(path: str | os.PathLike) -> FileLock | None:
-    """Lock a file for this process, without waiting.
+    """Lock a file, created if necessary, for this process; return `None` at once if another process holds the lock.
 
-    The operating system releases the lock when the process ends, however it ends.
-
-    Args:
-        path: the lock file, created if necessary.
-
-    Returns:
-        The lock, which `release()` or a `with` block releases; `None` if another process contains it.
+    `release()`, a `with` block or the end of the process, however it ends, releases the lock.
     """
     from filelock import FileLock, Timeout
 
@@ -178,18 +157,8 @@ def hold_lock(path: str | os.PathLike) -> FileLock | None:
     return lock
 
 
-def numbered_lines(stream: Iterable[bytes], name: str | os.PathLike) -> Iterator[tuple[int, str]]:
-    """Yield lines as `decode_line` does, and their numbers."""
-    for number, raw in enumerate(stream, start=1):
-        yield number, decode_line(raw, name, number)
-
-
 def decode_line(raw: bytes, name: str | os.PathLike, number: int) -> str:
-    """Return a line of UTF-8 without its end; only a line feed ends a line, and nothing else is stripped.
-
-    Raises:
-        InputError: bytes that are not UTF-8, in line `number` of the file `name`.
-    """
+    """Return line `number` of a file without its end, nothing else stripped; raise `InputError` if it is not UTF-8."""
     try:
         line = raw.decode("utf-8-sig" if number == 1 else "utf-8")
     except UnicodeDecodeError as error:
@@ -236,7 +205,7 @@ def download(
     report: Report = report_nothing,
     resolve: Callable[[str], str] = lambda page: "",
 ) -> None:
-    """Download a file that does not exist yet, and check its hash with `check_download`.
+    """Download a file that does not exist yet into an existing folder, and check its hash with `check_download`.
 
     A broken connection is resumed where it broke, `ATTEMPTS` attempts in all. After that, or after an interruption, the
     next call resumes if the server names the version of its file (`ETag` or `Last-Modified`). Of several processes,
@@ -244,7 +213,7 @@ def download(
 
     Args:
         address: the URL.
-        path: the file to write, in an existing folder.
+        path: the file to write.
         expected: the published hash, if there is one.
         progress: called with the bytes received and the total.
         report: receives a line for people: the size before the download, and what is waited for.
@@ -354,8 +323,7 @@ def check_download(path: Path, expected: str = "", file: Path | None = None, add
     Args:
         path: the file.
         expected: the published SHA-256, or MD5 where its publisher gives no better hash, in hexadecimal.
-        file: the file's content before it has its name; removed with its record if it is another.
-        address: where it came from.
+        file: the file before it has its name, from `address`; removed if its hash is another.
 
     Raises:
         InputError: another hash.
@@ -370,9 +338,10 @@ def check_download(path: Path, expected: str = "", file: Path | None = None, add
         # The format of `sha256sum --check`.
         write_whole(record, lambda unfinished: unfinished.write_text(f"{found}  {path.name}\n", encoding="utf-8"))
     elif found != expected:
-        message = f"expected a file of the hash {expected[:12]}..., found {found[:12]}..."
-        if file is None:
-            raise InputError(f"{message}{hint}", path)
-        file.unlink()
-        path.with_name(f"{file.name}.version").unlink(missing_ok=True)
-        raise InputError(f"{message}; not kept{hint}", address)
+        if file is not None:
+            file.unlink()
+            path.with_name(f"{file.name}.version").unlink(missing_ok=True)
+            hint = f"; not kept{hint}"
+        raise InputError(
+            f"expected a file of the hash {expected[:12]}..., found {found[:12]}...{hint}", address or path
+        )

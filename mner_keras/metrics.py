@@ -54,13 +54,15 @@ class EntityF1(keras.metrics.Metric):
             y_pred: predicted tags, int `[B, n]`.
             mask: bool `[B, n]`, true for tokens; values elsewhere are ignored, and valid positions count as adjacent.
         """
-        gold_opens, gold_linked = self._read(y_true, mask)
-        opens, linked = self._read(y_pred, mask)
-        same_end = _next_break_is_common(gold_linked, linked)
-        correct = ops.logical_and(gold_opens > 0, ops.logical_and(gold_opens == opens, same_end))
-        self.correct.assign_add(_count(correct))
-        self.predicted.assign_add(_count(opens > 0))
-        self.gold.assign_add(_count(gold_opens > 0))
+        gold_opens, gold_ends = self._read(y_true, mask)
+        opens, ends = self._read(y_pred, mask)
+        same = ops.logical_and(gold_opens == opens, gold_ends == ends)
+        for variable, found in (
+            (self.correct, ops.logical_and(gold_opens > 0, same)),
+            (self.predicted, opens > 0),
+            (self.gold, gold_opens > 0),
+        ):
+            variable.assign_add(ops.sum(ops.cast(found, "float32")))
 
     def result(self):
         return 2 * self.correct / ops.maximum(self.predicted + self.gold, 1.0)
@@ -69,7 +71,7 @@ class EntityF1(keras.metrics.Metric):
         return {**super().get_config(), "tags": self.tags}
 
     def _read(self, tags, mask):
-        """Return for each token the type that opens there (0: none), and whether it continues the previous token."""
+        """Return for each token the type that opens there (0: none), and the next position that does not go on."""
         tags = ops.cast(tags, "int32")
         if mask is not None:
             mask = ops.cast(mask, "bool")
@@ -78,23 +80,7 @@ class EntityF1(keras.metrics.Metric):
         opens = ops.take(ops.convert_to_tensor([*self._opens, 0], "int32"), tags)
         goes_on = ops.take(ops.convert_to_tensor([*self._goes_on, 0], "int32"), tags)
         before = ops.pad((opens + goes_on)[:, :-1], ((0, 0), (1, 0)))
-        return opens, ops.logical_and(goes_on > 0, goes_on == before)
-
-
-def _next_break_is_common(gold_linked, linked):
-    """Return whether the next break after each token in either sequence is a break in both, bool `[B, n]`."""
-    # 1: both break; 0: one breaks; -1: neither, look further to the right.
-    both = ops.logical_and(ops.logical_not(gold_linked), ops.logical_not(linked))
-    events = ops.where(gold_linked != linked, 0, ops.where(both, 1, -1))
-
-    def step(after, event):
-        return ops.where(event < 0, after, event), after
-
-    end = ops.ones_like(events[:, 0])
-    events = ops.transpose(events)
-    _, after = ops.scan(step, end, events, length=events.shape[0], reverse=True)
-    return ops.transpose(after) > 0
-
-
-def _count(flags):
-    return ops.sum(ops.cast(flags, "float32"))
+        places = ops.arange(ops.shape(tags)[1])
+        breaks = ops.logical_not(ops.logical_and(goes_on > 0, goes_on == before))
+        later_breaks = ops.logical_and(breaks[:, None, :], places[None, :] > places[:, None])
+        return opens, ops.min(ops.where(later_breaks, places, ops.shape(tags)[1]), axis=2)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from importlib import resources
 from typing import Any
 
-from mner_keras.errors import InputError, did_you_mean
+from mner_keras.errors import check_known
 
 KERAS_FILE = "model.keras"
 EXTRA_MODULES = {"backbones": ("keras_hub", "safetensors", "sentencepiece", "tokenizers"), "crf": ("pycrfsuite",)}
@@ -26,14 +26,12 @@ class Training:
     """The training settings of a paper.
 
     Args:
-        optimizer: the name of a Keras optimiser; here and below, `None` if it does not apply to a system.
-        learning_rate: its learning rate.
-        batch_size: posts per batch.
-        epochs: maximum number of epochs.
+        optimizer, learning_rate, batch_size: `None` if they do not apply to a system.
+        epochs: the maximum.
         patience: epochs without a better dev F1 before training stops; 0 for never.
         learning_rate_decay: r in `learning_rate / (1 + r * epoch)`, epochs counted from 0.
         weight_decay: the L2 coefficient, as a decay of every weight.
-        momentum: the optimiser's momentum; 0 for its own default.
+        momentum: 0 for the optimiser's own default.
         gradient_clip: the norm that all gradients together are clipped to; 0 for none.
         warmup: the share of all steps over which the rate rises, before it falls to 0; 0 for neither.
     """
@@ -56,14 +54,11 @@ class ModelEntry:
 
     Args:
         class_path: the model's class, with its module.
-        summary: a one-line description.
-        training: the paper's settings.
+        summary, training, paper: a line about it; its paper's settings, authors and year.
         arguments: the arguments of the class that the name implies.
         file: the name of the model's file in a run's folder. Its extension selects the class that opens it: `.keras`
             for a Keras model, another extension for any other class.
-        paper: its authors and year.
-        reads: its inputs: words, characters, parts of speech, subwords, gazetteers; regions or objects of the
-            picture.
+        reads: words, characters, parts of speech, subwords, gazetteers; regions or objects of the picture.
         settings: the run settings that apply to it; `None` for all. For a class that is not a Keras model, those that
             its `fit` takes.
         extra: the package extra that it needs.
@@ -141,14 +136,8 @@ MODELS = _read_entries()
 
 
 def find_model(name: str) -> ModelEntry:
-    """Return the entry of a name.
-
-    Raises:
-        InputError: an unknown name.
-    """
-    if name not in MODELS:
-        known = ", ".join(sorted(MODELS))
-        raise InputError(f"expected a model ({known}), found {name!r}.{did_you_mean(name, MODELS)}")
+    """Return the entry of a name; raise `InputError` for an unknown one."""
+    check_known("a model", name, sorted(MODELS))
     return MODELS[name]
 
 

@@ -27,7 +27,7 @@ from mner_keras.vision.feature_store import FeatureStore
 if TYPE_CHECKING:
     from PIL import Image
 
-    from mner_keras.text.word_vectors import WordVectors
+    from mner_keras.text.vectors import WordVectors
     from mner_keras.vision.extraction import Extractor
 
 FORMAT = 2  # of the models' files
@@ -267,9 +267,7 @@ class Tagger(CRFModel):
         return found
 
     def log_likelihood(self, posts: Iterable[Post], features=None, batch_size: int | None = None) -> np.ndarray:
-        """Return the log-likelihood of each post's tags, float32 `[N]`.
-
-        The arguments are those of `tag`.
+        """Return the log-likelihood of each post's tags, float32 `[N]`; the arguments are those of `tag`.
 
         Raises:
             InputError: a post without tags, or with a tag that the model does not know.
@@ -328,14 +326,9 @@ class Tagger(CRFModel):
     def explain(
         self, posts, features=None, batch_size: int | None = None, pictures=None, extractor: Extractor | None = None
     ) -> list[dict[str, np.ndarray]]:
-        """Return what the model attends to when it tags posts; the arguments are those of `tag`.
+        """Return what the model attends to when it tags posts: of each, arrays by the names in `explained`, unpadded.
 
-        Returns:
-            for each post, float32 arrays by the names in `explained`, without padding.
-
-        Raises:
-            ValueError: as `tag`.
-            InputError: as `tag`; the model has no attention.
+        Arguments and errors are those of `tag`; for a model without attention, an `InputError`.
         """
         names = [name for name in self.explained if name in self.output]
         if not names:

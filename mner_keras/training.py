@@ -10,7 +10,7 @@ import numpy as np
 from keras import ops
 
 from mner_keras.data.batches import PostBatches
-from mner_keras.errors import InputError, did_you_mean
+from mner_keras.errors import InputError, check_known
 from mner_keras.registry import Training
 
 
@@ -83,10 +83,7 @@ def make_optimizer(training: Training) -> keras.optimizers.Optimizer:
         settings["global_clipnorm"] = training.gradient_clip
     known = {name.lower(): found for name, found in vars(keras.optimizers).items() if inspect.isclass(found)}
     del known["optimizer"], known["lossscaleoptimizer"]
-    if training.optimizer.lower() not in known:
-        expected = f"expected an optimiser of Keras ({', '.join(sorted(known))})"
-        hint = did_you_mean(training.optimizer.lower(), known)
-        raise InputError(f"{expected}, found {training.optimizer!r}.{hint}")
+    check_known("an optimiser of Keras", training.optimizer.lower(), sorted(known))
     if keras.backend.backend() == "tensorflow":
         from mner_keras.adam_tensorflow import FusedAdam
 

@@ -13,6 +13,7 @@ import re
 import runpy
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from jinja2 import Template
 from latex2mathml.converter import convert as to_mathml
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
 from nbconvert.filters import strip_ansi
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -33,6 +35,12 @@ PAGES = {
     "CHANGELOG.md": "changelog.md",
     "mner_keras/data/sample/README.md": "sample-corpus.md",
 }
+LINKS = {
+    r"\]\((\.\./)?notebooks/(\w+)\.ipynb": r"](notebooks/\2.md",
+    r"\]\(notebooks/?\)": "](notebooks/01_quickstart.md)",
+    r'(\]\(|src=")docs/': r"\1",
+    **{rf"\]\({re.escape(source)}": f"]({target}" for source, target in PAGES.items()},
+}
 HEADINGS = {
     "Call arguments:": "Other Parameters: Call arguments:",
     "Example:": "**Example:**",
@@ -42,7 +50,7 @@ HEADINGS = {
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages."""
-    pages = {target: _page((ROOT / source).read_text(encoding="utf-8")) for source, target in PAGES.items()}
+    pages = {target: (ROOT / source).read_text(encoding="utf-8") for source, target in PAGES.items()}
     typer = [sys.executable, "-m", "typer", "mner_keras.cli", "utils", "docs", "--name", "mner", "--title", "Commands"]
     pages["commands.md"] = subprocess.check_output(typer, cwd=ROOT, text=True, encoding="utf-8")
     views = ROOT / "mner_keras" / "views"
@@ -62,9 +70,15 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     return files
 
 
-def on_page_markdown(markdown: str, **kwargs: Any) -> str:
-    """Point links to notebooks to the notebooks' pages."""
-    return re.sub(r"\]\(\.\./notebooks/(\w+)\.ipynb", r"](notebooks/\1.md", markdown)
+def on_page_markdown(markdown: str, page: Page, **kwargs: Any) -> str:
+    """Describe a page by its first sentences, and point links between the repository's files to the site's pages."""
+    plain = re.sub(r"```.*?```|<[^>]*>", "", markdown, flags=re.DOTALL)
+    plain = re.sub(r"!?\[([^]]*)\]\([^)]*\)|[*`]", r"\1", plain)
+    sentences = (part for part in re.split(r"\n\s*\n", plain) if re.match(r"\s*\w", part) and len(part) > 30)
+    page.meta["description"] = textwrap.shorten(next(sentences, f"{page.title} of mner-keras"), 160, placeholder=" …")
+    for link, target in LINKS.items():
+        markdown = re.sub(link, target, markdown)
+    return markdown
 
 
 def notebook_page(path: Path) -> tuple[str, dict[str, bytes]]:
@@ -86,18 +100,6 @@ def notebook_page(path: Path) -> tuple[str, dict[str, bytes]]:
     text, resources = nbconvert.MarkdownExporter().from_notebook_node(notebook, names)
     text = re.sub(r"!\[\w+\](?=\(\.?/?\w+\.\w+\))", lambda _: f"![Figure: {headings.pop(0)}]", text)
     return text, {name.removeprefix("./"): data for name, data in resources["outputs"].items()}
-
-
-def _page(text: str) -> str:
-    """Return a page whose links point to the site's places."""
-
-    def moved(found: re.Match) -> str:
-        target, anchor = found.group(1), found.group(2) or ""
-        if target.startswith("notebooks"):
-            target = target.replace(".ipynb", ".md") if "." in target else "notebooks/01_quickstart.md"
-        return f"]({PAGES.get(target, target.removeprefix('docs/'))}{anchor})"
-
-    return re.sub(r"\]\((?![a-z]+:)([^)#\s]+)(#[^)\s]*)?\)", moved, text).replace('src="docs/', 'src="')
 
 
 class KerasDocstrings(griffe.Extension):

@@ -34,17 +34,18 @@ def main(
 ) -> None:
     """Train, score and write the tagger."""
     from mner_keras import load, load_dataset
-    from mner_keras.data import write_conll
-    from mner_keras.data.realworld import read_text_only
     from mner_keras.files import file_sha256, write_json
     from mner_keras.run.config import RunConfig
     from mner_keras.run.train import train
 
     files = {split: corpus / f"btc.{split}.conll" for split in ("train", "dev", "test")}
-    posts = {split: read_text_only(file)[0] for split, file in files.items()}
     with tempfile.TemporaryDirectory() as data, tempfile.TemporaryDirectory() as run:
-        for split, found in posts.items():
-            write_conll(Path(data) / f"{split}.txt", found)
+        for split, file in files.items():
+            # The corpus contains lines without a token, with a tag or a space only.
+            lines = file.read_text(encoding="utf-8").split("\n")
+            kept = [line for line in lines if line == "" or line.partition("\t")[0].strip()]
+            (Path(data) / f"{split}.txt").write_text("\n".join(kept), encoding="utf-8")
+        posts = dict(load_dataset(data))
         config = RunConfig.for_model("text", data=data, vectors=str(vectors), max_vectors=words, seed=seed, **SETTINGS)
         dev = train(config, Path(run) / "run", report=print)["dev"]
         write_small(Path(run) / "run" / "model.keras", out / "tagger.keras")

@@ -150,13 +150,13 @@ def realworld(
     counts = ", ".join(f"{split} {record['posts'][split]:,} (+ {n:,})" for split, n in record["added"].items())
     print(f"{to}: {counts}")
     print(f"{record['pool']:,} plain-text posts contain an entity, {record['without_entity']:,} contain none: left out")
-    if record["empty_lines"]:
-        print(f"{record['empty_lines']:,} lines without a token left out")
-    if record["types_lacking"]:
-        lacking = ", ".join(record["types_lacking"])
-        print(f"difference: the plain-text posts have no {lacking} entities; such names are tagged O")
-    if record["types_new"]:
-        print(f"difference: the base has no {', '.join(record['types_new'])} entities")
-    if record["split_handles"]:
-        split = f'{record["split_handles"]:,} plain-text posts split "@ name" in two tokens'
-        print(f'difference: {split}, where Twitter-2015 keeps "@name"')
+    lacking, new = (", ".join(record[name]) for name in ("types_lacking", "types_new"))
+    handles = f'{record["split_handles"]:,} plain-text posts split "@ name" in two tokens'
+    for found, line in (
+        (record["empty_lines"], f"{record['empty_lines']:,} lines without a token left out"),
+        (lacking, f"difference: the plain-text posts have no {lacking} entities; such names are tagged O"),
+        (new, f"difference: the base has no {new} entities"),
+        (record["split_handles"], f'difference: {handles}, where Twitter-2015 keeps "@name"'),
+    ):
+        if found:
+            print(line)

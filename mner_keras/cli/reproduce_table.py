@@ -37,8 +37,7 @@ if TYPE_CHECKING:
     from mner_keras.papers.plan import Plan, PlannedRun, Setting
     from mner_keras.papers.published import PublishedTable
 
-INCOMPLETE = 1
-"""The exit code if some runs of the table diverged or failed."""
+INCOMPLETE = 1  # the exit code if some runs of the table diverged or failed
 
 
 def reproduce_table(

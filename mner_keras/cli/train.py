@@ -93,7 +93,7 @@ def train(
         if not path.exists():
             raise InputError("expected the folder of a run for --overwrite, found no config.toml", folder)
 
-    start_keras(deterministic=True, all_cores=config.has_backbone)
+    start_keras(deterministic=True, all_cores=config.entry.reads_subwords or "backbone" in config.arguments)
     from mner_keras.papers.caveats import training_caveats
     from mner_keras.run.train import train as train_run
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import os
 from collections.abc import Iterable, Iterator
@@ -39,7 +40,6 @@ class PostBatches:
 
     Attributes:
         epoch: the epoch of the next pass; a finished pass adds one.
-        missing_pictures: the number of posts whose picture the store does not contain.
         char_ids: the characters of each distinct token, `[U, c]`, the first row for padding.
         char_vectors: `[U, d]`; if given, batches contain each token's vector, `char_vectors` `[B, n, d]`, in place of
             its `char_ids`.
@@ -66,13 +66,11 @@ class PostBatches:
         self.seed = int(np.random.SeedSequence().entropy % 2**32) if seed is None else seed
         self.epoch = 0
         self.char_vectors: np.ndarray | None = None
-        self._order: tuple[int, list[np.ndarray]] | None = None
         self.labelled = labelled and all(post.tags is not None for post in self.posts)
         visual = preprocessor.visual
         self.store = open_store(features) if features is not None and preprocessor.reads_store else None
         if self.store is not None and visual is not None and visual.pictures and self.store.dim != visual.dim:
             raise InputError(f"expected features of width {visual.dim}, found {self.store.dim}", self.store.path)
-        self.missing_pictures = count_missing(self.posts, self.store)
         self.lengths = np.array([len(post) for post in self.posts])
         self._index_tokens()
         # Without buckets, any length may be padded to: a batch gets that of its longest post.
@@ -140,31 +138,20 @@ class PostBatches:
         places[: len(rows)] = self._starts[rows, None] + np.arange(length)
 
         def of_tokens(values: np.ndarray) -> np.ndarray:
-            return np.where(mask, values.take(places, mode="clip"), 0)
+            shown = mask.reshape(mask.shape + (1,) * (values.ndim - 1))
+            return np.where(shown, values.take(places, axis=0, mode="clip"), 0)
 
+        inputs: Batch = {"token_mask": mask, **{name: of_tokens(values) for name, values in self._columns.items()}}
         tokens = of_tokens(self._tokens)
-        inputs: Batch = {"token_mask": mask}
-        if self.preprocessor.use_words:
-            inputs["word_ids"] = self._word_ids[tokens]
         if self.char_vectors is not None:
             inputs["char_vectors"] = self.char_vectors[tokens]
         elif self.preprocessor.use_characters:
             inputs["char_ids"] = self.char_ids[tokens].astype("int32")
-        if self.preprocessor.use_pos:
-            inputs["pos_ids"] = of_tokens(self._pos)
-        if self._contextual is not None:
-            inputs["contextual"] = np.where(mask[..., None], self._contextual.take(places, axis=0, mode="clip"), 0)
-        elif self.preprocessor.backbone is not None:
+        if self.preprocessor.backbone is not None and self.preprocessor.backbone.fine_tune:
             inputs.update(self.preprocessor.backbone.arrays(*self._subwords(rows), mask.shape))
         if self.preprocessor.visual is not None:
             inputs.update(self._pictures(rows, size))
         return inputs, of_tokens(self._tags) if self.labelled else None
-
-    def numbered(self, number: int) -> tuple[Batch, np.ndarray | None]:
-        """Return the arrays of the `number`-th batch of the current epoch."""
-        if self._order is None or self._order[0] != self.epoch:
-            self._order = (self.epoch, self.rows(self.epoch))
-        return self.batch(self._order[1][number])
 
     def __iter__(self) -> Iterator[tuple[Batch, np.ndarray] | Batch]:
         epoch = self.epoch
@@ -176,33 +163,31 @@ class PostBatches:
 
     def _index_tokens(self) -> None:
         """Encode each distinct token once; a post is then a run of positions in that table."""
-        preprocessor = self.preprocessor
+        preprocessor, posts = self.preprocessor, self.posts
         index: dict[str, int] = {}
-        flat = [index.setdefault(token, len(index) + 1) for post in self.posts for token in post.tokens]
+        self._tokens = np.array([index.setdefault(token, len(index) + 1) for post in posts for token in post.tokens])
+        self._starts = np.concatenate([[0], np.cumsum(self.lengths)])
         # Row 0 is the padding.
-        self._word_ids = np.array([0, *map(preprocessor.word_id, index)], "int32")
         self.char_ids = np.zeros((len(index) + 1, preprocessor.max_characters), "uint16")
         for token, row in index.items():
             ids = preprocessor.char_ids(token)
             self.char_ids[row, : len(ids)] = ids
-        self._tokens = np.array(flat, "int64")
-        self._starts = np.concatenate([[0], np.cumsum(self.lengths)])
-        self._contextual: np.ndarray | None = None
+        self._columns: Batch = {}
+        if preprocessor.use_words:
+            self._columns["word_ids"] = np.array([0, *map(preprocessor.word_id, index)], "int32")[self._tokens]
+        if preprocessor.use_pos:
+            self._columns["pos_ids"] = np.array([i for ids in preprocessor.pos_ids(posts) for i in ids], "int32")
+        if self.labelled:
+            self._tags = np.array([i for post in posts for i in preprocessor.tag_ids(post.tags)], "int32")
         if (backbone := preprocessor.backbone) is not None:
             self._pieces = [[], *backbone.subwords.ids(list(index))]
-            self._captions: list[list[int] | None] = [None] * len(self.posts)
-            if backbone.caption and self.store is not None:
-                captions = [self.store.caption(post.image_id) for post in self.posts]
-                self._captions = [
-                    None if text is None else [i for word in backbone.subwords.ids(text.split()) for i in word]
-                    for text in captions
-                ]
+            self._captions: list[list[int] | None] = [None] * len(posts)
+            for row, post in enumerate(posts) if backbone.caption and self.store is not None else ():
+                caption = self.store.caption(post.image_id)
+                if caption is not None:
+                    self._captions[row] = [i for word in backbone.subwords.ids(caption.split()) for i in word]
             if not backbone.fine_tune:
-                self._contextual = backbone.vectors(*self._subwords(range(len(self.posts))))
-        if preprocessor.use_pos:
-            self._pos = np.array([i for ids in preprocessor.pos_ids(self.posts) for i in ids], "int32")
-        if self.labelled:
-            self._tags = np.array([i for post in self.posts for i in preprocessor.tag_ids(post.tags)], "int32")
+                self._columns["contextual"] = backbone.vectors(*self._subwords(range(len(posts))))
 
     def _subwords(self, rows: Iterable[int]) -> tuple[list, list]:
         """Return the subwords of the tokens of some posts, and of their captions."""
@@ -291,6 +276,8 @@ def as_dataset(batches: PostBatches) -> Any:
 def _py_dataset(batches: PostBatches) -> Any:
     import keras
 
+    rows = functools.lru_cache(1)(batches.rows)
+
     class PostDataset(keras.utils.PyDataset):
         """The batches of one epoch by number; `on_epoch_end` starts the next."""
 
@@ -298,7 +285,7 @@ def _py_dataset(batches: PostBatches) -> Any:
             return len(batches)
 
         def __getitem__(self, index: int) -> Any:
-            inputs, tags = batches.numbered(index)
+            inputs, tags = batches.batch(rows(batches.epoch)[index])
             # PyDataset reads a tuple as (inputs, targets).
             return (inputs,) if tags is None else (inputs, tags)
 

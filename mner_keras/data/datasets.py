@@ -164,8 +164,8 @@ def _count(posts: list[Post]) -> dict[str, Any]:
     }
 
 
-def _pictures(posts: list[Post]) -> set[str]:
-    return {post.image_id for post in posts if post.image_id is not None}
+def _pictures(posts: list[Post]) -> set[str | None]:
+    return {post.image_id for post in posts} - {None}
 
 
 def convert_posts(

@@ -74,23 +74,15 @@ class Source:
         return f"{sum(sizes) / 1e6:,.0f} MB" if all(sizes) else "by hand" if self.by_hand else "unknown"
 
 
-def _read_sources() -> dict[str, Source]:
-    content = tomllib.loads((resources.files("mner_keras.data") / "sources.toml").read_text(encoding="utf-8"))
-    return {
-        name: Source(name, **{**entry, "files": tuple(Download(**file) for file in entry.get("files", ()))})
-        for name, entry in content.items()
-    }
-
-
-SOURCES = _read_sources()
+_CONTENT = tomllib.loads((resources.files("mner_keras.data") / "sources.toml").read_text(encoding="utf-8"))
+SOURCES = {
+    name: Source(name, **{**entry, "files": tuple(Download(**file) for file in entry.get("files", ()))})
+    for name, entry in _CONTENT.items()
+}
 
 
 def find_source(name: str) -> Source:
-    """Return a source.
-
-    Raises:
-        InputError: an unknown name.
-    """
+    """Return a source; raise `InputError` for an unknown name."""
     if name not in SOURCES:
         raise InputError(f"expected one of {', '.join(SOURCES)}, found {name!r}.{did_you_mean(name, SOURCES)}")
     return SOURCES[name]
@@ -133,14 +125,17 @@ def fetch_source(
     folder = Path(folder)
     if folder.exists() and not folder.is_dir():
         raise InputError("expected a folder to write into, found a file", folder)
-    for file in source.files:
-        path = folder / file.path
-        if file.hash and not file.archive and path.exists() and file_sha256(path) != file.hash:
+    paths = {folder / file.path: file for file in source.files}
+    missing = {path: file for path, file in paths.items() if not path.exists()}
+    for path, file in paths.items():
+        if path not in missing and file.hash and not file.archive and file_sha256(path) != file.hash:
             raise InputError(f"there is another file of this name (expected the hash {file.hash[:12]}...)", path)
-    if source.posts and not _has_posts(folder):
-        fetch_source(source.posts, folder, mirror, progress, report)
+    if source.posts:
+        try:
+            list(map(load_dataset(folder).path, SPLITS))
+        except InputError:
+            fetch_source(source.posts, folder, mirror, progress, report)
     folder.mkdir(parents=True, exist_ok=True)
-    missing = {folder / file.path: file for file in source.files if not (folder / file.path).exists()}
     for path, file in missing.items():
         if not file.archive:
             _fetch(source, file, path, mirror, progress, report)
@@ -154,7 +149,7 @@ def fetch_source(
         with wait_for_lock(folder / ".fetch.lock", report):
             if not path.exists():
                 (_unpack_file if file.member else _unpack_pictures)(archive, file, path, report)
-    return {folder / file.path: folder / file.path in missing for file in source.files}
+    return {path: path in missing for path in paths}
 
 
 def _fetch(source: Source, file: Download, path: Path, mirror: str, *how) -> None:
@@ -186,12 +181,6 @@ def _drive_address(page: str) -> str:
         return get_url_from_gdrive_confirmation(page)
     except FileURLRetrievalError as error:
         raise InputError(f"Google Drive does not give the file now ({str(error).partition('.')[0]})") from None
-
-
-def _has_posts(folder: Path) -> bool:
-    with contextlib.suppress(InputError):
-        return all(map(load_dataset(folder).path, SPLITS))
-    return False
 
 
 Member = tuple[str, int, Callable[[], IO[bytes]]]

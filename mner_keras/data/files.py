@@ -32,8 +32,7 @@ def read_conll(path: str | os.PathLike) -> list[Post]:
     """Read posts in CoNLL columns: optional `IMGID:<id>`, then `token<TAB>tag` lines and a blank line.
 
     Raises:
-        InputError: a missing or empty file, bytes that are not UTF-8, a line of one column or three, a tag that is not
-            BIO, a post without tokens.
+        InputError: a missing, empty or malformed file.
     """
     return read_file(path, iter_conll)
 
@@ -42,8 +41,7 @@ def read_jsonl(path: str | os.PathLike) -> list[Post]:
     """Read posts as JSON lines with the keys `id`, `tokens` or `text`, `tags`, `pos`, `image`; other keys are kept.
 
     Raises:
-        InputError: a missing or empty file, bytes that are not UTF-8, a line that is not a JSON object, or fields of
-            unequal length.
+        InputError: a missing, empty or malformed file.
     """
     return read_file(path, iter_jsonl)
 
@@ -120,14 +118,19 @@ def _post_of_block(block: list[tuple[int, bytes]], name: str | os.PathLike) -> P
 def iter_jsonl(stream: Iterable[bytes], name: str | os.PathLike = "<stdin>") -> Iterator[Post | InputError]:
     """Yield the posts of a binary stream of JSON lines, or of Label Studio's tasks (a JSON array); skip blank lines."""
     lines, head = iter(stream), []
+    is_array = next_line(lines, head).lstrip().startswith("[")
+    lines = itertools.chain(head, lines)
+    return read_tasks(b"".join(lines), name) if is_array else _by_line(lines, name, _post_from_json)
+
+
+def next_line(lines: Iterator[bytes], head: list[bytes]) -> str:
+    """Return the next line that is not blank, without trailing white space, or ""; add what is read to `head`."""
     for line in lines:
         head.append(line)
-        if line.strip():
-            break
-    lines = itertools.chain(head, lines)
-    if head and head[-1].lstrip(codecs.BOM_UTF8 + b" \t").startswith(b"["):
-        return read_tasks(b"".join(lines), name)
-    return _by_line(lines, name, _post_from_json)
+        text = line.decode("utf-8-sig", errors="replace")
+        if text.strip():
+            return text.rstrip()
+    return ""
 
 
 def iter_text(stream: Iterable[bytes], name: str | os.PathLike = "<stdin>") -> Iterator[Post | InputError]:
@@ -193,11 +196,7 @@ def iter_parquet(stream: IO[bytes], name: str | os.PathLike = "<stdin>") -> Iter
 
 
 def import_pyarrow() -> Any:
-    """Import pyarrow.
-
-    Raises:
-        InputError: it is not installed.
-    """
+    """Import pyarrow; raise `InputError` if it is not installed."""
     try:
         import pyarrow
         import pyarrow.parquet
@@ -252,11 +251,7 @@ def json_line(record: Mapping[str, Any]) -> str:
 
 
 def write_label_studio(path: str | os.PathLike, posts: Iterable[Post]) -> None:
-    """Write posts as Label Studio's tasks, a JSON array that `read_posts` restores unchanged.
-
-    Raises:
-        InputError: a post whose tokens do not cover its text.
-    """
+    """Write posts, whose tokens must cover their text, as Label Studio's tasks that `read_posts` restores unchanged."""
     write_array(path, (json_line(task_of_record(post_record(post))) for post in posts))
 
 
@@ -277,9 +272,6 @@ def write_parquet(path: str | os.PathLike, records: Iterable[Mapping[str, Any]])
     """Write posts, given as their JSON objects, as Parquet with the columns of `column_types`.
 
     Half of a surrogate pair, which Parquet cannot contain, becomes a question mark.
-
-    Raises:
-        InputError: pyarrow is not installed.
     """
     pa, types = import_pyarrow(), column_types()
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from mner_keras.data.files import ENDINGS, READERS
+from mner_keras.data.files import ENDINGS, READERS, next_line
 from mner_keras.data.post import Post, is_bio_tag
 from mner_keras.errors import InputError
 
@@ -34,22 +34,18 @@ def read_posts_to_tag(stream: Iterable[bytes], name: str, format_: str = "") -> 
     if format_:
         yield from READERS[format_](stream, name)
         return
-    lines = iter(stream)
-    head: list[bytes] = []
+    lines, head = iter(stream), []
     format_ = _recognise(lines, head, name)
-    posts = READERS[format_](itertools.chain(head, lines), name)
-    first = next(posts, None)
-    if isinstance(first, InputError):
-        hint = f"{first.reason}. The input looks like {format_}; --input {'|'.join(READERS)} sets another format"
-        first = InputError(hint, first.path, first.line)
-    if first is not None:
-        yield first
-        yield from posts
+    for number, post in enumerate(READERS[format_](itertools.chain(head, lines), name)):
+        if number == 0 and isinstance(post, InputError):
+            hint = f"The input looks like {format_}; --input {'|'.join(READERS)} sets another format"
+            post = InputError(f"{post.reason}. {hint}", post.path, post.line)
+        yield post
 
 
 def _recognise(lines: Iterator[bytes], head: list[bytes], name: str) -> str:
     """Detect a format by the first lines, which are added to `head`."""
-    first = _next_line(lines, head)
+    first = next_line(lines, head)
     if first.startswith(_LFS_POINTER):
         raise InputError("expected posts, found a Git LFS pointer; fetch the file with `git lfs pull`", name)
     if _JSON.match(first):
@@ -64,17 +60,7 @@ def _recognise(lines: Iterator[bytes], head: list[bytes], name: str) -> str:
     if "\t" in first or first.startswith("IMGID:") or _CONLL_COMMENT.match(first):
         return "conll"
     # One line such as "Jackie O" is text; two consecutive lines that end in a tag are columns.
-    return "conll" if _is_columns(first) and _is_columns(_next_line(lines, head)) else "text"
-
-
-def _next_line(lines: Iterator[bytes], head: list[bytes]) -> str:
-    """Return the next line that is not blank, without trailing white space; an empty string at the end."""
-    for line in lines:
-        head.append(line)
-        text = line.decode("utf-8-sig", errors="replace")
-        if text.strip():
-            return text.rstrip()
-    return ""
+    return "conll" if _is_columns(first) and _is_columns(next_line(lines, head)) else "text"
 
 
 def _is_columns(line: str) -> bool:

@@ -26,11 +26,7 @@ def task_of_record(
 ) -> dict[str, Any]:
     """Return the task of a post, given as in `post_record`; its tags become an annotation.
 
-    Args:
-        record: the post.
-        entities: a model's entities.
-        version: the model's name; with it, the entities become a prediction.
-        score: the model's certainty about the whole post.
+    With `version`, a model's name, its `entities` and its certainty about the post, `score`, become a prediction.
 
     Raises:
         InputError: tokens that do not cover the post's text.
@@ -45,9 +41,9 @@ def task_of_record(
 
     def result(kind: str, first: int, last: int, sure: float | None = None) -> dict[str, Any]:
         start, end = offsets[first][0], offsets[last - 1][1]
-        value = {"start": start, "end": end, "text": data["text"][start:end], "labels": [kind]}
-        names = {"id": f"{start}-{end}", "from_name": "label", "to_name": "text", "type": "labels"}
-        return {**names, "value": value} if sure is None else {**names, "value": value, "score": sure}
+        found = {"id": f"{start}-{end}", "from_name": "label", "to_name": "text", "type": "labels"}
+        found["value"] = {"start": start, "end": end, "text": data["text"][start:end], "labels": [kind]}
+        return found if sure is None else {**found, "score": sure}
 
     if tags is not None:
         spans = entity_spans(tags)

@@ -47,21 +47,20 @@ class Post:
     extra: Mapping[str, Any] = dataclasses.field(default_factory=dict, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        for name in ("tokens", "tags", "pos"):
+        for name in ("tokens", "tags", "pos", "offsets"):
             value = getattr(self, name)
             if value is None and name != "tokens":
                 continue
-            if not isinstance(value, (list, tuple)) or not all(isinstance(item, str) for item in value):
-                raise ValueError(f"`{name}` must be a sequence of strings. Received: {name}={reprlib.repr(value)}")
-            object.__setattr__(self, name, tuple(value))
+            if name != "offsets":
+                if not isinstance(value, (list, tuple)) or not all(isinstance(item, str) for item in value):
+                    raise ValueError(f"`{name}` must be a sequence of strings. Received: {name}={reprlib.repr(value)}")
+                object.__setattr__(self, name, tuple(value))
+            if len(value) != len(self.tokens):
+                raise ValueError(f"`{name}` must have one entry per token, {len(self.tokens)}. Received: {len(value)}")
         if not self.tokens:
             raise ValueError("`tokens` must contain at least one token. Received: no tokens")
         if "" in self.tokens:
             raise ValueError(f"`tokens` must not be empty strings. Received: '' as token {self.tokens.index('') + 1}")
-        for name in ("tags", "pos", "offsets"):
-            value = getattr(self, name)
-            if value is not None and len(value) != len(self.tokens):
-                raise ValueError(f"`{name}` must have one entry per token, {len(self.tokens)}. Received: {len(value)}")
         for tag in self.tags or ():
             if not is_bio_tag(tag):
                 raise ValueError(f"`tags` must be BIO tags (O, B-TYPE, I-TYPE). Received: {reprlib.repr(tag)}")

@@ -21,10 +21,10 @@ from mner_keras.vision.visual_input import VisualInput
 if TYPE_CHECKING:
     import tensorflow as tf
 
-    from mner_keras.text.word_vectors import WordVectors
+    from mner_keras.text.vectors import WordVectors
     from mner_keras.vision.feature_store import FeatureStore
 
-PADDING, UNKNOWN, FIRST = 0, 1, 2
+UNKNOWN, FIRST = 1, 2
 """Index 0 is padding, index 1 is unknown; words and characters start at 2."""
 
 
@@ -198,9 +198,6 @@ class PostPreprocessor:
         Returns:
             rows float32 `[vocabulary_size, d]`, known bool `[vocabulary_size]` (whether the vectors contain that row's
                 word, as written or lower-cased), frozen float32 `[frozen_vocabulary_size, d]`.
-
-        Raises:
-            ValueError: there are no pretrained vectors.
         """
         if self.vectors is None:
             raise ValueError("`vectors` must be given to `fit_preprocessor` for pretrained word tables. Received: None")
@@ -221,22 +218,14 @@ class PostPreprocessor:
         return [self._character_ids.get(character, UNKNOWN) for character in characters]
 
     def tag_ids(self, tags: Sequence[str]) -> list[int]:
-        """Return the indices of tags.
-
-        Raises:
-            InputError: a tag whose type the training posts do not contain.
-        """
+        """Return the indices of tags; raise `InputError` if the training posts contain no entity of the type."""
         try:
             return [self._tag_ids[tag] for tag in tags]
         except KeyError as error:
             raise InputError(f"expected tags of {', '.join(self.types)}, found {error.args[0]!r}") from None
 
     def pos_ids(self, posts: Sequence[Post]) -> list[list[int]]:
-        """Return the categories of the posts' parts of speech; NLTK tags posts without them.
-
-        Raises:
-            TaggerDataMissing: a post has none, and the tagger's data is not installed.
-        """
+        """Return the categories of the posts' parts of speech; NLTK tags posts without them."""
         missing = [post.tokens for post in posts if post.pos is None]
         made = iter(tag_pos(missing) if missing else ())
         index = {category: 1 + i for i, category in enumerate(POS_CATEGORIES)}

@@ -61,7 +61,7 @@ def make_realworld(
     posts: list[Post] = []
     empty_lines = 0
     for file in text_only:
-        found, dropped = read_text_only(file)
+        found, dropped = _read_text_only(file)
         check_iob2((post.tags or () for post in found), file)
         posts += found
         empty_lines += dropped
@@ -95,7 +95,7 @@ def make_realworld(
     return record
 
 
-def read_text_only(file: str | os.PathLike) -> tuple[list[Post], int]:
+def _read_text_only(file: str | os.PathLike) -> tuple[list[Post], int]:
     """Return the posts of a plain-text file, and how many lines without a token were left out.
 
     The Broad Twitter Corpus contains a few lines whose token is empty, with or without its tag; `read_conll` refuses

@@ -17,8 +17,7 @@ from mner_keras.errors import InputError
 from mner_keras.run.run import CONFIG, Run
 from mner_keras.run.scores import Prediction
 
-LEAST_SEEDS = 3
-"""Below this many pairs of seeds no t-test is made."""
+LEAST_SEEDS = 3  # pairs of seeds, below which no t-test is made
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from importlib import resources
 from typing import Any
 
-from mner_keras.errors import InputError, did_you_mean
+from mner_keras.errors import InputError, check_known
 
 PAPERS = ("hsn", "agban")
 OVERALL = "overall"
@@ -79,15 +79,10 @@ class PublishedTable:
     """A table of a paper.
 
     Args:
-        paper: `"hsn"` or `"agban"`.
-        number: as printed: `"1"` to `"5"`, `"I"` to `"VI"`.
-        title: what it shows.
+        paper, number, title: `"hsn"` or `"agban"`; number and title as printed.
         kind: `"statistics"` of the data, `"settings"`, or `"results"`.
-        unit: `"percent"`, `"count"` or `"setting"`.
-        source: where its numbers come from, unless a row or a number says otherwise.
-        columns: from left to right.
-        rows: from top to bottom.
-        misprints: the numbers that cannot be right.
+        unit, source: those of its numbers (`PublishedNumber`), unless a row says otherwise.
+        columns, rows, misprints: as printed, and the numbers that cannot be right.
         data: `"twitter2015"` or `"real-world"`, where results or counts are of one data set.
         reference: in a table of results, the key of the `row` that the others are compared with, and its `role`:
             `"baseline"`, which the others should beat, or `"best"`, which should beat the others.
@@ -108,16 +103,10 @@ class PublishedTable:
     note: str = ""
 
     def choose_rows(self, keys: Sequence[str]) -> tuple[TableRow, ...]:
-        """Return the rows with these keys or models; all rows for no keys.
-
-        Raises:
-            InputError: there is no such row.
-        """
-        known = [name for row in self.rows for name in (row.key, row.model) if name]
+        """Return the rows with these keys or models, or raise `InputError`; all rows for no keys."""
+        known = dict.fromkeys(name for row in self.rows for name in (row.key, row.model) if name)
         for key in keys:
-            if key not in known:
-                expected = f"a row of {self.paper}'s table {self.number} ({', '.join(row.key for row in self.rows)})"
-                raise InputError(f"expected {expected}, found {key!r}.{did_you_mean(key, known)}")
+            check_known(f"a row of {self.paper}'s table {self.number}", key, known)
         return tuple(row for row in self.rows if not keys or row.key in keys or row.model in keys)
 
     def find_number(self, row: str, column: str) -> PublishedNumber:
@@ -149,8 +138,7 @@ def load_published(paper: str) -> Published:
     ['1', '2', '3', '4', '5']
     """
     name = paper.strip().lower()
-    if name not in PAPERS:
-        raise InputError(f"expected a paper ({', '.join(PAPERS)}), found {paper!r}.{did_you_mean(name, PAPERS)}")
+    check_known("a paper", name, PAPERS)
     file = resources.files("mner_keras.papers") / "reference" / f"{name}.toml"
     content = tomllib.loads(file.read_text(encoding="utf-8"))
     tables = []

@@ -23,8 +23,7 @@ from mner_keras.run.run import CONFIG, PROVENANCE, Run
 
 COMMAND = (sys.executable, "-m", "mner_keras")
 LOG = "train.log"
-DIVERGED = 3
-"""The exit code of `mner train` for a run whose loss became NaN or infinite."""
+DIVERGED = 3  # the exit code of `mner train` for a run whose loss became NaN or infinite
 _FAILED = "diverged.txt"
 # Steps that an estimate takes, and the last ones, which are timed: the first ones compile. Posts that it evaluates.
 _STEPS, _TIMED, _EVALUATED = 24, 16, 64

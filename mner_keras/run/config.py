@@ -12,16 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import tomli_w
 
-from mner_keras.errors import InputError, did_you_mean
+from mner_keras.errors import InputError, check_known, did_you_mean
 from mner_keras.files import read_parsed
 from mner_keras.registry import ModelEntry, Training, find_model
 
 if TYPE_CHECKING:
     from mner_keras.data.datasets import Dataset
 
-FORMAT = 2
-"""The format of a run's folder, `format` in its config.toml. Runs of mner-keras 0.1 have none."""
-
+FORMAT = 2  # of a run's folder, `format` in its config.toml; runs of mner-keras 0.1 have none
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 
 _AT_LEAST = {"epochs": 1, "batch_size": 1} | dict.fromkeys(
@@ -101,11 +99,6 @@ class RunConfig(Training):
         return {**self.entry.arguments, **self.arguments}
 
     @property
-    def has_backbone(self) -> bool:
-        """Return whether the model reads a pretrained text backbone: its operations are then large."""
-        return self.entry.reads_subwords or "backbone" in self.arguments
-
-    @property
     def visual(self) -> str | None:
         """Return the kind of features that the run reads; `None` where it has no use for the pictures."""
         return self.entry.visual if self.all_arguments.get("pictures", True) else None
@@ -175,11 +168,9 @@ def split_arguments(model_class: type, arguments: dict[str, Any]) -> tuple[dict[
 
 def check_arguments(model_class: type, arguments: dict[str, Any]) -> None:
     """Raise `InputError` for an argument that the model does not have or that the data sets."""
-    known = free_arguments(model_class)
+    known = sorted(free_arguments(model_class))
     for name in arguments:
-        if name not in known:
-            expected = f"expected an argument of {model_class.__name__} ({', '.join(sorted(known))})"
-            raise InputError(f"{expected}, found {name!r}.{did_you_mean(name, known)}")
+        check_known(f"an argument of {model_class.__name__}", name, known)
 
 
 def _first_arguments(model_class: type) -> dict[str, Any]:

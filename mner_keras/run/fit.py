@@ -23,8 +23,7 @@ from mner_keras.tagger import Tagger
 from mner_keras.text.vectors import read_vectors
 from mner_keras.vision.feature_store import NO_BLANK, FeatureStore
 
-FEW = 200
-"""Training posts below which a warning appears."""
+FEW = 200  # training posts, below which a warning appears
 
 
 class TaggerFit:

@@ -8,20 +8,20 @@ import platform
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from mner_keras.data.batches import check_pictures
 from mner_keras.data.datasets import SPLITS, load_dataset
-from mner_keras.data.post import Post, check_iob2
+from mner_keras.data.post import Post, check_iob2, entity_spans
 from mner_keras.errors import InputError
 from mner_keras.files import Report, hold_lock, package_versions, report_nothing, write_json, write_whole
 from mner_keras.models import load
 from mner_keras.replicas import device_names
-from mner_keras.run.calibration import calibration, fit_temperature
 from mner_keras.run.config import RunConfig
 from mner_keras.run.fit import SystemFit, TaggerFit
 from mner_keras.run.scores import PREDICTIONS, SCHEME, entity_scores, write_predictions
@@ -30,6 +30,8 @@ from mner_keras.tagger import Tagger
 from mner_keras.vision.feature_store import FeatureStore
 
 LOCK = ".lock"
+TEMPERATURES = (0.05, 20.0)  # the lowest and the highest
+BINS = 10  # of scores, of equal width from 0 to 1
 _PACKAGES = (
     *("mner-keras", "keras", "tensorflow", "jax", "torch", "numpy", "h5py", "nltk", "seqeval"),
     *("python-crfsuite", "keras-hub", "tokenizers"),
@@ -159,3 +161,54 @@ def _git_commit() -> str | None:
     with contextlib.suppress(OSError, subprocess.SubprocessError):
         return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
     return None
+
+
+def fit_temperature(model: Tagger, posts: Sequence[Post], features: Any = None) -> float:
+    """Return the temperature with the highest likelihood of the tags of posts that the model was not trained on.
+
+    Reference:
+        Guo, Pleiss, Sun & Weinberger, "On calibration of modern neural networks", ICML 2017, section 4.2.
+    """
+    from scipy.optimize import minimize_scalar
+
+    rows = model.potentials(posts, features)
+    tags = [model.preprocessor.tag_ids(post.tags) for post in posts]
+    potentials, tags, mask = (
+        keras.utils.pad_sequences(values, dtype=dtype, padding="post")
+        for values, dtype in ((rows, "float32"), (tags, "int32"), ([np.ones(len(row)) for row in rows], "bool"))
+    )
+
+    def loss(logarithm: float) -> float:
+        found = model.crf.log_likelihood(potentials, tags, mask, temperature=float(np.exp(logarithm)))
+        return -float(np.mean(keras.ops.convert_to_numpy(found)))
+
+    return float(np.exp(minimize_scalar(loss, bounds=np.log(TEMPERATURES), method="bounded").x))
+
+
+def calibration(gold: Iterable[Sequence[str]], tagged: Iterable[TaggedPost]) -> dict[str, Any]:
+    """Compare the scores of predicted entities with the share that is correct, in percent.
+
+    Args:
+        gold: the tags of each post.
+        tagged: the same posts with a model's entities and scores.
+
+    Returns:
+        `error`, the expected calibration error: the mean, over the entities, of the difference between score and
+            precision in their bin; and `bins`, those with entities: mean `score`, `precision`, number of `entities`.
+    """
+    pairs = [
+        (entity.score, (entity.type, entity.start, entity.end) in spans)
+        for spans, post in ((set(entity_spans(tags)), post) for tags, post in zip(gold, tagged, strict=True))
+        for entity in post.entities
+    ]
+    scores, correct = np.array(pairs, "float64").reshape(-1, 2).T
+    place = np.minimum((scores * BINS).astype(int), BINS - 1)
+    count, score, precision = (np.bincount(place, x, BINS) for x in (np.ones_like(scores), scores, correct))
+    return {
+        "error": 100 * float(np.abs(score - precision).sum()) / max(len(scores), 1),
+        "bins": [
+            {"score": 100 * s / n, "precision": 100 * p / n, "entities": int(n)}
+            for n, s, p in zip(count.tolist(), score.tolist(), precision.tolist(), strict=True)
+            if n
+        ],
+    }

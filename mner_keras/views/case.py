@@ -190,10 +190,7 @@ def shares(values: np.ndarray, low: float | None = None) -> np.ndarray:
 
 
 def is_right_to_left(tokens: Iterable[str]) -> bool:
-    """Whether a post runs from right to left: most of its words start with a right-to-left letter."""
-    count = 0
-    for token in tokens:
-        strong = next((d for d in map(unicodedata.bidirectional, token) if d in ("L", "R", "AL")), "")
-        if strong and not token.startswith(("@", "#", "http", "RT")):
-            count += 1 if strong in ("R", "AL") else -1
-    return count > 0
+    """Whether a post runs from right to left: most letters of its words do."""
+    words = "".join(token for token in tokens if not token.startswith(("@", "#", "http", "RT")))
+    directions = [unicodedata.bidirectional(letter) for letter in words]
+    return directions.count("R") + directions.count("AL") > directions.count("L")

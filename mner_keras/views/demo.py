@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import dataclasses
 import os
 import threading
@@ -14,7 +16,6 @@ from mner_keras.data.post import Post
 from mner_keras.errors import InputError
 from mner_keras.run.run import Run
 from mner_keras.text import TaggerDataMissing
-from mner_keras.views.palette import COLOURS
 from mner_keras.views.post_view import PostView, render, show, style_sheet
 from mner_keras.vision.extraction import load_extractor
 from mner_keras.vision.pictures import PictureError, open_picture
@@ -24,18 +25,6 @@ if TYPE_CHECKING:
 
 MOST_CHARACTERS = 5000
 """Characters that a post may have on the page."""
-
-_THEME = {
-    "page": "body_background_fill background_fill_primary input_background_fill button_primary_text_color",
-    "panel": "background_fill_secondary block_background_fill block_label_background_fill "
-    "button_secondary_background_fill",
-    "ink": "body_text_color button_secondary_text_color",
-    "quiet": "body_text_color_subdued block_label_text_color block_title_text_color input_placeholder_color",
-    "rule": "border_color_primary block_border_color input_border_color button_secondary_background_fill_hover",
-    "link": "button_primary_background_fill button_primary_background_fill_hover",
-}
-"""Gradio's variables by their colour in the palette."""
-_MODES = "body { color-scheme: light; } body.dark { color-scheme: dark; }"
 
 
 class DemoSession:
@@ -65,8 +54,8 @@ class DemoSession:
             self.no_pictures = str(error)
         self._lock = threading.Lock()
 
-    def tag(self, text: str, picture: str | Path | None = None) -> PostView:
-        """Tag a post with the picture at a path, or with none.
+    def tag(self, text: str, picture: str | Path | bytes | None = None) -> PostView:
+        """Tag a post with the picture at a path or in a file's bytes, or with none.
 
         Raises:
             InputError: no words, too many characters, an unreadable picture, a picture for a model that takes none, or
@@ -137,10 +126,12 @@ def build_page(session: DemoSession, examples: Sequence[tuple[str, str | None]] 
         message, *others = respond(text, picture, before)
         return "" if not (text or "").strip() and others[-1] is not None else message, *others
 
-    def names(text: str) -> list[dict]:
-        """The names in a text: type, text, place and score of each."""
+    def names(text: str, picture: str) -> list[dict]:
+        """The names in a text: type, text, place, score of each; `picture` is a picture's file in base64, or empty."""
         try:
-            (case,) = session.tag(text).cases
+            (case,) = session.tag(text, base64.b64decode(picture, validate=True) if picture else None).cases
+        except binascii.Error:
+            raise gradio.Error("expected a picture's file in base64") from None
         except InputError as error:
             raise gradio.Error(str(error)) from None
         return [dataclasses.asdict(entity) for entity in case.entities]
@@ -201,9 +192,6 @@ def launch_page(page: Any, host: str, port: int | None, browser: bool = False) -
         InputError: the port is in use.
     """
     gradio = import_gradio()
-    theme = gradio.themes.Base(font=["system-ui", "sans-serif"], font_mono=["monospace"])
-    for dark, mode in enumerate(("", "_dark")):
-        theme.set(**{name + mode: COLOURS[key][dark] for key, names in _THEME.items() for name in names.split()})
     try:
         _, address, _ = page.launch(
             server_name=host,
@@ -215,9 +203,9 @@ def launch_page(page: Any, host: str, port: int | None, browser: bool = False) -
             ssr_mode=False,
             footer_links=[],
             max_file_size="50mb",
-            theme=theme,
+            theme=gradio.themes.Base(font=["system-ui", "sans-serif"], font_mono=["monospace"]),
             css=style_sheet("post.css", "demo.css"),
-            head=f"<style>{_MODES}</style>",  # gradio would put its own selector before these
+            head=f"<style>{style_sheet('demo_theme.css')}</style>",  # gradio would put its own selector before these
         )
     except OSError as error:
         raise InputError(f"cannot serve on {host}, port {port or '7860 to 7959'}: {error}") from None

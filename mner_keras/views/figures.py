@@ -15,7 +15,6 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
-from mner_keras.errors import InputError
 from mner_keras.files import write_whole
 from mner_keras.views.case import MOST_TOKENS, PostCase, is_right_to_left, shares
 from mner_keras.views.charts import style
@@ -80,10 +79,7 @@ def write_figure(figure: Figure, path: str | os.PathLike) -> list[str]:
     with warnings.catch_warnings(record=True) as caught, matplotlib.rc_context({"svg.hashsalt": "mner"}):
         warnings.simplefilter("always")
         options = {"format": ending[1:], "dpi": _DOTS, "metadata": _DATES.get(ending, {})}
-        try:
-            write_whole(path, lambda place: figure.savefig(place, **options))
-        except OSError as error:
-            raise InputError(f"cannot be written: {error.strerror or error}", path) from None
+        write_whole(path, lambda place: figure.savefig(place, **options))
     missing = {str(item.message) for item in caught if "missing from font" in str(item.message)}
     return [f"{len(missing)} characters are in no installed font: boxes replace them"] if missing else []
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from mner_keras.data.post import Post
 
 _SEARCHED = 600  # posts that are explained to choose from
+Spans = list[tuple[str, int, int]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,7 +31,7 @@ class PaperFigure:
 
     classes: tuple[str, ...] = ()  # of the models; empty for all
     compares: bool = False  # whether it shows other runs, too
-    rank: Callable[[PostCase], Any] | None = None  # of a post, a sort key, or `None` to leave it out
+    rank: Callable[[PostCase, Spans, bool], Any] | None = None  # sort key of a post, or `None` to leave it out
     count: int = 2  # posts
 
 
@@ -94,7 +95,7 @@ def draw_figure(
         explained = [{}] * len(posts) if others else run.model.explain(posts[:_SEARCHED], run.store)
         found = (dict(zip(tags, row, strict=True)) for row in zip(*tags.values(), strict=True))
         cases = [PostCase(*one) for one in zip(posts, found, explained, strict=False)]
-        chosen = choose_posts(figure.rank, cases)[: count or figure.count]
+        chosen = choose_posts(figure, cases)[: count or figure.count]
     if not chosen:
         raise InputError(f"no post of {split} shows what this figure is about; --posts names some")
     predicted = {name: [of_posts[place] for place in chosen] for name, of_posts in tags.items()}
@@ -136,45 +137,39 @@ def find_posts(names: Sequence[str], posts: Sequence[Post], split: str) -> list[
     return [by_name[name] for name in names]
 
 
-def choose_posts(rank: Callable[[PostCase], Any], cases: Sequence[PostCase]) -> list[int]:
-    """Return the positions of the posts that a figure's rank keeps, the smallest first."""
-    ranks = [(rank(case), number) for number, case in enumerate(cases)]
-    return [number for _, number in sorted(one for one in ranks if one[0] is not None)]
+def choose_posts(figure: PaperFigure, cases: Sequence[PostCase]) -> list[int]:
+    """Return the positions of the posts that a figure keeps, in its order. The run is the last system of each case."""
+    ranks = []
+    for number, case in enumerate(cases):
+        spans = case.spans(list(case.predicted)[-1])
+        rank = figure.rank(case, sorted(spans), case.post.tags is not None and case.spans() != spans)
+        ranks += [] if rank is None else [(rank, number)]
+    return [number for _, number in sorted(ranks)]
 
 
-def _found(case: PostCase) -> set[tuple[str, int, int]]:
-    """The run's entities."""
-    return case.spans(list(case.predicted)[-1])
-
-
-def _is_wrong(case: PostCase) -> bool:
-    return case.post.tags is not None and case.spans() != _found(case)
-
-
-def _trust(sign: int, wrong: bool, case: PostCase) -> float | None:
+def _trust(sign: int, also_wrong: bool, case: PostCase, spans: Spans, wrong: bool) -> float | None:
     """HSN's figures 5 and 6: posts with a picture, ordered by gamma of their entities."""
-    spans, gamma = _found(case), case.gamma
-    if case.post.image_id is None or not spans or (_is_wrong(case) and not wrong):
+    if case.post.image_id is None or not spans or (wrong and not also_wrong):
         return None
+    gamma = case.gamma
     return 0.0 if gamma is None else sign * float(np.mean([gamma[start:end].mean() for _, start, end in spans]))
 
 
-def _uneven(case: PostCase) -> tuple[bool, float] | None:
+def _uneven(case: PostCase, spans: Spans, wrong: bool) -> tuple[bool, float] | None:
     """AGBAN's figure 6: posts with two objects or more whose entities attend to other objects than the other words."""
-    scores, spans = case.attention, sorted(_found(case))
+    scores = case.attention
     if scores.shape[1] < 2 or not spans:
         return None
     # Only the division of a token's attention among the objects counts, not its amount.
     part = scores / np.maximum(scores.sum(axis=1, keepdims=True), 1e-12)
     rows = np.concatenate([part[start:end] for _, start, end in spans])
-    return _is_wrong(case), -float(np.abs(rows.mean(axis=0) - part.mean(axis=0)).max())
+    return wrong, -float(np.abs(rows.mean(axis=0) - part.mean(axis=0)).max())
 
 
-def _differing(wrong: bool, case: PostCase) -> bool | None:
+def _differing(are_wrong: bool, case: PostCase, spans: Spans, wrong: bool) -> bool | None:
     """AGBAN's figures 8 and 9: posts that the run gets right, or wrong, and the first other run differently."""
-    differs = _found(case) != case.spans(next(iter(case.predicted)))
-    shown = case.post.tags is not None and differs and _is_wrong(case) == wrong
-    return case.post.image_id is None if shown else None
+    differs = set(spans) != case.spans(next(iter(case.predicted)))
+    return case.post.image_id is None if case.post.tags and differs and wrong == are_wrong else None
 
 
 _AGBAN = ("AGBAN", "ReleasedAGBAN")

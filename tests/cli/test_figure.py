@@ -6,6 +6,7 @@ import shutil
 
 import pytest
 from PIL import Image
+from run_folder import write_run
 
 from mner_keras.run.config import RunConfig
 
@@ -15,8 +16,6 @@ pytestmark = pytest.mark.usefixtures("models_stay_open")
 @pytest.fixture(scope="module")
 def untrained(tmp_path_factory, corpus):
     """The folder of a run by its model."""
-    from run_folder import write_run
-
     done = {}
 
     def get(model):
@@ -38,20 +37,19 @@ def written(folder, tags_of):
             file.write(json.dumps(record) + "\n")
 
 
-def test_hsn_attention(mner, untrained, tmp_path):
-    out = tmp_path / "figure.svg"
-    result = mner("figure", "hsn", 5, "--run", untrained("hsn"), "--posts", "test-0", "test:2", "--out", out)
+@pytest.mark.parametrize(
+    ("paper", "number", "ending", "posts"),
+    [
+        ("hsn", 5, "svg", ["--posts", "test-0", "test:2"]),
+        ("agban", 6, "png", ["--posts", "test-0"]),
+        ("agban", 7, "pdf", []),
+    ],
+)
+def test_a_figure_is_written(mner, untrained, tmp_path, paper, number, ending, posts):
+    out = tmp_path / f"figure.{ending}"
+    result = mner("figure", paper, number, "--run", untrained(paper), *posts, "--out", out)
     assert (result.code, result.out, result.err) == (0, f"{out}\n", "")
     assert out.stat().st_size > 5000
-
-
-def test_agban_losses_and_maps(mner, untrained, tmp_path):
-    run = untrained("agban")
-    for number, ending in ((6, "png"), (7, "pdf")):
-        out = tmp_path / f"{number}.{ending}"
-        arguments = ("--posts", "test-0") if number == 6 else ()
-        assert mner("figure", "agban", number, "--run", run, "--out", out, *arguments).code == 0
-        assert out.exists()
 
 
 def test_agban_space_compares_two_runs(mner, untrained, tmp_path, monkeypatch):
@@ -139,16 +137,12 @@ def test_wrong_input_is_told(mner, untrained, corpus, tmp_path):
     refused("hsn", 5, "--run", hsn, "--out", tmp_path / "no" / "a.png")("expected a folder to write into")
     (tmp_path / "b.png").mkdir()
     refused("hsn", 5, "--run", hsn, "--out", tmp_path / "b.png")("expected a file to write, found a folder")
+    sample = write_run(tmp_path / "sample", "text", "sample")
+    refused("agban", 8, "--run", agban, "--other", sample, "--out", out)(
+        "expected a run of the same posts", "--data sets the posts of all"
+    )
     assert not out.exists()
     assert mner("figure", "hsn", 5, "--run", hsn).code == 2
-
-
-def test_runs_of_other_posts_are_not_compared(mner, untrained, tmp_path):
-    from run_folder import write_run
-
-    run = write_run(tmp_path / "sample", "text", "sample")
-    result = mner("figure", "agban", 8, "--run", untrained("agban"), "--other", run, "--out", tmp_path / "a.png")
-    result.refused("expected a run of the same posts", "--data sets the posts of all")
 
 
 def test_the_report_is_written_and_bad_input_is_an_error(mner, untrained, tmp_path):

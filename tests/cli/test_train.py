@@ -241,14 +241,6 @@ def test_resuming_another_run_is_refused(mner, run_copy, arguments, parts):
     assert contents(run_copy) == before
 
 
-def test_resuming_a_finished_run_leaves_its_scores(mner, run_copy, text_run):
-    result = mner("train", "text", "--out", run_copy, "--resume")
-    assert result.code == 0
-    assert "resuming after epoch 2" in result.err
-    for name in ("metrics.json", "model.keras", "history.csv", "config.toml"):
-        assert (run_copy / name).read_bytes() == (text_run / name).read_bytes(), name
-
-
 def test_a_store_of_other_pictures_is_refused_before_training(mner, corpus, tmp_path):
     from small_corpus import OBJECT_WIDTH, OBJECTS, write_store
 

@@ -244,9 +244,8 @@ def test_a_post_without_a_picture_sees_the_blank_regions_or_no_object(store, kin
 
 
 def test_without_a_store_every_post_is_one_without_a_picture(store):
-    features, mask, batches = picture_arrays(store, "regions", features=False)
+    features, mask, _ = picture_arrays(store, "regions", features=False)
     assert (features, mask) == ([BLANK] * 8, [ON] * 8)
-    assert batches.missing_pictures == 0
     features, mask, _ = picture_arrays(store, "objects", features=False)
     assert (features, mask) == ([NONE] * 8, [OFF] * 8)
 
@@ -260,8 +259,6 @@ def test_a_store_without_a_blank_picture_gives_zeros(tmp_path):
 
 
 def test_pictures_that_the_store_lacks_are_counted_and_another_width_is_refused(store):
-    _, _, batches = picture_arrays(store, "objects")
-    assert batches.missing_pictures == 1
     assert [count_missing(POSTS[:8], features) for features in (store, store.path, None)] == [1, 1, 0]
     preprocessor = PostPreprocessor.fit(POSTS, visual=VisualInput("objects", 3, WIDTH + 1))
     with pytest.raises(InputError) as caught:

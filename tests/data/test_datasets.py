@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from mner_keras.data import entity_spans, load_dataset, read_conll, write_conll
+from mner_keras.data import entity_spans, load_dataset
 from mner_keras.data.post import orphan_positions
 from mner_keras.errors import InputError
 
@@ -109,12 +109,3 @@ def test_orphans_open_no_entity(twitter):
     assert orphans == 187
     # The lenient reading, which opens an entity at each orphan, counts others.
     assert sum(len(entity_spans(post.tags)) for post in posts) + orphans == 6363
-
-
-def test_the_original_comes_back_from_our_writer_with_its_odd_tokens(twitter, tmp_path):
-    assert any("\u00a0" in post.tokens for post in twitter["original"]["dev"])
-    assert any("\u200e" in token for post in twitter["original"]["test"] for token in post.tokens)
-    for split in SPLITS:
-        path = tmp_path / f"{split}.txt"
-        write_conll(path, twitter["original"][split])
-        assert read_conll(path) == twitter["original"][split]

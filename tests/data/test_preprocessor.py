@@ -32,13 +32,6 @@ def test_words_of_the_training_posts_come_commonest_first():
     assert sorted({preprocessor.word_id(word) for word in preprocessor.words}) == list(range(2, 7))
 
 
-def test_tags_are_o_and_a_pair_for_each_type():
-    preprocessor = PostPreprocessor.fit(POSTS)
-    assert preprocessor.tags == ["O", "B-LOC", "I-LOC", "B-ORG", "I-ORG", "B-PER", "I-PER"]
-    assert preprocessor.num_tags == 7
-    assert preprocessor.tag_ids(("O", "I-ORG", "B-PER")) == [0, 4, 5]
-
-
 def test_posts_without_entities_and_tags_of_unknown_types_are_refused():
     with pytest.raises(InputError) as caught:
         PostPreprocessor.fit(POSTS).tag_ids(("O", "B-OTHER"))

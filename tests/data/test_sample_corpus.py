@@ -3,7 +3,6 @@
 import importlib.util
 import json
 import sys
-from collections import Counter
 from pathlib import Path
 
 import h5py
@@ -90,47 +89,6 @@ def test_stores_hold_what_the_extractor_says(posts):
             np.testing.assert_allclose(objects[image], found["vectors"], atol=2e-3)
             assert list(objects[image].attrs["names"]) == found["names"]
             np.testing.assert_array_equal(objects[image].attrs["boxes"], found["boxes"])
-
-
-def test_types_and_pictures_are_spread_evenly(splits):
-    for split in splits.values():
-        firsts = Counter(tag[2:] for post in split for tag in post["tags"] if tag.startswith("B-"))
-        assert set(firsts) == set(TYPES)
-        assert all(0.2 < count / firsts.total() < 0.32 for count in firsts.values())
-        assert 0.15 <= np.mean([post["image"] is None for post in split]) <= 0.20
-        assert 0.05 <= np.mean([set(post["tags"]) == {"O"} for post in split]) <= 0.12
-
-
-def test_names_take_several_types(script, posts):
-    assert len(script.NAME_TYPES) >= 80
-    assert all(2 <= len(set(types)) == len(types) for types in script.NAME_TYPES.values())
-    assert sum(len(name.split()) == 2 for name in script.NAME_TYPES) >= 10
-    seen = {}
-    for post in posts:
-        for token, tag in zip(post["tokens"], post["tags"], strict=True):
-            if tag.startswith("B-"):
-                seen.setdefault(token.lower(), set()).add(tag)
-    assert np.mean([len(types) >= 2 for types in seen.values()]) > 0.9
-
-
-def test_more_than_half_of_the_posts_with_names_need_their_picture(script):
-    drafts = script.make_drafts(200, script.random.Random(1), set())
-    named = [post for post in drafts if set(post.tags) != {"O"}]
-    assert 0.5 <= np.mean([post.kind == script.AMBIGUOUS for post in named]) <= 0.6
-    for post in named:
-        types = {tag[2:] for tag in post.tags if tag != "O"}
-        if post.kind == script.AMBIGUOUS:
-            assert set(post.things) <= types
-        if post.kind == script.MISMATCHED:
-            assert not set(post.things) & types
-
-
-def test_two_names_and_two_things_go_together_in_one_way_only(script):
-    rng = script.random.Random(3)
-    for _ in range(200):
-        (first, first_type), (second, second_type) = script.draw_pair(rng)
-        swaps = second_type in script.NAME_TYPES[first] and first_type in script.NAME_TYPES[second]
-        assert first_type == second_type or not swaps
 
 
 def test_default_seed_writes_the_same_posts(script, tmp_path):

@@ -200,6 +200,43 @@ def test_overall_f1_that_the_types_allow(entities):
     assert "63.56" in find_table("hsn", 3).misprints[0].note
 
 
+def test_no_other_misprint_is_noted():
+    assert len(MISPRINTS) == 2 + 5 + 4 + 1
+
+
+def test_the_same_result_in_two_tables():
+    adaptive = "adaptive-co-attention"
+    for name in (*TYPES, "overall"):
+        column = f"{name.lower()}_f1"
+        ours = value("agban", "IV", "agban", name)
+        assert ours == value("agban", "V", "yes", column) == value("agban", "VI", "top-3", column)
+        assert value("hsn", 3, adaptive, column) == value("agban", "IV", adaptive, name)
+    assert value("hsn", 3, "hsn-crawl", "overall_f1") == value("hsn", 5, "hsn", "f1")
+    assert value("hsn", 3, "cnn-bilstm-crf", "overall_f1") == value("agban", "III", "cnn-bilstm-crf", "f1")
+    assert value("agban", "IV", "t-ner", "overall") == value("agban", "III", "t-ner", "f1")
+
+
+# Differences of F1 that the texts state: HSN sections 4.4.1 and 4.4.3, AGBAN section IV-B.
+@pytest.mark.parametrize(
+    ("paper", "table", "column", "row", "other", "difference"),
+    [
+        ("hsn", "3", "overall_f1", "hsn-crawl", "disan-crawl", 1.27),
+        ("hsn", "5", "f1", "hsn", "hsn-without-mi", 1.16),
+        ("hsn", "5", "f1", "hsn", "hsn-without-ha", 1.72),
+        ("hsn", "5", "f1", "hsn", "hsn-without-mp", 0.47),
+        ("hsn", "5", "f1", "hsn", "hsn-without-vf", 2.07),
+        ("agban", "III", "f1", "agban", "adaptive-co-attention", 73.25 - 70.69),
+        ("agban", "III", "f1", "agban-ban", "agban-concat", 72.55 - 71.85),
+        ("agban", "III", "f1", "agban-gban", "agban-ban", 72.84 - 72.55),
+        ("agban", "VI", "overall_f1", "top-3", "top-1", 2.24),
+        ("agban", "VI", "overall_f1", "top-3", "top-5", 0.44),
+    ],
+)
+def test_differences_that_the_text_states(paper, table, column, row, other, difference):
+    gap = value(paper, table, row, column) - value(paper, table, other, column)
+    assert gap == pytest.approx(difference, abs=1e-6)
+
+
 def test_training_settings_that_only_the_texts_state():
     hsn, agban = MODELS["hsn"].training, MODELS["agban"].training
     # HSN section 4.3; AGBAN section IV-A, and figure 7. The settings tables are compared in test_measured.

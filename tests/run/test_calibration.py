@@ -9,7 +9,7 @@ from sklearn.calibration import calibration_curve
 
 from mner_keras.data.post import Post
 from mner_keras.layers import CRF
-from mner_keras.run.calibration import calibration, fit_temperature
+from mner_keras.run.train import calibration, fit_temperature
 from mner_keras.tagged_post import tagged_post
 
 

@@ -116,14 +116,6 @@ def test_a_run_whose_patience_has_run_out_trains_no_further(corpus, copy):
     assert len(json.loads(state_path.read_text(encoding="utf-8"))["history"]) == 3
 
 
-def test_a_checkpoint_of_another_model_is_an_error(corpus, copy):
-    from mner_keras.run.train import train
-
-    wider = make_config(corpus, epochs=5, arguments={**SMALL["agban"], "hidden_dim": 20})
-    with pytest.raises(InputError, match="expected a checkpoint of this run, found one that does not load"):
-        train(wider, copy, resume=True)
-
-
 def test_a_run_that_another_process_trains_is_left_to_it(corpus, tmp_path):
     from mner_keras.files import hold_lock
     from mner_keras.run.train import LOCK, train

@@ -175,4 +175,4 @@ def test_the_posts_chosen_show_what_the_figure_is_about():
         (("agban", 9), compared, [{}] * 4, [3]),
     ):
         cases = [PostCase(*one) for one in zip(POSTS, tags, explained, strict=True)]
-        assert choose_posts(FIGURES[figure].rank, cases) == expected, figure
+        assert choose_posts(FIGURES[figure], cases) == expected, figure

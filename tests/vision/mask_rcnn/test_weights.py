@@ -91,7 +91,6 @@ def test_the_weights_are_downloaded_once_or_it_says_how_to_go_on(tmp_path, monke
     md5 = hashlib.md5(content).hexdigest()
     cache = tmp_path / "cache" / "new"
     monkeypatch.setenv("MNER_CACHE", str(cache))
-    monkeypatch.setattr("mner_keras.files.PAUSE", 0.0)
     # Its names and shapes are right, its numbers another's.
     with pytest.raises(InputError, match=f"cannot be downloaded .*file of the hash {MD5[:12]}.*--weights takes a file"):
         fetch()
