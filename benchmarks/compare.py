@@ -39,9 +39,6 @@ TRANSITIONS = rng.normal(0, 0.1, size=(TAGS, TAGS)).astype("float32")
 Calls = Iterator[tuple[str, Callable[[], object]]]
 
 
-# === The CRF ===
-
-
 def mner_tensorflow() -> Calls:
     """Yield our CRF on TensorFlow, for known and unknown lengths."""
     import tensorflow as tf
@@ -125,9 +122,6 @@ def compare_crf(options: argparse.Namespace) -> None:
         print(f"{name:40} least {min(taken):6.2f} ms, median {np.median(taken):6.2f} ms")
 
 
-# === AGBAN ===
-
-
 def timed(posts: int, run: Callable[[], object]) -> tuple[float, float]:
     """Return posts per second by the clock and by processor time, after a first run that is not counted."""
     run()
@@ -147,12 +141,13 @@ def measure_agban(options: argparse.Namespace) -> dict[str, tuple[float, float]]
     from mner_keras.data.datasets import load_dataset
 
     data, store = load_dataset(options.data), options.features
+    train, test = data["train"][:TRAINED], data["test"]
     model = AGBAN(AGBAN.fit_preprocessor(data["train"], features=store, num_objects=OBJECTS), word_dim=WIDTH)
     model.compile()
-    batches = model.preprocessor.dataset(data["train"][:TRAINED], store, batch_size=10, shuffle=True, seed=1)
+    batches = model.preprocessor.dataset(train, store, batch_size=10, shuffle=True, seed=1)
     return {
-        "train": timed(TRAINED, lambda: model.fit(batches, epochs=1, verbose=0)),
-        "tag": timed(len(data["test"]), lambda: model.tag(data["test"], store)),
+        "train": timed(len(train), lambda: model.fit(batches, epochs=1, verbose=0)),
+        "tag": timed(len(test), lambda: model.tag(test, store)),
     }
 
 
@@ -245,9 +240,6 @@ def compare_agban(options: argparse.Namespace) -> None:
         for side, (clock, processor) in medians.items():
             ratio, of_processor = medians[side] / medians["released"]
             print(f"{side:12} {work:6} {clock:7,.0f} ({ratio:.2f}) {processor:7,.0f} ({of_processor:.2f})")
-
-
-# === Both ===
 
 
 def in_turn(

@@ -17,8 +17,7 @@ from mner_keras.registry import training_of
 from mner_keras.runtime import METADATA
 from mner_keras.tagger import Tagger
 
-OPSET = 17
-"""The version of ONNX's operators, of 2022."""
+OPSET = 17  # the version of ONNX's operators, of 2022
 
 
 def export_saved_model(model: Tagger, path: str | os.PathLike) -> None:

@@ -19,8 +19,7 @@ from mner_keras.errors import InputError
 from mner_keras.tagged_post import TaggedPost, tagged_post
 from mner_keras.vision.visual_input import names_by_id, stack_vectors
 
-METADATA = "mner_keras"
-"""The key of the file's metadata whose value is the JSON of everything but the network."""
+METADATA = "mner_keras"  # the key of the file's metadata whose value is the JSON of everything but the network
 
 
 class OnnxTagger:
@@ -81,16 +80,14 @@ class OnnxTagger:
             ValueError: a post is a plain text.
         """
         posts = [_as_post(post) for post in posts]
-        if self.preprocessor.use_pos:
-            for number, post in enumerate(posts, start=1):
-                if post.pos is None:
-                    raise InputError(f"expected parts of speech, which the model reads, found post {number:,} without")
-        tagged: list[TaggedPost | None] = [None] * len(posts)
-        visual = self.preprocessor.visual
-        pictures = _Pictures(features or {}, captions or {}, 0 if visual is None else visual.dim)
-        names = np.array(self.preprocessor.tags, object)
         if not posts:
             return []
+        without = [number for number, post in enumerate(posts, start=1) if post.pos is None]
+        if self.preprocessor.use_pos and without:
+            raise InputError(f"expected parts of speech, which the model reads, found post {without[0]:,} without")
+        tagged: list[TaggedPost | None] = [None] * len(posts)
+        visual, names = self.preprocessor.visual, np.array(self.preprocessor.tags, object)
+        pictures = _Pictures(features or {}, captions or {}, 0 if visual is None else visual.dim)
         batches = PostBatches(self.preprocessor, posts, pictures, labelled=False)
         by_row = "char_rows" in self._inputs
         if by_row:

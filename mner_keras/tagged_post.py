@@ -77,8 +77,9 @@ def with_pictures(
     """
     from mner_keras.vision.extraction import PictureFeatures
 
-    if isinstance(pictures, (str, bytes, os.PathLike)) or len(pictures) != len(posts):
-        count = "one" if not isinstance(pictures, Sequence) or isinstance(pictures, (str, bytes)) else len(pictures)
+    alone = isinstance(pictures, (str, bytes, os.PathLike))
+    if alone or len(pictures) != len(posts):
+        count = "one" if alone else len(pictures)
         raise ValueError(f"`pictures` must contain one entry per post, {len(posts)}. Received: {count}")
     keys = [os.fspath(one) if isinstance(one, (str, os.PathLike)) else id(one) for one in pictures]
     distinct = {key: picture for key, picture in zip(keys, pictures, strict=True) if picture is not None}

@@ -27,7 +27,7 @@ from mner_keras.vision.feature_store import FeatureStore
 if TYPE_CHECKING:
     from PIL import Image
 
-    from mner_keras.text.word_vectors import WordVectors
+    from mner_keras.text.vectors import WordVectors
     from mner_keras.vision.extraction import Extractor
 
 FORMAT = 2  # of the models' files

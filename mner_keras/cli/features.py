@@ -74,7 +74,7 @@ def _extract(
     failed, listed = len(result.failed), f" ({out}.errors.csv)" if result.failed else ""
     print(
         f"{out}: {result.added:,} pictures added, {result.kept:,} already there, {failed:,} could not be read{listed}; "
-        f"{result.seconds:.1f} s, {result.added / result.seconds:.1f} pictures per second"
+        f"{result.seconds:.1f} s, {result.added / max(result.seconds, 1e-3):.1f} pictures per second"
     )
     if failed and failed / len(found) > max_errors:
         note(
@@ -213,10 +213,8 @@ def import_(
     its file name, the objects' names separated by tabs, their k x 1024 numbers, and a blank line.
     """
     from mner_keras.vision.feature_store import NO_BLANK, FeatureStore
-    from mner_keras.vision.feature_writer import check_target
     from mner_keras.vision.imports import has_regions, import_features, keras_vgg16_file
 
-    check_target(out, dtype)
     extractor = None
     if has_regions(file) and (weights := weights or keras_vgg16_file()):  # an import downloads nothing
         start_keras(all_cores=True)

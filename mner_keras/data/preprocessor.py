@@ -21,7 +21,7 @@ from mner_keras.vision.visual_input import VisualInput
 if TYPE_CHECKING:
     import tensorflow as tf
 
-    from mner_keras.text.word_vectors import WordVectors
+    from mner_keras.text.vectors import WordVectors
     from mner_keras.vision.feature_store import FeatureStore
 
 UNKNOWN, FIRST = 1, 2

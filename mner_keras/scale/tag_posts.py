@@ -8,18 +8,18 @@ import inspect
 import os
 import sys
 import threading
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mner_keras.data.batches import count_missing
 from mner_keras.data.files import column_types, post_from_record
 from mner_keras.errors import InputError, counted
 from mner_keras.files import Progress, no_progress
 from mner_keras.models import find_model_file, load_tagger, reads_store, visual_input
 from mner_keras.tagged_post import with_pictures
-from mner_keras.vision.extraction import PictureFeatures, load_extractor
+from mner_keras.vision.extraction import load_extractor
 from mner_keras.vision.feature_store import FeatureStore
 from mner_keras.vision.pictures import find_pictures, open_picture
 
@@ -64,22 +64,21 @@ class PostTagger:
         self._tag = tagger.tag if scores else functools.partial(tagger.tag, scores=False)
         self._blind = not features and pictures is None and reads_store(tagger)
         self._store = FeatureStore(features) if features and reads_store(tagger) else None
-        self._place, self._picture_of = "store", None
+        self._place, self._known, self._picture_of = "store", self._store, None
         self.chunk = CHUNK
         self._named = self._missing = 0
-        self._failed: dict[str, int] = {}
+        self._failed: Counter[str] = Counter()
         if pictures is True:
             self.chunk = CHUNK // 16  # whole pictures are in memory
             self._picture_of = lambda post: post.extra.get("picture")
-        elif pictures is not None and not os.path.isdir(pictures):
+        elif pictures is not None and os.path.isdir(pictures):
+            self._place, self._known = "folder", find_pictures([pictures])[0]
+            self._picture_of = lambda post: self._known.get(post.image_id)
+        elif pictures is not None:
             picture = open_picture(pictures)
             self._picture_of = lambda post: picture
-        elif pictures is not None:
-            self._place, found = "folder", find_pictures([pictures])[0]
         if pictures is not None:
             self._extractor = load_extractor(visual_input(tagger), weights, progress)
-        if self._place == "folder":
-            self._store = PictureFeatures(found, self._extractor)
 
     def __call__(self, posts: Sequence[Post]) -> tuple[list[TaggedPost], list[str | None]]:
         """Return the tagged posts, and for each the reason why its picture could not be read."""
@@ -89,10 +88,10 @@ class PostTagger:
         tagged = self._tag(named, **({} if store is None else {"features": store}))
         failed = getattr(store, "failed", {})
         reasons = [failed.get(post.image_id) for post in named]
-        self._named += sum(post.image_id is not None for post in posts)
-        self._missing += count_missing(posts, self._store)
-        for reason in filter(None, reasons):
-            self._failed[reason] = self._failed.get(reason, 0) + 1
+        ids = [post.image_id for post in posts if post.image_id is not None]
+        self._named += len(ids)
+        self._missing += 0 if self._known is None else sum(image_id not in self._known for image_id in ids)
+        self._failed.update(filter(None, reasons))
         return [dataclasses.replace(one, post=post) for one, post in zip(tagged, posts, strict=True)], reasons
 
     def notes(self) -> Iterator[str]:

@@ -8,8 +8,7 @@ from mner_keras.text.pos import (
     tokenize,
     tokenize_with_offsets,
 )
-from mner_keras.text.vectors import read_vectors
-from mner_keras.text.word_vectors import WordVectors
+from mner_keras.text.vectors import WordVectors, read_vectors
 
 __all__ = [
     "POS_CATEGORIES",

@@ -48,15 +48,10 @@ def pos_category(penn_tag: str) -> str:
 def tag_pos(sentences: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
     """Tag tokenised sentences with Penn Treebank tags, by NLTK's averaged perceptron.
 
-    Args:
-        sentences: sentences of tokens; any string is a token, also the empty one.
-
-    Returns:
-        a tuple per sentence, with one tag per token.
+    Any string is a token, also the empty one.
 
     Raises:
         TaggerDataMissing: NLTK does not find the tagger's data.
-        TypeError: A sentence is a string instead of a sequence of tokens.
     """
     tagger = _load_tagger()
     tags = []
@@ -77,11 +72,7 @@ def tagger_is_there() -> bool:
 
 
 def download_tagger() -> None:
-    """Download the tagger's data into NLTK's own folder, if NLTK does not find it.
-
-    Raises:
-        OSError: it cannot be downloaded.
-    """
+    """Download the tagger's data into NLTK's own folder, if NLTK does not find it; raise `OSError` on failure."""
     import nltk
 
     if not tagger_is_there() and not nltk.download(_TAGGER, quiet=True):
@@ -115,15 +106,9 @@ def tokenize_with_offsets(text: str) -> list[tuple[str, int, int]]:
     characters), and a run of four or more of the same character, not a letter or digit, is cut to three (the third
     one's offsets span the rest of the run).
 
-    Args:
-        text: Any string. Characters without a glyph, such as U+200B, are tokens unless they are white space.
-
     Returns:
         `(token, start, end)` in the order of the text, `end` exclusive. The spans do not overlap; between them is only
-            white space (also as an entity, `&nbsp;`).
-
-    Raises:
-        TypeError: `text` is not a string.
+            white space (also as an entity, `&nbsp;`). Other characters without a glyph, such as U+200B, are tokens.
     """
     if not isinstance(text, str):
         raise TypeError(f"`text` must be a string. Received: {type(text).__name__}")

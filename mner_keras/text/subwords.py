@@ -18,9 +18,7 @@ class Subwords:
 
     Args:
         tokenizer: a tokenizer of `tokenizers` as JSON, or a SentencePiece model in base64.
-        start: the ids before a post, `[CLS]` for a BERT.
-        middle: the ids between a post and its caption.
-        end: the ids at the end.
+        start, middle, end: the ids before a post (`[CLS]` for a BERT), between a post and its caption, and at the end.
         unknown: the id of an unknown subword.
         max_length: maximum number of subwords per post, with these: the model's number of positions.
         shift: for SentencePiece, what to add to its ids; `None` for `tokenizers`.
@@ -119,21 +117,17 @@ class Subwords:
         subword per word fits, the last words are dropped. The caption gets the room that is left.
 
         Args:
-            pieces: the subwords of each word, from `ids`.
-            caption: the subwords of the picture's caption.
+            pieces, caption: the subwords of each word, from `ids`, and those of the picture's caption.
 
         Returns:
             the ids, at most `max_length`; for each word the position of its first subword, 0 for a dropped word; the
             position at which the second segment starts, the number of ids without a caption.
         """
         room = self.max_length - len(self.start) - len(self.end)
-        if sum(map(len, pieces)) > room:
-            most = max(map(len, pieces))
-            while most > 1 and sum(min(len(word), most) for word in pieces) > room:
-                most -= 1
-            pieces = [word[:most] for word in pieces]
+        limits = range(max(map(len, pieces), default=1), 1, -1)
+        most = next((limit for limit in limits if sum(min(len(word), limit) for word in pieces) <= room), 1)
         row, firsts = list(self.start), []
-        for word in pieces:
+        for word in (word[:most] for word in pieces):
             fits = len(row) + len(word) <= self.max_length - len(self.end)
             firsts.append(len(row) if fits else 0)
             if fits:

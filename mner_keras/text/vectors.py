@@ -1,9 +1,12 @@
-"""A streaming reader of word vectors in text and binary formats."""
+"""`WordVectors`, and a streaming reader of them in text and binary formats, with a cache."""
 
 import contextlib
+import dataclasses
 import functools
 import gzip
+import hashlib
 import itertools
+import json
 import os
 import re
 import tempfile
@@ -15,9 +18,9 @@ from pathlib import Path
 import numpy as np
 
 from mner_keras.errors import InputError
-from mner_keras.files import file_sha256
-from mner_keras.text.word_vectors import WordVectors, cache_file, load_cached, save_cached
+from mner_keras.files import cache_folder, file_sha256, write_whole
 
+_CACHE_VERSION = 2
 _LONGEST_LINE = 1 << 20
 _LINES_FOR_DIMENSION = 100
 _REPORTED_LINES = 10
@@ -32,13 +35,44 @@ _FOREIGN_FORMATS = {
 }
 
 
-def read_vectors(
-    path: str | os.PathLike[str],
-    needed: Iterable[str] = (),
-    max_vectors: int = 200_000,
-    cache_dir: str | os.PathLike[str] | None = None,
-) -> WordVectors:
+@dataclasses.dataclass(eq=False)
+class WordVectors:
+    """Words and their vectors, in the order of the file they come from.
+
+    Attributes:
+        words: the words kept.
+        matrix: float32 [len(words), dim]; row i belongs to `words[i]`.
+        source, sha256: name of the file, without its folder, and the hash of its bytes on disk.
+        broken_lines: the first ten broken lines: number (of the line, or of the word in the binary format) and reason.
+        num_broken: the number of broken lines.
+    """
+
+    words: tuple[str, ...] = dataclasses.field(repr=False)
+    matrix: np.ndarray = dataclasses.field(repr=False)
+    source: str
+    sha256: str
+    broken_lines: list[tuple[int, str]]
+    num_broken: int
+
+    @property
+    def dim(self) -> int:
+        """Return the length of a vector."""
+        return self.matrix.shape[1]
+
+    def lookup(self, word: str) -> int:
+        """Return the row of `word` as written, else of its lower-cased form, else -1."""
+        row = self._rows.get(word)
+        return self._rows.get(word.lower(), -1) if row is None else row
+
+    @functools.cached_property
+    def _rows(self) -> dict[str, int]:
+        return {word: row for row, word in enumerate(self.words)}
+
+
+def read_vectors(path: str | os.PathLike[str], needed: Iterable[str] = (), max_vectors: int = 200_000) -> WordVectors:
     """Read word vectors from a file; only the vectors kept are in memory.
+
+    The result is cached for the same file and arguments, in `$MNER_CACHE` or `~/.cache/mner-keras` if that is possible.
 
     The format is detected from the content: GloVe's text (no header), word2vec's text and fastText's `.vec` (first line
     "count dimension"; the count is not checked), each optionally gzipped, and word2vec's binary format by gensim
@@ -49,19 +83,16 @@ def read_vectors(
     number of values. A byte order mark is dropped.
 
     Args:
-        path: The file.
-        needed: Words to keep wherever they are in the file, as written or lower-cased.
-        max_vectors: Number of words to keep from the top of the file, where the frequent ones are.
-        cache_dir: Folder that caches the result for the same file and arguments; by default `$MNER_CACHE`, otherwise
-            `~/.cache/mner-keras`. An unusable folder is ignored.
+        path: the file.
+        needed: words to keep wherever they are in the file, as written or lower-cased.
+        max_vectors: number of words to keep from the top of the file, where the frequent ones are.
 
     Raises:
-        FileNotFoundError: There is no such file.
-        IsADirectoryError: `path` is a folder.
-        ImportError: The file is in word2vec's binary format and gensim is not installed.
-        ValueError: The file is empty, damaged, in an unsupported format, or has more broken lines than valid ones.
+        FileNotFoundError, IsADirectoryError: `path` is no file.
+        ImportError: the file is in word2vec's binary format and gensim is not installed.
+        ValueError: the file is empty, damaged, in an unsupported format, or has more broken lines than valid ones.
     """
-    if isinstance(max_vectors, bool) or not isinstance(max_vectors, int) or max_vectors < 0:
+    if not isinstance(max_vectors, int) or max_vectors < 0:
         raise ValueError(f"`max_vectors` must be an integer of at least 0. Received: max_vectors={max_vectors!r}")
     if isinstance(needed, str):
         raise TypeError(f"`needed` must be a collection of words. Received: the string {needed!r}")
@@ -72,11 +103,11 @@ def read_vectors(
         raise FileNotFoundError(f"`path` must be a file of word vectors. Received: {path}, which does not exist")
     needed = set(needed)
 
-    cached = cache_file(path, needed, max_vectors, cache_dir)
-    vectors = load_cached(cached, path.name)
+    cached = _cache_file(path, needed, max_vectors)
+    vectors = _load_cached(cached, path.name)
     if vectors is None:
         vectors = _read_file(path, needed, max_vectors)
-        save_cached(cached, vectors)
+        _save_cached(cached, vectors)
     return vectors
 
 
@@ -243,3 +274,35 @@ def _read_binary(path: Path, needed: set[str], max_vectors: int, is_gzipped: boo
     rows = [row for row, word in enumerate(loaded.index_to_key) if is_finite[row] and (row in top or word in wanted)]
     words = tuple(loaded.index_to_key[row] for row in rows)
     return words, loaded.vectors[rows].astype(np.float32, copy=False), broken[:_REPORTED_LINES], len(broken)
+
+
+def _cache_file(path: Path, needed: set[str], max_vectors: int) -> Path:
+    """Return the cache file for a file's vectors, reduced to the words needed."""
+    status = path.stat()
+    key = [_CACHE_VERSION, str(path), status.st_size, status.st_mtime_ns, max_vectors, sorted(needed)]
+    digest = hashlib.sha256(json.dumps(key).encode("ascii")).hexdigest()
+    return cache_folder() / f"vectors-{digest}.npz"
+
+
+def _load_cached(cached: Path, source: str) -> WordVectors | None:
+    """Return the cached vectors; `None` if there are none, or damaged ones."""
+    try:
+        with open(cached, "rb") as file, np.load(file, allow_pickle=False) as arrays:
+            text = arrays["words"].tobytes().decode("utf-8")
+            words = tuple(text.split("\n")) if text else ()
+            about = json.loads(arrays["about"].tobytes())
+            matrix = arrays["matrix"]
+        about["broken_lines"] = [tuple(line) for line in about["broken_lines"]]
+        return WordVectors(words, matrix, source, **about)
+    except Exception:  # A damaged cache can fail in any way; the source file remains.
+        return None
+
+
+def _save_cached(cached: Path, vectors: WordVectors) -> None:
+    """Write vectors to the cache, if possible."""
+    about = {name: getattr(vectors, name) for name in ("sha256", "broken_lines", "num_broken")}
+    words = np.frombuffer("\n".join(vectors.words).encode("utf-8"), np.uint8)
+    arrays = {"words": words, "about": np.frombuffer(json.dumps(about).encode("utf-8"), np.uint8)}
+    with contextlib.suppress(OSError):
+        cached.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(cached, lambda unfinished: np.savez(unfinished, matrix=vectors.matrix, **arrays))

@@ -8,7 +8,7 @@ import json
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -79,12 +79,9 @@ def extract_features(
     Args:
         pictures: paths by image id.
         extractor: turns pictures into vectors.
-        path, dtype, overwrite: see `FeatureWriter`.
+        path, dtype, overwrite: see `FeatureWriter`, whose errors are raised.
         batch_size: pictures per batch.
         progress: called with the pictures done and their number.
-
-    Raises:
-        InputError: a place that cannot be written, a store of another extractor, weights or dtype.
     """
     if batch_size < 1:
         raise InputError(f"expected a batch size of at least 1, found {batch_size}")
@@ -98,22 +95,31 @@ def extract_features(
         if BLANK not in writer:
             writer.add(BLANK, **blank_features(extractor))
 
-        def read(start: int) -> list[tuple[str, Any, Future]]:
-            batch = todo[start : start + batch_size]
-            return [(image_id, place, pool.submit(_prepare, image_id, place, extractor)) for image_id, place in batch]
+        def prepare(item: tuple[str, str | os.PathLike]) -> Any:
+            try:
+                check_id(item[0])
+                return extractor.prepare(open_picture(item[1]))
+            except PictureError as error:
+                return error
+            except InputError:
+                return PictureError("its name is not Unicode", item[1])
 
-        following = read(0)
-        for start in range(0, len(todo), batch_size):
-            present, following = following, read(start + batch_size)  # threads read on while a batch is computed
+        batches = [todo[start : start + batch_size] for start in range(0, len(todo), batch_size)]
+        reading = (pool.map(prepare, batch) for batch in batches)
+        following = next(reading, ())
+        done = kept
+        for batch in batches:
+            present, following = following, next(reading, ())  # threads read on while a batch is computed
             prepared = {}
-            for image_id, place, future in present:
-                try:
-                    prepared[image_id] = future.result()
-                except PictureError as error:
-                    failed[os.fspath(place)] = error.reason
-            for image_id, found in _extract(extractor, prepared):
-                writer.add(image_id, **found)
-            progress(kept + start + len(present), len(pictures))
+            for (image_id, place), found in zip(batch, present, strict=True):
+                if isinstance(found, PictureError):
+                    failed[os.fspath(place)] = found.reason
+                else:
+                    prepared[image_id] = found
+            for image_id, features in _extract(extractor, prepared):
+                writer.add(image_id, **features)
+            done += len(batch)
+            progress(done, len(pictures))
     errors = Path(f"{os.fspath(path)}.errors.csv")
     errors.unlink(missing_ok=True)
     if failed:
@@ -245,11 +251,3 @@ def _extract(extractor: Extractor, prepared: dict[str, Any]) -> Iterator[tuple[s
 def versions() -> str:
     """Return the versions of the packages that create a store, as `package version, ...`."""
     return ", ".join(f"{package} {version}" for package, version in package_versions(PACKAGES).items())
-
-
-def _prepare(image_id: str, place: str | os.PathLike, extractor: Extractor) -> Any:
-    try:
-        check_id(image_id)
-    except InputError:
-        raise PictureError("its name is not Unicode", place) from None
-    return extractor.prepare(open_picture(place))

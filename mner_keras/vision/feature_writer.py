@@ -31,17 +31,17 @@ _MOST_SHARDS = 200  # a process may open about a thousand files
 class FeatureWriter:
     """Writes the features of pictures, one by one, into a store.
 
-    Vectors are collected in shards in the folder `<path>.parts`. Whenever the shards contain as much as the store, the
-    two are merged into a new file, which replaces the store. Files are renamed when they are complete, so the store is
+    Vectors are collected in shards in the folder `<path>.parts`. Whenever the shards contain as much as the store, both
+    are merged into a new file, which replaces the store. Files are renamed when they are complete, so the store is
     valid at any moment, and the next writer of the same path continues after the last finished shard. The finished
-    store does not depend on where a run was interrupted: its pictures are in the order of their ids.
+    store does not depend on interruptions: its pictures are in the order of their ids.
 
     As a context manager it ends with `finish`, or after an exception with `flush` and `close`.
 
     Args:
         path: the store.
-        attributes: root attributes, `extractor` among them; an existing store must have the same `extractor`,
-            `weights_hash`, `preprocessing`, `options`, `source_hash`, `precision` and `dtype`.
+        attributes: root attributes, `extractor` among them; those that describe features (`weights_hash`, `options`,
+            ...) must be the same in an existing store.
         dtype: `"float16"` or `"float32"`.
         overwrite: whether to replace an existing feature store instead of continuing it.
 
@@ -55,22 +55,18 @@ class FeatureWriter:
     """
 
     def __init__(
-        self,
-        path: str | os.PathLike,
-        attributes: Mapping[str, Any],
-        dtype: str = "float32",
-        overwrite: bool = False,
+        self, path: str | os.PathLike, attributes: Mapping[str, Any], dtype: str = "float32", overwrite: bool = False
     ) -> None:
         check_target(path, dtype)
         if "extractor" not in attributes:
             raise ValueError(f"`attributes` must name the extractor. Received: {sorted(attributes)}")
         self.path = Path(path)
         self.parts = self.path.with_name(self.path.name + ".parts")
+        self._replaced = self.parts / "replaced"  # a store to replace, until the new one is finished
         self.dtype = dtype
         self.attributes = {**{key: value for key, value in attributes.items() if value is not None}, "dtype": dtype}
         self._gathered: dict[str, tuple[np.ndarray, dict[str, Any]]] = {}
-        self._bytes = 0
-        self._since = time.monotonic()
+        self._bytes, self._since = 0, time.monotonic()
         self._places: dict[str, Path] = {}  # of each picture that is written the file: the store or a shard
         self._finished = False
         self.parts.mkdir(exist_ok=True)
@@ -102,11 +98,10 @@ class FeatureWriter:
     ) -> None:
         """Add a picture's vectors, floats `[k, f]`; `_blank` is the id of the blank picture.
 
-        `names` `[k]`, `boxes` `[k, 4]` and `scores` `[k]` are those of `PictureObjects`; `caption` is its text.
+        `names` `[k]`, `boxes` `[k, 4]` and `scores` `[k]` are those of `PictureObjects`.
 
         Raises:
-            InputError: an id that is there already, or that HDF5 cannot hold; vectors of another shape, or too large
-                for the dtype.
+            InputError: an id that is there already, or that HDF5 cannot hold; vectors that do not fit the dtype.
         """
         check_id(image_id)
         image_id = picture_id(image_id)
@@ -140,7 +135,6 @@ class FeatureWriter:
         self._write_shard()
         if not self._finished:
             self._merge(finished=True, progress=progress)
-        self.close()
 
     def close(self) -> None:
         """Leave the store as it is; a later writer continues it."""
@@ -157,6 +151,10 @@ class FeatureWriter:
         try:
             if kind is None:
                 self.finish()
+            elif issubclass(kind, InputError) and self._replaced.exists():
+                for shard in self.parts.glob("*.h5"):
+                    shard.unlink()
+                os.replace(self._replaced, self.path)
             else:
                 # What is computed is not computed again, unless the disk is what failed.
                 with contextlib.suppress(OSError):
@@ -172,7 +170,7 @@ class FeatureWriter:
             if "extractor" not in attributes:
                 raise InputError("expected a feature store of this package, found another HDF5 file", self.path)
             if overwrite:
-                self.path.unlink()
+                os.replace(self.path, self._replaced)
             else:
                 self._check_same(attributes, self.path)
                 self._places = dict.fromkeys(names, self.path)
@@ -192,8 +190,7 @@ class FeatureWriter:
 
     def _check_same(self, attributes: Mapping[str, Any], path: Path) -> None:
         for key in _SAME:
-            there, ours = attributes.get(key), self.attributes.get(key)
-            if there != ours:
+            if (there := attributes.get(key)) != (ours := self.attributes.get(key)):
                 found = f"expected a store of {key} {ours!r} to go on with, found {there!r}"
                 raise InputError(f"{found}; --overwrite replaces it", path)
 
@@ -235,6 +232,8 @@ class FeatureWriter:
         write_whole(self.path, write)
         for shard in files.intersection(self.parts.iterdir()):
             shard.unlink()
+        if finished:
+            self._replaced.unlink(missing_ok=True)
         self._places = dict.fromkeys(self._places, self.path)
         self._finished = finished
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -106,24 +107,22 @@ def _read_zhang(file: str | os.PathLike, progress: Progress) -> Iterator[Record]
 
 
 def _read_objects(file: str | os.PathLike, progress: Progress) -> Iterator[Record]:
-    number, block = 0, []
+    number = 0
     with open(file, "rb") as stream:
-        for number, raw in enumerate(stream, start=1):
-            line = decode_line(raw, file, number)
-            block.append(line)
-            if len(block) == 1 and not line.strip():
+        lines = ((number, decode_line(raw, file, number)) for number, raw in enumerate(stream, start=1))
+        for number, name in lines:
+            if not name.strip():
                 raise InputError("expected a picture's file name, found a blank line", file, number)
-            if len(block) == 3:
-                yield _objects(*block, file, number)
-                progress(stream.tell(), os.path.getsize(file))
-            if len(block) == 4:
-                if line.strip():
-                    raise InputError("expected a blank line after a picture's three lines, found text", file, number)
-                block = []
+            block = [line for _, line in itertools.islice(lines, 3)]
+            if len(block) < 2:
+                expected = "expected three lines of a picture, found the end of the file: is it cut off?"
+                raise InputError(expected, file, number + len(block))
+            yield _objects(name, block[0], block[1], file, number + 2)
+            progress(stream.tell(), os.path.getsize(file))
+            if "".join(block[2:]).strip():
+                raise InputError("expected a blank line after a picture's three lines, found text", file, number + 3)
     if not number:
         raise InputError("expected features, found an empty file", file)
-    if len(block) in (1, 2):
-        raise InputError("expected three lines of a picture, found the end of the file: is it cut off?", file, number)
 
 
 def _objects(name: str, labels: str, numbers: str, file: str | os.PathLike, number: int) -> Record:

@@ -18,9 +18,7 @@ from PIL import Image, ImageFile, ImageOps
 from mner_keras.errors import InputError
 from mner_keras.vision.visual_input import PICTURE_ENDINGS, names_by_id
 
-BLANK = "_blank"
-"""The id of the blank picture, which stands for the pictures that posts lack."""
-
+BLANK = "_blank"  # the id of the blank picture, which stands for the pictures that posts lack
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
 LARGE = 25_000_000  # pixels; a picture of more is made smaller while it is opened, so that its copies do not add up
 _SIDE = 4096  # pixels a side that a large picture keeps at most
@@ -71,13 +69,9 @@ def open_picture(picture: str | os.PathLike | bytes | Image.Image) -> Image.Imag
     Args:
         picture: a path, the bytes of a file, or a PIL image.
 
-    Returns:
-        a PIL image of mode RGB.
-
     Raises:
         PictureError: no file or not a regular one, none of the formats, an empty, truncated or damaged file, more
             pixels than `PIL.Image.MAX_IMAGE_PIXELS` (a WebP: than 50 million).
-        TypeError: none of these.
     """
     if not isinstance(picture, (str, os.PathLike, bytes, Image.Image)):
         raise TypeError(f"`picture` must be a PIL image, a path or bytes. Received: {type(picture).__name__}")
@@ -102,20 +96,15 @@ def open_picture(picture: str | os.PathLike | bytes | Image.Image) -> Image.Imag
 
 
 def find_pictures(places: Iterable[str | os.PathLike]) -> tuple[dict[str, Path], list[str]]:
-    """Find the pictures in folders by their ids (`picture_id`).
+    """Find pictures, files and those in folders, by their ids (`picture_id`).
 
-    Subfolders, hidden files and files without a picture's ending are ignored. A file in `places` is accepted whatever
-    its ending.
-
-    Args:
-        places: folders and files.
+    Of a folder, subfolders, hidden files and files without a picture's ending are ignored.
 
     Returns:
         the paths by id, in the order of the ids, and the sorted names of the entries that were ignored.
 
     Raises:
-        InputError: no such folder, two files of one id, a picture whose id is that of the blank picture, no
-            picture at all.
+        InputError: no such folder, two files of one id, a picture of the blank picture's id, no picture at all.
     """
     paths: list[Path] = []
     passed: list[str] = []

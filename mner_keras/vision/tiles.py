@@ -21,11 +21,8 @@ _REGION_SIDE = 96  # pixels: every picture is brought to this square before it i
 _OBJECT_SIDE = 128  # pixels: objects are sought at no more than this side
 _STANDS_OUT = 0.12  # difference from the ground, in any colour channel, on a scale of 0 to 1
 _SMALLEST = 0.002  # share of the picture that a component needs to count as an object
-_COLOURS = (
-    *("red", "orange", "yellow", "green", "green", "turquoise"),
-    *("turquoise", "blue", "blue", "purple", "pink", "pink"),
-    *("black", "grey", "grey", "white"),
-)
+_HUES = ("red", "orange", "yellow", *["green"] * 2, *["turquoise"] * 2, *["blue"] * 2, "purple", *["pink"] * 2)
+_COLOURS = (*_HUES, "black", "grey", "grey", "white")
 
 
 class TilesExtractor:
@@ -53,12 +50,10 @@ class TilesExtractor:
         self.attributes: dict[str, Any] = {"extractor": "tiles", "kind": kind, "feature_dim": width}
 
     def prepare(self, picture: Image.Image) -> Image.Image:
-        """The picture as it is."""
         return picture
 
     def extract(self, prepared: list[Image.Image]) -> list[dict[str, Any]]:
-        """`vectors` float32 of each picture, and of objects their `names`, `boxes` int64 `[k, 4]` (top, left, bottom,
-        right in pixels, the last two exclusive) and `scores` float32 `[k]`, descending."""
+        """Return the `vectors` of pictures, and of objects their `names`, `boxes` int64 `[k, 4]` and `scores`."""
         if self.kind == "regions":
             return [{"vectors": _regions(picture)} for picture in prepared]
         return [_objects(picture, self.max_objects) for picture in prepared]
@@ -85,15 +80,13 @@ def _objects(picture: Image.Image, max_objects: int) -> dict[str, Any]:
         picture = picture.resize(small, Image.Resampling.BILINEAR)
     rgb = np.asarray(picture, dtype="float64") / 255.0
     difference = _difference(rgb)
-    found = []
-    for mask in _components(difference > _STANDS_OUT):
-        contrast = float(difference[mask].mean())
-        found.append((min(1.0, float(np.sqrt(mask.mean() * contrast))), mask))
-    found.sort(key=lambda pair: -pair[0])  # stable: of equal scores, the upper left one comes first
-
+    things = _components(difference > _STANDS_OUT)
+    scores = [min(1.0, float(np.sqrt(thing.mean() * difference[thing].mean()))) for thing in things]
+    # Stable: of equal scores, the upper left one comes first.
+    best = sorted(range(len(things)), key=lambda i: -scores[i])[:max_objects]
     features, names, boxes = [], [], []
     to_pixels = np.array([height, width, height, width]) / np.array([*rgb.shape[:2]] * 2)
-    for _, mask in found[:max_objects]:
+    for mask in (things[i] for i in best):
         rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
         box = np.array([rows[0], columns[0], rows[-1] + 1, columns[-1] + 1])
         cut = np.s_[box[0] : box[2], box[1] : box[3]]
@@ -104,12 +97,12 @@ def _objects(picture: Image.Image, max_objects: int) -> dict[str, Any]:
         "vectors": np.asarray(features, dtype="float32").reshape(-1, F_O),
         "names": names,
         "boxes": np.asarray(boxes, dtype="int64").reshape(-1, 4),
-        "scores": np.asarray([score for score, _ in found[:max_objects]], dtype="float32"),
+        "scores": np.asarray([scores[i] for i in best], dtype="float32"),
     }
 
 
 def _difference(rgb: np.ndarray) -> np.ndarray:
-    """How far each pixel is from the ground, the largest of its three channels: [h, w] in [0, 1].
+    """Return how far each pixel is from the ground, the largest of its three channels: [h, w] in [0, 1].
 
     The ground is a plane in each channel, fitted to a frame of two pixels; what lies far from the plane is left out
     and the plane fitted again, so that a thing at the edge does not count as ground.
@@ -129,7 +122,7 @@ def _difference(rgb: np.ndarray) -> np.ndarray:
 
 
 def _components(mask: np.ndarray) -> list[np.ndarray]:
-    """The connected things in `mask`, holes filled, specks left out, in reading order: a list of bool [h, w]."""
+    """Return the connected things in `mask`, holes filled, specks left out, in reading order: a list of bool [h, w]."""
     near = ndimage.binary_dilation(mask)  # parts with a gap of up to two pixels are one thing
     labels, count = ndimage.label(near, structure=np.ones((3, 3)))
     things = (ndimage.binary_fill_holes(mask & (labels == label)) for label in range(1, count + 1))
@@ -137,14 +130,14 @@ def _components(mask: np.ndarray) -> list[np.ndarray]:
 
 
 def _squared(rgb: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """`rgb` and `mask` with a margin of ground that makes them square, the thing in the middle."""
+    """Return `rgb` and `mask` with a margin of ground that makes them square, the thing in the middle."""
     lacking = [max(mask.shape) - side for side in mask.shape]
     margin = [(lack // 2, lack - lack // 2) for lack in lacking]
     return np.pad(rgb, (*margin, (0, 0))), np.pad(mask, margin)
 
 
 def _describe(rgb: np.ndarray, mask: np.ndarray, side: int) -> np.ndarray:
-    """Colours [side * side * 3], colour shares [16] and edge shares [8] of the pixels in `mask`, about unit scale."""
+    """Return colours [side * side * 3], colour shares [16] and edge shares [8] of the pixels in `mask`."""
     shown = np.where(mask[..., None], (rgb - 0.5) / 0.3, 0.0).astype("float32")
     channels = [Image.fromarray(np.ascontiguousarray(shown[..., c])) for c in range(3)]
     colours = np.stack([np.asarray(c.resize((side, side), Image.Resampling.BOX)) for c in channels], axis=-1)
@@ -154,7 +147,7 @@ def _describe(rgb: np.ndarray, mask: np.ndarray, side: int) -> np.ndarray:
 
 
 def _colour_bins(rgb: np.ndarray) -> np.ndarray:
-    """The colour bin of each pixel of [h, w, 3]: 0 to 11 a hue, 12 to 15 a grey from black to white."""
+    """Return the colour bin of each pixel of [h, w, 3]: 0 to 11 a hue, 12 to 15 a grey from black to white."""
     hue, saturation, value = np.moveaxis(rgb_to_hsv(rgb), -1, 0)
     grey = 12 + np.minimum(3, (value * 4.0).astype(int))
     # Bin 0 is centred on red.
@@ -162,7 +155,7 @@ def _colour_bins(rgb: np.ndarray) -> np.ndarray:
 
 
 def _edges(light: np.ndarray) -> np.ndarray:
-    """The mean steepness of `light` [h, w] in each of 8 directions, square root taken: [8]."""
+    """Return the mean steepness of `light` [h, w] in each of 8 directions, square root taken: [8]."""
     down, across = np.gradient(light) if min(light.shape) > 1 else np.zeros((2, *light.shape))
     steepness = np.hypot(down, across)
     direction = np.rint(np.arctan2(down, across) / np.pi * EDGE_BINS).astype(int) % EDGE_BINS
@@ -171,7 +164,7 @@ def _edges(light: np.ndarray) -> np.ndarray:
 
 
 def _shape(mask: np.ndarray, box: np.ndarray) -> np.ndarray:
-    """Log of height over width, share of the box that is filled, height and width as shares of the picture: [4]."""
+    """Return log height over width, share of the box that is filled, height and width as shares of the picture: [4]."""
     height, width = box[2] - box[0], box[3] - box[1]
     return np.array(
         [np.log(height / width), mask.sum() / (height * width), height / mask.shape[0], width / mask.shape[1]]

@@ -34,12 +34,6 @@ class VGG16Regions:
 
     Reference:
         Simonyan and Zisserman 2015; Tian et al. 2021, section 3.2.
-
-    Example:
-
-    >>> extractor = VGG16Regions("vgg16_notop.weights.h5")
-    >>> extractor.extract([extractor.prepare(open_picture("113.jpg"))])[0]["vectors"].shape
-    (49, 512)
     """
 
     blank_size = (SIDE, SIDE)

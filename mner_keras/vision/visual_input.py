@@ -11,9 +11,8 @@ import numpy as np
 
 from mner_keras.errors import InputError
 
+# Browsers' and Twitter's names for JPEG among them.
 PICTURE_ENDINGS = (".jpg", ".jpeg", ".jpe", ".jfif", ".jpg_large", ".png", ".webp", ".gif", ".bmp")
-"""File endings of pictures, browsers' and Twitter's names for JPEG among them."""
-
 _NAMED = 3  # ids in an error message
 
 

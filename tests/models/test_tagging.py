@@ -17,7 +17,7 @@ from small_corpus import make_world
 
 import mner_keras
 from mner_keras import Post
-from mner_keras.text.word_vectors import WordVectors
+from mner_keras.text.vectors import WordVectors
 
 ROOT = Path(mner_keras.__file__).parents[1]
 NAMES = ("hsn", "agban")

@@ -178,13 +178,6 @@ def test_a_store_is_continued(store, extractor):
     )
 
 
-def test_a_store_of_another_backbone_is_not_continued(store, preset):
-    from mner_keras.vision import extract_features
-
-    with pytest.raises(InputError, match="expected a store of weights_hash"):
-        extract_features({}, BackboneRegions(preset("CLIP")), store[0].path)
-
-
 def test_a_model_tags_pictures_with_the_backbone_of_its_store(store, preset, tmp_path, capfd):
     from small_corpus import SMALL
     from typer.testing import CliRunner

@@ -99,6 +99,17 @@ def test_a_malformed_text_is_refused_with_its_line(tmp_path, text, line, found):
     assert found in str(caught.value)
 
 
+def test_a_malformed_file_replaces_no_store(agban, zhang, tmp_path):
+    out, cut = tmp_path / "regions.h5", tmp_path / "cut.txt"
+    import_features(zhang[0], out)
+    before = out.read_bytes()
+    cut.write_bytes(agban[0].read_bytes()[:-20])
+    with pytest.raises(InputError, match="expected"):
+        import_features(cut, out, overwrite=True)
+    assert out.read_bytes() == before
+    assert not out.with_name("regions.h5.parts").exists()
+
+
 def test_other_files_are_refused(tmp_path, zhang):
     shapes, bytes_, empty = (tmp_path / name for name in ("weights.h5", "x.pkl", "empty.txt"))
     with h5py.File(shapes, "w") as file:

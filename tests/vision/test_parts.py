@@ -62,11 +62,6 @@ def test_a_folder_reads_like_the_file_of_all_pictures(folder, single):
     assert again.read(["p6"], 1)[0].tolist() == [[[6, 6]]]
 
 
-def test_opening_reads_no_values(folder, monkeypatch):
-    monkeypatch.setattr(FeatureStore, "_vectors", None)
-    assert ("p3" in FeatureStore(folder), FeatureStore(folder).dim) == (True, 2)
-
-
 def lose(folder):
     (folder / "part-002-of-003.h5").unlink()
     return "expected 3 parts, found 2: part-002-of-003.h5 is missing"

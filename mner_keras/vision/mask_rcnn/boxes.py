@@ -175,8 +175,7 @@ class Proposals(keras.layers.Layer):
 class Detections(keras.layers.Layer):
     """The proposals whose most probable class is an object's and probable enough, the most probable first.
 
-    A proposal is moved by its class' deltas and cut to the window. The features stay those of the proposal as it was
-    before it was moved.
+    A proposal is moved by its class' deltas and cut to the window; the features stay those of where it was before.
 
     Call arguments:
         boxes, valid: as `Proposals` gives them, `[B, R, 4]` and `[B, R]`.

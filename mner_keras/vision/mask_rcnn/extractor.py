@@ -44,7 +44,8 @@ class MaskRCNNObjects:
         weights: a file in the layout of `mask_rcnn_coco.h5`; by default that file, which is downloaded on first use.
         top: objects a picture gives at most.
         min_score: the least probability of an object's class.
-        side: side of the square that pictures are brought to, in pixels, a multiple of 64.
+        side: side of the square that pictures are brought to, in pixels, a multiple of 64. The weights were trained at
+            1024; smaller squares are faster and miss small objects.
         num_proposals: proposals looked at in each picture.
         batch_size: pictures computed at once.
         progress: called with the bytes of the download done and their number.
@@ -55,11 +56,6 @@ class MaskRCNNObjects:
     Reference:
         He et al. 2017; Zheng et al. 2020 (AGBAN), section III-C.
 
-    Example:
-
-    >>> extractor = MaskRCNNObjects("mask_rcnn_coco.h5")
-    >>> extractor.extract([extractor.prepare(open_picture("113.jpg"))])[0]["vectors"].shape
-    (5, 1024)
     """
 
     def __init__(

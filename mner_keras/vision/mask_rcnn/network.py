@@ -36,16 +36,14 @@ class MaskRCNN(keras.Model):
     Keras' dtype policies; boxes, probabilities and detection are float32 under each.
 
     Args:
-        side, num_proposals, min_score: see `MaskRCNNObjects`. The weights were trained at a side of 1024; smaller
-            squares are faster and miss small objects.
+        side, num_proposals, min_score: see `MaskRCNNObjects`.
 
     Call arguments:
         inputs: a dict of `pixels` `[B, side, side, 3]`, red, green and blue from 0 to 255, and `window` float32
             `[B, 4]`: the part of the square that the picture takes, as shares of the sides.
 
     Returns:
-        what `Detections` returns; `features` `[B, 100, 1024]` are the outputs of the second convolution of 1024, after
-        batch normalisation and relu, at the proposal that the detection came from.
+        what `Detections` returns, with `features` `[B, 100, 1024]`.
 
     Attributes:
         body: a model from `pixels` to `maps` (P2 to P5), `objectness` `[B, A]` and `deltas` `[B, A, 4]`.
@@ -54,13 +52,6 @@ class MaskRCNN(keras.Model):
 
     Reference:
         He et al. 2017, "Mask R-CNN"; https://github.com/matterport/Mask_RCNN, version 2.
-
-    Example:
-
-    >>> network = MaskRCNN(side=256)
-    >>> window = np.array([[0.0, 0.0, 1.0, 1.0]], "float32")
-    >>> network.predict({"pixels": np.zeros((1, 256, 256, 3)), "window": window})["features"].shape
-    (1, 100, 1024)
     """
 
     def __init__(self, side: int = SIDE, num_proposals: int = 1000, min_score: float = 0.7) -> None:
@@ -195,9 +186,7 @@ class RoIAlign(keras.layers.Layer):
 
     def call(self, boxes: Any, maps: list[Any]) -> Any:
         sides = [level.shape[1] for level in maps]
-        cells = ops.concatenate(
-            [ops.reshape(level, (-1, s * s, level.shape[3])) for level, s in zip(maps, sides, strict=True)], axis=1
-        )
+        cells = ops.concatenate([ops.reshape(level, (-1, level.shape[1] ** 2, level.shape[3])) for level in maps], 1)
         level = levels_of(boxes, self.side) - LEVELS[0]  # [B, R]
         side = ops.take(np.array(sides, "int32"), level)[..., None]
         first = ops.take(np.cumsum([0] + [s * s for s in sides[:-1]]).astype("int32"), level)[..., None]
@@ -218,9 +207,6 @@ class RoIAlign(keras.layers.Layer):
         lower = read(1, 0) * (1 - right) + read(1, 1) * right
         inside = ops.logical_and(row_inside[..., :, None], column_inside[..., None, :])
         return (upper * (1 - down) + lower * down) * ops.cast(inside, dtype)[..., None]
-
-    def compute_output_shape(self, boxes_shape: tuple, maps_shape: list[tuple]) -> tuple:
-        return (*boxes_shape[:2], self.pool_size, self.pool_size, maps_shape[0][-1])
 
     def _points(self, low: Any, high: Any, edge: Any) -> tuple[Any, Any, Any]:
         """Return the cells before the points of one side, the shares of the way to the next, whether on the map."""

@@ -8,7 +8,6 @@ from keras import ops
 from PIL import Image
 
 from mner_keras.vision.mask_rcnn.boxes import (
-    CLASSES,
     NEVER,
     Detections,
     Proposals,
@@ -225,12 +224,6 @@ def test_detections(min_score):
         np.testing.assert_allclose(found["scores"][b][kept], [e[3] for e in expected], rtol=1e-6)
         assert (np.diff(found["scores"][b][kept]) <= 0).all()
         np.testing.assert_array_equal(found["features"][b][kept], features[b, rows])
-
-
-def test_the_classes_are_coco_s():
-    assert len(CLASSES) == len(set(CLASSES)) == 81
-    named = {0: "background", 1: "person", 3: "car", 12: "stop sign", 16: "cat", 26: "umbrella", 80: "toothbrush"}
-    assert {number: CLASSES[number] for number in named} == named
 
 
 # === Pictures ===
