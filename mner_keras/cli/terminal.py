@@ -70,8 +70,7 @@ def progress_bar(what: str) -> Iterator[Progress]:
     try:
         yield show
     finally:
-        if bar.live.is_started:
-            bar.stop()
+        bar.live.stop()
 
 
 @contextlib.contextmanager
@@ -94,7 +93,7 @@ def epoch_progress() -> Iterator[keras.callbacks.Callback]:
 
     def end(epoch: int, logs: dict[str, Any]) -> None:
         nonlocal best
-        bar.stop()
+        bar.live.stop()
         f1, loss = 100 * float(logs.get("val_f1", 0)), float(logs["loss"])
         better = " *" if f1 > best else ""
         best = max(best, f1)
@@ -104,4 +103,4 @@ def epoch_progress() -> Iterator[keras.callbacks.Callback]:
     try:
         yield callback
     finally:
-        bar.stop()
+        bar.live.stop()
