@@ -78,7 +78,6 @@ def extract_features(
 
     Args:
         pictures: paths by image id.
-        extractor: turns pictures into vectors.
         path, dtype, overwrite: see `FeatureWriter`, whose errors are raised.
         batch_size: pictures per batch.
         progress: called with the pictures done and their number.
@@ -134,14 +133,12 @@ class PictureFeatures:
 
     Args:
         pictures: paths or PIL images by image id.
-        extractor: turns pictures into vectors.
 
     Attributes:
         failed: the reason by image id, for pictures that could not be read; they read like ones that are not there.
     """
 
-    path = "pictures"
-    """What an error message calls it."""
+    path = "pictures"  # what an error message calls it
 
     def __init__(self, pictures: Mapping[str, str | os.PathLike | Image.Image], extractor: Extractor) -> None:
         self.pictures = {image_id: pictures[name] for image_id, name in names_by_id(pictures).items()}
@@ -201,7 +198,7 @@ def load_extractor(
         raise InputError("the model was trained without pictures: it takes none")
     if visual.extractor == "words":
         raise InputError("the model's features came from words: use --features with a store of words, not pictures")
-    extractor = _make(visual, weights, progress)
+    extractor = _make_extractor(visual, weights, progress)
     made_with, found = visual.weights_hash, extractor.attributes.get("weights_hash")
     if made_with and made_with != found:
         expected = f"the weights that the model's features were made with ({made_with[:12]}...)"
@@ -209,7 +206,7 @@ def load_extractor(
     return extractor
 
 
-def _make(visual: VisualInput, weights: str | os.PathLike | None, progress: Progress) -> Extractor:
+def _make_extractor(visual: VisualInput, weights: str | os.PathLike | None, progress: Progress) -> Extractor:
     options = json.loads(visual.options or "{}")
     if visual.extractor == "tiles":
         from mner_keras.vision.tiles import TilesExtractor

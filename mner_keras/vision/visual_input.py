@@ -44,11 +44,7 @@ class VisualInput:
             raise ValueError(f"`kind` must be 'regions' or 'objects'. Received: kind={self.kind!r}")
 
     def of_store(self, store: Any, pictures: bool = True) -> VisualInput:
-        """Return the same with the sizes of a `FeatureStore`: its width, and for regions their number.
-
-        Raises:
-            InputError: the store contains the other kind of features.
-        """
+        """Return the same with a store's width and number of regions; raise `InputError` for the other kind."""
         attributes = store.attributes
         if attributes.get("kind", self.kind) != self.kind:
             raise InputError(f"expected a store of {self.kind}, found one of {attributes['kind']}", store.path)
@@ -57,11 +53,8 @@ class VisualInput:
         return VisualInput(self.kind, count, store.dim, *extractor, pictures)
 
 
-VGG16_REGIONS = VisualInput("regions", count=49, dim=512)
-"""The regions of VGG16 at 224 pixels."""
-
-MASK_RCNN_OBJECTS = VisualInput("objects", count=3, dim=1024)
-"""The three best objects of Mask R-CNN."""
+VGG16_REGIONS = VisualInput("regions", count=49, dim=512)  # at 224 pixels
+MASK_RCNN_OBJECTS = VisualInput("objects", count=3, dim=1024)  # the three best
 
 
 def picture_id(name: str) -> str:
@@ -80,11 +73,7 @@ def picture_id(name: str) -> str:
 
 
 def names_by_id(names: Iterable[str], path: str | os.PathLike | None = None) -> dict[str, str]:
-    """Map picture ids to the names that they come from.
-
-    Raises:
-        InputError: two names of one id, in the file or folder `path`.
-    """
+    """Map picture ids to the names that they come from; raise `InputError` for two names of one id, in `path`."""
     found: dict[str, str] = {}
     for name in names:
         image_id = picture_id(name)

@@ -29,8 +29,7 @@ _MASK_BRANCH = "mrcnn_mask"
 _SHORT, _LONG = 800, 1024
 
 Prepared = tuple[np.ndarray, np.ndarray, tuple[int, int]]
-Key = tuple[str, str]
-"""A layer's name and a weight's: `("conv1", "kernel")`."""
+Key = tuple[str, str]  # a layer's name and a weight's: `("conv1", "kernel")`
 
 
 class MaskRCNNObjects:
@@ -55,7 +54,6 @@ class MaskRCNNObjects:
 
     Reference:
         He et al. 2017; Zheng et al. 2020 (AGBAN), section III-C.
-
     """
 
     def __init__(
@@ -119,13 +117,11 @@ def square_picture(picture: Image.Image, side: int) -> tuple[np.ndarray, np.ndar
     """Return an RGB picture in the middle of a black square, its sides' ratio kept.
 
     It grows until its shorter side measures 800 pixels, but never beyond 1024 of the longer (of a square of 1024; of
-    others in proportion), and shrinks only where it would not fit. Bilinear, each pixel from the four nearest ones,
-    also where it shrinks, black beyond the edge, cut to whole numbers: the pixels that scikit-image gave the Matterport
-    implementation.
+    others in proportion), and shrinks only where it would not fit. Bilinear from the four nearest pixels, also where it
+    shrinks, black beyond the edge, cut to whole numbers: what scikit-image gave the Matterport implementation.
 
     Returns:
-        pixels uint8 `[side, side, 3]`, and the window: the picture's top, left, bottom, right in pixels of the square,
-        int64 `[4]`.
+        pixels uint8 `[side, side, 3]`, and the picture's top, left, bottom, right in them, int64 `[4]`.
     """
     width, height = picture.size
     scale = max(1.0, side * _SHORT / _LONG / min(height, width))
@@ -152,14 +148,8 @@ def picture_boxes(boxes: np.ndarray, window: np.ndarray, side: int, size: tuple[
     return to_pixels((boxes - corner) / (opposite - corner), (size[1], size[0]))
 
 
-# === Weights ===
-
-
 def weights_by_name(network: keras.Model) -> dict[Key, keras.Variable]:
-    """Return the weights of a `MaskRCNN` by layer and weight, in the order of the network.
-
-    The names follow the Matterport implementation's code; they have not been checked against its file.
-    """
+    """Return the weights of a `MaskRCNN` by the names in Matterport's code, which were not checked against its file."""
     layers = (*network.body.layers, *network.head.layers)
     return {(layer.name, weight.name): weight for layer in layers for weight in layer.weights}
 
@@ -189,11 +179,7 @@ def load_weights(network: keras.Model, path: str | os.PathLike) -> None:
 
 
 def coco_weights(progress: Progress = no_progress) -> Path:
-    """Return the published weights' file, downloaded into the cache if it is not there.
-
-    Raises:
-        InputError: a download that failed, or another file; the message says how to go on without one.
-    """
+    """Return the published weights' file, downloaded into the cache if it is not there; `InputError` if that fails."""
     path = cache_folder() / "mask_rcnn_coco.h5"
     try:
         if not path.is_file():
@@ -208,8 +194,8 @@ def coco_weights(progress: Progress = no_progress) -> Path:
 def _weights(file: h5py.File) -> Iterator[tuple[Key, h5py.Dataset]]:
     """Yield a file's weights by layer and name, without those of the mask branch.
 
-    A layer is a group at the root, or in `model_weights` where the whole model was saved; what lies between it and its
-    weights differs with the version of Keras. The region proposal network's layers are one level deeper.
+    A layer is a group at the root, or in `model_weights` of a whole model; what lies between it and its weights differs
+    with the version of Keras. The region proposal network's layers are one level deeper.
     """
     root = file["model_weights"] if "layer_names" not in file.attrs and "model_weights" in file else file
     items: list[tuple[str, h5py.Group | h5py.Dataset]] = []

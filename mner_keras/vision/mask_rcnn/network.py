@@ -32,8 +32,8 @@ class MaskRCNN(keras.Model):
     """Mask R-CNN as the Matterport implementation builds it, for inference, up to the boxes: no masks.
 
     ResNet-101, a feature pyramid, proposals from anchors, RoI align at each proposal, two convolutions of 1024, a class
-    and a box. The layers bear that implementation's names, so that its published weights load by name. Precision by
-    Keras' dtype policies; boxes, probabilities and detection are float32 under each.
+    and a box. The layers bear that implementation's names, as its published weights do. Boxes, probabilities and
+    detection are float32 under each dtype policy.
 
     Args:
         side, num_proposals, min_score: see `MaskRCNNObjects`.
@@ -125,8 +125,7 @@ def normalised(x: Any, filters: int, size: int, conv: str, norm: str, strides: i
 def resnet101(pixels: Any) -> list[Any]:
     """Return the outputs of ResNet-101's stages 2 to 5, at a fourth to a 32nd of the sides (He et al. 2016).
 
-    Strides are in a block's first convolution, as in the original. A stage's first block has a convolution in its
-    shortcut, too.
+    Strides are in a block's first convolution. A stage's first block has a convolution in its shortcut, too.
     """
     x = keras.layers.ZeroPadding2D(3, data_format="channels_last", name="zero_padding")(pixels)
     x = ops.relu(normalised(x, 64, 7, "conv1", "bn_conv1", strides=2))
