@@ -132,13 +132,11 @@ def _read_lines(path: Path, lines: Iterator[bytes], needed: set[str], max_vector
     head = list(itertools.islice(lines, _LINES_FOR_DIMENSION + 1))
     if not head:
         raise InputError("expected word vectors, found an empty file", path)
-    first_number, dim = 1, None
     head[0] = head[0].removeprefix(b"\xef\xbb\xbf")
     header = re.fullmatch(rb"([0-9]{1,12})[ \t]([0-9]{1,6})", _strip(head[0]))
     if header:
         dim = int(header[2])
         del head[0]
-        first_number = 2
         if dim and _is_binary(head, dim):
             return _read_binary(path, needed, max_vectors, is_gzipped)
     else:
@@ -154,7 +152,7 @@ def _read_lines(path: Path, lines: Iterator[bytes], needed: set[str], max_vector
     matrix = np.empty((min(max_vectors, 1024), dim), np.float32)
     valid = num_broken = 0
     broken_lines: list[tuple[int, str]] = []
-    for number, line in enumerate(_whole_lines(itertools.chain(head, lines)), first_number):
+    for number, line in enumerate(_whole_lines(itertools.chain(head, lines)), 2 if header else 1):
         try:
             token, values = _split(line, dim)
             if token not in rows and (len(rows) < max_vectors or token in wanted):
@@ -291,9 +289,8 @@ def _load_cached(cached: Path, source: str) -> WordVectors | None:
             text = arrays["words"].tobytes().decode("utf-8")
             words = tuple(text.split("\n")) if text else ()
             about = json.loads(arrays["about"].tobytes())
-            matrix = arrays["matrix"]
-        about["broken_lines"] = [tuple(line) for line in about["broken_lines"]]
-        return WordVectors(words, matrix, source, **about)
+            about["broken_lines"] = [tuple(line) for line in about["broken_lines"]]
+            return WordVectors(words, arrays["matrix"], source, **about)
     except Exception:  # A damaged cache can fail in any way; the source file remains.
         return None
 

@@ -96,9 +96,7 @@ class FeatureWriter:
         scores: np.ndarray | None = None,
         caption: str | None = None,
     ) -> None:
-        """Add a picture's vectors, floats `[k, f]`; `_blank` is the id of the blank picture.
-
-        `names` `[k]`, `boxes` `[k, 4]` and `scores` `[k]` are those of `PictureObjects`.
+        """Add a picture's vectors, floats `[k, f]`, and what `PictureObjects` describes; `_blank` is the blank picture.
 
         Raises:
             InputError: an id that is there already, or that HDF5 cannot hold; vectors that do not fit the dtype.

@@ -104,8 +104,7 @@ def _objects(picture: Image.Image, max_objects: int) -> dict[str, Any]:
 def _difference(rgb: np.ndarray) -> np.ndarray:
     """Return how far each pixel is from the ground, the largest of its three channels: [h, w] in [0, 1].
 
-    The ground is a plane in each channel, fitted to a frame of two pixels; what lies far from the plane is left out
-    and the plane fitted again, so that a thing at the edge does not count as ground.
+    The ground is a plane in each channel, fitted to a frame of two pixels, again and again without what lies far away.
     """
     height, width = rgb.shape[:2]
     y, x = np.mgrid[0:height, 0:width]

@@ -63,10 +63,7 @@ class VGG16Regions:
 
 
 def predict_rows(model: keras.Model, rows: Sequence[Any], batch_size: int) -> Iterator[Any]:
-    """Yield a model's output for each row, an array or a dict of arrays.
-
-    A last, smaller batch is filled up with zeros, so that a picture's features do not depend on its neighbours.
-    """
+    """Yield a model's output for each row; batches are filled up, so that features do not depend on the neighbours."""
 
     def fill(*arrays: np.ndarray) -> np.ndarray:
         batch = np.zeros((batch_size, *arrays[0].shape), "float32")

@@ -85,10 +85,7 @@ def names_by_id(names: Iterable[str], path: str | os.PathLike | None = None) -> 
 def stack_vectors(
     keys: Sequence[str | None], found: Mapping[str, np.ndarray], count: int, dim: int, path: str | os.PathLike
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Stack the first `count` of the vectors `[k, dim]` that were found for each key, as `FeatureStore.read` does.
-
-    A key without vectors gives zeros and an empty mask; `path` is the source, for error messages.
-    """
+    """Stack the first `count` vectors `[k, dim]` found for each key as `FeatureStore.read` does; `path` for errors."""
     features = np.zeros((len(keys), count, dim), "float32")
     mask = np.zeros((len(keys), count), bool)
     with np.errstate(over="ignore"):  # a float64 beyond float32 becomes infinite and is reported below

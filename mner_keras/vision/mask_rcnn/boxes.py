@@ -140,10 +140,8 @@ class Proposals(keras.layers.Layer):
     """The best of the anchors, moved, cut to the picture, and without those that overlap a better one.
 
     From the probabilities `[B, A]` that an anchor holds an object and the anchors' deltas `[B, A, 4]`: boxes float32
-    `[B, count, 4]`, the best first, and bool `[B, count]`, which of them are proposals; the rest are zeros.
-
-    Reference:
-        Ren et al. 2015, "Faster R-CNN", section 3.1; He et al. 2017, "Mask R-CNN".
+    `[B, count, 4]`, the best first, and bool `[B, count]`, which of them are proposals; the rest are zeros. See Ren et
+    al. 2015, "Faster R-CNN", section 3.1.
     """
 
     def __init__(self, side: int, count: int = 1000, **kwargs: Any) -> None:
@@ -168,7 +166,8 @@ class Proposals(keras.layers.Layer):
 class Detections(keras.layers.Layer):
     """The proposals whose most probable class is an object's and probable enough, the most probable first.
 
-    A proposal is moved by its class' deltas and cut to the window; the features stay those of where it was before.
+    A proposal is moved by its class' deltas and cut to the window; the features stay those of where it was before. See
+    He et al. 2017, "Mask R-CNN", section 3.1.
 
     Call arguments:
         boxes, valid: as `Proposals` gives them, `[B, R, 4]` and `[B, R]`.
@@ -179,9 +178,6 @@ class Detections(keras.layers.Layer):
     Returns:
         a dict of `boxes` `[B, count, 4]`, `classes` int32 `[B, count]`, `scores` `[B, count]`, `features`
         `[B, count, f]` and `valid` bool `[B, count]`, the detections before the rest.
-
-    Reference:
-        He et al. 2017, "Mask R-CNN", section 3.1, as the Matterport implementation has it.
     """
 
     def __init__(self, min_score: float = 0.7, count: int = 100, **kwargs: Any) -> None:

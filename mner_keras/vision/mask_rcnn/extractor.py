@@ -76,7 +76,6 @@ class MaskRCNNObjects:
         self.top = top
         self.batch_size = batch_size
         self.blank_size = (side, side)
-        options = {"top": top, "min_score": min_score, "side": side, "num_proposals": num_proposals}
         self.attributes: dict[str, Any] = {
             "extractor": "mask-rcnn",
             "kind": "objects",
@@ -85,7 +84,7 @@ class MaskRCNNObjects:
             "weights_hash": weights_hash(self.network),
             "preprocessing": f"RGB on white, bilinear into the middle of {side} x {side}, less the mean pixel",
             "layer": "second convolution of the head after batch normalisation and relu, at the proposal",
-            "options": json.dumps(options),
+            "options": json.dumps({"top": top, "min_score": min_score, "side": side, "num_proposals": num_proposals}),
             "precision": keras.config.dtype_policy().name,
             "backend": keras.backend.backend(),
         }

@@ -58,17 +58,13 @@ class MaskRCNN(keras.Model):
         if side < 64 or side % 64:
             raise InputError(f"expected a side that is a multiple of 64, found {side}")
         body, head = _body(side), _head(side, num_proposals)
-        inputs = {
-            "pixels": keras.Input((side, side, 3), name="pixels"),
-            "window": keras.Input((4,), dtype="float32", name="window"),
-        }
-        found = body(inputs["pixels"])
+        pixels = keras.Input((side, side, 3), name="pixels")
+        window = keras.Input((4,), dtype="float32", name="window")
+        found = body(pixels)
         boxes, valid = Proposals(side, num_proposals, name="proposals")(found["objectness"], found["deltas"])
         judged = head({"maps": found["maps"], "boxes": boxes})
-        detections = Detections(min_score, name="detections")(
-            boxes, valid, judged["scores"], judged["deltas"], judged["features"], inputs["window"]
-        )
-        super().__init__(inputs, detections, name="mask_rcnn")
+        detections = Detections(min_score, name="detections")(boxes, valid, window=window, **judged)
+        super().__init__({"pixels": pixels, "window": window}, detections, name="mask_rcnn")
         self.body = body
         self.head = head
         self.trainable = False
@@ -134,23 +130,20 @@ def resnet101(pixels: Any) -> list[Any]:
     for stage, blocks in BLOCKS.items():
         filters = 64 << (stage - 2)
         for letter in ascii_lowercase[:blocks]:
-            first, second, third, shortcut = (
-                {"conv": f"res{stage}{letter}_branch{branch}", "norm": f"bn{stage}{letter}_branch{branch}"}
-                for branch in ("2a", "2b", "2c", "1")
-            )
+            block = f"{stage}{letter}_branch"
             strides = 2 if letter == "a" and stage > 2 else 1
-            y = ops.relu(normalised(x, filters, 1, **first, strides=strides))
-            y = ops.relu(normalised(y, filters, 3, **second, padding="same"))
-            y = normalised(y, 4 * filters, 1, **third)
+            y = ops.relu(normalised(x, filters, 1, f"res{block}2a", f"bn{block}2a", strides))
+            y = ops.relu(normalised(y, filters, 3, f"res{block}2b", f"bn{block}2b", padding="same"))
+            y = normalised(y, 4 * filters, 1, f"res{block}2c", f"bn{block}2c")
             if letter == "a":
-                x = normalised(x, 4 * filters, 1, **shortcut, strides=strides)
+                x = normalised(x, 4 * filters, 1, f"res{block}1", f"bn{block}1", strides)
             x = ops.relu(y + x)
         stages.append(x)
     return stages
 
 
 def feature_pyramid(stages: list[Any]) -> list[Any]:
-    """Return P2 to P5 from the stages' outputs 2 to 5 (Lin et al. 2017)."""
+    """Return P2 to P5 from the stages' outputs 2 to 5 (Lin et al. 2017, "Feature Pyramid Networks")."""
     top, levels = None, []
     for level, stage in reversed(list(zip(LEVELS, stages, strict=True))):
         side = convolution(PYRAMID, 1, name=f"fpn_c{level}p{level}")(stage)
@@ -160,7 +153,7 @@ def feature_pyramid(stages: list[Any]) -> list[Any]:
 
 
 class RoIAlign(keras.layers.Layer):
-    """A grid of points in each box, read off the level of the pyramid that suits the box's size.
+    """A grid of points in each box (He et al. 2017, section 3), read off the pyramid's level (Lin et al. 2017, eq. 1).
 
     `level = 4 + round(log2(sqrt(height * width) / 224))`, in pixels, between 2 and 5. The points reach from edge to
     edge of the box, corners included, and are interpolated bilinearly between cells; one point a bin, as TensorFlow's
@@ -172,9 +165,6 @@ class RoIAlign(keras.layers.Layer):
 
     Returns:
         `[B, R, pool_size, pool_size, C]`, of the maps' dtype.
-
-    Reference:
-        Lin et al. 2017, "Feature Pyramid Networks", equation 1; He et al. 2017, "Mask R-CNN", section 3.
     """
 
     def __init__(self, side: int, pool_size: int = 7, **kwargs: Any) -> None:
