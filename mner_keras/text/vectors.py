@@ -103,7 +103,9 @@ def read_vectors(path: str | os.PathLike[str], needed: Iterable[str] = (), max_v
         raise FileNotFoundError(f"`path` must be a file of word vectors. Received: {path}, which does not exist")
     needed = set(needed)
 
-    cached = _cache_file(path, needed, max_vectors)
+    status = path.stat()
+    key = [_CACHE_VERSION, str(path), status.st_size, status.st_mtime_ns, max_vectors, sorted(needed)]
+    cached = cache_folder() / f"vectors-{hashlib.sha256(json.dumps(key).encode('ascii')).hexdigest()}.npz"
     vectors = _load_cached(cached, path.name)
     if vectors is None:
         vectors = _read_file(path, needed, max_vectors)
@@ -272,14 +274,6 @@ def _read_binary(path: Path, needed: set[str], max_vectors: int, is_gzipped: boo
     rows = [row for row, word in enumerate(loaded.index_to_key) if is_finite[row] and (row in top or word in wanted)]
     words = tuple(loaded.index_to_key[row] for row in rows)
     return words, loaded.vectors[rows].astype(np.float32, copy=False), broken[:_REPORTED_LINES], len(broken)
-
-
-def _cache_file(path: Path, needed: set[str], max_vectors: int) -> Path:
-    """Return the cache file for a file's vectors, reduced to the words needed."""
-    status = path.stat()
-    key = [_CACHE_VERSION, str(path), status.st_size, status.st_mtime_ns, max_vectors, sorted(needed)]
-    digest = hashlib.sha256(json.dumps(key).encode("ascii")).hexdigest()
-    return cache_folder() / f"vectors-{digest}.npz"
 
 
 def _load_cached(cached: Path, source: str) -> WordVectors | None:
