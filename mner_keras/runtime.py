@@ -1,7 +1,4 @@
-"""`OnnxTagger`: tag posts with the file that `mner export --to onnx` wrote.
-
-It needs NumPy and ONNX Runtime, and `tokenizers` for a model that reads subwords: neither Keras nor a backend.
-"""
+"""`OnnxTagger`: tag posts with the file that `mner export --to onnx` wrote, without Keras and its backends."""
 
 from __future__ import annotations
 
@@ -23,6 +20,8 @@ METADATA = "mner_keras"  # the key of the file's metadata whose value is the JSO
 
 class OnnxTagger:
     """A tagger in ONNX Runtime, with the tags and scores of the model that it was exported from.
+
+    It needs NumPy and ONNX Runtime, and `tokenizers` for a model that reads subwords: neither Keras nor a backend.
 
     Args:
         path: the file of `mner export MODEL --to onnx --out PATH`.
@@ -132,13 +131,8 @@ def decode_crf(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the best tags, int `[B, n]`, and their probabilities, float64 `[B, n]`, as `CRF` does, in NumPy.
 
-    Both are undefined after a row's end.
-
-    Args:
-        potentials: float `[B, n, K]`.
-        lengths: the tokens of each row, int `[B]`, at least 1.
-        crf: from `CRF.arrays`.
-        temperature: divides all scores before the probabilities.
+    `potentials` are float `[B, n, K]`; `lengths`, int `[B]`, the tokens of each row, at least 1, after which the result
+    is undefined; `crf` is from `CRF.arrays`; `temperature` divides all scores before the probabilities.
     """
     potentials = np.array(potentials, "float32")
     potentials[:, 0] += crf["start"]

@@ -77,17 +77,12 @@ class TextBackbone:
         found.weights = _last_layer(backbone).get_weights()
         return found
 
-    def inputs(self) -> dict[str, keras.KerasTensor]:
-        """Return a `keras.Input` for each array that a model with the backbone reads."""
+    def inputs(self, of_layer: bool = False) -> dict[str, keras.KerasTensor]:
+        """Return a `keras.Input` for each array that a model with the backbone reads, or that the backbone reads."""
         import keras
 
-        if self.fine_tune:
-            return self._subword_inputs()
-        return {"contextual": keras.Input((None, self.config["hidden_dim"]), name="contextual")}
-
-    def _subword_inputs(self) -> dict[str, keras.KerasTensor]:
-        import keras
-
+        if not self.fine_tune and not of_layer:
+            return {"contextual": keras.Input((None, self.config["hidden_dim"]), name="contextual")}
         dtypes = {"subword_ids": "int32", "subword_mask": "bool", "first_subwords": "int32"}
         dtypes |= {"subword_segments": "int32"} if self.caption else {}
         return {name: keras.Input((None,), dtype=dtype, name=name) for name, dtype in dtypes.items()}
@@ -98,7 +93,7 @@ class TextBackbone:
 
         from mner_keras.layers import FirstSubwords
 
-        inputs = self._subword_inputs()
+        inputs = self.inputs(of_layer=True)
         ids = inputs["subword_ids"]
         backbone = getattr(keras_hub().models, self.class_name)(**self.config)
         given = {"token_ids": ids, "padding_mask": keras.ops.cast(inputs["subword_mask"], "int32")}

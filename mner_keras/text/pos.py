@@ -46,9 +46,7 @@ def pos_category(penn_tag: str) -> str:
 
 
 def tag_pos(sentences: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
-    """Tag tokenised sentences with Penn Treebank tags, by NLTK's averaged perceptron.
-
-    Any string is a token, also the empty one.
+    """Tag tokenised sentences with Penn Treebank tags, by NLTK's averaged perceptron; any string is a token.
 
     Raises:
         TaggerDataMissing: NLTK does not find the tagger's data.

@@ -164,7 +164,6 @@ def _edges(light: np.ndarray) -> np.ndarray:
 
 def _shape(mask: np.ndarray, box: np.ndarray) -> np.ndarray:
     """Return log height over width, share of the box that is filled, height and width as shares of the picture: [4]."""
-    height, width = box[2] - box[0], box[3] - box[1]
-    return np.array(
-        [np.log(height / width), mask.sum() / (height * width), height / mask.shape[0], width / mask.shape[1]]
-    )
+    height, width = box[2:] - box[:2]
+    filled = mask.sum() / (height * width)
+    return np.array([np.log(height / width), filled, height / mask.shape[0], width / mask.shape[1]])

@@ -154,11 +154,7 @@ def weights_by_name(network: keras.Model) -> dict[Key, keras.Variable]:
 
 
 def load_weights(network: keras.Model, path: str | os.PathLike) -> None:
-    """Load a `MaskRCNN` from a file in the layout that Keras 2 saved weights in, by name, without the mask branch.
-
-    Raises:
-        InputError: no such file, no HDF5, or other weights than those of the network, each of which is named.
-    """
+    """Load a `MaskRCNN` from a file of Keras 2, without the mask branch; an `InputError` names what does not fit."""
     expected, kind = weights_by_name(network), "an HDF5 file of Mask R-CNN weights"
     with open_hdf5(path, kind) as file, damage(path, kind):
         found = dict(_weights(file))
