@@ -1,7 +1,5 @@
 """The ends of a model, with the sizes that a preprocessor gives: inputs, word vectors, potentials."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import keras

@@ -1,7 +1,5 @@
 """`Predictor`: what a `Tagger` gives for posts, batch by batch."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor

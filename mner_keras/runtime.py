@@ -1,7 +1,5 @@
 """`OnnxTagger`: tag posts with the file that `mner export --to onnx` wrote, without Keras and its backends."""
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence

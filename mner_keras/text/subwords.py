@@ -1,12 +1,10 @@
 """`Subwords`: the subwords of a pretrained text model, and the position of each token's first subword."""
 
-from __future__ import annotations
-
 import base64
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from mner_keras.errors import InputError
 
@@ -45,7 +43,7 @@ class Subwords:
             self._tokenizer = SentencePieceProcessor(model_proto=base64.b64decode(self.tokenizer))
 
     @classmethod
-    def from_file(cls, path: Path, max_length: int) -> Subwords:
+    def from_file(cls, path: Path, max_length: int) -> Self:
         """Read a `tokenizer.json`, as Hugging Face's folders contain it."""
         from tokenizers import Tokenizer
 
@@ -64,7 +62,7 @@ class Subwords:
         return cls(tokenizer.to_str(), single[:1], middle, single[1:], unknown, max_length)
 
     @classmethod
-    def from_hub(cls, tokenizer: Any, max_length: int) -> Subwords:
+    def from_hub(cls, tokenizer: Any, max_length: int) -> Self:
         """Return the subwords of a KerasHub tokenizer: word pieces, byte pairs or SentencePiece."""
         start, end = _special(tokenizer, "start", "cls"), _special(tokenizer, "end", "sep")
         # RoBERTa and its multilingual form separate by two end subwords.

@@ -1,7 +1,5 @@
 """Turn pictures into features: into a store, or on demand."""
 
-from __future__ import annotations
-
 import csv
 import dataclasses
 import json

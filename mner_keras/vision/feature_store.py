@@ -1,7 +1,5 @@
 """`FeatureStore`: the features of pictures in an HDF5 file or a folder of them, read batch by batch."""
 
-from __future__ import annotations
-
 import contextlib
 import functools
 import math

@@ -1,7 +1,5 @@
 """`FeatureWriter`: write a feature store that a killed process leaves valid and a second one completes."""
 
-from __future__ import annotations
-
 import contextlib
 import functools
 import os
@@ -9,7 +7,7 @@ import shutil
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import h5py
 import numpy as np
@@ -142,7 +140,7 @@ class FeatureWriter:
             self._lock.release()
             self._lock = None
 
-    def __enter__(self) -> FeatureWriter:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:

@@ -1,7 +1,5 @@
 """Convert the features that authors published into a store."""
 
-from __future__ import annotations
-
 import itertools
 import os
 from collections.abc import Iterator

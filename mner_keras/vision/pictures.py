@@ -1,7 +1,5 @@
 """Pictures: their objects, where they are and their pixels in RGB, whatever people's folders hold."""
 
-from __future__ import annotations
-
 import contextlib
 import dataclasses
 import io
@@ -10,7 +8,7 @@ import stat
 import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from PIL import Image, ImageFile, ImageOps
@@ -45,7 +43,7 @@ class PictureObjects:
     scores: np.ndarray | None = None
 
     @classmethod
-    def of(cls, about: Mapping[str, Any], count: int) -> PictureObjects:
+    def of(cls, about: Mapping[str, Any], count: int) -> Self:
         """Take the first `count` objects from a store's attributes or an extractor's output; drop invalid boxes."""
         found = {key: about[key][:count] for key in ("names", "boxes", "scores") if about.get(key) is not None}
         names = tuple(n.decode("utf-8", "replace") if isinstance(n, bytes) else str(n) for n in found.get("names", ()))

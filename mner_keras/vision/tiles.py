@@ -1,7 +1,5 @@
 """`TilesExtractor`: regions and objects of small drawn pictures, described without a network and without weights."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """`VGG16Regions`: the regions of a picture as HSN reads them."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 from collections.abc import Iterator, Sequence

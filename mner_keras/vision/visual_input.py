@@ -1,11 +1,9 @@
 """`VisualInput`, picture ids and vectors by id: what posts and batches need of pictures, without HDF5 and Pillow."""
 
-from __future__ import annotations
-
 import dataclasses
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -43,7 +41,7 @@ class VisualInput:
         if self.kind not in ("regions", "objects"):
             raise ValueError(f"`kind` must be 'regions' or 'objects'. Received: kind={self.kind!r}")
 
-    def of_store(self, store: Any, pictures: bool = True) -> VisualInput:
+    def of_store(self, store: Any, pictures: bool = True) -> Self:
         """Return the same with a store's width and number of regions; raise `InputError` for the other kind."""
         attributes = store.attributes
         if attributes.get("kind", self.kind) != self.kind:

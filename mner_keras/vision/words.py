@@ -1,7 +1,5 @@
 """Words as a picture's features: captions or labels, from any captioner or detector, become a store of word vectors."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

@@ -5,8 +5,6 @@ box; as a share it lies inside: a picture of `h` x `w` pixels reaches from `(0, 
 a pixel's share is `1 / (h - 1)` of the height. The weights were trained with this rule of Matterport's.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

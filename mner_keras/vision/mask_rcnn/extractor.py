@@ -1,7 +1,5 @@
 """`MaskRCNNObjects`: the objects of a picture as AGBAN reads them."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

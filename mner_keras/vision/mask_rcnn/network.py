@@ -1,7 +1,5 @@
 """`MaskRCNN`: objects in pictures, without their masks; its backbone, and what its head reads of the pyramid."""
 
-from __future__ import annotations
-
 import math
 from functools import partial
 from string import ascii_lowercase
