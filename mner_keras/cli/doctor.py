@@ -11,9 +11,8 @@ from typing import Any
 
 import typer
 
-from mner_keras.cli.keras_start import has_gpu, start_keras, uses_gpu
 from mner_keras.cli.options import AsJson
-from mner_keras.cli.terminal import print_json
+from mner_keras.cli.terminal import has_gpu, print_json, start_keras, uses_gpu
 
 _NOT_CHECKED = ("cuda", "test", "docs", "notebooks")  # the device is; the others are for developers
 _GPU = {

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mner_keras.cli.keras_start import start_keras
 from mner_keras.cli.options import AsJson, Engine, EngineName, Jobs, Precision, RayAddress, ShardOption
-from mner_keras.cli.terminal import note, print_json, progress_bar
+from mner_keras.cli.terminal import note, print_json, progress_bar, start_keras
 from mner_keras.errors import InputError
 
 if TYPE_CHECKING:

@@ -7,9 +7,8 @@ from typing import Annotated
 
 import typer
 
-from mner_keras.cli.keras_start import start_keras
 from mner_keras.cli.options import PostPictures, check_target
-from mner_keras.cli.terminal import progress_bar
+from mner_keras.cli.terminal import progress_bar, start_keras
 from mner_keras.files import write_whole
 
 

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from filelock import FileLock
 
-from mner_keras.cli.keras_start import start_keras
 from mner_keras.cli.options import (
     Budget,
     Engine,
@@ -27,7 +26,7 @@ from mner_keras.cli.options import (
     TrainingPrecision,
     read_arguments,
 )
-from mner_keras.cli.terminal import note, print_json, print_table, progress_bar
+from mner_keras.cli.terminal import note, print_json, print_table, progress_bar, start_keras
 from mner_keras.errors import InputError, counted
 from mner_keras.registry import FEATURES, find_model
 

@@ -60,11 +60,7 @@ class Dataset(Mapping[str, list[Post]]):
         return len(SPLITS)
 
     def path(self, split: str) -> Path:
-        """Return the path of a split's file.
-
-        Raises:
-            InputError: the folder contains none of the split's possible files, or two of them.
-        """
+        """Return the path of a split's file; raise `InputError` for none of the possible files, or two of them."""
         stems = ("dev", "valid") if split == "dev" else (split,)
         names = [stem + ending for ending in _ENDINGS for stem in stems]
         found = [self.folder / name for name in names if (self.folder / name).is_file()]

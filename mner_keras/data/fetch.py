@@ -105,8 +105,7 @@ def fetch_source(
         mirror: another address with the same files.
         progress, report: as in `download`.
 
-    Returns:
-        the paths, and whether each was fetched now.
+    Returns the paths, and whether each was fetched now.
 
     Raises:
         InputError: an unknown name, a source that has to be downloaded by hand, another file of this name, a damaged

@@ -77,11 +77,7 @@ class Post:
 
     @classmethod
     def from_text(cls, text: str, **fields: Any) -> Post:
-        """Tokenise plain text (NLTK's `TweetTokenizer`) and keep the offset of each token.
-
-        Raises:
-            ValueError: the text contains no token.
-        """
+        """Tokenise plain text (NLTK's `TweetTokenizer`) with offsets; raise `ValueError` if it contains no token."""
         if lacks_spaces(text):
             _warn_of_missing_spaces()
         pieces = tokenize_with_offsets(text)
@@ -120,11 +116,7 @@ def post_record(post: Post) -> dict[str, Any]:
 
 
 def post_from_record(record: Mapping[str, Any]) -> Post:
-    """Return the post of a JSON object of `write_jsonl`.
-
-    Raises:
-        ValueError: the object does not describe a post.
-    """
+    """Return the post of a JSON object of `write_jsonl`; raise `ValueError` if the object does not describe one."""
     tokens, text, image = record.get("tokens"), record.get("text"), record.get("image")
     if "tokens" not in record and not isinstance(text, str):
         found = f"`text` {text!r}" if "text" in record else "neither"
@@ -196,12 +188,7 @@ def orphan_positions(tags: Sequence[str]) -> list[int]:
 def check_iob2(tags: Iterable[Sequence[str]], path: str | os.PathLike | None = None) -> None:
     """Refuse tags in IOB1, where `I-` opens entities: read as strict IOB2 they contain almost no entities.
 
-    Args:
-        tags: the tags of each post.
-        path: their file, for the error message.
-
-    Raises:
-        InputError: more entities open at an orphan I- than at a B-.
+    Raise `InputError`, which names the posts' file, if more entities open at an orphan I- than at a B-.
     """
     tags = list(tags)
     orphans = sum(len(orphan_positions(sequence)) for sequence in tags)
