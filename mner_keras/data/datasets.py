@@ -87,8 +87,7 @@ class Dataset(Mapping[str, list[Post]]):
 def load_dataset(name_or_folder: str | os.PathLike) -> Dataset:
     """Open a data set: `sample` (shipped inside the package), a folder, or a folder below `$MNER_DATA`.
 
-    Raises:
-        InputError: there is no such data set.
+    Raise `InputError` if there is none.
 
     Example:
 
@@ -117,9 +116,8 @@ def load_dataset(name_or_folder: str | os.PathLike) -> Dataset:
 def check_dataset(data: Dataset) -> dict[str, Any]:
     """Count posts, pictures, entities by type (strict IOB2), orphan I- tags, and what splits share; hash the files.
 
-    Raises:
-        InputError: a missing or malformed file, tags in IOB1, two pictures with one id, or a store in the folder that
-            contains none of a split's pictures.
+    Raise `InputError` for a missing or malformed file, tags in IOB1, two pictures with one id, or a store in the folder
+    that contains none of a split's pictures.
     """
     for split, posts in data.items():
         check_iob2((post.tags or () for post in posts), data.path(split))

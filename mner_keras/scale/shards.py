@@ -59,12 +59,8 @@ def run_jobs(
 ) -> bool:
     """Run the present command's shards side by side if it has several jobs or runs on Ray; return whether it does.
 
+    The parts have the extension `ending`; their folder, `out`, is `None` if the command has none or reads a stream.
     The output of each shard is in the folder `<out>.logs`, which is removed when all of them end well.
-
-    Args:
-        out: the folder of parts, which have the extension `ending`; `None` if the command has none, or reads a stream.
-        shard, jobs, engine, address: the command's options.
-        report: receives a line for people when a shard ends.
     """
     if jobs == 1 and engine == "local" and not address:
         return False

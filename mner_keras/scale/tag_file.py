@@ -22,10 +22,7 @@ from mner_keras.scale.resumable_file import ResumableFile
 from mner_keras.scale.tag_posts import SHOWN, PostTagger
 from mner_keras.tagged_post import TaggedPost
 
-CONVERTERS = {
-    "parquet": lambda path, lines: write_parquet(path, map(json.loads, lines)),
-    "label-studio": write_array,
-}
+CONVERTERS = {"label-studio": write_array, "parquet": lambda path, lines: write_parquet(path, map(json.loads, lines))}
 """What makes the file of a format from the written lines."""
 
 
