@@ -1,7 +1,5 @@
 """`mner doctor`."""
 
-from __future__ import annotations
-
 import importlib.metadata
 import re
 import tempfile

@@ -1,7 +1,5 @@
 """`mner evaluate`."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 import typer

@@ -1,7 +1,5 @@
 """`mner models`."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from typing import Annotated, Any
 

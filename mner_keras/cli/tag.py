@@ -1,7 +1,5 @@
 """`mner tag`."""
 
-from __future__ import annotations
-
 import contextlib
 import functools
 import itertools

@@ -1,7 +1,5 @@
 """`mner train`."""
 
-from __future__ import annotations
-
 import dataclasses
 import sys
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Data sets by name or folder; files of posts converted to another format, or split into a data set."""
 
-from __future__ import annotations
-
 import dataclasses
 import itertools
 import os

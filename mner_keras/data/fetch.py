@@ -1,7 +1,5 @@
 """Fetch public data: posts, pictures, word vectors, features and weights. `sources.toml` lists them."""
 
-from __future__ import annotations
-
 import contextlib
 import dataclasses
 import fnmatch

@@ -5,8 +5,6 @@ yields it in the post's place and reads on. Lines are split at the tab and never
 characters are ordinary tokens.
 """
 
-from __future__ import annotations
-
 import codecs
 import itertools
 import json

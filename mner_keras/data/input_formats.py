@@ -1,7 +1,5 @@
 """The input formats of posts to tag, and their detection."""
 
-from __future__ import annotations
-
 import itertools
 import re
 from collections.abc import Iterable, Iterator

@@ -4,8 +4,6 @@ A task's `data` has the keys of a post's JSON line. A post without a text gets i
 `text_from_tokens`. Offsets count code points, in Label Studio as in Python.
 """
 
-from __future__ import annotations
-
 import html
 import itertools
 import json

@@ -1,14 +1,12 @@
 """`Post`, one social-media post; its JSON object; and the entities of its tags, read as strict IOB2."""
 
-from __future__ import annotations
-
 import dataclasses
 import functools
 import os
 import reprlib
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 from mner_keras.errors import InputError
 from mner_keras.text.pos import lacks_spaces, token_offsets, tokenize_with_offsets
@@ -76,7 +74,7 @@ class Post:
                 raise ValueError(f"`{name}` must be Unicode text. Received: the lone surrogate {found!r}") from None
 
     @classmethod
-    def from_text(cls, text: str, **fields: Any) -> Post:
+    def from_text(cls, text: str, **fields: Any) -> Self:
         """Tokenise plain text (NLTK's `TweetTokenizer`) with offsets; raise `ValueError` if it contains no token."""
         if lacks_spaces(text):
             _warn_of_missing_spaces()

@@ -1,7 +1,5 @@
 """The Ray engine: `mner` commands as tasks of a Ray cluster, repeated where a worker or a node is lost."""
 
-from __future__ import annotations
-
 import contextlib
 import io
 import logging

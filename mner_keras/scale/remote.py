@@ -1,7 +1,5 @@
 """Files in object stores, `s3://`, `gs://` and what else pyarrow reads, through copies on this machine."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

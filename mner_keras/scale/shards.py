@@ -1,7 +1,5 @@
 """The share of the work of one of several machines, and the present command as several jobs."""
 
-from __future__ import annotations
-
 import dataclasses
 import re
 import shutil
@@ -11,7 +9,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from mner_keras.errors import InputError
 from mner_keras.files import Report, part_name
@@ -25,7 +23,7 @@ class Shard:
     count: int
 
     @classmethod
-    def parse(cls, text: str | None) -> Shard | None:
+    def parse(cls, text: str | None) -> Self | None:
         """Read `I/N`, or raise `InputError`; `None` for an option that is not given."""
         if text is None:
             return None

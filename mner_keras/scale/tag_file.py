@@ -1,7 +1,5 @@
 """Tag a stream of posts, and write the answers to standard output or to a file that survives a kill."""
 
-from __future__ import annotations
-
 import dataclasses
 import json
 import os
@@ -29,7 +27,7 @@ CONVERTERS = {"label-studio": write_array, "parquet": lambda path, lines: write_
 def tag_stream(
     tagger: PostTagger,
     posts: Iterator[Post | InputError],
-    output: ResumableFile | StandardOutput,
+    output: "ResumableFile | StandardOutput",
     write: Callable[[TaggedPost], str],
     rank: bool = False,
     show: Callable[[], None] | None = None,
