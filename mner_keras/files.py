@@ -4,8 +4,6 @@ Locks come from `filelock`. Downloads are our own: `pooch` and `keras.utils.get_
 its first byte, and several files here have more than a gigabyte.
 """
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import http.client
@@ -138,7 +136,7 @@ def _content_sha256(path: str | os.PathLike) -> str:
     return hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()
 
 
-def hold_lock(path: str | os.PathLike) -> FileLock | None:
+def hold_lock(path: str | os.PathLike) -> "FileLock | None":
     """Lock a file, created if necessary, until `release()` or the end of this process, however it ends.
 
     Return `None` at once if another process holds the lock.
@@ -176,7 +174,7 @@ def cache_folder() -> Path:
     return Path(os.path.expanduser(os.environ.get("MNER_CACHE") or "~/.cache/mner-keras"))
 
 
-def wait_for_lock(path: Path, report: Report = report_nothing) -> AcquireReturnProxy:
+def wait_for_lock(path: Path, report: Report = report_nothing) -> "AcquireReturnProxy":
     """Lock a file for a `with` block of this process; wait while another process holds it."""
     from filelock import FileLock, Timeout
 

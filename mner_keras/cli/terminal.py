@@ -1,7 +1,5 @@
 """How commands start Keras, quietly, and what they print: notes, JSON, tables, and progress bars."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import logging
@@ -53,7 +51,7 @@ def print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]
     Console().print(table)
 
 
-def _make_bar(stream: TextIO) -> rich.progress.Progress:
+def _make_bar(stream: TextIO) -> "rich.progress.Progress":
     """Return a bar that disappears when it ends, and appears on a terminal only."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -80,7 +78,7 @@ def progress_bar(what: str) -> Iterator[Progress]:
 
 
 @contextlib.contextmanager
-def epoch_progress() -> Iterator[keras.callbacks.Callback]:
+def epoch_progress() -> Iterator["keras.callbacks.Callback"]:
     """Yield a callback that shows a bar with the loss on a terminal, and prints loss and dev F1 after each epoch."""
     import keras
 

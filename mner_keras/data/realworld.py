@@ -1,4 +1,4 @@
-"""A data set of posts with and without pictures, built like HSN's real-world set, for users who cannot download that."""
+"""A data set of posts with and without pictures, built like HSN's real-world set, for users who cannot fetch that."""
 
 import dataclasses
 import itertools
