@@ -41,10 +41,7 @@ def _extract(
     address: RayAddress = "",
     overwrite: OVERWRITE = False,
 ) -> None:
-    """Fill the store and print a summary; exit with 1 if too many pictures were unreadable.
-
-    With several jobs or Ray, the store is a folder of parts, which the jobs fill.
-    """
+    """Fill the store and print a summary; exit with 1 if too many pictures were unreadable."""
     from mner_keras.scale.shards import Shard, run_jobs
     from mner_keras.vision.feature_writer import check_target
     from mner_keras.vision.pictures import find_pictures

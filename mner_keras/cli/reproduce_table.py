@@ -184,11 +184,7 @@ def reproduce_table(
 
 
 def _prepare(work: Work, options: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Print the plan from scratch, ask, and fetch and compute what is missing.
-
-    Returns:
-        the options for each table, by its number; empty for a dry run.
-    """
+    """Print the plan from scratch, ask, and do what is missing; return each table's options, none for a dry run."""
     from mner_keras.papers.from_scratch import BASIS
 
     if not work.tables:
