@@ -134,7 +134,7 @@ def measure_agban(options: argparse.Namespace) -> dict[str, tuple[float, float]]
     """Measure `AGBAN` on Keras' backend, or the released code."""
     if options.side == "released":
         return released(options)
-    from mner_keras.cli.keras_start import start_keras
+    from mner_keras.cli.terminal import start_keras
 
     start_keras()
     from agban_keras import AGBAN

@@ -19,7 +19,7 @@ from sklearn.model_selection import GroupKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from mner_keras.cli.keras_start import start_keras
+from mner_keras.cli.terminal import start_keras
 from mner_keras.data import entity_spans, load_dataset, read_posts, write_conll
 from mner_keras.models import load_tagger
 from mner_keras.papers.compare import compare, compare_runs, read_groups

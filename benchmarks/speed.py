@@ -18,7 +18,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from mner_keras.cli.keras_start import start_keras
+from mner_keras.cli.terminal import start_keras
 
 app = typer.Typer(help=__doc__)
 
