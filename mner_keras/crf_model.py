@@ -68,12 +68,7 @@ class CRFModel(keras.Model):
 
     def compile(self, optimizer="rmsprop", **kwargs) -> None:
         _refuse("the loss is the CRF's own", kwargs, "loss", "loss_weights")
-        _refuse(
-            "Keras' metrics read no tag sequences. A CRFModel built with `tags=[...]`, the names of the tags, reports "
-            "`f1` and `val_f1` over entities",
-            kwargs,
-            *("metrics", "weighted_metrics"),
-        )
+        _refuse(_METRICS, kwargs, "metrics", "weighted_metrics")
         super().compile(optimizer, **kwargs)
         # An optimiser that creates its variables within the first step makes TensorFlow trace that step twice.
         self.optimizer.build(self.trainable_variables)
@@ -131,19 +126,12 @@ class CRFModel(keras.Model):
         return results
 
     def crf_loss(self, tags, outputs, sample_weight=None):
-        """Return the negative log-likelihood, reduced over the rows; a scalar.
-
-        Args:
-            tags: int `[B, n]`.
-            outputs: the model's outputs.
-            sample_weight: float `[B]`, one weight per row.
-        """
+        """Return the negative log-likelihood of tags (int `[B, n]`), reduced over the rows; a scalar."""
         if tags is None:
             raise ValueError("`y` must be the tags, [batch, tokens]. Received: y=None")
         losses = -self.crf.log_likelihood(outputs["potentials"], tags, outputs.get("mask"))
         if sample_weight is not None:
-            if len(sample_weight.shape) != 1:
-                shape = tuple(sample_weight.shape)
+            if len(shape := tuple(sample_weight.shape)) != 1:
                 expected = "`sample_weight` must contain one number per row, [batch]"
                 raise ValueError(f"{expected}. Received: sample_weight.shape={shape}")
             losses = losses * ops.cast(sample_weight, losses.dtype)
@@ -192,6 +180,10 @@ class CRFModel(keras.Model):
 
 
 _ROWS = "a row has many tags. Weigh rows with `sample_weight` of shape [batch]"
+_METRICS = (
+    "Keras' metrics read no tag sequences. A CRFModel built with `tags=[...]`, the names of the tags, reports `f1` and "
+    "`val_f1` over entities"
+)
 
 
 def _refuse(reason: str, arguments: dict, *names: str) -> None:

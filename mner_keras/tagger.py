@@ -174,11 +174,9 @@ class Tagger(CRFModel):
             seed: the order of posts and the dropout depend on (seed, epoch) alone, so that a training that
                 `initial_epoch` or `keras.callbacks.BackupAndRestore` resumes equals one without interruption. By
                 default a new seed. The initial weights depend on `keras.utils.set_random_seed`.
-            epochs: the epoch at which to stop.
-            initial_epoch: the epoch at which to start.
+            epochs: the epoch at which to stop; `initial_epoch` is the one at which to start.
             validation_data: posts, whose pictures are in `features`; or `(posts, features)`; or what `x` and `y` may
                 be otherwise. Each epoch then reports `val_loss` and `val_f1`.
-            callbacks: as in Keras.
             kwargs: the other arguments of Keras' `fit`.
 
         Raises:

@@ -23,10 +23,7 @@ class TrainingSchedule(keras.optimizers.schedules.LearningRateSchedule):
 
     Args:
         learning_rate: the rate of the first epoch, or the highest rate.
-        decay: r in `learning_rate / (1 + r * epoch)`.
-        warmup: the share of all steps over which the rate rises; 0 for a rate that falls by epochs.
         steps_per_epoch: steps per epoch; the rate stays `learning_rate` until they are known.
-        epochs: the number of epochs.
         first_step: the optimiser's step at which the first epoch starts.
 
     Reference:

@@ -110,7 +110,7 @@ def read_groups(folders: Sequence[str | os.PathLike]) -> dict[str, dict[int, Run
             on other posts than the first one.
     """
     grouped: dict[str, dict[int, Run]] = {}
-    base, expected = None, []
+    expected = None
     for folder in folders:
         run = Run(folder)
         if run.config is None:
@@ -120,19 +120,16 @@ def read_groups(folders: Sequence[str | os.PathLike]) -> dict[str, dict[int, Run
             problem = f"expected runs that differ, found a second one with the seed and settings of {other.path}"
             raise InputError(problem, folder)
         posts = [(row.tokens, row.tags) for row in run.predictions]
-        base, expected = (run.path, posts) if base is None else (base, expected)
+        base, expected = (run.path, posts) if expected is None else (base, expected)
         if posts != expected:
             raise InputError(f"expected runs scored on the same posts, found others than those of {base}", run.path)
-    settings = {}
-    for key, group in grouped.items():
-        config = next(iter(group.values())).config
-        settings[key] = {**dataclasses.asdict(config), **config.arguments, "arguments": None, "seed": None}
+    configs = [next(iter(group.values())).config for group in grouped.values()]
+    settings = [{**dataclasses.asdict(one), **one.arguments, "arguments": None, "seed": None} for one in configs]
     named = {}
-    for key, group in grouped.items():
-        alike = [other for other in settings.values() if other["model"] == settings[key]["model"]]
-        own = settings[key].items()
-        differing = [f"{name}={value}" for name, value in own if any(other.get(name) != value for other in alike)]
-        named[" ".join([settings[key]["model"], *differing])] = group
+    for own, group in zip(settings, grouped.values(), strict=True):
+        alike = [other for other in settings if other["model"] == own["model"]]
+        differing = [f"{name}={own[name]}" for name in own if any(other.get(name) != own[name] for other in alike)]
+        named[" ".join([own["model"], *differing])] = group
     return named
 
 
