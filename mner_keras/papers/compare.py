@@ -110,7 +110,7 @@ def read_groups(folders: Sequence[str | os.PathLike]) -> dict[str, dict[int, Run
             on other posts than the first one.
     """
     grouped: dict[str, dict[int, Run]] = {}
-    expected = None
+    base, expected = None, []
     for folder in folders:
         run = Run(folder)
         if run.config is None:
@@ -120,7 +120,7 @@ def read_groups(folders: Sequence[str | os.PathLike]) -> dict[str, dict[int, Run
             problem = f"expected runs that differ, found a second one with the seed and settings of {other.path}"
             raise InputError(problem, folder)
         posts = [(row.tokens, row.tags) for row in run.predictions]
-        base, expected = (run.path, posts) if expected is None else (base, expected)
+        base, expected = (run.path, posts) if base is None else (base, expected)
         if posts != expected:
             raise InputError(f"expected runs scored on the same posts, found others than those of {base}", run.path)
     configs = [next(iter(group.values())).config for group in grouped.values()]

@@ -72,13 +72,9 @@ def plan_work(
     HSN's real-world set is expected in `FOLDER/real-world`: no program can download it.
 
     Args:
-        tables: the tables.
+        tables, seeds, fast, rows: as in `Setting` and `make_plan` (`mner_keras.papers.plan`).
         folder: receives posts, pictures, features and word vectors.
-        seeds: seeds per system.
-        fast: a few epochs instead of what each system's paper says.
-        rows: keys or models of the rows; empty for all.
-        vectors: names of word vectors that the user has.
-        features: kinds of features that the user has.
+        vectors, features: names of word vectors, and kinds of features, that the user has.
     """
     posts, words = folder / "twitter2015", folder / "vectors"
     needs: set[str] = set()  # kinds of features, names of vectors, "parts of speech"

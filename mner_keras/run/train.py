@@ -186,11 +186,7 @@ def fit_temperature(model: Tagger, posts: Sequence[Post], features: Any = None) 
 
 
 def calibration(gold: Iterable[Sequence[str]], tagged: Iterable[TaggedPost]) -> dict[str, Any]:
-    """Compare the scores of predicted entities with the share that is correct, in percent.
-
-    Args:
-        gold: the tags of each post.
-        tagged: the same posts with a model's entities and scores.
+    """Compare the scores of a model's entities with the share that is in the gold tags of the same posts, in percent.
 
     Returns:
         `error`, the expected calibration error: the mean, over the entities, of the difference between score and

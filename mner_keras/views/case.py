@@ -122,8 +122,6 @@ def make_cases(
     """Tag posts and explain the tags.
 
     Args:
-        model: a model.
-        posts: the posts.
         features: the store of their pictures' features, or its path.
         pictures: paths or PIL images by image id.
         predicted: the tags of each post by system, if they are known; otherwise the model tags the posts.

@@ -102,7 +102,6 @@ def loss_curves_figure(
     Args:
         history: one row per epoch: `epoch`, `crf_loss`, `adversarial_loss` (or `textual_loss` and `visual_loss`), and
             the same with `val_` for dev.
-        title: a heading.
         batches: the mean number of posts in a batch of train and of dev if the losses are sums over a batch.
         best_epoch: the epoch to mark.
 
@@ -187,10 +186,8 @@ def sample_features(
 
     Args:
         model: AGBAN.
-        posts: the posts.
-        features: the store of their pictures' features.
+        features: the store of the pictures' features.
         count: how many tokens and objects to draw; all of them if there are fewer.
-        seed: random seed of the draw.
 
     Raises:
         InputError: the model has no such features, or the posts have too few tokens or objects.
@@ -239,9 +236,8 @@ def modality_space_figure(
 
     Args:
         samples: features by the model's name, from `sample_features`.
-        perplexity: perplexity of t-SNE; at most a third of the points.
-        iterations: iterations of t-SNE, more than 250: the first 250 only gather the points.
-        seed: random seed of t-SNE.
+        perplexity: at most a third of the points.
+        iterations: more than 250: the first 250 only gather the points.
 
     Reference:
         Zheng et al. 2020, section IV-D: 500 tokens, 500 objects, perplexity 60, 500 iterations.

@@ -51,10 +51,8 @@ def draw_figure(
     Args:
         paper: `"hsn"` or `"agban"`.
         number: 5 or 6; for AGBAN also 7, 8 and 9.
-        run: the run to show.
         others: runs to compare with, for AGBAN's figures 5, 8 and 9.
         names: posts by name (`find_posts`); empty for those that show best what the figure is about.
-        split: `train`, `dev` or `test`.
         pictures: paths by image id.
         count: how many posts to choose; 0 for as many as the paper shows.
         seed: random seed of AGBAN's figure 5.

@@ -38,11 +38,7 @@ _SMALL = 256  # a picture of at most so many pixels is kept as it is
 
 
 class PostView:
-    """Posts as HTML, shown by notebooks and saved as a self-contained page.
-
-    Args:
-        cases: the posts.
-    """
+    """Posts as HTML, shown by notebooks and saved as a self-contained page."""
 
     def __init__(self, cases: Sequence[PostCase]) -> None:
         self.cases = list(cases)
@@ -70,7 +66,6 @@ def show(
     """Tag posts and show them with their scores, pictures, attention and gate.
 
     Args:
-        model: a model.
         posts: posts, plain texts, or lists of tokens.
         features: the store of the posts' pictures' features, or its path.
         pictures: with `features`, paths or PIL images by image id, to be drawn. Without it, one path, PIL image or
