@@ -63,7 +63,7 @@ def read_predictions(folder: str | os.PathLike) -> list[Prediction]:
 def entity_scores(
     gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]], scheme: str = "strict"
 ) -> dict[str, Any]:
-    """Compute scores over whole entities, in percent, from each post's gold and predicted tags, read by a scheme of `SCHEMES`.
+    """Compute scores over whole entities, in percent; `scheme` is a key of `SCHEMES`.
 
     Returns:
         `micro` and, by type, `types`, each with `precision`, `recall`, `f1` and `support`, the number of gold entities.
