@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -124,9 +125,8 @@ def make_plan(
         InputError: an unknown row or argument, a malformed file, or settings that do not fit.
     """
     for kind, path in setting.features.items():
-        store = FeatureStore(path)
-        found = store.attributes.get("kind", kind)
-        store.close()
+        with contextlib.closing(FeatureStore(path)) as store:
+            found = store.attributes.get("kind", kind)
         if found != kind:
             raise InputError(f"expected a store of {kind}, found one of {found}", path)
     for path in setting.vectors.values():

@@ -27,8 +27,6 @@ DIVERGED = 3  # the exit code of `mner train` for a run whose loss became NaN or
 _FAILED = "diverged.txt"
 # Steps that an estimate takes, and the last ones, which are timed: the first ones compile. Posts that it evaluates.
 _STEPS, _TIMED, _EVALUATED = 24, 16, 64
-
-
 FINISHED, UNFINISHED = "finished", "not finished"
 
 
@@ -137,8 +135,8 @@ def run_all(
 def _ended(folder: Path, code: int) -> str:
     if code == 0 and (folder / PROVENANCE).is_file():
         return FINISHED
-    lines = (folder / LOG).read_text(encoding="utf-8", errors="replace").strip().splitlines() or [""]
-    message = lines[-1].removeprefix("error: ")
+    lines = (folder / LOG).read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    message = "".join(lines[-1:]).removeprefix("error: ")
     if code == DIVERGED:
         (folder / _FAILED).write_text(message + "\n", encoding="utf-8")
         return f"diverged: {message}"

@@ -149,9 +149,8 @@ class SystemFit:
         settings = {name: getattr(self.config, name) for name in self.config.entry.settings or ()}
         trains = not (resume and path.exists())
         if resume:
-            self.report(
-                "no finished training in the folder: starting from the beginning" if trains else "already trained"
-            )
+            anew = "no finished training in the folder: starting from the beginning"
+            self.report(anew if trains else "already trained")
         if trains:
             self.system.fit(self.data["train"], self.data["dev"], **settings)
             if history := getattr(self.system, "history", None):

@@ -75,9 +75,8 @@ def entity_scores(
     if not any(tag.startswith(opening) for tags in (*gold, *predicted) for tag in tags):
         # seqeval rejects input without any entity.
         return {"micro": {"precision": 0.0, "recall": 0.0, "f1": 0.0, "support": 0}, "types": {}}
-    with warnings.catch_warnings():
-        # seqeval warns about types that are never predicted; their score of 0 shows this.
-        warnings.simplefilter("ignore")
+    # seqeval warns about types that are never predicted; their score of 0 shows this.
+    with warnings.catch_warnings(action="ignore"):
         report = classification_report(
             [list(tags) for tags in gold],
             [list(tags) for tags in predicted],

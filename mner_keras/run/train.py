@@ -92,12 +92,8 @@ def train(
             best.temperature = fit_temperature(best, data["dev"], training.store)
             if best.temperature != saved:
                 write_whole(folder / entry.file, best.save)
-            after = _tag(best, data["test"], training.store)
-            metrics["calibration"] = {
-                "temperature": best.temperature,
-                "before": calibration(gold, tagged),
-                "after": calibration(gold, after),
-            }
+            before, after = calibration(gold, tagged), calibration(gold, _tag(best, data["test"], training.store))
+            metrics["calibration"] = {"temperature": best.temperature, "before": before, "after": after}
         write_json(folder / "metrics.json", metrics)
         inputs = {"data": {"name": data.name, "sha256": data.hashes()}, **about_training}
         seconds = round(time.time() - started, 1)

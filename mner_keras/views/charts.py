@@ -115,10 +115,8 @@ def loss_curves_figure(
                 row[f"{split}adversarial_loss"] = row[f"{split}textual_loss"] + row[f"{split}visual_loss"]
     curves = read_curves(rows, batches)
     if not {"crf_loss", "adversarial_loss"} <= curves.keys():
-        raise InputError(
-            "expected the losses of a model with a modality classifier (crf_loss, adversarial_loss), found "
-            + ", ".join(sorted(history[0]))
-        )
+        expected = "expected the losses of a model with a modality classifier (crf_loss, adversarial_loss)"
+        raise InputError(f"{expected}, found {', '.join(sorted(history[0]))}")
     with matplotlib.rc_context(style()):
         figure = Figure(figsize=(5.2, 4.2), dpi=150, layout="constrained")
         upper, lower = figure.subplots(2, sharex=True)
@@ -221,8 +219,7 @@ def linear_separability(sample: ModalityFeatures) -> float:
     classifier = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000, class_weight="balanced"))
     folds = GroupKFold(min(_FOLDS, len(np.unique(sample.posts))), shuffle=True, random_state=0)
     how = {"groups": sample.posts, "cv": folds, "scoring": "balanced_accuracy"}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with warnings.catch_warnings(action="ignore"):
         return float(cross_val_score(classifier, sample.features, sample.is_text, **how).mean())
 
 

@@ -61,9 +61,9 @@ def write_figure(figure: Figure, path: str | os.PathLike) -> list[str]:
         notes for the user: characters that no installed font has.
     """
     ending = Path(path).suffix.lower()
-    with warnings.catch_warnings(record=True) as caught, matplotlib.rc_context({"svg.hashsalt": "mner"}):
-        warnings.simplefilter("always")
-        options = {"format": ending[1:], "dpi": _DOTS, "metadata": _DATES.get(ending, {})}
+    options = {"format": ending[1:], "dpi": _DOTS, "metadata": _DATES.get(ending, {})}
+    fixed = matplotlib.rc_context({"svg.hashsalt": "mner"})
+    with warnings.catch_warnings(record=True, action="always") as caught, fixed:
         write_whole(Path(path), lambda place: figure.savefig(place, **options))
     missing = {str(item.message) for item in caught if "missing from font" in str(item.message)}
     return [f"{len(missing)} characters are in no installed font: boxes replace them"] if missing else []
