@@ -102,7 +102,6 @@ class Tagger(CRFModel):
 
         Args:
             posts: the training posts.
-            vectors: pretrained word vectors.
             features: the store of the pictures' features; without it the sizes are those of the paper's extractor.
             pictures: whether the posts' pictures are used; if not, every post counts as one without a picture.
             options: other arguments of `PostPreprocessor.fit`.
@@ -111,8 +110,7 @@ class Tagger(CRFModel):
             ValueError: a pretrained backbone for a model that takes none.
         """
         options = {**cls.preprocessing, **options}
-        plain = {"backbone": None, "use_words": True, "use_characters": True}
-        for name, value in plain.items():
+        for name, value in {"backbone": None, "use_words": True, "use_characters": True}.items():
             if not cls.takes_backbone and options.get(name, value) != value:
                 expected = f"`{name}` must be {value}: {cls.__name__} takes no pretrained backbone"
                 raise ValueError(f"{expected}. Received: {name}={options[name]!r}")
@@ -147,9 +145,9 @@ class Tagger(CRFModel):
         return {**config, "optimizer": None, "training": dataclasses.asdict(self._training)}
 
     def compile_from_config(self, config: dict) -> None:
-        training = config.pop("training", None)
-        config = keras.saving.deserialize_keras_object(config)
-        self.compile(**config, training=None if training is None else Training(**training))
+        if (training := config.pop("training", None)) is not None:
+            training = Training(**training)
+        self.compile(**keras.saving.deserialize_keras_object(config), training=training)
 
     def fit(
         self,

@@ -35,7 +35,6 @@ class Run:
         no_pictures: whether to ignore the posts' pictures.
 
     Attributes:
-        path: the folder or the file.
         config: the run's configuration; `None` for a model's file, or for a folder with nothing but a model.
 
     Raises:
@@ -140,11 +139,7 @@ class Run:
         return entity_scores([row.tags for row in rows], [row.predicted for row in rows], scheme)
 
     def changed_inputs(self) -> list[str]:
-        """Compare the content of a finished run's data, features and vectors with what its configuration names now.
-
-        Returns:
-            one line per input that was replaced or is missing.
-        """
+        """Return a line for each input of a finished run that is missing, or not what its configuration names now."""
         config, data = self.config, load_dataset(self.config.data)
         changed = []
         if self.provenance.get("data", {}).get("sha256", {}) != data.hashes():
@@ -158,8 +153,8 @@ class Run:
     def tags(self, split: str = "test") -> list[tuple[str, ...]]:
         """Return the model's tags for each post of a split: from `predictions.jsonl` where it has these posts."""
         posts = self.dataset[split]
-        written = self.predictions if split == "test" and (self.path / PREDICTIONS).is_file() else None
-        if written is not None and [row.tokens for row in written] == [post.tokens for post in posts]:
+        written = self.predictions if split == "test" and (self.path / PREDICTIONS).is_file() else ()
+        if written and [row.tokens for row in written] == [post.tokens for post in posts]:
             return [row.predicted for row in written]
         return [post.tags for post in self.model.tag(posts, self.store)]
 

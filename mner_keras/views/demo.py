@@ -35,9 +35,7 @@ class DemoSession:
         pictures: pictures to swap in, paths by id.
         weights: the file of the extractor's weights; by default, the published weights.
 
-    Attributes:
-        extractor: turns pictures into the model's features; `None` for a model that takes no pictures.
-        no_pictures: why the model takes none; empty if it does.
+    `extractor` turns pictures into features; for a model that takes none it is `None`, and `no_pictures` says why.
     """
 
     def __init__(
@@ -95,7 +93,6 @@ def build_page(session: DemoSession, examples: Sequence[tuple[str, str | None]] 
     """Return the page as a gradio app. Its JSON route `tag` returns the names in a text.
 
     Args:
-        session: tags the posts.
         examples: posts to start with, and the paths of their pictures.
         about: more about the model for the header: its data and F1 (`describe_run`).
 
