@@ -215,28 +215,23 @@ def write_pictures(drafts: list[Draft], out: Path, font: Path, seed: int) -> Non
     folder.mkdir(exist_ok=True)
     for old in folder.glob("sample-*.png"):
         old.unlink()
-    extractors = {kind: TilesExtractor(kind) for kind in ("regions", "objects")}
-    with h5py.File(out / "regions.h5", "w") as regions, h5py.File(out / "objects.h5", "w") as objects:
-        stores = {"regions": regions, "objects": objects}
-        for kind, store in stores.items():
-            store.attrs.update(extractors[kind].attributes, weights="", weights_hash="")
-
-        def extract(name: str, picture: Image.Image) -> None:
-            for kind, store in stores.items():
-                found = extractors[kind].extract([picture])[0]
+    pictures = {"_blank": Image.new("RGB", (SIDE, SIDE), "white")}
+    for number, post in enumerate(drafts):
+        if post.things:
+            name = f"sample-{number:05d}"
+            path = folder / f"{name}.png"
+            draw(post.things, font, random.Random(f"{seed} {name}")).save(path, optimize=True)
+            pictures[name] = open_picture(path)
+    for kind in ("regions", "objects"):
+        extractor = TilesExtractor(kind)
+        with h5py.File(out / f"{kind}.h5", "w") as store:
+            store.attrs.update(extractor.attributes, weights="", weights_hash="")
+            for name, found in zip(pictures, extractor.extract(list(pictures.values())), strict=True):
                 dataset = store.create_dataset(name, data=found["vectors"].astype("float16"))
                 if kind == "objects":
                     dataset.attrs["names"] = np.array(found["names"], dtype=h5py.string_dtype())
                     dataset.attrs["boxes"] = found["boxes"].astype("int16")
                     dataset.attrs["scores"] = found["scores"]
-
-        extract("_blank", Image.new("RGB", (SIDE, SIDE), "white"))
-        for number, post in enumerate(drafts):
-            if post.things:
-                name = f"sample-{number:05d}"
-                picture = draw(post.things, font, random.Random(f"{seed} {name}"))
-                picture.save(folder / f"{name}.png", optimize=True)
-                extract(name, open_picture(folder / f"{name}.png"))
 
 
 def readme(splits: dict[str, list[Draft]], command: str, pictures: bool) -> str:

@@ -68,17 +68,12 @@ class Run:
     @cached_property
     def class_name(self) -> str:
         """Return the class of a Keras model, read without loading it."""
-        return str(read_model_config(self.model_file).get("class_name"))
-
-    @cached_property
-    def model_file(self) -> Path:
-        """Return the model's file."""
-        return Path(find_model_file(self.path))
+        return str(read_model_config(find_model_file(self.path)).get("class_name"))
 
     @cached_property
     def model(self) -> Tagger | System:
         """Return the best model of the run."""
-        return load_tagger(self.model_file)
+        return load_tagger(find_model_file(self.path))
 
     @cached_property
     def dataset(self) -> Dataset:

@@ -24,7 +24,7 @@ from mner_keras.run.run import CONFIG, PROVENANCE, Run
 from mner_keras.run.scores import SCHEMES
 from mner_keras.text import TaggerDataMissing
 from mner_keras.views import charts
-from mner_keras.views.case import PostCase, make_cases, own_pictures
+from mner_keras.views.case import make_cases, own_pictures
 from mner_keras.views.post_view import render, style_sheet
 
 BOUNDS, MISSED, SPURIOUS, ALL = "other bounds", "missed", "spurious", "in all"
@@ -152,14 +152,14 @@ def _run_chart(parts: Sequence[Mapping[str, Any]]) -> charts.Chart | None:
 def _run_part(run: Run, count: int, pictures: Mapping[str, Path] | None) -> dict[str, Any]:
     """What the page's section about a run shows; `no_posts` is empty if none were requested."""
     run.metrics, run.provenance  # noqa: B018 - damaged files are errors; missing models, data or features are not
-    misses, hits, mean, reason, batches = [], [], 0.0, "", None
+    hardest, reason, batches = {"misses": [], "hits": [], "mean_loss": 0.0}, "", None
     if not run.config.entry.is_keras:
         reason = "This system is not a Keras model with a CRF layer: its posts have no such loss."
     else:
         try:
             batches = run.posts_per_batch()
             if count:
-                misses, hits, mean = _hardest_posts(run, count, pictures)
+                hardest = _hardest_posts(run, count, pictures)
         except (InputError, OSError, TaggerDataMissing) as error:
             # File names in place of paths, because the page may be sent to others.
             message = re.sub(r"(?<![\w.~-])/(?:[^\s:,'\"]*/)?([^\s:,'\"/]+)", r"\1", str(error))
@@ -178,9 +178,7 @@ def _run_part(run: Run, count: int, pictures: Mapping[str, Path] | None) -> dict
         "data": Path(run.config.data).name,
         "curves": curves,
         "charts": _charts(run, curves, "nats per post" if batches else "as written by the run"),
-        "misses": misses,
-        "hits": hits,
-        "mean_loss": mean,
+        **hardest,
         "no_posts": reason,
         "settings": settings,
     }
@@ -199,9 +197,7 @@ def _charts(run: Run, curves: Mapping[str, charts.Curve], unit: str) -> list[cha
     return found
 
 
-def _hardest_posts(
-    run: Run, count: int, pictures: Mapping[str, Path] | None
-) -> tuple[list[tuple[int, float, PostCase]], list[tuple[int, float, PostCase]], float]:
+def _hardest_posts(run: Run, count: int, pictures: Mapping[str, Path] | None) -> dict[str, Any]:
     """The test posts with the highest loss, wrong and right (with entities), and the mean loss of the split.
 
     A post is its place in the split, from 1, the loss of its gold tags in nats, and its case.
@@ -219,7 +215,7 @@ def _hardest_posts(
     predicted = {run.name: [scored[number].predicted for number in chosen]}
     cases = make_cases(run.model, [posts[number] for number in chosen], run.store, pictures, predicted)
     shown = [(number + 1, float(losses[number]), case) for number, case in zip(chosen, cases, strict=True)]
-    return shown[: len(misses)], shown[len(misses) :], float(losses.mean())
+    return {"misses": shown[: len(misses)], "hits": shown[len(misses) :], "mean_loss": float(losses.mean())}
 
 
 def count_confusion(pairs: Iterable[tuple[Sequence[str], Sequence[str]]]) -> Counter[tuple[str, str]]:
