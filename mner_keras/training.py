@@ -60,11 +60,7 @@ class TrainingSchedule(keras.optimizers.schedules.LearningRateSchedule):
 
 
 def make_optimizer(training: Training) -> keras.optimizers.Optimizer:
-    """Return the optimiser that training settings name, with a `TrainingSchedule` where the rate changes.
-
-    Raises:
-        InputError: Keras has no such optimiser, or the optimiser has no such setting.
-    """
+    """Return the optimiser that settings name; raise `InputError` if Keras has none such, or it has no such setting."""
     rate: Any = training.learning_rate
     if training.learning_rate_decay or training.warmup:
         rate = TrainingSchedule(rate, training.learning_rate_decay, training.warmup)

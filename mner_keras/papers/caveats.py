@@ -69,11 +69,7 @@ def find_caveats(plan: Plan, setting: Setting, data: Dataset) -> tuple[str, ...]
 
 
 def training_caveats(config: RunConfig) -> list[str]:
-    """Return what a single run lacks of its paper's setting: word vectors, and the paper's features of the pictures.
-
-    Raises:
-        InputError: the data set or the store cannot be read.
-    """
+    """Return what a run lacks of its paper's setting: vectors, features; raise `InputError` for an unreadable file."""
     data, visual = load_dataset(config.data), config.visual
     lines = []
     if config.entry.settings is None and not config.vectors:

@@ -45,8 +45,7 @@ def compare(
     all seeds, and takes the mean difference over the seeds.
 
     Args:
-        first: predictions of the first system, one sequence per seed.
-        second: those of the second, for the same seeds in the same order.
+        first, second: predictions of the systems, one sequence per seed, for the same seeds in the same order.
         scheme: how entities are read (`mner_keras.run.scores.SCHEMES`).
         samples: draws of the bootstrap; always the same ones.
 

@@ -38,11 +38,7 @@ class Step:
     seconds: float = 0
 
     def run(self) -> None:
-        """Run the command in a process of its own.
-
-        Raises:
-            InputError: it failed; its message is on the error stream.
-        """
+        """Run the command in a process of its own; raise `InputError` if it fails (the error stream says why)."""
         if subprocess.run([sys.executable, "-m", "mner_keras", *self.command]).returncode:
             raise InputError(f"`mner {' '.join(self.command)}` failed; the same command continues")
 

@@ -41,10 +41,7 @@ def cell_record(
 
 
 def row_record(row: TableRow, cells: Mapping[str, Record], **more: Any) -> Record:
-    """Return a row with its cells by column; `more` replaces entries of the record.
-
-    These are `seeds` and `runs` (the folders) of the finished runs, `comparison` and `failures`.
-    """
+    """Return a row with its cells by column; `more` gives `seeds`, `runs` (folders), `comparison` and `failures`."""
     about = {"key": row.key, "name": row.name, "part": row.part, "cells": dict(cells)}
     return {**about, "seeds": [], "runs": [], "comparison": None, "failures": [], **more}
 

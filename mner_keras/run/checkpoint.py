@@ -49,11 +49,7 @@ class RunCheckpoint(keras.callbacks.Callback):
         return bool(self.patience) and len(self.history) - self.best_epoch >= self.patience
 
     def restore(self, model: keras.Model) -> int:
-        """Load the last checkpoint into a compiled model; return the number of finished epochs, 0 without one.
-
-        Raises:
-            InputError: the checkpoint does not load.
-        """
+        """Load the last checkpoint into a compiled model; return the finished epochs, or raise `InputError`."""
         state_path = self.checkpoint_folder / STATE
         if not state_path.exists():
             return 0

@@ -29,10 +29,7 @@ FEW = 200  # training posts, below which a warning appears
 class TaggerFit:
     """A Keras model and its posts, which have tags, ready to train; all input files have been read.
 
-    `store` is the store of the pictures' features, `None` for none.
-
-    Raises:
-        InputError: incompatible features, vectors or arguments.
+    `store` is the store of the pictures' features, `None` for none. Incompatible input raises `InputError`.
     """
 
     def __init__(self, config: RunConfig, data: Dataset, report: Report = report_nothing) -> None:
@@ -96,11 +93,7 @@ class TaggerFit:
     def fit(
         self, folder: Path, resume: bool, callbacks: Sequence[keras.callbacks.Callback]
     ) -> tuple[int, dict[str, Any]]:
-        """Train, and leave the best model by dev F1 in the folder.
-
-        Returns:
-            the best epoch, counted from 1, and the training's entries of `provenance.json`.
-        """
+        """Leave the best model by dev F1 in the folder; return its epoch, from 1, and entries of `provenance.json`."""
         config, vectors, about_vectors = self.config, self.preprocessor.vectors, None
         checkpoint = RunCheckpoint(folder, config.patience)
         finished = checkpoint.restore(self.model) if resume else 0
@@ -129,10 +122,7 @@ class SystemFit:
     """A system that is not a Keras model, trained by one call of its `fit`, with the methods of `TaggerFit`.
 
     An interrupted training starts over when resumed; a finished one is not repeated. `history.csv` has one row per
-    entry of the system's `history`, if it has one.
-
-    Raises:
-        InputError: invalid arguments.
+    entry of the system's `history`, if it has one. Invalid arguments raise `InputError`.
     """
 
     store = None  # such a system reads no pictures

@@ -39,11 +39,7 @@ def write_predictions(path: Path, posts: Iterable[Post], predicted: Iterable[Seq
 
 
 def read_predictions(folder: str | os.PathLike) -> list[Prediction]:
-    """Return the predictions in a run's folder, in the order of the test split.
-
-    Raises:
-        InputError: no such file, or a malformed line.
-    """
+    """Return the predictions in a run's folder, in the order of the test split; raise `InputError` for a bad file."""
     path = Path(folder) / PREDICTIONS
     lines = read_parsed(path, "the predictions of a finished run", str).rstrip("\n").split("\n")
     predictions = []

@@ -79,10 +79,7 @@ class PostCase:
 
     @property
     def columns(self) -> list[Column]:
-        """The numbers of the tokens: HSN's attention and gamma, or the attention to each object.
-
-        HSN's attention is coloured from the post's smallest to its largest value, AGBAN's from 0 to the largest one.
-        """
+        """HSN's attention (coloured from the post's smallest value) and gamma, or attention to each object (from 0)."""
         if (found := self.explanation.get("token_attention")) is not None:
             gamma = [] if self.gamma is None else [Column("gamma", self.gamma, self.gamma)]
             return [Column("attention", found, shares(found)), *gamma]

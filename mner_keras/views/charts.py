@@ -77,10 +77,7 @@ def draw_chart(description: str, draw: Callable[..., None], *values: Any, size: 
 def read_curves(
     history: Sequence[Mapping[str, float]], batches: tuple[float, float] = (1.0, 1.0)
 ) -> dict[str, dict[str, list[tuple[int, float]]]]:
-    """Return the quantities of a history, F1 first, then the losses: for each, the curve of `train`, `dev` or both.
-
-    The arguments are those of `loss_curves_figure`.
-    """
+    """Return by quantity, F1 first, the curves of `train` and `dev`; arguments as for `loss_curves_figure`."""
     curves: dict[str, dict[str, list[tuple[int, float]]]] = {}
     for column in history[0] if history else ():
         if column != "epoch":

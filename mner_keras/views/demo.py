@@ -31,7 +31,6 @@ class DemoSession:
     """Tags one post at a time, with or without a picture.
 
     Args:
-        model: a model.
         pictures: pictures to swap in, paths by id.
         weights: the file of the extractor's weights; by default, the published weights.
 
@@ -183,11 +182,7 @@ def build_page(session: DemoSession, examples: Sequence[tuple[str, str | None]] 
 
 
 def launch_page(page: Any, host: str, port: int | None, browser: bool = False) -> str:
-    """Serve a page in the background and return its address. The page makes no requests to other machines.
-
-    Raises:
-        InputError: the port is in use.
-    """
+    """Serve a page, which asks no other machine, and return its address; raise `InputError` for a port in use."""
     gradio = import_gradio()
     try:
         _, address, _ = page.launch(

@@ -112,11 +112,7 @@ def check_figure(paper: str, number: int) -> PaperFigure:
 
 
 def find_posts(names: Sequence[str], posts: Sequence[Post], split: str) -> list[int]:
-    """Return the positions of posts by their id, by their picture's id, or as `SPLIT:NUMBER`, counted from 1.
-
-    Raises:
-        InputError: there is no such post; the nearest name is suggested.
-    """
+    """Return the positions of posts by id, picture's id or `SPLIT:NUMBER` (from 1); raise `InputError` for another."""
     by_name: dict[str | None, int] = {}
     for keys in (
         [post.id for post in posts],  # an id takes precedence over a picture's
