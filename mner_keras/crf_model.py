@@ -27,7 +27,6 @@ class CRFModel(keras.Model):
     Args:
         outputs: a dict with `potentials`, the output of a `CRF` layer, and `mask`, bool `[B, n]`, true for tokens.
             Without `mask` every position counts, and the CRF must have been called without one.
-        name: the model's name.
         tags: the names of the tags (`O`, `B-X`, `I-X`), in the order of their indices. With them, `evaluate` reports
             `f1` and `fit` reports `val_f1` over entities (`mner_keras.metrics.EntityF1`), for callbacks and tuners to
             watch.

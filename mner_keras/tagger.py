@@ -6,11 +6,12 @@ import dataclasses
 import inspect
 import os
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
+from PIL import Image
 
 from mner_keras.crf_model import CRFModel
 from mner_keras.data.batches import PostBatches, as_dataset
@@ -21,14 +22,10 @@ from mner_keras.layers.checks import check_choice
 from mner_keras.predictor import Predictor
 from mner_keras.registry import Training, training_of
 from mner_keras.tagged_post import TaggedPost, as_post, tagged_post
+from mner_keras.text.vectors import WordVectors
 from mner_keras.training import TrainingSchedule, TrainingState, check_steps, make_optimizer
+from mner_keras.vision.extraction import Extractor
 from mner_keras.vision.feature_store import FeatureStore
-
-if TYPE_CHECKING:
-    from PIL import Image
-
-    from mner_keras.text.vectors import WordVectors
-    from mner_keras.vision.extraction import Extractor
 
 FORMAT = 2  # of the models' files
 MIN_EVALUATION_BATCH = 32  # posts, by default: smaller batches only cost time
@@ -295,7 +292,6 @@ class Tagger(CRFModel):
             posts: posts, plain texts, or lists of tokens.
             features: the store of the posts' pictures. A post whose picture it does not contain counts as one without a
                 picture, and so does every post without `features`.
-            batch_size: posts per batch.
             pictures: instead of `features`, a path, a PIL image or `None` for each post. A picture that cannot be read
                 counts as none, with a warning.
             extractor: turns `pictures` into features; by default the extractor that created the training features.

@@ -110,13 +110,11 @@ def draft(kind: str, rng: random.Random) -> Draft:
     taken = {name for name, _ in queue}
     casing = rng.choices((str, str.lower, str.upper), (92, 5, 3))[0]
 
-    tokens, tags, pos = [], [], []
+    words: list[tuple[str, str, str]] = []  # token, tag, part of speech
     for slot in expand(template, rng):
         if not slot.startswith("{"):
             token, _, part = slot.rpartition("/")
-            tokens.append(token)
-            tags.append("O")
-            pos.append(part)
+            words.append((token, "O", part))
             continue
         if slot in ("{A}", "{B}"):
             name, type_ = queue.pop(0)
@@ -124,10 +122,8 @@ def draft(kind: str, rng: random.Random) -> Draft:
             type_ = LETTERS[slot[1:-1]]
             name = rng.choice([n for n, types in sorted(NAME_TYPES.items()) if type_ in types and n not in taken])
             taken.add(name)
-        parts = casing(name).split()
-        tokens += parts
-        tags += [f"B-{type_}"] + [f"I-{type_}"] * (len(parts) - 1)
-        pos += ["NNP"] * len(parts)
+        words += [(part, f"{'I' if place else 'B'}-{type_}", "NNP") for place, part in enumerate(casing(name).split())]
+    tokens, tags, pos = map(list, zip(*words, strict=True))
     return Draft(tokens, tags, pos, kind, choose_things(kind, shown, tags, rng))
 
 
@@ -246,13 +242,9 @@ def readme(splits: dict[str, list[Draft]], command: str, pictures: bool) -> str:
     table = [f"| | {' | '.join(splits)} |", "|---|" + "---:|" * len(splits)]
     for row in ("posts", "with a picture", *TYPES, *KINDS):
         table.append(f"| {row} | {' | '.join(str(count[row]) for count in columns)} |")
-    shown = "\nThe posts were made without pictures: the kinds say what they would have shown.\n"
-    return WORDS["readme"]["text"].format(
-        command=command,
-        table="\n".join(table),
-        pictures=WORDS["readme"]["pictures"] if pictures else shown,
-        names=len(NAME_TYPES),
-    )
+    none = "\nThe posts were made without pictures: the kinds say what they would have shown.\n"
+    about = {"table": "\n".join(table), "pictures": WORDS["readme"]["pictures"] if pictures else none}
+    return WORDS["readme"]["text"].format(command=command, names=len(NAME_TYPES), **about)
 
 
 def main(

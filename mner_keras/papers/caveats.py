@@ -17,6 +17,9 @@ _VECTORS = {
     ("hsn", "crawl"): "300-d fastText vectors of Common Crawl",
     ("agban", None): "200-d GloVe vectors of 27 billion tokens of tweets",
 }
+_VOCABULARY = (
+    "vocabulary: built over train, dev and test (`transductive`), as AGBAN's released code does; neither paper says so"
+)
 
 
 def find_caveats(plan: Plan, setting: Setting, data: Dataset) -> tuple[str, ...]:
@@ -40,10 +43,7 @@ def find_caveats(plan: Plan, setting: Setting, data: Dataset) -> tuple[str, ...]
         if (papers := _VECTORS.get((table.paper, name))) is not None:
             lines.append(f"word vectors: {Path(setting.vectors_of(row)).name or 'none'}; the paper's are {papers}")
     if readers:
-        lines.append(
-            "vocabulary: built over train, dev and test (`transductive`), as AGBAN's released code does; neither paper "
-            "says so"
-        )
+        lines.append(_VOCABULARY)
     lines += [f"arguments that are not the paper's: {what}" for what in _by_models(runs, _changed_arguments)]
     trained = _by_models(runs, _changed_training)
     lines += [f"training, budget {'fast' if setting.fast else 'paper'!r}: {what}" for what in trained]
@@ -51,11 +51,9 @@ def find_caveats(plan: Plan, setting: Setting, data: Dataset) -> tuple[str, ...]
         notes = {config.model: config.entry.training_note for config in configs if config.entry.training_note}
         lines.append("training: as each system's paper says" + (", except for the following" if notes else ""))
         lines += [f"training of {model}: {note}" for model, note in notes.items()]
-    lines.append(
-        f"{counted(setting.seeds, 'seed')} per system"
-        + ("" if setting.seeds > 1 else ": no standard deviation, no t-test")
-        + "; the paper does not say how many runs its numbers are based on"
-    )
+    alone = "" if setting.seeds > 1 else ": no standard deviation, no t-test"
+    unsaid = "the paper does not say how many runs its numbers are based on"
+    lines.append(f"{counted(setting.seeds, 'seed')} per system{alone}; {unsaid}")
     like = sorted({run.row.name.partition(",")[0] for run in runs if run.config.model.endswith("-like")})
     if like:
         lines.append(f"{', '.join(like)}: our feature CRFs, which resemble the original programs")

@@ -8,16 +8,14 @@ import math
 import os
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import tomli_w
 
+from mner_keras.data.datasets import Dataset
 from mner_keras.errors import InputError, check_known, did_you_mean
 from mner_keras.files import read_parsed
 from mner_keras.registry import ModelEntry, Training, find_model
-
-if TYPE_CHECKING:
-    from mner_keras.data.datasets import Dataset
 
 FORMAT = 2  # of a run's folder, `format` in its config.toml; runs of mner-keras 0.1 have none
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")

@@ -6,20 +6,17 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
 
+from mner_keras.data.post import Post
 from mner_keras.errors import InputError, did_you_mean
 from mner_keras.run.run import Run
 from mner_keras.views.case import PostCase, make_cases
 from mner_keras.views.charts import loss_curves_figure, modality_space_figure, sample_features
 from mner_keras.views.figures import attention_map_figure, case_study_figure, hsn_attention_figure
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-    from mner_keras.data.post import Post
 
 _SEARCHED = 600  # posts that are explained to choose from
 Spans = list[tuple[str, int, int]]

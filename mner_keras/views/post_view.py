@@ -22,16 +22,15 @@ from markupsafe import Markup
 from PIL import Image
 
 import mner_keras
+from mner_keras.data.post import Post
 from mner_keras.files import write_whole
 from mner_keras.tagged_post import TaggedPost, as_post, with_pictures
 from mner_keras.views.case import MOST_TOKENS, PostCase, is_right_to_left, make_cases, shares
 from mner_keras.views.palette import COLOURS, FILL, OBJECT_COLOURS, TYPE_COLOURS, type_number
-from mner_keras.vision.extraction import load_extractor
+from mner_keras.vision.extraction import Extractor, load_extractor
 
 if TYPE_CHECKING:
-    from mner_keras.data.post import Post
     from mner_keras.tagger import Tagger
-    from mner_keras.vision.extraction import Extractor
 
 _SHOWN = 480  # pixels of a picture's longer side that a page keeps
 _SMALL = 256  # a picture of at most so many pixels is kept as it is
