@@ -7,7 +7,7 @@ import math
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import numpy as np
 
 from mner_keras.data.post import entity_spans
 from mner_keras.errors import InputError
+from mner_keras.files import Progress, no_progress
 from mner_keras.papers import render as tables
 from mner_keras.papers.compare import compare
 from mner_keras.papers.measured import Record
@@ -34,7 +35,7 @@ def make_report(
     places: Sequence[str | os.PathLike],
     posts: int = 10,
     pictures: Mapping[str, Path] | None = None,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: Progress = no_progress,
 ) -> str:
     """Return the report as one HTML page that makes no requests: its content security policy blocks them.
 
