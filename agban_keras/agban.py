@@ -1,7 +1,5 @@
 """`AGBAN`: the adversarial gated bilinear attention network, and `ObjectTagger`, the base of both its forms."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Callable
 from typing import Any, Literal
@@ -61,7 +59,7 @@ def update_on(optimizer: keras.optimizers.Optimizer, layer: keras.layers.Layer, 
 
     Args:
         optimizer: a compiled model's optimizer; changed in place.
-        layer: the layer; weights not trained by gradients, such as batch statistics, are updated on all steps.
+        layer: the layer; its batch statistics are updated on all steps.
         updates: whether to update on a step, counted from 1; takes and returns a tensor.
     """
     apply = optimizer.apply

@@ -1,7 +1,5 @@
 """`ReleasedAGBAN`: the model of the AGBAN authors' released code."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 
 import keras
@@ -61,16 +59,8 @@ class ReleasedAGBAN(ObjectTagger):
             objects in the bilinear form.
         attention_dropout: rate before the attention's relu layers.
 
-    Example:
-
-    >>> posts = load_dataset("sample")["train"]
-    >>> preprocessor = ReleasedAGBAN.fit_preprocessor(posts)
-    >>> model = ReleasedAGBAN(preprocessor)
-    >>> model.compile(keras.optimizers.SGD(0.005))
-
     Reference:
-        Zheng et al., "Object-aware multimodal named entity recognition in social media posts with adversarial
-        learning", IEEE Transactions on Multimedia 23, 2021, and the code that its authors published.
+        Zheng et al. 2021 (see `AGBAN`), and the code that its authors published.
     """
 
     preprocessing = {**ObjectTagger.preprocessing, "bucket": False}

@@ -1,7 +1,5 @@
 """`HSN`: the hierarchical self-adaptation network."""
 
-from __future__ import annotations
-
 import functools
 from typing import Literal
 

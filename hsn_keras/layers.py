@@ -1,7 +1,5 @@
 """HSN's layers, and their replacements in its ablations."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 import keras
@@ -21,12 +19,9 @@ __all__ = [
 class Reweighting(BaseLayer):
     """Base of the units that reweight the elements of `value` by `query`.
 
-    A subclass computes the weights s in `weights_of`; the output is `s * V`, without pooling (HSN eq. 16).
+    A subclass computes the weights s, `[B, k]`, 0 for masked values, in `weights_of(query, value, query_mask,
+    value_mask)`; the output is `s * V`, without pooling (HSN eq. 16).
     """
-
-    def weights_of(self, query, value, query_mask, value_mask):
-        """Return the weights s, `[B, k]`, 0 for masked values; the arguments are those of the call, masks included."""
-        raise NotImplementedError
 
     def call(self, query, value, query_mask=None, value_mask=None, return_attention_scores=False):
         scores = self.weights_of(query, value, full_mask(query_mask, query), full_mask(value_mask, value))
@@ -37,14 +32,9 @@ class Reweighting(BaseLayer):
 def hierarchical_weights(queries, values, query_there, value_there):
     """Return `s = A beta` of eq. 8-13 over any leading axes, `[..., k]`, 0 for masked values.
 
-    `alpha(t)` is a distribution over the values for each query (eq. 9-10); `beta(i)` is one over the queries for each
-    value, and `beta` their mean over the valid values (eq. 11-12).
-
-    Args:
-        queries: `[..., n, d]`.
-        values: `[..., k, d]`.
-        query_there: bool, broadcastable to `[..., 1, n]`.
-        value_there: bool, broadcastable to `[..., k, 1]`.
+    `alpha(t)` is a distribution over the values `[..., k, d]` for each query `[..., n, d]` (eq. 9-10); `beta(i)` is one
+    over the queries for each value, and `beta` their mean over the valid values (eq. 11-12). The masks are bool,
+    broadcastable to `[..., 1, n]` and `[..., k, 1]`.
     """
     match = ops.matmul(values, ops.swapaxes(queries, -1, -2))  # M [..., k, n]
     over_values = masked_softmax(match, value_there, axis=-2)
@@ -228,10 +218,8 @@ class SelfAdaptiveIntegration(BaseLayer):
     def build(self, text_shape, fusion_shape) -> None:
         _check_same_width(text=text_shape, fusion=fusion_shape)
         units = 1 if self.gate == "token" else text_shape[-1]
-        self.text_gate = keras.layers.Dense(units, dtype=self.dtype_policy)
-        self.fusion_gate = keras.layers.Dense(units, use_bias=False, dtype=self.dtype_policy)
-        self.text_gate.build(text_shape)
-        self.fusion_gate.build(fusion_shape)
+        self.text_gate = self.add_dense(units, text_shape)
+        self.fusion_gate = self.add_dense(units, fusion_shape, use_bias=False)
 
     def call(self, text, fusion, return_gate=False):
         gamma = ops.sigmoid(self.text_gate(text) + self.fusion_gate(fusion))

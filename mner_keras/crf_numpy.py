@@ -1,7 +1,5 @@
 """Best tags and marginals of a CRF in NumPy, for programs without Keras; `CRF` gives the same."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import numpy as np
@@ -12,11 +10,8 @@ def decode(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the best tags, int `[B, n]`, and their probabilities, float64 `[B, n]`; undefined after a row's end.
 
-    Args:
-        potentials: float `[B, n, K]`.
-        lengths: the tokens of each row, int `[B]`, at least 1.
-        crf: from `CRF.arrays`.
-        temperature: divides all scores before the probabilities.
+    Potentials are float `[B, n, K]`, `lengths` the tokens of each row, int `[B]`, at least 1, and `crf` is from
+    `CRF.arrays`. `temperature` divides all scores before the probabilities.
     """
     potentials = np.array(potentials, "float32")
     potentials[:, 0] += crf["start"]

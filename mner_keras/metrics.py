@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import keras
 from keras import ops
 
-from mner_keras.layers.crf import pack
+from mner_keras.layers.crf_recursions import pack
 
 __all__ = ["EntityF1"]
 

@@ -1,7 +1,5 @@
 """AGBAN's fusion of words and objects: `GatedBilinearAttention`, and its baseline `ObjectConcatenation`."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 import keras
@@ -24,10 +22,10 @@ class GatedBilinearAttention(BaseLayer):
     - `M = g * V_att + T` (eq. 14).
 
     No matrix has a bias. All weights, p included, are initialised uniformly within `1 / sqrt(rows)`. The paper applies
-    the softmax of eq. 9 "element-wisely", which leaves its axis open; figure 6 settles it. In figure 6(b) one object is
-    selected and is the most relevant to one token. This needs one softmax over all pairs of tokens and objects, as in
-    bilinear attention networks and in the authors' released code. With a softmax over the objects of each token, every
-    token gives all its weight to its objects, and a single object gets the weight 1 from every token.
+    the softmax of eq. 9 "element-wisely", which leaves its axis open; figure 6(b) settles it: one object is selected
+    and is the most relevant to one token. This needs one softmax over all pairs of tokens and objects, as in bilinear
+    attention networks and in the authors' released code. With a softmax over the objects of each token, a single object
+    gets the weight 1 from every token.
 
     Args:
         rank: width d' of the bilinear form.
@@ -135,10 +133,8 @@ class ObjectConcatenation(BaseLayer):
         super().__init__(**kwargs)
 
     def build(self, text_shape, objects_shape) -> None:
-        self.dense = keras.layers.Dense(
-            text_shape[-1], activation="relu", kernel_initializer=linear_initializer(), dtype=self.dtype_policy
-        )
-        self.dense.build((None, self.num_objects * objects_shape[-1]))
+        shape = (None, self.num_objects * objects_shape[-1])
+        self.dense = self.add_dense(text_shape[-1], shape, activation="relu", kernel_initializer=linear_initializer())
 
     def call(self, text, objects, object_mask=None):
         objects = ops.where(full_mask(object_mask, objects)[..., None], objects, ops.zeros_like(objects))

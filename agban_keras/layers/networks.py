@@ -1,7 +1,5 @@
 """AGBAN's players: `VisualProjector`, `ModalityClassifier`, `GradientReversal`, and those of the released code."""
 
-from __future__ import annotations
-
 import keras
 from keras import ops
 
@@ -28,18 +26,12 @@ def width_initializer(width: int) -> keras.initializers.Initializer:
 class MaskedNetwork(BaseLayer):
     """Apply dense layers with batch normalisation over the valid positions and relu between them.
 
-    A batch without valid positions (posts without pictures) leaves the moving statistics unchanged.
+    Inputs are `[B, m, f]`, the mask bool `[B, m]`, true for positions included in the batch statistics. A batch without
+    valid positions (posts without pictures) leaves the moving statistics unchanged.
 
     Args:
         hidden: widths of the inner layers.
         units: width of the output.
-
-    Call arguments:
-        inputs: `[B, m, f]`.
-        mask: bool `[B, m]`, true for positions included in the batch statistics.
-
-    Returns:
-        `[B, m, units]`.
     """
 
     def __init__(self, hidden: tuple[Count, ...], units: Count, **kwargs) -> None:
@@ -62,9 +54,6 @@ class MaskedNetwork(BaseLayer):
         for dense, norm in zip(self.inner, self.norms, strict=True):
             inputs = ops.relu(_normalise(norm, dense(inputs), mask, training))
         return self.outer(inputs)
-
-    def compute_output_shape(self, input_shape):
-        return (*input_shape[:-1], self.units)
 
     def _dense(self, units: int) -> keras.layers.Dense:
         return keras.layers.Dense(units, kernel_initializer=linear_initializer(), dtype=self.dtype_policy)
@@ -178,10 +167,7 @@ class ModalityClassifier(_NetworkLayer):
     def loss(self, logits, is_text, mask):
         """Return L_adv of each post, `[B]`, in float32; 0 for a post without tokens and objects.
 
-        Args:
-            logits: `[B, m, 2]`.
-            is_text: bool `[m]` or `[B, m]`.
-            mask: bool `[B, m]`.
+        Logits are `[B, m, 2]`, `is_text` bool `[m]` or `[B, m]`, the mask bool `[B, m]`.
         """
         log_probabilities = ops.log_softmax(ops.cast(logits, "float32"), axis=-1)
         right = ops.where(is_text, log_probabilities[..., 1], log_probabilities[..., 0])
@@ -190,15 +176,12 @@ class ModalityClassifier(_NetworkLayer):
 
 
 @keras.saving.register_keras_serializable(package="agban_keras")
-class ReleasedModalityClassifier(_NetworkLayer):
+class ReleasedModalityClassifier(ModalityClassifier):
     """Classify each feature as text (1) or picture (0), one modality at a time.
 
     The network of `ModalityClassifier` runs twice, on the tokens and then on the objects. In training each call is
     normalised by its own batch statistics, which removes the difference of the two means, and updates the moving
     statistics once.
-
-    Args:
-        hidden: widths of the inner layers.
 
     Call arguments:
         features: `[B, n + k, d]`, the tokens followed by the objects.
@@ -210,9 +193,6 @@ class ReleasedModalityClassifier(_NetworkLayer):
     """
 
     network_class = ReleasedNetwork
-
-    def __init__(self, hidden: tuple[Count, ...] = (100, 50), **kwargs) -> None:
-        super().__init__(**kwargs)
 
     def call(self, features, text_mask, object_mask, training=None):
         tokens = ops.shape(text_mask)[1]
@@ -253,11 +233,9 @@ class GradientReversal(BaseLayer):
 
     def build(self, input_shape=None) -> None:
         if self.strength == "schedule":
-            for name in ("step", "total_steps"):
-                weight = self.add_weight(
-                    name=name, shape=(), initializer="zeros", dtype="float32", trainable=False, autocast=False
-                )
-                setattr(self, name, weight)
+            options = {"shape": (), "initializer": "zeros", "dtype": "float32", "trainable": False, "autocast": False}
+            self.step = self.add_weight(name="step", **options)
+            self.total_steps = self.add_weight(name="total_steps", **options)
 
     def set_total_steps(self, total_steps: int) -> None:
         """Set the total number of training steps: epochs x steps per epoch."""

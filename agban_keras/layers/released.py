@@ -1,7 +1,5 @@
 """Layers of the AGBAN authors' released code: `WeightNormDense`, `ReleasedAttention` and `ReleasedCRF`."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import keras
@@ -38,7 +36,7 @@ class _WeightNormed(BaseLayer):
 
 @keras.saving.register_keras_serializable(package="agban_keras")
 class WeightNormDense(_WeightNormed):
-    """Apply a weight-normalised linear layer, with dropout before it and an activation after it.
+    """Apply a weight-normalised linear layer from `[..., d]` to `[..., units]`, with dropout and an activation.
 
     Equation: `y = f(x (s U / |U|) + b)`, with the norm over all entries of U: one number s is the length of the whole
     matrix. It is initialised to |U|, where the layer is a plain linear one.
@@ -47,12 +45,6 @@ class WeightNormDense(_WeightNormed):
         units: width of the output.
         activation: f; by default none.
         dropout: rate on the inputs.
-
-    Call arguments:
-        inputs: `[..., d]`.
-
-    Returns:
-        `[..., units]`.
 
     Reference:
         Salimans & Kingma, "Weight normalization", NIPS 2016.
@@ -70,9 +62,6 @@ class WeightNormDense(_WeightNormed):
     def call(self, inputs, training=None):
         outputs = ops.matmul(self.dropout(inputs, training=training), self.matrix())
         return keras.activations.get(self.activation)(outputs + self.bias)
-
-    def compute_output_shape(self, inputs_shape):
-        return (*inputs_shape[:-1], self.units)
 
 
 @keras.saving.register_keras_serializable(package="agban_keras")
@@ -96,11 +85,7 @@ class ReleasedAttention(_WeightNormed):
         dropout: rate on V'.
         attention_dropout: rate on the inputs of the relu layers.
 
-    Call arguments:
-        text: T, `[B, n, d]`.
-        objects: V, `[B, k, d]`.
-        object_mask: bool `[B, k]`, true for objects; by default everywhere.
-        return_attention_scores: whether to return A as well.
+    Call arguments are those of `GatedBilinearAttention`, without `text_mask`.
 
     Returns:
         T after the last glimpse, `[B, n, d]`; with `return_attention_scores` also A, `[B, glimpses, k, n]`.
@@ -169,7 +154,8 @@ class ReleasedCRF(CRF):
     paths includes all labels, also padding, START and STOP; only the transitions suppress these: transitions into
     START, out of STOP and into or out of padding are initialised to -10000, all others to 0.
 
-    Potentials have a score per label. Methods take and return tags: a label without a tag is returned as tag 0.
+    The call is that of `CRF`, with a score per label. Methods take and return tags: a label without a tag is returned
+    as tag 0.
 
     Args:
         num_tags: the number of labels: the number of tags plus three.
@@ -177,10 +163,6 @@ class ReleasedCRF(CRF):
         boundary: must be false; START and STOP replace it.
 
     Weights: `transitions` `[num_tags, num_tags]` (from, to).
-
-    Call arguments:
-        potentials: scores of the labels, `[B, n, num_tags]`.
-        mask: bool `[B, n]`, true for tokens; by default everywhere.
 
     Reference:
         Yang & Zhang, "NCRF++: an open-source neural sequence labeling toolkit", ACL 2018.

@@ -1,7 +1,5 @@
 """`AdaptiveCoAttention`: attention from each word to the picture, and from the picture to the text."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 import keras
@@ -116,13 +114,9 @@ class GatedFusion(BaseLayer):
         super().__init__(**kwargs)
 
     def build(self, visual_shape, textual_shape) -> None:
-        policy = self.dtype_policy
-        self.visual_projection = keras.layers.Dense(self.units, activation="tanh", dtype=policy)
-        self.textual_projection = keras.layers.Dense(self.units, activation="tanh", dtype=policy)
-        self.gate = keras.layers.Dense(1, activation="sigmoid", use_bias=False, dtype=policy)
-        self.visual_projection.build(visual_shape)
-        self.textual_projection.build(textual_shape)
-        self.gate.build((None, None, 2 * self.units))
+        self.visual_projection = self.add_dense(self.units, visual_shape, activation="tanh")
+        self.textual_projection = self.add_dense(self.units, textual_shape, activation="tanh")
+        self.gate = self.add_dense(1, (None, None, 2 * self.units), activation="sigmoid", use_bias=False)
 
     def call(self, visual, textual, return_gate=False):
         p, q = self.visual_projection(visual), self.textual_projection(textual)
@@ -154,13 +148,9 @@ class FiltrationGate(BaseLayer):
         super().__init__(**kwargs)
 
     def build(self, text_shape, fused_shape) -> None:
-        policy = self.dtype_policy
-        self.text_gate = keras.layers.Dense(self.units, dtype=policy)
-        self.fused_gate = keras.layers.Dense(self.units, use_bias=False, dtype=policy)
-        self.projection = keras.layers.Dense(self.units, activation="tanh", dtype=policy)
-        self.text_gate.build(text_shape)
-        self.fused_gate.build(fused_shape)
-        self.projection.build(fused_shape)
+        self.text_gate = self.add_dense(self.units, text_shape)
+        self.fused_gate = self.add_dense(self.units, fused_shape, use_bias=False)
+        self.projection = self.add_dense(self.units, fused_shape, activation="tanh")
 
     def call(self, text, fused, return_gate=False):
         gate = ops.sigmoid(self.text_gate(text) + self.fused_gate(fused))
@@ -175,10 +165,10 @@ class AdaptiveCoAttention(Tagger):
     A BiLSTM reads the words, convolutions read their characters, and a second BiLSTM reads both, `h_t`. Regions are
     projected to `v_i`. Then
 
-    - word-guided visual attention: `a_t = softmax_i(w . [tanh(W v_i); tanh(W h_t + b)])`, `v^_t = sum_i a_ti v_i`;
-    - image-guided textual attention: `b_t = softmax_j(w . [tanh(W h_j); tanh(W v^_t + b)])`, `h^_t = sum_j b_tj h_j`;
+    - word-guided visual attention `v^_t` of `h_t` to v, and image-guided textual attention `h^_t` of `v^_t` to h
+      (`GuidedAttention`);
     - gated multimodal fusion of `v^_t` and `h^_t` into `m_t` (`GatedFusion`);
-    - filtration gate: `u_t = s_t * tanh(W m_t + b)`, `s_t = sigmoid(W h_t + W m_t + b)` (`FiltrationGate`);
+    - filtration of `m_t` by `h_t` into `u_t` (`FiltrationGate`);
     - potentials from `[h_t; u_t]`, CRF.
 
     The paper is not available; these are its formulas as reported by others. With the concatenation as given, a softmax
@@ -188,17 +178,12 @@ class AdaptiveCoAttention(Tagger):
     posts at 35 tokens; this model does not.
 
     Args:
-        word_dim: width of the word vectors; by default that of the pretrained vectors, else 200.
-        char_dim: width of the characters' vectors.
-        char_filters: filters of each character convolution.
-        char_hidden_dim: width of the dense layer after them.
-        char_units: width of the characters' part of a token.
+        preprocessor, word_dim, loss_reduction: see `HSN`.
+        char_dim, char_filters, char_hidden_dim, char_units, dropout: `embedding_dim`, `filters`, `hidden_units`,
+            `units` and `dropout` of `PooledCharCNN`.
         hidden_dim: width of each BiLSTM; half of it per direction.
         fusion_dim: width of v, of the attentions' hidden layers, of m and of u.
-        score: how to combine the projections of guide and guided, `"concatenate"` as given, or `"joint"`; see
-            `GuidedAttention`.
-        dropout: rate within the character network.
-        preprocessor, loss_reduction: see `Tagger`.
+        score: `"concatenate"` as given, or `"joint"`; see `GuidedAttention`.
 
     Reference:
         Zhang, Fu, Liu & Huang, "Adaptive co-attention network for named entity recognition in tweets", AAAI 2018.

@@ -1,7 +1,5 @@
 """`BertNER`: a pretrained BERT that tags each token at its first word piece; text only."""
 
-from __future__ import annotations
-
 import keras
 import numpy as np
 
@@ -25,18 +23,16 @@ class BertNER(Tagger):
     A post with more pieces than the BERT has positions (512) keeps the first pieces of each token, as many as fit.
     Tokens that do not fit with one piece each (beyond the 510th) get the zero vector.
 
-    The settings are the paper's: AdamW, 5e-5, batch 32, warm-up over a tenth of the steps, a linear fall to 0. The
-    weight decay of 0.01 applies to every weight here; there, not to biases and norms. At that rate the CRF's own scores
-    hardly move.
+    The settings are the paper's, but the weight decay of 0.01 applies to every weight here; there, not to biases and
+    norms. At its rate of 5e-5 the CRF's own scores hardly move.
 
     By default the backbone is cased BERT BASE, as in the AGBAN paper's row. `fit_preprocessor(posts, backbone=...)`
     takes another preset of KerasHub, or a folder. It needs the extra `backbones`.
 
     Args:
-        preprocessor: converts posts into batches; saved with the model.
+        preprocessor, loss_reduction: see `HSN`.
         crf: whether to decode with a CRF; otherwise each token is tagged independently.
         dropout: rate on the tokens' vectors; the BERT's own rate is its preset's.
-        loss_reduction: see `Tagger`.
 
     Reference:
         Devlin, Chang, Lee & Toutanova, "BERT: pre-training of deep bidirectional transformers for language

@@ -1,7 +1,5 @@
 """`BiLSTMCRF`: character BiLSTM, BiLSTM and CRF; text only."""
 
-from __future__ import annotations
-
 import keras
 from keras import ops
 
@@ -65,13 +63,12 @@ class BiLSTMCRF(Tagger):
     follow the authors' program, and are uncertain.
 
     Args:
-        word_dim: width of the word vectors; by default that of the pretrained vectors, else 100.
+        preprocessor, word_dim (else 100), loss_reduction: see `HSN`.
         char_dim: width of the characters' vectors.
         char_hidden_dim: width of the character BiLSTM; half of it per direction.
         hidden_dim: width of h; half of it per direction of the BiLSTM, and the hidden layer's width.
         dropout: rate on the token representation.
         unknown_rate: the probability of replacing a word that occurs once.
-        preprocessor, loss_reduction: see `Tagger`.
 
     Reference:
         Lample, Ballesteros, Subramanian, Kawakami & Dyer, "Neural architectures for named entity recognition", NAACL
@@ -99,12 +96,10 @@ class BiLSTMCRF(Tagger):
             preprocessor.vocabulary_size, preprocessor.num_singletons, unknown_rate, name="singleton_dropout"
         )(inputs["word_ids"])
         words = word_embedding(preprocessor, word_dim, 100, unknown="uniform")(word_ids)
-        characters = CharBiLSTM(preprocessor.char_vocabulary_size, char_dim, char_hidden_dim, name="char_bilstm")(
-            inputs["char_ids"]
-        )
+        char_bilstm = CharBiLSTM(preprocessor.char_vocabulary_size, char_dim, char_hidden_dim, name="char_bilstm")
+        characters = char_bilstm(inputs["char_ids"])
         tokens = keras.layers.Concatenate(name="token_representation")([words, characters])
         tokens = keras.layers.Dropout(dropout, name="token_dropout")(tokens)
         hidden = BiLSTM(hidden_dim, name="bilstm")(tokens, mask=token_mask)
         hidden = keras.layers.Dense(hidden_dim // 2, activation="tanh", name="hidden")(hidden)
-        outputs = crf_outputs(preprocessor, hidden, token_mask)
-        super().__init__(inputs, outputs, preprocessor, loss_reduction, name=name)
+        super().__init__(inputs, crf_outputs(preprocessor, hidden, token_mask), preprocessor, loss_reduction, name=name)

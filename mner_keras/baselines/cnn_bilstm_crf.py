@@ -1,7 +1,5 @@
 """`CNNBiLSTMCRF`: character CNN, BiLSTM and CRF; text only."""
 
-from __future__ import annotations
-
 import keras
 
 from mner_keras.data.preprocessor import PostPreprocessor
@@ -21,12 +19,10 @@ class CNNBiLSTMCRF(Tagger):
     in `mner train`; clipping the norm of all gradients together is our reading.
 
     Args:
-        word_dim: width of the word vectors; by default that of the pretrained vectors, else 100.
+        preprocessor, word_dim (else 100), hidden_dim, loss_reduction: see `HSN`; h is H there.
         char_dim: width of the characters' vectors.
         char_filters: filters of width 3 of the character convolution.
-        hidden_dim: width of h; half of it per direction of the BiLSTM.
         dropout: rate on the characters' vectors, on the BiLSTM's input and on its output.
-        preprocessor, loss_reduction: see `Tagger`.
 
     Reference:
         Ma & Hovy, "End-to-end sequence labeling via bi-directional LSTM-CNNs-CRF", ACL 2016.
@@ -54,5 +50,4 @@ class CNNBiLSTMCRF(Tagger):
         tokens = keras.layers.Dropout(dropout, name="token_dropout")(tokens)
         hidden = BiLSTM(hidden_dim, name="bilstm")(tokens, mask=token_mask)
         hidden = keras.layers.Dropout(dropout, name="text_dropout")(hidden)
-        outputs = crf_outputs(preprocessor, hidden, token_mask)
-        super().__init__(inputs, outputs, preprocessor, loss_reduction, name=name)
+        super().__init__(inputs, crf_outputs(preprocessor, hidden, token_mask), preprocessor, loss_reduction, name=name)

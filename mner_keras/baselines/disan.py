@@ -1,7 +1,5 @@
 """`Disan`: directional self-attention within the text, with the picture in its alignment."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 import keras
@@ -53,17 +51,11 @@ class DirectionalSelfAttention(BaseLayer):
 
     def build(self, text_shape, picture_shape) -> None:
         width = text_shape[-1]
-
-        def dense(shape, use_bias):
-            layer = keras.layers.Dense(width, use_bias=use_bias, dtype=self.dtype_policy)
-            layer.build(shape)
-            return layer
-
-        self.token_alignment = dense(text_shape, True)  # W_1, b
-        self.other_alignment = dense(text_shape, False)  # W_2
-        self.picture_alignment = dense(picture_shape, False)  # W_3
-        self.attended_gate = dense(text_shape, True)  # W_4, b
-        self.token_gate = dense(text_shape, False)  # W_5
+        self.token_alignment = self.add_dense(width, text_shape)  # W_1, b
+        self.other_alignment = self.add_dense(width, text_shape, use_bias=False)  # W_2
+        self.picture_alignment = self.add_dense(width, picture_shape, use_bias=False)  # W_3
+        self.attended_gate = self.add_dense(width, text_shape)  # W_4, b
+        self.token_gate = self.add_dense(width, text_shape, use_bias=False)  # W_5
 
     def call(self, text, picture, text_mask=None):
         place = ops.arange(ops.shape(text)[1])
@@ -89,11 +81,10 @@ class Disan(Tagger):
     dropout are our reading.
 
     Args:
-        word_dim: width of the word vectors; by default that of the pretrained vectors, else 300.
-        char_dim, pos_dim, hidden_dim, dropout: see `HSN`; h is H there.
+        preprocessor, word_dim (else 300), char_dim, pos_dim, hidden_dim, dropout, loss_reduction: see `HSN`; h is H
+            there.
         attention_dim: width of the hidden layer of the attention to regions, and of the projected regions.
         scale: c of the alignment, `c tanh(. / c)`.
-        preprocessor, loss_reduction: see `Tagger`.
 
     Reference:
         Arshad, Gallo, Nawaz & Calefati, "Aiding intra-text representations with visual context for multimodal named

@@ -8,12 +8,12 @@ import tempfile
 import zipfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from mner_keras.baselines.token_features import read_gazetteers, stanford_features, t_ner_features
 from mner_keras.data.post import Post
 from mner_keras.errors import InputError
-from mner_keras.layers.checks import check_choice, check_count, check_strength
+from mner_keras.layers.checks import Strength, check_arguments, check_count
 from mner_keras.tagged_post import TaggedPost, as_post, tagged_post
 
 FORMAT = "feature-crf 1"
@@ -55,15 +55,12 @@ class FeatureCRF:
 
     def __init__(
         self,
-        features: str = "stanford",
+        features: Literal["stanford", "t-ner"] = "stanford",
         gazetteers: str | os.PathLike | None = None,
-        l1: float = 0.0,
-        l2: float | None = None,
+        l1: Strength = 0.0,
+        l2: Strength | None = None,
     ) -> None:
-        check_choice("features", features, ("stanford", "t-ner"))
-        check_strength("l1", l1)
-        if l2 is not None:
-            check_strength("l2", l2)
+        check_arguments(FeatureCRF.__init__, {"features": features, "l1": l1, "l2": l2})
         if gazetteers is not None and features != "t-ner":
             raise ValueError(
                 f"`gazetteers` must be None with features={features!r}. Received: gazetteers={gazetteers!r}"
@@ -94,9 +91,8 @@ class FeatureCRF:
         if not posts or any(post.tags is None for post in posts):
             raise InputError("expected posts with tags to train on, found " + ("some without" if posts else "none"))
         trainer = _crfsuite().Trainer(algorithm="lbfgs", verbose=False)
-        trainer.set_params(
-            {"c1": self.l1, "c2": self.l2, "max_iterations": epochs, "feature.possible_transitions": True}
-        )
+        settings = {"c1": self.l1, "c2": self.l2, "max_iterations": epochs, "feature.possible_transitions": True}
+        trainer.set_params(settings)
         for post in posts:
             trainer.append(self.token_features(post.tokens), list(post.tags))
         with tempfile.TemporaryDirectory() as folder:
@@ -121,7 +117,13 @@ class FeatureCRF:
             raise ValueError("`tag` needs a trained model: call `fit`, or `load` a saved one")
         tagger = _crfsuite().Tagger()
         tagger.open_inmemory(self._model)
-        return [self._tagged(tagger, as_post(post), scores) for post in posts]
+        tagged = []
+        for post in map(as_post, posts):
+            tagger.set(self.token_features(post.tokens))
+            tags = tuple(tagger.tag())
+            shares = [tagger.marginal(tag, place) for place, tag in enumerate(tags)] if scores else None
+            tagged.append(tagged_post(post, tags, shares))
+        return tagged
 
     def save(self, path: str | os.PathLike) -> None:
         """Write the model to one file: a zip archive of its settings, its lists and CRFsuite's weights."""
@@ -159,12 +161,6 @@ class FeatureCRF:
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments except the gazetteers."""
         return {"features": self.features, "l1": self.l1, "l2": self.l2}
-
-    def _tagged(self, tagger: Any, post: Post, scores: bool) -> TaggedPost:
-        tagger.set(self.token_features(post.tokens))
-        tags = tuple(tagger.tag())
-        shares = [tagger.marginal(tag, place) for place, tag in enumerate(tags)] if scores else None
-        return tagged_post(post, tags, shares)
 
 
 def _crfsuite() -> Any:

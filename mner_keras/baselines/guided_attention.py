@@ -1,7 +1,5 @@
 """`GuidedAttention`: attention of queries to values by a score with one hidden layer."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 import keras
@@ -45,10 +43,8 @@ class GuidedAttention(BaseLayer):
         super().__init__(**kwargs)
 
     def build(self, query_shape, value_shape) -> None:
-        self.query_projection = keras.layers.Dense(self.units, dtype=self.dtype_policy)
-        self.value_projection = keras.layers.Dense(self.units, use_bias=False, dtype=self.dtype_policy)
-        self.query_projection.build(query_shape)
-        self.value_projection.build(value_shape)
+        self.query_projection = self.add_dense(self.units, query_shape)
+        self.value_projection = self.add_dense(self.units, value_shape, use_bias=False)
         width = 2 * self.units if self.score == "concatenate" else self.units
         self.vector = self.add_weight(name="vector", shape=(width, 1), initializer="glorot_uniform")  # w
 

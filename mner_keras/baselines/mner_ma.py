@@ -1,7 +1,5 @@
 """`MNERMA`: modality attention over word, characters and picture."""
 
-from __future__ import annotations
-
 import keras
 from keras import ops
 
@@ -40,12 +38,9 @@ class ModalityAttention(BaseLayer):
         super().__init__(**kwargs)
 
     def build(self, words_shape, characters_shape, regions_shape) -> None:
-        policy = self.dtype_policy
-        self.projections = [keras.layers.Dense(self.units, dtype=policy) for _ in range(3)]
-        for projection, shape in zip(self.projections, (words_shape, characters_shape, regions_shape), strict=True):
-            projection.build(shape)
-        self.attention = keras.layers.Dense(3, dtype=policy)
-        self.attention.build((None, None, 3 * self.units))
+        shapes = words_shape, characters_shape, regions_shape
+        self.projections = [self.add_dense(self.units, shape) for shape in shapes]
+        self.attention = self.add_dense(3, (None, None, 3 * self.units))
 
     def call(self, words, characters, regions, region_mask=None, return_attention_scores=False):
         there = full_mask(region_mask, regions)[..., None]  # [B, k, 1]
@@ -77,11 +72,10 @@ class MNERMA(Tagger):
     the paper.
 
     Args:
-        word_dim: width of the word vectors; by default that of the pretrained vectors, else 200.
-        char_dim, char_hidden_dim, hidden_dim: see `BiLSTMCRF`.
+        preprocessor, word_dim, hidden_dim, loss_reduction: see `HSN`; h is H there.
+        char_dim, char_hidden_dim: see `BiLSTMCRF`.
         modality_dim: width of x and of each projected modality.
         dropout: rate on x and on h.
-        preprocessor, loss_reduction: see `Tagger`.
 
     Reference:
         Moon, Neves & Carvalho, "Multimodal named entity recognition for short social media posts", NAACL 2018.
@@ -105,14 +99,12 @@ class MNERMA(Tagger):
         inputs = batch_inputs(preprocessor)
         token_mask = inputs["token_mask"]
         words = word_embedding(preprocessor, word_dim, 200, unknown="uniform")(inputs["word_ids"])
-        characters = CharBiLSTM(preprocessor.char_vocabulary_size, char_dim, char_hidden_dim, name="char_bilstm")(
-            inputs["char_ids"]
-        )
+        char_bilstm = CharBiLSTM(preprocessor.char_vocabulary_size, char_dim, char_hidden_dim, name="char_bilstm")
+        characters = char_bilstm(inputs["char_ids"])
         tokens = ModalityAttention(modality_dim, name="modality_attention")(
             words, characters, inputs["visual_features"], region_mask=inputs["visual_mask"]
         )
         tokens = keras.layers.Dropout(dropout, name="token_dropout")(tokens)
         hidden = BiLSTM(hidden_dim, name="bilstm")(tokens, mask=token_mask)
         hidden = keras.layers.Dropout(dropout, name="text_dropout")(hidden)
-        outputs = crf_outputs(preprocessor, hidden, token_mask)
-        super().__init__(inputs, outputs, preprocessor, loss_reduction, name=name)
+        super().__init__(inputs, crf_outputs(preprocessor, hidden, token_mask), preprocessor, loss_reduction, name=name)

@@ -1,7 +1,5 @@
 """`TextTagger`: HSN's text encoder, a dense layer and the CRF; text only."""
 
-from __future__ import annotations
-
 import keras
 
 from hsn_keras.hsn import text_features

@@ -1,10 +1,8 @@
 """Features of tokens for a linear-chain CRF, after Stanford NER and T-NER."""
 
-from __future__ import annotations
-
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from mner_keras.errors import InputError
@@ -12,7 +10,7 @@ from mner_keras.errors import InputError
 BOUNDARY = 2
 """The number of characters at each end of a long word whose place counts in its shape."""
 
-_SPELLINGS = {
+_PATTERNS = {
     "capitalised": r"[A-Z].*",
     "capitals": r"[A-Z]+",
     "mixed": r".*[a-z][A-Z].*",
@@ -27,7 +25,7 @@ _SPELLINGS = {
     "link": r"(https?://|www\.).*",
     "roman": r"[IVXLCDM]+",
 }
-_SPELLINGS = {name: re.compile(pattern, re.DOTALL) for name, pattern in _SPELLINGS.items()}
+_SPELLINGS = {name: re.compile(pattern, re.DOTALL) for name, pattern in _PATTERNS.items()}
 
 
 def word_shape(word: str) -> str:
@@ -83,15 +81,15 @@ def stanford_features(tokens: Sequence[str]) -> list[list[str]]:
 def t_ner_features(tokens: Sequence[str], gazetteers: dict[str, set[tuple[str, ...]]]) -> list[list[str]]:
     """Return, for each token, Ritter et al.'s three families of features: context, spelling, dictionaries.
 
-    Args:
-        tokens: the post's tokens.
-        gazetteers: from `read_gazetteers`; each token of the longest entry found gets the list's name.
+    Each token of the longest entry found in the gazetteers (`read_gazetteers`) gets the list's name.
     """
-    lower = ["<s>", "<s>", *(token.lower() for token in tokens), "</s>", "</s>"]
-    listed = [sorted(names) for names in _listed([token.lower() for token in tokens], gazetteers)]
+    lower = [token.lower() for token in tokens]
+    listed = _listed(lower, gazetteers)
+    padded = ["<s>", "<s>", *lower, "</s>", "</s>"]
     rows = []
     for i, word in enumerate(tokens):
-        around = lower[i : i + 5]
+        around = padded[i : i + 5]
+        sizes = range(1, min(4, len(word)) + 1)
         rows.append(
             [
                 "bias",
@@ -99,49 +97,39 @@ def t_ner_features(tokens: Sequence[str], gazetteers: dict[str, set[tuple[str, .
                 *(f"w{place - 2:+d}={other}" for place, other in enumerate(around)),
                 f"w-1,w={around[1]}|{around[2]}",
                 f"w,w+1={around[2]}|{around[3]}",
-                *(f"prefix={around[2][:size]}" for size in range(1, min(4, len(word)) + 1)),
-                *(f"suffix={around[2][-size:]}" for size in range(1, min(4, len(word)) + 1)),
+                *(f"prefix={lower[i][:size]}" for size in sizes),
+                *(f"suffix={lower[i][-size:]}" for size in sizes),
                 f"shape={word_shape(word)}",
                 *(f"is={name}" for name, pattern in _SPELLINGS.items() if pattern.fullmatch(word)),
                 *(["first"] if i == 0 else []),
                 *(["last"] if i == len(tokens) - 1 else []),
-                *(
-                    f"list{place - i:+d}={name}"
-                    for place in (i - 1, i, i + 1)
-                    if 0 <= place < len(tokens)
-                    for name in listed[place]
-                ),
+                *(f"list-1={name}" for name in (listed[i - 1] if i else ())),
+                *(f"list+0={name}" for name in listed[i]),
+                *(f"list+1={name}" for names in listed[i + 1 : i + 2] for name in names),
             ]
         )
     return rows
 
 
 def read_gazetteers(folder: str | os.PathLike) -> dict[str, set[tuple[str, ...]]]:
-    """Read lists of names, one `NAME.txt` each with one entry per line, words separated by spaces; lower-cased.
-
-    Raises:
-        InputError: no such folder, or no list in it.
-    """
+    """Read a folder of lists of names, one `NAME.txt` each with one entry per line; lower-cased."""
     paths = sorted(Path(folder).glob("*.txt"))
     if not paths:
         raise InputError("expected a folder of gazetteers (NAME.txt, one entry per line), found none", folder)
-    return {path.stem: set(_entries(path.read_text(encoding="utf-8").splitlines())) - {()} for path in paths}
+    lines = {path.stem: path.read_text(encoding="utf-8").lower().splitlines() for path in paths}
+    return {name: {tuple(line.split()) for line in of_list} - {()} for name, of_list in lines.items()}
 
 
-def _entries(lines: Iterable[str]) -> Iterable[tuple[str, ...]]:
-    return (tuple(line.lower().split()) for line in lines)
-
-
-def _listed(tokens: list[str], gazetteers: dict[str, set[tuple[str, ...]]]) -> list[set[str]]:
-    """Return the lists that contain each token's span; the longest span from each token counts."""
-    found: list[set[str]] = [set() for _ in tokens]
-    for name, entries in gazetteers.items():
+def _listed(tokens: list[str], gazetteers: dict[str, set[tuple[str, ...]]]) -> list[list[str]]:
+    """Return the lists that contain each token's span, by name; the longest span from each token counts."""
+    found: list[list[str]] = [[] for _ in tokens]
+    for name, entries in sorted(gazetteers.items()):
         longest = max(map(len, entries), default=0)
         start = 0
         while start < len(tokens):
             sizes = range(min(longest, len(tokens) - start), 0, -1)
             size = next((size for size in sizes if tuple(tokens[start : start + size]) in entries), 0)
             for place in range(start, start + size):
-                found[place].add(name)
+                found[place].append(name)
             start += max(size, 1)
     return found

@@ -1,7 +1,5 @@
 """`VAM`: attention of the sentence to the picture's regions, with a visual gate."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 import keras
@@ -58,10 +56,8 @@ class VisualModulation(BaseLayer):
 
     def build(self, text_shape, context_shape) -> None:
         # The three lines concatenated: visual gate, text's gate, m.
-        self.text_projection = keras.layers.Dense(3 * text_shape[-1], dtype=self.dtype_policy)
-        self.context_projection = keras.layers.Dense(3 * text_shape[-1], use_bias=False, dtype=self.dtype_policy)
-        self.text_projection.build(text_shape)
-        self.context_projection.build(context_shape)
+        self.text_projection = self.add_dense(3 * text_shape[-1], text_shape)
+        self.context_projection = self.add_dense(3 * text_shape[-1], context_shape, use_bias=False)
 
     def call(self, text, context, return_gate=False):
         visual, textual, mixed = ops.split(self.text_projection(text) + self.context_projection(context), 3, axis=-1)
@@ -84,11 +80,9 @@ class VAM(Tagger):
     dropout are unknown to us.
 
     Args:
-        word_dim, char_dim, char_hidden_dim, hidden_dim, dropout: see `BiLSTMCRF`.
+        preprocessor, word_dim, char_dim, char_hidden_dim, hidden_dim, dropout, loss_reduction: see `BiLSTMCRF`.
         attention_dim: width of the attention's hidden layer.
-        score: how to combine the projections of query and regions, `"sum"` as given, or `"joint"`; see
-            `GuidedAttention`.
-        preprocessor, loss_reduction: see `Tagger`.
+        score: `"sum"` as given, or `"joint"`; see `GuidedAttention`.
 
     Reference:
         Lu, Neves, Carvalho, Zhang & Ji, "Visual attention model for name tagging in multimodal social media", ACL 2018.
@@ -113,9 +107,8 @@ class VAM(Tagger):
         inputs = batch_inputs(preprocessor)
         token_mask = inputs["token_mask"]
         words = word_embedding(preprocessor, word_dim, 100, unknown="uniform")(inputs["word_ids"])
-        characters = CharBiLSTM(preprocessor.char_vocabulary_size, char_dim, char_hidden_dim, name="char_bilstm")(
-            inputs["char_ids"]
-        )
+        char_bilstm = CharBiLSTM(preprocessor.char_vocabulary_size, char_dim, char_hidden_dim, name="char_bilstm")
+        characters = char_bilstm(inputs["char_ids"])
         tokens = keras.layers.Concatenate(name="token_representation")([words, characters])
         tokens = keras.layers.Dropout(dropout, name="token_dropout")(tokens)
         text = BiLSTM(hidden_dim, name="bilstm")(tokens, mask=token_mask)

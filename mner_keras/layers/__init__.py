@@ -4,8 +4,7 @@ from mner_keras.layers.base import masked_softmax
 from mner_keras.layers.bilstm import BiLSTM
 from mner_keras.layers.char_encoders import CharBiLSTM, CharCNN
 from mner_keras.layers.constraints import Constraints, bio_constraints, bioes_constraints
-from mner_keras.layers.crf import CRF
-from mner_keras.layers.crf_decode import CRFDecode
+from mner_keras.layers.crf import CRF, CRFDecode
 from mner_keras.layers.token_vectors import FirstSubwords, Highway, WordEmbedding
 
 __all__ = [

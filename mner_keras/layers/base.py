@@ -1,7 +1,5 @@
 """`BaseLayer` and `masked_softmax`: what layers with masks as call arguments have in common."""
 
-from __future__ import annotations
-
 import inspect
 
 import keras
@@ -43,6 +41,12 @@ class BaseLayer(keras.layers.Layer):
                 if of is not None:
                     check_mask(name, mask, of, given[of])
         return super().__call__(*args, **kwargs)
+
+    def add_dense(self, units: int, shape, **options) -> keras.layers.Dense:
+        """Return a dense layer of this one's precision, built for inputs of a shape."""
+        layer = keras.layers.Dense(units, dtype=self.dtype_policy, **options)
+        layer.build(shape)
+        return layer
 
     def compute_mask(self, inputs, previous_mask=None):
         return None

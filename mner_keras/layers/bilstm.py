@@ -1,7 +1,5 @@
 """`BiLSTM`: an LSTM in both directions, over rows of any length."""
 
-from __future__ import annotations
-
 import keras
 from keras import ops
 

@@ -1,7 +1,5 @@
 """`CharCNN` and `CharBiLSTM`: token vectors from characters."""
 
-from __future__ import annotations
-
 import keras
 from keras import ops
 
@@ -14,7 +12,8 @@ from mner_keras.layers.kernels import has_kernel
 class CharEncoder(BaseLayer):
     """Base of both encoders: a table of character vectors, initialised uniformly within `sqrt(3 / dim)`, and dropout.
 
-    A subclass creates its inner layer and returns one vector per token in `encode`.
+    A subclass creates its inner layer, and returns one vector per token, `[tokens, width]`, from ids `[tokens, c]` in
+    `encode(ids, training)`.
     """
 
     def __init__(self, **kwargs) -> None:
@@ -25,10 +24,6 @@ class CharEncoder(BaseLayer):
             self.vocabulary_size, self.embedding_dim, embeddings_initializer=uniform, dtype=policy
         )
         self.dropout = keras.layers.Dropout(self.dropout, dtype=policy)
-
-    def encode(self, ids, training):
-        """Return one vector per token, `[tokens, width]`, from ids `[tokens, c]`."""
-        raise NotImplementedError
 
     def call(self, char_ids, training=None):
         tokens = self.encode(ops.reshape(char_ids, (-1, char_ids.shape[-1])), training)  # [B * n, width]
@@ -111,16 +106,8 @@ class CharBiLSTM(CharEncoder):
         vocabulary_size, embedding_dim, dropout: see `CharCNN`.
         units: width of a word's vector, half of it per direction.
 
-    Call arguments:
-        char_ids: int32 `[B, n, c]`, 0 for padding.
-
     Returns:
-        `[B, n, units]`, zeros for a token without characters.
-
-    Example:
-
-    >>> CharBiLSTM(vocabulary_size=30)(np.array([[[2, 3, 0]]])).shape
-    TensorShape([1, 1, 50])
+        `[B, n, units]`; call argument and example are those of `CharCNN`.
 
     Reference:
         Lample et al., "Neural architectures for named entity recognition", NAACL 2016.

@@ -1,7 +1,5 @@
 """Checks of arguments; each raises a `ValueError` with the expected and the received value."""
 
-from __future__ import annotations
-
 import functools
 import math
 import numbers
@@ -82,14 +80,7 @@ def _check(name: str, value: Any, hint: Any) -> None:
 
 
 def check_mask(name: str, mask: Any, of: str, tensor: Any) -> None:
-    """Check that a mask has the first two axes of the tensor that it masks, where both are known. `None` is no mask.
-
-    Args:
-        name: the mask's argument.
-        mask: the mask, or `None`.
-        of: the argument that it masks.
-        tensor: `[B, n, ...]`.
-    """
+    """Check that a mask has the first two axes of the argument `of`, where both are known; `None` is no mask."""
     if mask is None:
         return
     found = tuple(mask.shape) if hasattr(mask, "shape") else np.shape(mask)

@@ -46,11 +46,8 @@ class Constraints:
         return len(self.transitions)
 
     def get_config(self) -> dict:
-        return {
-            "transitions": [list(row) for row in self.transitions],
-            "start": list(self.start),
-            "end": list(self.end),
-        }
+        transitions = [list(row) for row in self.transitions]
+        return {"transitions": transitions, "start": list(self.start), "end": list(self.end)}
 
     @classmethod
     def from_config(cls, config: dict) -> Constraints:
@@ -76,11 +73,7 @@ def bio_constraints(tags: Sequence[str]) -> Constraints:
 def bioes_constraints(tags: Sequence[str]) -> Constraints:
     """Return the constraints of the scheme BIOES: an entity is `S-X`, or `B-X`, any number of `I-X`, `E-X`.
 
-    Args:
-        tags: the tags in the order of their indices, each `O`, `B-X`, `I-X`, `E-X` or `S-X`.
-
-    Raises:
-        ValueError: a tag of another form.
+    Args and errors are those of `bio_constraints`.
     """
     pairs = _split(tags, "BIES")
     return Constraints(

@@ -1,4 +1,4 @@
-"""`CRF`: a linear-chain conditional random field."""
+"""`CRF`: a linear-chain conditional random field; `CRFDecode`: its best tags inside a graph."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from keras import ops
 
 from mner_keras.layers.checks import check_count, check_mask
 from mner_keras.layers.constraints import Constraints
-from mner_keras.layers.crf_recursions import FORBIDDEN, best_path, best_paths, both_ways, counts, take_rows
+from mner_keras.layers.crf_recursions import FORBIDDEN, Rows, best_path, best_paths, both_ways, counts
 
 
 @keras.saving.register_keras_serializable(package="mner_keras")
@@ -59,16 +59,12 @@ class CRF(keras.layers.Layer):
         check_count("num_tags", num_tags)
         if isinstance(constraints, dict):
             constraints = keras.saving.deserialize_keras_object(constraints)
-        if constraints is not None and not isinstance(constraints, Constraints):
-            raise ValueError(
-                "`constraints` must be a Constraints, for example `bio_constraints(tags)`. "
-                f"Received: constraints={constraints!r}"
-            )
+        if not isinstance(constraints, (Constraints, type(None))):
+            expected = "`constraints` must be a Constraints, for example `bio_constraints(tags)`"
+            raise ValueError(f"{expected}. Received: constraints={constraints!r}")
         if constraints is not None and constraints.num_tags != num_tags:
-            raise ValueError(
-                f"`constraints` must be over `num_tags`={num_tags} tags. Received: constraints over "
-                f"{constraints.num_tags} tags"
-            )
+            found = f"constraints over {constraints.num_tags} tags"
+            raise ValueError(f"`constraints` must be over `num_tags`={num_tags} tags. Received: {found}")
         super().__init__(dtype=dtype, **kwargs)
         if self.compute_dtype != "float32":
             raise ValueError(f"`dtype` must be 'float32': a CRF needs its range. Received: dtype={dtype!r}")
@@ -110,10 +106,9 @@ class CRF(keras.layers.Layer):
     def log_likelihood(self, potentials, tags, mask=None, temperature: float = 1.0):
         """Return the log-likelihood of tag sequences, `[B]`.
 
-        Computed as minus the log-sum of all paths' scores relative to the given path's, which stays exact for long rows
-        and large potentials because no difference of large numbers is taken. The gradient is the observed minus the
-        expected counts, from the forward and backward recursions; there is no second derivative. Constraints do not
-        apply.
+        It stays exact for long rows and large potentials: it is minus the log-sum of all paths' scores relative to the
+        given path's, without a difference of large numbers. The gradient is the observed minus the expected counts;
+        there is no second derivative. Constraints do not apply.
 
         Args:
             potentials, mask: those of the call.
@@ -134,7 +129,7 @@ class CRF(keras.layers.Layer):
         tags = tags * ops.cast(known, "int32")
 
         def value_and_gradient(potentials, transitions, *boundary):
-            rows = _Rows(mask)
+            rows = Rows(mask)
             packed, path = rows.pack(potentials), rows.pack(tags)
             previous = ops.concatenate([path[:, :1], path[:, :-1]], axis=1)
             step = previous * self.num_tags + path
@@ -179,16 +174,12 @@ class CRF(keras.layers.Layer):
         """
         potentials, mask = self._prepare(potentials, mask)
         transitions, start, end = self._constrained_scores()
-        rows = _Rows(mask)
+        rows = Rows(mask)
         tags, score = best_path(rows.with_ends(potentials, start, end), rows.length, transitions)
         return rows.unpack(tags) * ops.cast(mask, "int32"), ops.where(rows.length > 0, _or_none(score), 0.0)
 
     def top_k(self, potentials, mask=None, k: int = 5):
         """Return the `k` best paths of each row, best first.
-
-        Args:
-            potentials, mask: those of the call.
-            k: the number of paths.
 
         Returns:
             tags int32 `[B, k, n]`, 0 in masked positions, and the paths' scores `[B, k]`. A row with fewer than `k`
@@ -197,7 +188,7 @@ class CRF(keras.layers.Layer):
         check_count("k", k)
         potentials, mask = self._prepare(potentials, mask)
         transitions, start, end = self._constrained_scores()
-        rows = _Rows(mask)
+        rows = Rows(mask)
         tags, score = best_paths(rows.with_ends(potentials, start, end), rows.length, transitions, k)
         score = _or_none(score)
         empty = ops.where(ops.arange(k) == 0, 0.0, -float("inf"))
@@ -206,15 +197,14 @@ class CRF(keras.layers.Layer):
         return ops.where(mask[:, None, :] & (score > -float("inf"))[..., None], tags, 0), score
 
     def marginals(self, potentials, mask=None, temperature: float = 1.0):
-        """Return the probability of each tag at each token, `[B, n, K]`, by forward-backward; zeros in masked
-        positions.
+        """Return the probability of each tag at each token, `[B, n, K]`, zeros in masked positions.
 
         Constraints apply: a forbidden tag has probability 0. No gradient flows through. `temperature` divides all
         scores: above 1 the probabilities are less certain, and the best path stays the best.
         """
         potentials, mask = self._prepare(potentials, mask, temperature)
         transitions, start, end = _divided(self._constrained_scores(), temperature)
-        rows = _Rows(mask)
+        rows = Rows(mask)
         potentials = rows.with_ends(potentials - ops.max(potentials, axis=-1, keepdims=True), start, end)
         _, states = both_ways(potentials, rows.length, transitions, wide=self.constraints is not None)
         tags, _ = counts(*states, ops.ones_like(potentials[:, 0, 0]))
@@ -223,9 +213,8 @@ class CRF(keras.layers.Layer):
     def arrays(self) -> dict[str, np.ndarray]:
         """Return what `decode` and `marginals` read, for programs without Keras.
 
-        Returns:
-            `transitions` float32 `[K, K]`, `start` and `end` `[K]`, constraints included, and `tags` int32 `[K]`, the
-                tag of each of the K labels: here the label itself.
+        These are `transitions` float32 `[K, K]`, `start` and `end` `[K]`, constraints included, and `tags` int32 `[K]`,
+        the tag of each of the K labels: here the label itself.
         """
         found = self._constrained_scores()
         scores = [np.zeros(self.num_tags, "float32") if x is None else ops.convert_to_numpy(x) for x in found]
@@ -295,44 +284,53 @@ def _or_none(score):
     return ops.where(score < FORBIDDEN / 2, -float("inf"), score)
 
 
-class _Rows:
-    """Rows whose masks may have holes, packed: their valid positions first.
+@keras.saving.register_keras_serializable(package="mner_keras")
+class CRFDecode(keras.layers.Layer):
+    """Return the best tags of a CRF and their marginal probabilities.
+
+    With this layer a functional model gives tags instead of potentials, and so does the model that `model.export`
+    writes. The layer shares the weights of the CRF.
 
     Args:
-        mask: bool `[B, n]`.
+        crf: the CRF layer, already called on its potentials.
+        temperature: divides all scores before the probabilities; the tags do not depend on it.
+
+    Call arguments:
+        potentials: float `[B, n, K]`, as the CRF layer returned them.
+        mask: bool `[B, n]`, true for tokens; `None` if all positions are tokens.
+
+    Returns:
+        tags int32 `[B, n]`, 0 in masked positions, and the probability of each tag, float32 `[B, n]`.
+
+    Example:
+
+    >>> inputs = keras.Input((None, 8))
+    >>> crf = CRF(num_tags=3)
+    >>> potentials = crf(keras.layers.Dense(3)(inputs))
+    >>> tagger = keras.Model(inputs, CRFDecode(crf)(potentials)[0])
+    >>> tagger.predict(np.zeros((1, 5, 8)), verbose=0).shape
+    (1, 5)
     """
 
-    def __init__(self, mask) -> None:
-        place = ops.arange(ops.shape(mask)[1], dtype="int32")
-        rank = ops.cumsum(ops.cast(mask, "int32"), axis=1)  # 1 for the first valid position
-        self.length = rank[:, -1]
-        last = self.length[:, None] - 1
-        self.there, self.is_first, self.is_last = (
-            ops.cast(flags, "float32") for flags in (place <= last, (place == 0) & (last >= 0), place == last)
-        )
-        self._rank = ops.maximum(rank - 1, 0)
-        self._order = ops.cond(
-            ops.any(mask[:, 1:] & ~mask[:, :-1]),
-            lambda: ops.cast(ops.argsort(ops.where(mask, place, place + ops.shape(mask)[1]), axis=1), "int32"),
-            lambda: ops.zeros_like(rank) + place,
-        )
+    def __init__(self, crf: CRF, temperature: float = 1.0, **kwargs) -> None:
+        super().__init__(**{"dtype": "float32", **kwargs})
+        self.supports_masking = True
+        self.crf = crf
+        self.temperature = temperature
 
-    def pack(self, values):
-        return take_rows(values, self._order)
+    def call(self, potentials, mask=None):
+        tags, _ = self.crf.decode(potentials, mask)
+        marginals = self.crf.marginals(potentials, mask, self.temperature)
+        return tags, ops.take_along_axis(marginals, tags[..., None], axis=-1)[..., 0]
 
-    def unpack(self, values):
-        """Return packed values at the positions that they came from; masked positions are undefined."""
-        return take_rows(values, self._rank)
+    def compute_output_spec(self, potentials, mask=None):
+        shape = tuple(potentials.shape)[:-1]
+        return keras.KerasTensor(shape, "int32"), keras.KerasTensor(shape, "float32")
 
-    def with_ends(self, potentials, start, end):
-        """Return packed potentials that include the start and end scores."""
-        potentials = self.pack(potentials)
-        for scores, at in ((start, self.is_first), (end, self.is_last)):
-            if scores is not None:
-                potentials = potentials + at[..., None] * scores
-        return potentials
+    def get_config(self) -> dict:
+        crf = keras.saving.serialize_keras_object(self.crf)
+        return {**super().get_config(), "crf": crf, "temperature": self.temperature}
 
-
-def pack(values, mask):
-    """Return values `[B, n]` with those of valid positions first, each group in its own order."""
-    return _Rows(ops.cast(mask, "bool")).pack(values)
+    @classmethod
+    def from_config(cls, config: dict) -> CRFDecode:
+        return cls(**{**config, "crf": keras.saving.deserialize_keras_object(config["crf"])})

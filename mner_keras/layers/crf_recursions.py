@@ -1,11 +1,8 @@
-"""The recursions of a linear-chain CRF over its tokens: forward and backward, and the best paths.
+"""The recursions of a linear-chain CRF over B rows of n tokens with K tags: forward and backward, and the best paths.
 
-Shapes: B rows, n tokens, K tags. Rows are packed: a row's valid tokens come first, `length` of them, and start and end
-scores are part of the potentials. Loops run over the first axis, so their tensors have the tokens first, `[n, ...]`.
-Nothing here is differentiated: `counts` gives the gradient.
+Rows are packed: a row's valid tokens come first, `length` of them, and start and end scores are part of the potentials.
+Loops run over the tokens, which come first, `[n, ...]`. Nothing here is differentiated: `counts` gives the gradient.
 """
-
-from __future__ import annotations
 
 import keras
 from keras import ops
@@ -28,12 +25,8 @@ RESCALE_EVERY = 2 if keras.backend.backend() == "tensorflow" else 1
 def loop(step, initial, xs, reverse=False, rescale=lambda carry: carry):
     """Return the carries before the first step and after each one, `[n + 1, ...]`, in the order of the tokens.
 
-    Args:
-        step: `step(carry, *x) -> carry`.
-        initial: the first carry.
-        xs: tensors `[n, ...]`, float32 or bool. A step over zeros must keep the carry if the loop is reversed.
-        reverse: whether to start at the last token.
-        rescale: changes the carry before the steps 0, `RESCALE_EVERY`, ...; the result contains it unchanged.
+    `step(carry, *x) -> carry` runs over `xs` `[n, ...]`, float32 or bool; reversed, a step over zeros must keep the
+    carry. `rescale` changes the carry before the steps 0, `RESCALE_EVERY`, ...; the result contains it unchanged.
     """
     length = xs[0].shape[0]
     if length == 0:
@@ -65,22 +58,55 @@ def take_rows(x, index):
     return gather(ops.reshape(x, (rows * n, *x.shape[2:])), first + index)
 
 
+class Rows:
+    """Rows whose masks, bool `[B, n]`, may have holes, packed: their valid positions first."""
+
+    def __init__(self, mask) -> None:
+        place = ops.arange(ops.shape(mask)[1], dtype="int32")
+        rank = ops.cumsum(ops.cast(mask, "int32"), axis=1)  # 1 for the first valid position
+        self.length = rank[:, -1]
+        last = self.length[:, None] - 1
+        self.there, self.is_first, self.is_last = (
+            ops.cast(flags, "float32") for flags in (place <= last, (place == 0) & (last >= 0), place == last)
+        )
+        self._rank = ops.maximum(rank - 1, 0)
+        self._order = ops.cond(
+            ops.any(mask[:, 1:] & ~mask[:, :-1]),
+            lambda: ops.cast(ops.argsort(ops.where(mask, place, place + ops.shape(mask)[1]), axis=1), "int32"),
+            lambda: ops.zeros_like(rank) + place,
+        )
+
+    def pack(self, values):
+        return take_rows(values, self._order)
+
+    def unpack(self, values):
+        """Return packed values at the positions that they came from; masked positions are undefined."""
+        return take_rows(values, self._rank)
+
+    def with_ends(self, potentials, start, end):
+        """Return packed potentials that include the start and end scores."""
+        potentials = self.pack(potentials)
+        for scores, at in ((start, self.is_first), (end, self.is_last)):
+            if scores is not None:
+                potentials = potentials + at[..., None] * scores
+        return potentials
+
+
+def pack(values, mask):
+    """Return values `[B, n]` with those of valid positions first, each group in its own order."""
+    return Rows(ops.cast(mask, "bool")).pack(values)
+
+
 def log_sum_exp(scores, axis):
     highest = ops.max(scores, axis=axis, keepdims=True)
     return ops.log(ops.sum(ops.exp(scores - highest), axis=axis)) + ops.squeeze(highest, axis)
 
 
 def both_ways(potentials, length, transitions, wide=False):
-    """Run the forward and the backward recursion over all paths through each row.
+    """Return the log-sum of the scores of all paths, `[B]`, and what `counts` reads.
 
-    Args:
-        potentials: `[B, n, K]`.
-        length: int32 `[B]`.
-        transitions: `[K, K]`.
-        wide: whether the transitions are known to span more than `NARROW`; otherwise this is computed.
-
-    Returns:
-        the log-sum of the scores of all paths `[B]`, and what `counts` reads.
+    Potentials are `[B, n, K]`, the length int32 `[B]`, transitions `[K, K]`; `wide` if these are known to span more
+    than `NARROW`, otherwise this is computed.
     """
     highest = ops.max(potentials, axis=-1, keepdims=True)
     arguments = (potentials - highest, length, transitions)
@@ -94,16 +120,11 @@ def both_ways(potentials, length, transitions, wide=False):
 
 
 def counts(before, after, length, transitions, is_narrow, weights):
-    """Return the expected counts over all paths through a row.
+    """Return the expected counts over all paths through a row, times its weight, `[B]`.
 
-    Args:
-        before, after, length, transitions, is_narrow: from `both_ways`: the states of the forward recursion, and those
-            of the backward recursion at the next token, `[B, n, K]`.
-        weights: a factor for each row, `[B]`.
-
-    Returns:
-        the probability of each tag at each token `[B, n, K]`, zeros beyond the row's end, and the count of each
-            transition `[K, K]` over all rows; both times the weights.
+    These are the probability of each tag at each token `[B, n, K]`, zeros beyond the row's end, and the count of each
+    transition `[K, K]` over all rows. `before` and `after` are the states of the forward recursion, and those of the
+    backward recursion at the next token.
     """
     place = ops.arange(ops.shape(before)[1], dtype="int32")
     weights = ops.cast(place < length[:, None], "float32")[..., None] * weights[:, None, None]  # [B, n, 1]

@@ -1,7 +1,5 @@
 """Where the kernels that implement a layer for one backend serve; the general way computes the same everywhere."""
 
-from __future__ import annotations
-
 import keras
 from keras import ops
 

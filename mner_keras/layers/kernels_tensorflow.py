@@ -1,7 +1,5 @@
 """Kernels for TensorFlow: rows of a table, the loop of a CRF, the convolution over characters."""
 
-from __future__ import annotations
-
 import tensorflow as tf
 
 BLOCK = 8
@@ -51,11 +49,8 @@ def loop_in_blocks(step, initial, xs, reverse, rescale, rescale_every):
 def pack_characters(valid):
     """Return where the characters of tokens are, token by token, so that no padding is computed.
 
-    Args:
-        valid: bool `[N, c]`, true for a token's characters, which come first.
-
-    Returns:
-        the position of each character in the flat tokens `[N * c]`, and its token, both int32 `[P]`.
+    From bool `[N, c]`, true for a token's characters, which come first: the position of each character in the flat
+    tokens `[N * c]`, and its token, both int32 `[P]`.
     """
     places = tf.cast(tf.where(valid), tf.int32)
     return places[:, 0] * tf.shape(valid)[1] + places[:, 1], places[:, 0]
@@ -64,12 +59,8 @@ def pack_characters(valid):
 def highest_features(vectors, tokens, count, kernel, bias):
     """Return the maximum of each filter over each token's characters, `[count, f]`, zeros for a token without any.
 
-    Args:
-        vectors: of the packed characters, `[P, d]`.
-        tokens: each character's token, int32 `[P]`.
-        count: the number of tokens, N.
-        kernel: `[w, d, f]`; a token is padded with zeros on both sides, as Keras does it.
-        bias: `[f]`.
+    Vectors `[P, d]` and tokens int32 `[P]` are those of the packed characters, kernel `[w, d, f]` and bias `[f]`
+    Keras'. A token is padded with zeros on both sides, as Keras does it.
     """
     width = kernel.shape[0]
     before = (width - 1) // 2

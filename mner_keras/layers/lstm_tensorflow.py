@@ -7,8 +7,6 @@ The gates are in the order i, f, o, c, so that one sigmoid and one tanh serve th
 i, f, c, o. Both directions are stacked on the first axis: D = 2 directions, B rows, n steps, d inputs, H units.
 """
 
-from __future__ import annotations
-
 import tensorflow as tf
 
 BLOCK = 4
@@ -16,13 +14,12 @@ BLOCK = 4
 
 
 def states(inputs, length, weights, training: bool):
-    """Return the states of both directions at each step, `[B, n, 2H]`.
+    """Return the states of both directions at each step, `[B, n, 2H]`; undefined after a row's end.
 
     Args:
         inputs: `[B, n, d]`.
-        length: int32 `[B]`; states after a row's end are undefined.
-        weights: kernel `[d, 4H]`, recurrent kernel `[H, 4H]` and bias `[4H]` of the forward LSTM, then of the backward
-            one.
+        length: int32 `[B]`.
+        weights: kernel `[d, 4H]`, recurrent kernel `[H, 4H]` and bias `[4H]` of the forward, then of the backward LSTM.
         training: whether the gradient will be asked for. If it is asked for otherwise, it computes the states again.
     """
     units = weights[1].shape[0]
@@ -87,13 +84,8 @@ def pack(valid):
 def last_states(vectors, packed, count, weights):
     """Return the last states of both directions, `[count, 2H]`, zeros for a token without characters.
 
-    Only real characters are computed: at each step, the tokens that are alive.
-
-    Args:
-        vectors: of the packed characters, `[P, d]`.
-        packed: from `pack`.
-        count: the number of tokens, N.
-        weights: as in `states`.
+    Only real characters are computed: at each step, the tokens that are alive. Vectors `[P, d]` are those of the
+    characters that `pack` found in `count` tokens; the weights are those of `states`.
     """
     _, reverse, alive, tokens = packed
     units, width = weights[1].shape[0], alive.shape[0]
@@ -188,57 +180,56 @@ def _forward_loop(gates, recurrent, rows, save):
     """Return the hidden states `[2, steps * B, H]` and, if `save`, the gradient's `[blocks, 2, BLOCK * B, 6H]`."""
     units = recurrent.shape[1]
     width = BLOCK * rows
-    blocks = tf.shape(gates)[1] // width
-    zeros = tf.zeros([2, rows, units])
-    arrays = [
-        tf.TensorArray(tf.float32, size=blocks, element_shape=[2, None, w * units]) for w in ((1, 6) if save else (1,))
-    ]
 
-    def body(block, hidden, cell, *arrays):
+    def step(block, hidden, cell):
         made = []
-        for step in tf.split(gates[:, block * width : (block + 1) * width], BLOCK, axis=1):
-            hidden, cell, kept = _step(step, hidden, cell, recurrent)
+        for of_step in tf.split(gates[:, block * width : (block + 1) * width], BLOCK, axis=1):
+            hidden, cell, kept = _step(of_step, hidden, cell, recurrent)
             made.append((hidden, kept))
-        written = [
-            array.write(block, tf.concat(x, 1)) for array, x in zip(arrays, zip(*made, strict=True), strict=False)
-        ]
-        return block + 1, hidden, cell, *written
+        return hidden, cell, zip(*made, strict=True)
 
-    shape = tf.TensorShape([2, None, units])
-    _, _, _, *arrays = tf.while_loop(
-        lambda block, *_: block < blocks,
-        body,
-        (0, zeros, zeros, *arrays),
-        shape_invariants=(tf.TensorShape([]), shape, shape, *[tf.TensorShape(None) for _ in arrays]),
-    )
-    return _joined(arrays[0], units), arrays[1].stack() if save else None
+    widths = (units, 6 * units) if save else (units,)
+    hidden, *saved = _loop_in_blocks(step, tf.shape(gates)[1] // width, rows, units, widths)
+    return _joined(hidden), saved[0] if save else None
 
 
 def _backward_loop(saved, recurrent, upstream, rows):
     """Return the gradients of the gates, `[2, steps * B, 4H]`, from those of the hidden states, `[2, steps * B, H]`."""
     units = recurrent.shape[1]
     width = BLOCK * rows
-    blocks = tf.shape(saved)[0]
-    zeros, back = tf.zeros([2, rows, units]), _transposed(recurrent)
-    array = tf.TensorArray(tf.float32, size=blocks, element_shape=[2, None, 4 * units])
+    back = _transposed(recurrent)
 
-    def body(block, by_hidden, by_cell, array):
+    def step(block, by_hidden, by_cell):
         factors = [tf.split(x, BLOCK, axis=1) for x in _factors(saved[block])]
         arriving = tf.split(upstream[:, block * width : (block + 1) * width], BLOCK, axis=1)
         made = [None] * BLOCK
         for t in reversed(range(BLOCK)):
             made[t], by_hidden, by_cell = _step_back(by_hidden + arriving[t], by_cell, back, *(x[t] for x in factors))
-        return block - 1, by_hidden, by_cell, array.write(block, tf.concat(made, 1))
+        return by_hidden, by_cell, [made]
+
+    (by_gates,) = _loop_in_blocks(step, tf.shape(saved)[0], rows, units, (4 * units,), reverse=True)
+    return _joined(by_gates)
+
+
+def _loop_in_blocks(step, blocks, rows, units, widths, reverse=False):
+    """Run `step(block, hidden, cell) -> hidden, cell, made`; return the made, `[blocks, 2, BLOCK * B, width]` each."""
+    zeros = tf.zeros([2, rows, units])
+    arrays = [tf.TensorArray(tf.float32, size=blocks, element_shape=[2, None, width]) for width in widths]
+
+    def body(block, hidden, cell, *arrays):
+        hidden, cell, made = step(block, hidden, cell)
+        written = [array.write(block, tf.concat(steps, 1)) for array, steps in zip(arrays, made, strict=False)]
+        return block + (-1 if reverse else 1), hidden, cell, *written
 
     shape = tf.TensorShape([2, None, units])
-    *_, array = tf.while_loop(
-        lambda block, *_: block >= 0,
+    _, _, _, *arrays = tf.while_loop(
+        lambda block, *_: (block >= 0) if reverse else (block < blocks),
         body,
-        (blocks - 1, zeros, zeros, array),
-        shape_invariants=(tf.TensorShape([]), shape, shape, tf.TensorShape(None)),
+        (blocks - 1 if reverse else 0, zeros, zeros, *arrays),
+        shape_invariants=(tf.TensorShape([]), shape, shape, *[tf.TensorShape(None) for _ in arrays]),
     )
-    return _joined(array, 4 * units)
+    return [array.stack() for array in arrays]
 
 
-def _joined(array, width):
-    return tf.reshape(tf.transpose(array.stack(), [1, 0, 2, 3]), [2, -1, width])
+def _joined(blocks):
+    return tf.reshape(tf.transpose(blocks, [1, 0, 2, 3]), [2, -1, blocks.shape[-1]])

@@ -1,23 +1,14 @@
 """A bidirectional LSTM by torch's own kernel, which is fused on a GPU; Keras loops in Python on a CPU."""
 
-from __future__ import annotations
-
 import torch
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 
 def run(inputs, length, weights, training: bool):
-    """Run both directions over rows `[B, n, d]`.
+    """Return the states at each step, `[B, n, 2H]`, and the last ones, `[B, 2H]`.
 
-    Args:
-        inputs: float32 `[B, n, d]`.
-        length: int32 `[B]`; a row without steps is computed as one of a single step.
-        weights: kernel `[d, 4H]`, recurrent kernel `[H, 4H]` and bias `[4H]` of the forward LSTM, then of the backward
-            one.
-        training: whether the gradient will be asked for.
-
-    Returns:
-        the states at each step, `[B, n, 2H]`, and the last ones, `[B, 2H]`.
+    Inputs are float32 `[B, n, d]`, the length int32 `[B]`: a row without steps is computed as one of a single step. The
+    weights are kernel `[d, 4H]`, recurrent kernel `[H, 4H]` and bias `[4H]` of the forward, then of the backward LSTM.
     """
     packed = pack_padded_sequence(inputs, length.clamp(min=1).cpu(), batch_first=True, enforce_sorted=False)
     # The gates have one order in Keras and torch, whose second bias is zero here.

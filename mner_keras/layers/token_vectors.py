@@ -1,7 +1,5 @@
 """`WordEmbedding`, `FirstSubwords` and `Highway`: where the vectors of tokens come from, and a layer over them."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 import keras
@@ -101,11 +99,6 @@ class FirstSubwords(BaseLayer):
     Returns:
         `[B, n, d]`, zeros for a token without a subword.
 
-    Example:
-
-    >>> FirstSubwords()(np.random.normal(size=(1, 5, 8)), np.array([[1, 3, 0]])).shape
-    TensorShape([1, 3, 8])
-
     Reference:
         Devlin, Chang, Lee & Toutanova, "BERT: pre-training of deep bidirectional transformers for language
         understanding", NAACL 2019, section 5.3.
@@ -117,7 +110,7 @@ class FirstSubwords(BaseLayer):
 
 
 @keras.saving.register_keras_serializable(package="mner_keras")
-class Highway(keras.layers.Layer):
+class Highway(BaseLayer):
     """Apply one highway layer.
 
     Equation: `y = t * relu(W x + b) + (1 - t) * x` with `t = sigmoid(W_t x + b_t)`. `b_t` is initialised to -1, so that
@@ -138,17 +131,10 @@ class Highway(keras.layers.Layer):
         Srivastava, Greff & Schmidhuber, "Highway networks", 2015; HSN eq. 5.
     """
 
-    def __init__(self, **kwargs) -> None:
-        super().__init__(**kwargs)
-        self.supports_masking = True
-
     def build(self, input_shape) -> None:
-        width, policy = input_shape[-1], self.dtype_policy
-        self.transform = keras.layers.Dense(width, activation="relu", dtype=policy)
         carried = keras.initializers.Constant(-1.0)
-        self.gate = keras.layers.Dense(width, activation="sigmoid", bias_initializer=carried, dtype=policy)
-        self.transform.build(input_shape)
-        self.gate.build(input_shape)
+        self.transform = self.add_dense(input_shape[-1], input_shape, activation="relu")
+        self.gate = self.add_dense(input_shape[-1], input_shape, activation="sigmoid", bias_initializer=carried)
 
     def call(self, inputs):
         gate = self.gate(inputs)
@@ -156,3 +142,6 @@ class Highway(keras.layers.Layer):
 
     def compute_output_shape(self, input_shape):
         return input_shape
+
+    def compute_mask(self, inputs, previous_mask=None):
+        return previous_mask

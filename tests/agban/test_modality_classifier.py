@@ -71,13 +71,3 @@ def test_loss_is_computed_in_float32():
     loss = to_numpy(ModalityClassifier().loss(logits, np.array([True, False]), np.ones((1, 2), bool)))
     assert loss.dtype == "float32"
     assert loss[0] == pytest.approx(60000.0, rel=1e-3)
-
-
-def test_default_widths_are_those_of_the_released_code():
-    layer = ModalityClassifier()
-    layer(np.zeros((1, 2, 200), "float32"))
-    assert [dense.units for dense in layer.network.inner] == [100, 50]
-    assert layer.network.outer.units == 2
-    projector = VisualProjector(200)
-    projector(np.zeros((1, 2, 1024), "float32"))
-    assert [dense.units for dense in projector.network.inner] == [512, 256]

@@ -393,14 +393,6 @@ def test_it_learns_tells_f1_and_its_file_tags(world, trained, tmp_path):
     assert [step[0] for step in moves.steps] == [True, False]
 
 
-def test_a_number_out_of_range_is_refused(world):
-    for name in ("num_training_tokens", "num_training_posts"):
-        with pytest.raises(ValueError, match=f"`{name}` must be at least 1. Received: {name}=0"):
-            world.build(**{name: 0})
-    with pytest.raises(ValueError, match="`classifier_rests_every` must be at least 0. Received: .*=-1"):
-        world.build(classifier_rests_every=-1)
-
-
 def test_the_reversed_gradient_flows_on_a_rest_and_the_classifier_can_go_without_rests(world):
     inputs, tags = world.batch(range(5, 10))
     moved = []

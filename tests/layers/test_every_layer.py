@@ -220,3 +220,9 @@ def test_tags_in_a_graph_of_ones_own(tmp_path):
         marginals = to_numpy(crf.marginals(scores, TEXT_MASK))
         expected = np.take_along_axis(marginals, tags[..., None], -1)[..., 0]
         np.testing.assert_allclose(probabilities, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_a_highway_begins_by_carrying_its_input_through():
+    layer = mner_keras.layers.Highway()
+    layer(TEXT)
+    np.testing.assert_array_equal(to_numpy(layer.gate.bias), -1.0)

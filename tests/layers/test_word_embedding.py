@@ -84,8 +84,3 @@ def test_no_frozen_table_without_frozen_words():
     layer = WordEmbedding(5, 3)
     layer.build()
     assert len(layer.weights) == 1
-
-
-def test_an_unknown_way_to_draw_is_refused():
-    with pytest.raises(ValueError, match="`unknown` must be 'normal' or 'uniform'. Received: unknown='zeros'"):
-        WordEmbedding(5, 3, unknown="zeros")
