@@ -167,10 +167,8 @@ class CRFModel(keras.Model):
             wrong &= mask.astype(bool)
         if wrong.any():
             row, column = np.argwhere(wrong)[0]
-            raise ValueError(
-                f"`{name}` must contain tags from 0 to {self.crf.tag_count - 1} wherever the mask is true. "
-                f"Received: {tags[row, column]} in row {row}, column {column}"
-            )
+            expected = f"`{name}` must contain tags from 0 to {self.crf.tag_count - 1} wherever the mask is true"
+            raise ValueError(f"{expected}. Received: {tags[row, column]} in row {row}, column {column}")
 
     def decode(self, x, batch_size: int | None = None):
         """Return the best tags for arrays of inputs, int32 `[B, n]`, 0 in masked positions."""

@@ -90,10 +90,8 @@ def make_optimizer(training: Training) -> keras.optimizers.Optimizer:
 def check_steps(steps_per_epoch: int | None, needed_by: str) -> None:
     """Raise `ValueError` if the number of steps per epoch, on which `needed_by` depends, is unknown (`None`)."""
     if steps_per_epoch is None:
-        raise ValueError(
-            f"`steps_per_epoch` must be given with data of unknown length: {needed_by} depends on it. Received: "
-            "steps_per_epoch=None"
-        )
+        expected = f"`steps_per_epoch` must be given with data of unknown length: {needed_by} depends on it"
+        raise ValueError(f"{expected}. Received: steps_per_epoch=None")
 
 
 class TrainingState(keras.callbacks.Callback):

@@ -100,10 +100,8 @@ def _store_caveats(kind: str, path: str | Path, readers: Sequence[PlannedRun], d
     named = [post.image_id for split in data for post in data[split] if post.image_id is not None]
     found = [image for image in named if image in store]
     if len(found) < len(named):
-        yield (
-            f"features ({kind}): the store lacks {len(named) - len(found):,} of the {len(named):,} pictures that the "
-            "posts name; those posts count as posts without a picture"
-        )
+        lacking = f"{len(named) - len(found):,} of the {len(named):,} pictures that the posts name"
+        yield f"features ({kind}): the store lacks {lacking}; those posts count as posts without a picture"
     if kind == "regions" and store.lacks_blank:
         yield f"features (regions): {NO_BLANK}"
     few = []

@@ -75,11 +75,9 @@ def draw_figure(
         raise InputError(f"figure agban 6 needs attention to objects, and {run.name} has none", run.path)
     for other in others:
         if other.dataset.hashes() != run.dataset.hashes():
-            raise InputError(
-                f"expected a run of the same posts as {run.path} ({run.dataset.folder}), found one of "
-                f"{other.dataset.folder}; --data sets the posts of all",
-                other.path,
-            )
+            expected = f"expected a run of the same posts as {run.path} ({run.dataset.folder})"
+            hint = "--data sets the posts of all"
+            raise InputError(f"{expected}, found one of {other.dataset.folder}; {hint}", other.path)
     posts, tags = run.dataset[split], {}
     for one in (*others, run):  # the run is the last system
         name = one.name if others else "predicted"
@@ -121,10 +119,8 @@ def find_posts(names: Sequence[str], posts: Sequence[Post], split: str) -> list[
     by_name.pop(None, None)
     for name in names:
         if name not in by_name:
-            raise InputError(
-                f"expected a post of {split} (its id, its picture's, or {split}:1 to {split}:{len(posts)}), found "
-                f"{name!r}.{did_you_mean(name, by_name)}"
-            )
+            expected = f"expected a post of {split} (its id, its picture's, or {split}:1 to {split}:{len(posts)})"
+            raise InputError(f"{expected}, found {name!r}.{did_you_mean(name, by_name)}")
     return [by_name[name] for name in names]
 
 
