@@ -116,9 +116,8 @@ def mask_rcnn(
         started = time.process_time()
         walls = np.array(repeat(run, number=1, repeat=times)) / batch_size
         taken = (time.process_time() - started) / times / batch_size
-        print(
-            f"{name:5} {walls.min():6.2f} at best, {walls.mean():6.2f} mean, processor {taken:6.2f}; {peak():.2f} GiB"
-        )
+        print(f"{name:5} {walls.min():6.2f} at best, {walls.mean():6.2f} mean, processor {taken:6.2f}; ", end="")
+        print(f"{peak():.2f} GiB")
 
 
 @app.command()
