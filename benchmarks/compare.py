@@ -10,8 +10,6 @@ is timed from posts in memory to entities, encoding included; starting, compilin
 posts per second by the clock and by processor time, and the ratios to the released code.
 """
 
-from __future__ import annotations
-
 import argparse
 import contextlib
 import importlib.util

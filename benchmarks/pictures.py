@@ -1,7 +1,5 @@
 """What models make of pictures: one command per question; `--help` explains each."""
 
-from __future__ import annotations
-
 import dataclasses
 import random
 import re

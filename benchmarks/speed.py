@@ -1,7 +1,5 @@
 """Speed and memory of the real pipeline: one command per part; `--help` explains each. Run it on an idle machine."""
 
-from __future__ import annotations
-
 import os
 import random
 import resource

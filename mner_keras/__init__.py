@@ -1,7 +1,5 @@
 """Multimodal named entity recognition in Keras 3: the base of `hsn_keras` and `agban_keras`."""
 
-from __future__ import annotations
-
 import importlib
 
 __version__ = "0.2.0"

@@ -1,7 +1,5 @@
 """Adam for TensorFlow on one device: each weight in one pass."""
 
-from __future__ import annotations
-
 import keras
 import tensorflow as tf
 

@@ -1,7 +1,5 @@
 """`CRFModel`: a functional model that a CRF trains."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import keras

@@ -1,7 +1,5 @@
 """Errors for bad input: a message for the user, without a traceback on the command line."""
 
-from __future__ import annotations
-
 import difflib
 import os
 from collections.abc import Iterable

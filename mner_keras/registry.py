@@ -1,7 +1,5 @@
 """The registry of models by name. Its entries are in `registry.toml`."""
 
-from __future__ import annotations
-
 import dataclasses
 import importlib
 import importlib.util

@@ -1,7 +1,5 @@
 """Devices, and losses over the replicas of a `tf.distribute` strategy; without one there is one replica."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import keras

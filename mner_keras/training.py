@@ -1,7 +1,5 @@
 """Optimiser, learning rate, and the random numbers of each epoch."""
 
-from __future__ import annotations
-
 import inspect
 from typing import Any
 

@@ -7,8 +7,6 @@
 - Keras' headings and examples in docstrings, under Griffe's names.
 """
 
-from __future__ import annotations
-
 import re
 import runpy
 import subprocess

@@ -4,8 +4,6 @@ Trains AGBAN on the sample corpus with and without pictures, three seeds each (`
 writes docs/hero.svg. Works from a checkout, whether or not the package is installed.
 """
 
-from __future__ import annotations
-
 import base64
 import statistics
 import sys

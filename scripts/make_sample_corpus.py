@@ -3,8 +3,6 @@
 Works from a checkout, whether or not the package is installed.
 """
 
-from __future__ import annotations
-
 import json
 import random
 import sys

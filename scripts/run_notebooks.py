@@ -6,8 +6,6 @@ Removed from the outputs: the error stream (start-up notes of the backends), the
 step, the ids of the machine's kernel. Needs the extra `test`.
 """
 
-from __future__ import annotations
-
 import re
 import sys
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What differs between a measured table and the paper's setting, known before the first run."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 

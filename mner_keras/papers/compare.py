@@ -3,8 +3,6 @@
 The bootstrap is our own: scipy's resamples one statistic of paired numbers, while F1 is a ratio of sums over posts.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import os
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,5 @@
 """From an empty folder to a paper's tables: the commands that are still to run, and what they cost."""
 
-from __future__ import annotations
-
 import dataclasses
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """Tables with what is published and what is measured, each as the record in its `table.json`."""
 
-from __future__ import annotations
-
 import dataclasses
 import math
 import statistics

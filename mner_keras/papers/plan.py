@@ -1,7 +1,5 @@
 """What a table is measured on, and the runs that measure it: one for each row and seed."""
 
-from __future__ import annotations
-
 import contextlib
 import dataclasses
 import hashlib

@@ -1,7 +1,5 @@
 """The numbers that the two papers print, as printed, from the TOML files in `reference/`."""
 
-from __future__ import annotations
-
 import dataclasses
 import tomllib
 from collections.abc import Mapping, Sequence

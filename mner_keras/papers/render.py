@@ -1,7 +1,5 @@
 """A measured table as Markdown, which is also printed, CSV and LaTeX."""
 
-from __future__ import annotations
-
 import csv
 import io
 from collections.abc import Mapping, Sequence

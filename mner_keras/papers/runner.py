@@ -1,7 +1,5 @@
 """Run the trainings of a table, each in a process of its own, and estimate what they take."""
 
-from __future__ import annotations
-
 import math
 import os
 import signal

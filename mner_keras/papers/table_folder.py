@@ -1,7 +1,5 @@
 """The folder of a table: `plan.toml`, from which the table is built again, and its printed forms."""
 
-from __future__ import annotations
-
 import dataclasses
 import os
 import tomllib

@@ -1,7 +1,5 @@
 """Train a model by its `RunConfig`: `TaggerFit`, with `RunCheckpoint`, for Keras models; `SystemFit` for others."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import math

@@ -1,7 +1,5 @@
 """A model's tags on posts: `predictions.jsonl`, and precision, recall and F1 by seqeval."""
 
-from __future__ import annotations
-
 import dataclasses
 import json
 import os

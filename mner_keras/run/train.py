@@ -1,7 +1,5 @@
 """Train a model as described by a `RunConfig`, in a run's folder."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import platform

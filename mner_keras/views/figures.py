@@ -1,7 +1,5 @@
 """Posts as the papers draw them, in plain matplotlib: picture, attention, entities."""
 
-from __future__ import annotations
-
 import os
 import textwrap
 import warnings

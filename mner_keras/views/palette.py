@@ -1,7 +1,5 @@
 """The colours of all views, each on white and on black: pages, entity types, objects. WCAG AA holds in both."""
 
-from __future__ import annotations
-
 COLOURS = {
     "page": ("#ffffff", "#15181c"),
     "panel": ("#f4f6f9", "#1f242b"),  # behind fields and cards

@@ -1,7 +1,5 @@
 """The papers' figures by number, drawn from finished runs."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial

@@ -1,7 +1,5 @@
 """The report: tables, runs and the posts that they find hard, as one self-contained HTML page."""
 
-from __future__ import annotations
-
 import dataclasses
 import math
 import os
