@@ -57,11 +57,8 @@ def mner_tensorflow() -> Calls:
 
     for name, function, given in (("loss", loss, (x, y, mask)), ("decode", crf.decode, (x, mask))):
         unknown = [tf.TensorSpec([None, None, *array.shape[2:]], array.dtype) for array in given]
-        for kind, options in (
-            ("", {}),
-            (", unknown lengths", {"input_signature": unknown}),
-            (", XLA", {"jit_compile": True}),
-        ):
+        ways = {"": {}, ", unknown lengths": {"input_signature": unknown}, ", XLA": {"jit_compile": True}}
+        for kind, options in ways.items():
             compiled = tf.function(function, **options)
             yield f"mner-keras {name}{kind}", lambda run=compiled, given=given: run(*given)[0].numpy()
 
@@ -134,7 +131,7 @@ def measure_agban(options: argparse.Namespace) -> dict[str, tuple[float, float]]
     """Measure `AGBAN` on Keras' backend, or the released code."""
     if options.side == "released":
         return released(options)
-    from mner_keras.cli.keras_start import start_keras
+    from mner_keras.cli.terminal import start_keras
 
     start_keras()
     from agban_keras import AGBAN
@@ -173,27 +170,24 @@ def released(options: argparse.Namespace) -> dict[str, tuple[float, float]]:
 
     settings = Data()
     settings.word_emb_dim, settings.max_obj, settings.glimpse = WIDTH, OBJECTS, 1
+    words, characters, labels = settings.word_alphabet, settings.char_alphabet, settings.label_alphabet
     for post in (*data["train"], *data["dev"], *data["test"]):
         for token, tag in zip(post.tokens, post.tags, strict=True):
             word = normalize_word(token)
-            settings.word_alphabet.add(word)
-            settings.label_alphabet.add(tag)
+            words.add(word)
+            labels.add(tag)
             for character in word:
-                settings.char_alphabet.add(character)
-    settings.label_alphabet_size = settings.label_alphabet.size()
+                characters.add(character)
+    settings.label_alphabet_size = labels.size()
     settings.fix_alphabet()
     model = AGBAN(settings)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.005, weight_decay=1e-8)
 
     def instance(post):
-        words = [normalize_word(token) for token in post.tokens]
-        return [
-            [settings.word_alphabet.get_index(word) for word in words],
-            [[] for _ in words],
-            [[settings.char_alphabet.get_index(character) for character in word] for word in words],
-            [settings.label_alphabet.get_index(tag) for tag in post.tags],
-            objects[post],
-        ]
+        read = [normalize_word(token) for token in post.tokens]
+        spelled = [list(map(characters.get_index, word)) for word in read]
+        ids, tags = list(map(words.get_index, read)), list(map(labels.get_index, post.tags))
+        return [ids, [[] for _ in read], spelled, tags, objects[post]]
 
     instances = [instance(post) for post in train]
 
@@ -217,7 +211,7 @@ def released(options: argparse.Namespace) -> dict[str, tuple[float, float]]:
             for words, features, lengths, recover, characters, *rest in batches([instance(post) for post in test], 64):
                 counts, order, gold, mask, *seen = rest
                 tags = model(words, features, lengths, characters, counts, order, mask, *seen, alpha=0)
-                names, _ = recover_label(tags, gold, mask, settings.label_alphabet, recover, False)
+                names, _ = recover_label(tags, gold, mask, labels, recover, False)
                 found += [get_ner_BIO(row) for row in names]
 
     return {"train": timed(len(train), fit), "tag": timed(len(test), tag)}
@@ -225,10 +219,8 @@ def released(options: argparse.Namespace) -> dict[str, tuple[float, float]]:
 
 def compare_agban(options: argparse.Namespace) -> None:
     root, backends = str(Path(__file__).parents[1]), options.backend or ["tensorflow"]
-    sides = {
-        side: (sys.executable, {"KERAS_BACKEND": "torch" if side == "released" else side, "PYTHONPATH": root})
-        for side in ("released", *backends)
-    }
+    keras = {"released": "torch", **{backend: backend for backend in backends}}
+    sides = {side: (sys.executable, {"KERAS_BACKEND": keras[side], "PYTHONPATH": root}) for side in keras}
     speeds: dict[str, dict[str, list]] = {work: {side: [] for side in sides} for work in ("train", "tag")}
     for side, found in in_turn(options, sides):
         for work, (clock, processor) in found.items():
@@ -242,9 +234,7 @@ def compare_agban(options: argparse.Namespace) -> None:
             print(f"{side:12} {work:6} {clock:7,.0f} ({ratio:.2f}) {processor:7,.0f} ({of_processor:.2f})")
 
 
-def in_turn(
-    options: argparse.Namespace, sides: dict[str, tuple[str, dict[str, str]]]
-) -> Iterator[tuple[str, dict[str, list]]]:
+def in_turn(options: argparse.Namespace, sides: dict[str, tuple[str, dict]]) -> Iterator[tuple[str, dict[str, list]]]:
     """Yield what each side measures in a process of its own, its interpreter and environment given, round by round."""
     for _ in range(options.rounds):
         for side, (python, more) in sides.items():

@@ -19,7 +19,7 @@ from sklearn.model_selection import GroupKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from mner_keras.cli.keras_start import start_keras
+from mner_keras.cli.terminal import start_keras
 from mner_keras.data import entity_spans, load_dataset, read_posts, write_conll
 from mner_keras.models import load_tagger
 from mner_keras.papers.compare import compare, compare_runs, read_groups
@@ -48,14 +48,11 @@ def attention(store: str, data: str, runs: list[str]) -> None:
         # A token's distribution over the objects; uniform without any weight.
         rows = [np.maximum(weights, 1e-30) for weights in maps]
         rows = [row / row.sum(axis=1, keepdims=True) for row in rows]
-        token = np.mean([share.max() for share in tokens])
-        equal = np.mean([1 / len(share) for share in tokens])
+        token, equal = np.mean([(share.max(), 1 / len(share)) for share in tokens], axis=0)
         largest = np.mean([row.max(axis=1).mean() for row in rows])
         distance = np.mean([np.abs(row - row.mean(axis=0)).max(axis=1).mean() for row in rows])
-        print(
-            f"{run}: {len(maps)} posts, most attentive token {token:.3f} (equal share {equal:.3f}), "
-            f"largest object {largest:.3f}, distance {distance:.3f}"
-        )
+        print(f"{run}: {len(maps)} posts, most attentive token {token:.3f} (equal share {equal:.3f}), ", end="")
+        print(f"largest object {largest:.3f}, distance {distance:.3f}")
 
 
 @app.command()
@@ -119,7 +116,7 @@ def whose(store: str, data: str, runs: list[str]) -> None:
 def shuffle(data: str, out: Path, seed: int = 7) -> None:
     """A copy of a data set in which the pictures of each split are dealt out anew among its posts."""
     out.mkdir(parents=True)
-    for split, posts in ((split, load_dataset(data)[split]) for split in ("train", "dev", "test")):
+    for split, posts in load_dataset(data).items():
         ids = [post.image_id for post in posts]
         random.Random(seed).shuffle(ids)
         rows = [dataclasses.replace(post, image_id=image) for post, image in zip(posts, ids, strict=True)]

@@ -18,7 +18,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from mner_keras.cli.keras_start import start_keras
+from mner_keras.cli.terminal import start_keras
 
 app = typer.Typer(help=__doc__)
 
@@ -116,9 +116,8 @@ def mask_rcnn(
         started = time.process_time()
         walls = np.array(repeat(run, number=1, repeat=times)) / batch_size
         taken = (time.process_time() - started) / times / batch_size
-        print(
-            f"{name:5} {walls.min():6.2f} at best, {walls.mean():6.2f} mean, processor {taken:6.2f}; {peak():.2f} GiB"
-        )
+        print(f"{name:5} {walls.min():6.2f} at best, {walls.mean():6.2f} mean, processor {taken:6.2f}; ", end="")
+        print(f"{peak():.2f} GiB")
 
 
 @app.command()

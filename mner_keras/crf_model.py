@@ -27,7 +27,6 @@ class CRFModel(keras.Model):
     Args:
         outputs: a dict with `potentials`, the output of a `CRF` layer, and `mask`, bool `[B, n]`, true for tokens.
             Without `mask` every position counts, and the CRF must have been called without one.
-        name: the model's name.
         tags: the names of the tags (`O`, `B-X`, `I-X`), in the order of their indices. With them, `evaluate` reports
             `f1` and `fit` reports `val_f1` over entities (`mner_keras.metrics.EntityF1`), for callbacks and tuners to
             watch.
@@ -68,12 +67,7 @@ class CRFModel(keras.Model):
 
     def compile(self, optimizer="rmsprop", **kwargs) -> None:
         _refuse("the loss is the CRF's own", kwargs, "loss", "loss_weights")
-        _refuse(
-            "Keras' metrics read no tag sequences. A CRFModel built with `tags=[...]`, the names of the tags, reports "
-            "`f1` and `val_f1` over entities",
-            kwargs,
-            *("metrics", "weighted_metrics"),
-        )
+        _refuse(_METRICS, kwargs, "metrics", "weighted_metrics")
         super().compile(optimizer, **kwargs)
         # An optimiser that creates its variables within the first step makes TensorFlow trace that step twice.
         self.optimizer.build(self.trainable_variables)
@@ -131,19 +125,12 @@ class CRFModel(keras.Model):
         return results
 
     def crf_loss(self, tags, outputs, sample_weight=None):
-        """Return the negative log-likelihood, reduced over the rows; a scalar.
-
-        Args:
-            tags: int `[B, n]`.
-            outputs: the model's outputs.
-            sample_weight: float `[B]`, one weight per row.
-        """
+        """Return the negative log-likelihood of tags (int `[B, n]`), reduced over the rows; a scalar."""
         if tags is None:
             raise ValueError("`y` must be the tags, [batch, tokens]. Received: y=None")
         losses = -self.crf.log_likelihood(outputs["potentials"], tags, outputs.get("mask"))
         if sample_weight is not None:
-            if len(sample_weight.shape) != 1:
-                shape = tuple(sample_weight.shape)
+            if len(shape := tuple(sample_weight.shape)) != 1:
                 expected = "`sample_weight` must contain one number per row, [batch]"
                 raise ValueError(f"{expected}. Received: sample_weight.shape={shape}")
             losses = losses * ops.cast(sample_weight, losses.dtype)
@@ -180,10 +167,8 @@ class CRFModel(keras.Model):
             wrong &= mask.astype(bool)
         if wrong.any():
             row, column = np.argwhere(wrong)[0]
-            raise ValueError(
-                f"`{name}` must contain tags from 0 to {self.crf.tag_count - 1} wherever the mask is true. "
-                f"Received: {tags[row, column]} in row {row}, column {column}"
-            )
+            expected = f"`{name}` must contain tags from 0 to {self.crf.tag_count - 1} wherever the mask is true"
+            raise ValueError(f"{expected}. Received: {tags[row, column]} in row {row}, column {column}")
 
     def decode(self, x, batch_size: int | None = None):
         """Return the best tags for arrays of inputs, int32 `[B, n]`, 0 in masked positions."""
@@ -192,6 +177,10 @@ class CRFModel(keras.Model):
 
 
 _ROWS = "a row has many tags. Weigh rows with `sample_weight` of shape [batch]"
+_METRICS = (
+    "Keras' metrics read no tag sequences. A CRFModel built with `tags=[...]`, the names of the tags, reports `f1` and "
+    "`val_f1` over entities"
+)
 
 
 def _refuse(reason: str, arguments: dict, *names: str) -> None:

@@ -1,7 +1,5 @@
 """Export a `Tagger`: as a SavedModel that gives tags, or as ONNX for `mner_keras.runtime`."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

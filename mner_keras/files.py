@@ -4,8 +4,6 @@ Locks come from `filelock`. Downloads are our own: `pooch` and `keras.utils.get_
 its first byte, and several files here have more than a gigabyte.
 """
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import http.client
@@ -17,7 +15,7 @@ import shutil
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from mner_keras.errors import InputError
 
 if TYPE_CHECKING:
-    from filelock import FileLock
+    from filelock import AcquireReturnProxy, FileLock
 
 Progress = Callable[[int, int], None]
 """A function that receives the amount of work done and the total, 0 if it is unknown."""
@@ -69,11 +67,7 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_parsed(path: str | os.PathLike, what: str, parse: Callable[[str], Any]) -> Any:
-    """Return what `parse` makes of a text file.
-
-    Raises:
-        InputError: the file cannot be read, or `parse` raised a `ValueError`; it was expected to be `what`.
-    """
+    """Return what `parse` makes of a text file; raise `InputError` if it cannot be read, or for a `ValueError`."""
     try:
         return parse(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
@@ -122,7 +116,7 @@ def file_record(path: str | os.PathLike, sha256: str | None = None) -> dict[str,
 def is_same_file(path: str | os.PathLike, record: Mapping[str, Any]) -> bool:
     """Return whether a file still has the content that `file_record` identified.
 
-    The hash decides. It is computed only if the modification time differs and the size does not.
+    The hash decides, and is computed only if the modification time differs and the size does not.
     """
     try:
         status = _status(path)
@@ -142,10 +136,10 @@ def _content_sha256(path: str | os.PathLike) -> str:
     return hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()
 
 
-def hold_lock(path: str | os.PathLike) -> FileLock | None:
-    """Lock a file, created if necessary, for this process; return `None` at once if another process holds the lock.
+def hold_lock(path: str | os.PathLike) -> "FileLock | None":
+    """Lock a file, created if necessary, until `release()` or the end of this process, however it ends.
 
-    `release()`, a `with` block or the end of the process, however it ends, releases the lock.
+    Return `None` at once if another process holds the lock.
     """
     from filelock import FileLock, Timeout
 
@@ -180,21 +174,16 @@ def cache_folder() -> Path:
     return Path(os.path.expanduser(os.environ.get("MNER_CACHE") or "~/.cache/mner-keras"))
 
 
-@contextlib.contextmanager
-def wait_for_lock(path: Path, report: Report = report_nothing) -> Iterator[None]:
-    """Lock a file for this process; wait while another process holds it."""
+def wait_for_lock(path: Path, report: Report = report_nothing) -> "AcquireReturnProxy":
+    """Lock a file for a `with` block of this process; wait while another process holds it."""
     from filelock import FileLock, Timeout
 
     lock = FileLock(path)
     try:
-        lock.acquire(timeout=0)
+        return lock.acquire(timeout=0)
     except Timeout:
         report(f"waiting for another process ({path})")
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
+        return lock.acquire()
 
 
 def download(
@@ -212,9 +201,7 @@ def download(
     one downloads and the others wait.
 
     Args:
-        address: the URL.
-        path: the file to write.
-        expected: the published hash, if there is one.
+        address, path, expected: the URL, the file to write, and its published hash, if there is one.
         progress: called with the bytes received and the total.
         report: receives a line for people: the size before the download, and what is waited for.
         resolve: returns the file's address from the web page that the server sends in its place; empty if it has none.
@@ -323,12 +310,8 @@ def check_download(path: Path, expected: str = "", file: Path | None = None, add
     """Compare a file with its hash: the published one, or the one that its first download recorded in `PATH.sha256`.
 
     Args:
-        path: the file.
-        expected: the published SHA-256, or MD5 where its publisher gives no better hash, in hexadecimal.
-        file: the file before it has its name, from `address`; removed if its hash is another.
-
-    Raises:
-        InputError: another hash.
+        path, expected: the file, and its SHA-256, or MD5 where its publisher gives no better hash, in hexadecimal.
+        file: the file before it has its name, from `address`; removed, with an `InputError`, if its hash is another.
     """
     record, hint = path.with_name(f"{path.name}.sha256"), ""
     if not expected and record.is_file():

@@ -1,7 +1,5 @@
 """The ends of a model, with the sizes that a preprocessor gives: inputs, word vectors, potentials."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import keras
@@ -12,18 +10,18 @@ from mner_keras.layers import CRF, WordEmbedding
 
 def batch_inputs(preprocessor: PostPreprocessor) -> dict[str, keras.KerasTensor]:
     """Return a `keras.Input` for each key of the preprocessor's batches, which `PostPreprocessor` describes."""
-    inputs = {"token_mask": _input("token_mask", "bool")}
+    inputs = {"token_mask": keras.Input((None,), dtype="bool", name="token_mask")}
     if preprocessor.use_words:
-        inputs["word_ids"] = _input("word_ids")
+        inputs["word_ids"] = keras.Input((None,), dtype="int32", name="word_ids")
     if preprocessor.use_characters:
         inputs["char_ids"] = keras.Input((None, preprocessor.max_characters), dtype="int32", name="char_ids")
     if (backbone := preprocessor.backbone) is not None:
         inputs |= backbone.inputs()
     if preprocessor.use_pos:
-        inputs["pos_ids"] = _input("pos_ids")
+        inputs["pos_ids"] = keras.Input((None,), dtype="int32", name="pos_ids")
     if preprocessor.visual is not None:
         inputs["visual_features"] = keras.Input((None, preprocessor.visual.dim), name="visual_features")
-        inputs["visual_mask"] = _input("visual_mask", "bool")
+        inputs["visual_mask"] = keras.Input((None,), dtype="bool", name="visual_mask")
     return inputs
 
 
@@ -31,7 +29,7 @@ def word_embedding(preprocessor: PostPreprocessor, dim: int | None, default: int
     """Return the layer `word_embedding` for the preprocessor's vocabulary.
 
     Args:
-        preprocessor: gives the sizes of both tables and the width of the pretrained vectors.
+        preprocessor: knows both tables.
         dim: the argument `word_dim` of a model; `None` for the width of the pretrained vectors, or else `default`.
         default: the width without pretrained vectors.
         unknown: as in `WordEmbedding`.
@@ -56,17 +54,16 @@ def token_representation(
     """Return the tokens' vectors `[word; char; POS; contextual]`, `[B, n, d]`, those that the preprocessor has.
 
     Args:
-        preprocessor: knows which of them; a fine-tuned backbone becomes the layer `backbone`.
-        inputs: of `batch_inputs`.
+        preprocessor, inputs: as in `batch_inputs`; a fine-tuned backbone becomes the layer `backbone`.
         words, characters, pos: layers, or functions, that read `word_ids`, `char_ids` and `pos_ids`.
     """
     reads = {"word_ids": words, "char_ids": characters, "pos_ids": pos}
     parts = [read(inputs[name]) for name, read in reads.items() if read is not None and name in inputs]
-    if preprocessor.backbone is not None and preprocessor.backbone.fine_tune:
+    if "contextual" in inputs:
+        parts.append(inputs["contextual"])
+    elif preprocessor.backbone is not None:
         backbone = preprocessor.backbone.make_layer()
         parts.append(backbone({name: inputs[name] for name in backbone.input}))
-    elif preprocessor.backbone is not None:
-        parts.append(inputs["contextual"])
     return parts[0] if len(parts) == 1 else keras.layers.Concatenate(name="token_representation")(parts)
 
 
@@ -77,12 +74,7 @@ def crf_outputs(
 
     Args:
         preprocessor: gives the number of tags, K.
-        features: `[B, n, d]`.
-        mask: bool `[B, n]`, true where a token is.
+        features, mask: `[B, n, d]`, and bool `[B, n]`, true where a token is.
     """
     scores = keras.layers.Dense(preprocessor.num_tags, name="potentials")(features)
     return {"potentials": CRF(preprocessor.num_tags, name="crf")(scores, mask=mask), "mask": mask}
-
-
-def _input(name: str, dtype: str = "int32") -> keras.KerasTensor:
-    return keras.Input((None,), dtype=dtype, name=name)

@@ -1,7 +1,5 @@
 """`EntityF1`: F1 over entities in `fit` and `evaluate`."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import keras

@@ -1,7 +1,5 @@
 """`Predictor`: what a `Tagger` gives for posts, batch by batch."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,18 +15,14 @@ from mner_keras.registry import training_of
 from mner_keras.tagged_post import with_pictures
 from mner_keras.vision.extraction import load_extractor
 
-DISTINCT_TOKENS = 8192
-"""The distinct tokens whose characters are encoded at once."""
+DISTINCT_TOKENS = 8192  # whose characters are encoded at once
 
 
 class Predictor:
     """Compute parts of a model's graph for posts, in less work than the graph itself.
 
     The characters of each distinct token are encoded once, posts of similar length share a batch, and the next batch is
-    made while the model computes.
-
-    Args:
-        model: the `Tagger`.
+    made while the `Tagger` computes.
     """
 
     def __init__(self, model) -> None:
@@ -78,20 +72,18 @@ class Predictor:
         """Yield the posts' positions and inputs, batch by batch; posts of similar length share a batch."""
         if not posts:
             return
-        named = posts
         if None not in (features, pictures):
             raise ValueError("`features` and `pictures` exclude each other. Received: both")
         if pictures is not None:
             if extractor is None:
                 extractor = self._extractor = self._extractor or load_extractor(self.model.preprocessor.visual)
-            named, features = with_pictures(posts, pictures, extractor)
-        batches = PostBatches(self.model.preprocessor, named, features, labelled=False)
+            posts, features = with_pictures(posts, pictures, extractor)
+        batches = PostBatches(self.model.preprocessor, posts, features, labelled=False)
         if char_encoder(self.model) is not None:
             batches.char_vectors = self._char_vectors(batches.char_ids)
         if not self.model.preprocessor.bucket:
             batch_size = batch_size or training_of(type(self.model)).batch_size
         with ThreadPoolExecutor(1) as pool:
-            # The next batch is made while the model computes.
             waiting = batches.by_length(batch_size, compiled=keras.backend.backend() == "jax")
             ahead = pool.submit(next, waiting, None)
             while (made := ahead.result()) is not None:

@@ -27,7 +27,6 @@ class Training:
 
     Args:
         optimizer, learning_rate, batch_size: `None` if they do not apply to a system.
-        epochs: the maximum.
         patience: epochs without a better dev F1 before training stops; 0 for never.
         learning_rate_decay: r in `learning_rate / (1 + r * epoch)`, epochs counted from 0.
         weight_decay: the L2 coefficient, as a decay of every weight.

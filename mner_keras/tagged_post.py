@@ -70,11 +70,7 @@ def as_post(post: Post | str | Sequence[str]) -> Post:
 def with_pictures(
     posts: Sequence[Post], pictures: Sequence[Any], extractor: Extractor
 ) -> tuple[list[Post], PictureFeatures]:
-    """Return the posts with an id per distinct picture (a path, a PIL image or `None` for each), and the features.
-
-    Raises:
-        ValueError: the numbers of pictures and posts differ.
-    """
+    """Return the posts with an id per distinct picture (a path, a PIL image or `None` for each), and the features."""
     from mner_keras.vision.extraction import PictureFeatures
 
     alone = isinstance(pictures, (str, bytes, os.PathLike))
@@ -89,10 +85,7 @@ def with_pictures(
 
 
 def tagged_post(post: Post, tags: tuple[str, ...], scores: Sequence[float] | None) -> TaggedPost:
-    """Return a post with its tags and their entities.
-
-    `scores` are the probabilities of the tags, if the model has any; an entity gets the smallest of its tokens.
-    """
+    """Return a post with its tags and entities; an entity's score is the smallest of its tokens' `scores`, if any."""
     entities = []
     for kind, start, end in entity_spans(tags):
         text, first, last = " ".join(post.tokens[start:end]), None, None

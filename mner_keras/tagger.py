@@ -6,11 +6,12 @@ import dataclasses
 import inspect
 import os
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
+from PIL import Image
 
 from mner_keras.crf_model import CRFModel
 from mner_keras.data.batches import PostBatches, as_dataset
@@ -21,14 +22,10 @@ from mner_keras.layers.checks import check_choice
 from mner_keras.predictor import Predictor
 from mner_keras.registry import Training, training_of
 from mner_keras.tagged_post import TaggedPost, as_post, tagged_post
+from mner_keras.text.vectors import WordVectors
 from mner_keras.training import TrainingSchedule, TrainingState, check_steps, make_optimizer
+from mner_keras.vision.extraction import Extractor
 from mner_keras.vision.feature_store import FeatureStore
-
-if TYPE_CHECKING:
-    from PIL import Image
-
-    from mner_keras.text.vectors import WordVectors
-    from mner_keras.vision.extraction import Extractor
 
 FORMAT = 2  # of the models' files
 MIN_EVALUATION_BATCH = 32  # posts, by default: smaller batches only cost time
@@ -102,7 +99,6 @@ class Tagger(CRFModel):
 
         Args:
             posts: the training posts.
-            vectors: pretrained word vectors.
             features: the store of the pictures' features; without it the sizes are those of the paper's extractor.
             pictures: whether the posts' pictures are used; if not, every post counts as one without a picture.
             options: other arguments of `PostPreprocessor.fit`.
@@ -111,8 +107,7 @@ class Tagger(CRFModel):
             ValueError: a pretrained backbone for a model that takes none.
         """
         options = {**cls.preprocessing, **options}
-        plain = {"backbone": None, "use_words": True, "use_characters": True}
-        for name, value in plain.items():
+        for name, value in {"backbone": None, "use_words": True, "use_characters": True}.items():
             if not cls.takes_backbone and options.get(name, value) != value:
                 expected = f"`{name}` must be {value}: {cls.__name__} takes no pretrained backbone"
                 raise ValueError(f"{expected}. Received: {name}={options[name]!r}")
@@ -147,9 +142,9 @@ class Tagger(CRFModel):
         return {**config, "optimizer": None, "training": dataclasses.asdict(self._training)}
 
     def compile_from_config(self, config: dict) -> None:
-        training = config.pop("training", None)
-        config = keras.saving.deserialize_keras_object(config)
-        self.compile(**config, training=None if training is None else Training(**training))
+        if (training := config.pop("training", None)) is not None:
+            training = Training(**training)
+        self.compile(**keras.saving.deserialize_keras_object(config), training=training)
 
     def fit(
         self,
@@ -174,11 +169,9 @@ class Tagger(CRFModel):
             seed: the order of posts and the dropout depend on (seed, epoch) alone, so that a training that
                 `initial_epoch` or `keras.callbacks.BackupAndRestore` resumes equals one without interruption. By
                 default a new seed. The initial weights depend on `keras.utils.set_random_seed`.
-            epochs: the epoch at which to stop.
-            initial_epoch: the epoch at which to start.
+            epochs: the epoch at which to stop; `initial_epoch` is the one at which to start.
             validation_data: posts, whose pictures are in `features`; or `(posts, features)`; or what `x` and `y` may
                 be otherwise. Each epoch then reports `val_loss` and `val_f1`.
-            callbacks: as in Keras.
             kwargs: the other arguments of Keras' `fit`.
 
         Raises:
@@ -299,7 +292,6 @@ class Tagger(CRFModel):
             posts: posts, plain texts, or lists of tokens.
             features: the store of the posts' pictures. A post whose picture it does not contain counts as one without a
                 picture, and so does every post without `features`.
-            batch_size: posts per batch.
             pictures: instead of `features`, a path, a PIL image or `None` for each post. A picture that cannot be read
                 counts as none, with a warning.
             extractor: turns `pictures` into features; by default the extractor that created the training features.

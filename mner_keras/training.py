@@ -23,10 +23,7 @@ class TrainingSchedule(keras.optimizers.schedules.LearningRateSchedule):
 
     Args:
         learning_rate: the rate of the first epoch, or the highest rate.
-        decay: r in `learning_rate / (1 + r * epoch)`.
-        warmup: the share of all steps over which the rate rises; 0 for a rate that falls by epochs.
         steps_per_epoch: steps per epoch; the rate stays `learning_rate` until they are known.
-        epochs: the number of epochs.
         first_step: the optimiser's step at which the first epoch starts.
 
     Reference:
@@ -63,11 +60,7 @@ class TrainingSchedule(keras.optimizers.schedules.LearningRateSchedule):
 
 
 def make_optimizer(training: Training) -> keras.optimizers.Optimizer:
-    """Return the optimiser that training settings name, with a `TrainingSchedule` where the rate changes.
-
-    Raises:
-        InputError: Keras has no such optimiser, or the optimiser has no such setting.
-    """
+    """Return the optimiser that settings name; raise `InputError` if Keras has none such, or it has no such setting."""
     rate: Any = training.learning_rate
     if training.learning_rate_decay or training.warmup:
         rate = TrainingSchedule(rate, training.learning_rate_decay, training.warmup)
@@ -97,10 +90,8 @@ def make_optimizer(training: Training) -> keras.optimizers.Optimizer:
 def check_steps(steps_per_epoch: int | None, needed_by: str) -> None:
     """Raise `ValueError` if the number of steps per epoch, on which `needed_by` depends, is unknown (`None`)."""
     if steps_per_epoch is None:
-        raise ValueError(
-            f"`steps_per_epoch` must be given with data of unknown length: {needed_by} depends on it. Received: "
-            "steps_per_epoch=None"
-        )
+        expected = f"`steps_per_epoch` must be given with data of unknown length: {needed_by} depends on it"
+        raise ValueError(f"{expected}. Received: steps_per_epoch=None")
 
 
 class TrainingState(keras.callbacks.Callback):

@@ -110,13 +110,11 @@ def draft(kind: str, rng: random.Random) -> Draft:
     taken = {name for name, _ in queue}
     casing = rng.choices((str, str.lower, str.upper), (92, 5, 3))[0]
 
-    tokens, tags, pos = [], [], []
+    words: list[tuple[str, str, str]] = []  # token, tag, part of speech
     for slot in expand(template, rng):
         if not slot.startswith("{"):
             token, _, part = slot.rpartition("/")
-            tokens.append(token)
-            tags.append("O")
-            pos.append(part)
+            words.append((token, "O", part))
             continue
         if slot in ("{A}", "{B}"):
             name, type_ = queue.pop(0)
@@ -124,10 +122,8 @@ def draft(kind: str, rng: random.Random) -> Draft:
             type_ = LETTERS[slot[1:-1]]
             name = rng.choice([n for n, types in sorted(NAME_TYPES.items()) if type_ in types and n not in taken])
             taken.add(name)
-        parts = casing(name).split()
-        tokens += parts
-        tags += [f"B-{type_}"] + [f"I-{type_}"] * (len(parts) - 1)
-        pos += ["NNP"] * len(parts)
+        words += [(part, f"{'I' if place else 'B'}-{type_}", "NNP") for place, part in enumerate(casing(name).split())]
+    tokens, tags, pos = map(list, zip(*words, strict=True))
     return Draft(tokens, tags, pos, kind, choose_things(kind, shown, tags, rng))
 
 
@@ -215,28 +211,23 @@ def write_pictures(drafts: list[Draft], out: Path, font: Path, seed: int) -> Non
     folder.mkdir(exist_ok=True)
     for old in folder.glob("sample-*.png"):
         old.unlink()
-    extractors = {kind: TilesExtractor(kind) for kind in ("regions", "objects")}
-    with h5py.File(out / "regions.h5", "w") as regions, h5py.File(out / "objects.h5", "w") as objects:
-        stores = {"regions": regions, "objects": objects}
-        for kind, store in stores.items():
-            store.attrs.update(extractors[kind].attributes, weights="", weights_hash="")
-
-        def extract(name: str, picture: Image.Image) -> None:
-            for kind, store in stores.items():
-                found = extractors[kind].extract([picture])[0]
+    pictures = {"_blank": Image.new("RGB", (SIDE, SIDE), "white")}
+    for number, post in enumerate(drafts):
+        if post.things:
+            name = f"sample-{number:05d}"
+            path = folder / f"{name}.png"
+            draw(post.things, font, random.Random(f"{seed} {name}")).save(path, optimize=True)
+            pictures[name] = open_picture(path)
+    for kind in ("regions", "objects"):
+        extractor = TilesExtractor(kind)
+        with h5py.File(out / f"{kind}.h5", "w") as store:
+            store.attrs.update(extractor.attributes, weights="", weights_hash="")
+            for name, found in zip(pictures, extractor.extract(list(pictures.values())), strict=True):
                 dataset = store.create_dataset(name, data=found["vectors"].astype("float16"))
                 if kind == "objects":
                     dataset.attrs["names"] = np.array(found["names"], dtype=h5py.string_dtype())
                     dataset.attrs["boxes"] = found["boxes"].astype("int16")
                     dataset.attrs["scores"] = found["scores"]
-
-        extract("_blank", Image.new("RGB", (SIDE, SIDE), "white"))
-        for number, post in enumerate(drafts):
-            if post.things:
-                name = f"sample-{number:05d}"
-                picture = draw(post.things, font, random.Random(f"{seed} {name}"))
-                picture.save(folder / f"{name}.png", optimize=True)
-                extract(name, open_picture(folder / f"{name}.png"))
 
 
 def readme(splits: dict[str, list[Draft]], command: str, pictures: bool) -> str:
@@ -251,13 +242,9 @@ def readme(splits: dict[str, list[Draft]], command: str, pictures: bool) -> str:
     table = [f"| | {' | '.join(splits)} |", "|---|" + "---:|" * len(splits)]
     for row in ("posts", "with a picture", *TYPES, *KINDS):
         table.append(f"| {row} | {' | '.join(str(count[row]) for count in columns)} |")
-    shown = "\nThe posts were made without pictures: the kinds say what they would have shown.\n"
-    return WORDS["readme"]["text"].format(
-        command=command,
-        table="\n".join(table),
-        pictures=WORDS["readme"]["pictures"] if pictures else shown,
-        names=len(NAME_TYPES),
-    )
+    none = "\nThe posts were made without pictures: the kinds say what they would have shown.\n"
+    about = {"table": "\n".join(table), "pictures": WORDS["readme"]["pictures"] if pictures else none}
+    return WORDS["readme"]["text"].format(command=command, names=len(NAME_TYPES), **about)
 
 
 def main(

@@ -16,7 +16,6 @@ FLOORS = (
     ("mner_keras.errors", "mner_keras.files", "mner_keras.registry", "mner_keras.layers", "mner_keras.replicas"),
     (
         "mner_keras.metrics",
-        "mner_keras.crf_numpy",
         "mner_keras.text",
         "mner_keras.vision",
         "mner_keras.adam_tensorflow",

@@ -1,7 +1,5 @@
 """The `mner` command, one subcommand per file."""
 
-from __future__ import annotations
-
 import importlib
 import os
 import sys

@@ -1,7 +1,5 @@
 """`mner compare`."""
 
-from __future__ import annotations
-
 import dataclasses
 import statistics
 from pathlib import Path

@@ -1,16 +1,13 @@
 """`mner data`."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from mner_keras.cli.keras_start import start_keras
 from mner_keras.cli.options import AsJson, TagScheme, check_target
-from mner_keras.cli.terminal import note, print_json, print_table, progress_bar
+from mner_keras.cli.terminal import note, print_json, print_table, progress_bar, start_keras
 from mner_keras.errors import InputError
 
 app = typer.Typer(help="Fetch, convert, split, create and check data sets.", no_args_is_help=True)

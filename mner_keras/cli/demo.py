@@ -1,15 +1,12 @@
 """`mner demo`."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from mner_keras.cli.keras_start import start_keras
 from mner_keras.cli.options import ExtractorWeights, ModelArgument
-from mner_keras.cli.terminal import note
+from mner_keras.cli.terminal import note, start_keras
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _EXAMPLES = 4

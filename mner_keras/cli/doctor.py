@@ -1,7 +1,5 @@
 """`mner doctor`."""
 
-from __future__ import annotations
-
 import importlib.metadata
 import re
 import tempfile
@@ -11,9 +9,8 @@ from typing import Any
 
 import typer
 
-from mner_keras.cli.keras_start import has_gpu, start_keras, uses_gpu
 from mner_keras.cli.options import AsJson
-from mner_keras.cli.terminal import print_json
+from mner_keras.cli.terminal import has_gpu, print_json, start_keras, uses_gpu
 
 _NOT_CHECKED = ("cuda", "test", "docs", "notebooks")  # the device is; the others are for developers
 _GPU = {

@@ -1,14 +1,11 @@
 """`mner evaluate`."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 import typer
 
-from mner_keras.cli.keras_start import start_keras
 from mner_keras.cli.options import ModelArgument, Split
-from mner_keras.cli.terminal import note, print_json, print_scores
+from mner_keras.cli.terminal import note, print_json, print_scores, start_keras
 
 
 def evaluate(

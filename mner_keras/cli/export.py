@@ -1,7 +1,5 @@
 """`mner export`."""
 
-from __future__ import annotations
-
 import os
 from enum import StrEnum
 from pathlib import Path
@@ -9,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from mner_keras.cli.keras_start import start_keras
 from mner_keras.cli.options import check_target
+from mner_keras.cli.terminal import start_keras
 from mner_keras.errors import InputError
 
 Form = StrEnum("Form", ["saved-model", "onnx"])

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mner_keras.cli.keras_start import start_keras
 from mner_keras.cli.options import AsJson, Engine, EngineName, Jobs, Precision, RayAddress, ShardOption
-from mner_keras.cli.terminal import note, print_json, progress_bar
+from mner_keras.cli.terminal import note, print_json, progress_bar, start_keras
 from mner_keras.errors import InputError
 
 if TYPE_CHECKING:
@@ -42,10 +41,7 @@ def _extract(
     address: RayAddress = "",
     overwrite: OVERWRITE = False,
 ) -> None:
-    """Fill the store and print a summary; exit with 1 if too many pictures were unreadable.
-
-    With several jobs or Ray, the store is a folder of parts, which the jobs fill.
-    """
+    """Fill the store and print a summary; exit with 1 if too many pictures were unreadable."""
     from mner_keras.scale.shards import Shard, run_jobs
     from mner_keras.vision.feature_writer import check_target
     from mner_keras.vision.pictures import find_pictures

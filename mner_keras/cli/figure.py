@@ -1,15 +1,12 @@
 """`mner figure`."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from mner_keras.cli.keras_start import start_keras
 from mner_keras.cli.options import Paper, PostPictures, Split, check_target
-from mner_keras.cli.terminal import note
+from mner_keras.cli.terminal import note, start_keras
 from mner_keras.errors import InputError
 
 

@@ -1,15 +1,12 @@
 """`mner models`."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from typing import Annotated, Any
 
 import typer
 
-from mner_keras.cli.keras_start import start_keras
 from mner_keras.cli.options import AsJson, read_arguments
-from mner_keras.cli.terminal import print_json, print_table
+from mner_keras.cli.terminal import print_json, print_table, start_keras
 from mner_keras.errors import InputError
 from mner_keras.registry import MODELS, find_model
 

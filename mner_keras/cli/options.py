@@ -1,7 +1,5 @@
 """Options that several commands have, and how they are read and checked."""
 
-from __future__ import annotations
-
 import os
 import tomllib
 from collections.abc import Iterable

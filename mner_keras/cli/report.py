@@ -1,15 +1,12 @@
 """`mner report`."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from mner_keras.cli.keras_start import start_keras
 from mner_keras.cli.options import PostPictures, check_target
-from mner_keras.cli.terminal import progress_bar
+from mner_keras.cli.terminal import progress_bar, start_keras
 from mner_keras.files import write_whole
 
 

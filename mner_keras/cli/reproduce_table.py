@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from filelock import FileLock
 
-from mner_keras.cli.keras_start import start_keras
 from mner_keras.cli.options import (
     Budget,
     Engine,
@@ -27,7 +26,7 @@ from mner_keras.cli.options import (
     TrainingPrecision,
     read_arguments,
 )
-from mner_keras.cli.terminal import note, print_json, print_table, progress_bar
+from mner_keras.cli.terminal import note, print_json, print_table, progress_bar, start_keras
 from mner_keras.errors import InputError, counted
 from mner_keras.registry import FEATURES, find_model
 
@@ -185,11 +184,7 @@ def reproduce_table(
 
 
 def _prepare(work: Work, options: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Print the plan from scratch, ask, and fetch and compute what is missing.
-
-    Returns:
-        the options for each table, by its number; empty for a dry run.
-    """
+    """Print the plan from scratch, ask, and do what is missing; return each table's options, none for a dry run."""
     from mner_keras.papers.from_scratch import BASIS
 
     if not work.tables:

@@ -1,7 +1,5 @@
 """`mner tag`."""
 
-from __future__ import annotations
-
 import contextlib
 import functools
 import itertools
@@ -12,7 +10,6 @@ from typing import IO, Annotated
 
 import typer
 
-from mner_keras.cli.keras_start import start_keras
 from mner_keras.cli.options import (
     Engine,
     EngineName,
@@ -26,7 +23,7 @@ from mner_keras.cli.options import (
     ShardOption,
     check_target,
 )
-from mner_keras.cli.terminal import note, progress_bar
+from mner_keras.cli.terminal import note, progress_bar, start_keras
 from mner_keras.errors import InputError
 from mner_keras.scale.shards import Shard, run_jobs
 

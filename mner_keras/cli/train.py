@@ -1,7 +1,5 @@
 """`mner train`."""
 
-from __future__ import annotations
-
 import dataclasses
 import sys
 from pathlib import Path
@@ -9,9 +7,8 @@ from typing import Annotated
 
 import typer
 
-from mner_keras.cli.keras_start import start_keras
 from mner_keras.cli.options import Precision, TrainingData, TrainingPrecision, read_arguments
-from mner_keras.cli.terminal import epoch_progress, note, print_scores
+from mner_keras.cli.terminal import epoch_progress, note, print_scores, start_keras
 from mner_keras.errors import InputError
 from mner_keras.registry import MODELS
 

@@ -95,10 +95,8 @@ class PostBatches:
     def by_length(self, batch_size: int | None = None, compiled: bool = True) -> Iterator[tuple[np.ndarray, Batch]]:
         """Yield the posts' positions and inputs, posts of similar length together if the preprocessor buckets.
 
-        Long posts come in smaller batches to bound memory.
-
         Args:
-            batch_size: posts per batch; by default as many as `TOKENS` and `POSTS` permit.
+            batch_size: posts per batch, by default as many as `TOKENS` and `POSTS` permit; fewer long ones, for memory.
             compiled: whether a program is compiled for each shape: with buckets, empty rows and padding then keep the
                 number of shapes small.
         """
@@ -120,10 +118,9 @@ class PostBatches:
     def batch(
         self, rows: np.ndarray, size: int | None = None, length: int | None = None
     ) -> tuple[Batch, np.ndarray | None]:
-        """Return the arrays of some posts: inputs, and tags int32 `[B, n]` if every post has tags.
+        """Return the arrays of the posts at these positions: inputs, and tags int32 `[B, n]` if every post has tags.
 
         Args:
-            rows: the posts' positions.
             size: B; the rows after the posts are empty. By default the batch size of a shuffled pass, otherwise the
                 number of posts.
             length: n; by default the next of the pass's lengths.
@@ -229,13 +226,7 @@ def count_missing(posts: Iterable[Post], features: FeatureStore | str | os.PathL
 
 
 def check_pictures(posts: Iterable[Post], features: FeatureStore | str | os.PathLike | None, whose: str) -> None:
-    """Raise `InputError` if posts name pictures and the store contains none of them.
-
-    Args:
-        posts: the posts.
-        features: the store of their pictures' features, or `None`.
-        whose: the name of the posts, for the error message.
-    """
+    """Raise `InputError` if posts, called `whose` in the message, name pictures and the store contains none of them."""
     named = [post for post in posts if post.image_id is not None]
     if named and count_missing(named, features) == len(named):
         raise InputError(
@@ -246,11 +237,7 @@ def check_pictures(posts: Iterable[Post], features: FeatureStore | str | os.Path
 
 
 def as_dataset(batches: PostBatches) -> Any:
-    """Return the batches as a data set for `fit`, `evaluate` and `predict`; each finished pass increments the epoch.
-
-    Returns:
-        a `tf.data.Dataset` of known cardinality if TensorFlow is installed, else a `keras.utils.PyDataset`.
-    """
+    """Return the batches for Keras, as `PostPreprocessor.dataset` does; each finished pass increments the epoch."""
     if importlib.util.find_spec("tensorflow") is None:
         return _py_dataset(batches)
     import tensorflow as tf

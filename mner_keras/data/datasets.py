@@ -1,7 +1,5 @@
 """Data sets by name or folder; files of posts converted to another format, or split into a data set."""
 
-from __future__ import annotations
-
 import dataclasses
 import itertools
 import os
@@ -60,11 +58,7 @@ class Dataset(Mapping[str, list[Post]]):
         return len(SPLITS)
 
     def path(self, split: str) -> Path:
-        """Return the path of a split's file.
-
-        Raises:
-            InputError: the folder contains none of the split's possible files, or two of them.
-        """
+        """Return the path of a split's file; raise `InputError` for none of the possible files, or two of them."""
         stems = ("dev", "valid") if split == "dev" else (split,)
         names = [stem + ending for ending in _ENDINGS for stem in stems]
         found = [self.folder / name for name in names if (self.folder / name).is_file()]
@@ -91,8 +85,7 @@ class Dataset(Mapping[str, list[Post]]):
 def load_dataset(name_or_folder: str | os.PathLike) -> Dataset:
     """Open a data set: `sample` (shipped inside the package), a folder, or a folder below `$MNER_DATA`.
 
-    Raises:
-        InputError: there is no such data set.
+    Raise `InputError` if there is none.
 
     Example:
 
@@ -121,9 +114,8 @@ def load_dataset(name_or_folder: str | os.PathLike) -> Dataset:
 def check_dataset(data: Dataset) -> dict[str, Any]:
     """Count posts, pictures, entities by type (strict IOB2), orphan I- tags, and what splits share; hash the files.
 
-    Raises:
-        InputError: a missing or malformed file, tags in IOB1, two pictures with one id, or a store in the folder that
-            contains none of a split's pictures.
+    Raise `InputError` for a missing or malformed file, tags in IOB1, two pictures with one id, or a store in the folder
+    that contains none of a split's pictures.
     """
     for split, posts in data.items():
         check_iob2((post.tags or () for post in posts), data.path(split))

@@ -1,7 +1,5 @@
 """Fetch public data: posts, pictures, word vectors, features and weights. `sources.toml` lists them."""
 
-from __future__ import annotations
-
 import contextlib
 import dataclasses
 import fnmatch
@@ -105,8 +103,7 @@ def fetch_source(
         mirror: another address with the same files.
         progress, report: as in `download`.
 
-    Returns:
-        the paths, and whether each was fetched now.
+    Returns the paths, and whether each was fetched now.
 
     Raises:
         InputError: an unknown name, a source that has to be downloaded by hand, another file of this name, a damaged

@@ -5,8 +5,6 @@ yields it in the post's place and reads on. Lines are split at the tab and never
 characters are ordinary tokens.
 """
 
-from __future__ import annotations
-
 import codecs
 import itertools
 import json
@@ -40,8 +38,7 @@ def read_conll(path: str | os.PathLike) -> list[Post]:
 def read_jsonl(path: str | os.PathLike) -> list[Post]:
     """Read posts as JSON lines with the keys `id`, `tokens` or `text`, `tags`, `pos`, `image`; other keys are kept.
 
-    Raises:
-        InputError: a missing, empty or malformed file.
+    Raise `InputError` as `read_conll` does.
     """
     return read_file(path, iter_jsonl)
 
@@ -87,7 +84,6 @@ def iter_conll(stream: Iterable[bytes], name: str | os.PathLike = "<stdin>") -> 
 
 
 def _post_of_block(block: list[tuple[int, bytes]], name: str | os.PathLike) -> Post:
-    """Return the post of numbered lines."""
     first, image_id, tokens, tags = block[0][0], None, [], []
     for number, raw in block:
         line = decode_line(raw, name, number)
@@ -172,8 +168,7 @@ def _post_from_text(line: str) -> Post:
 def iter_parquet(stream: IO[bytes], name: str | os.PathLike = "<stdin>") -> Iterator[Post | InputError]:
     """Yield the posts of a Parquet file with the columns of `read_jsonl`; null counts as absent.
 
-    Raises:
-        InputError: another kind of file, a damaged one, or a stream that is not a file; pyarrow is not installed.
+    Raise `InputError` for another kind of file, a damaged one, a stream that is not a file, or without pyarrow.
     """
     pa = import_pyarrow()
     if not stream.seekable():
@@ -218,8 +213,7 @@ def column_types() -> dict[str, Any]:
 def write_conll(path: str | os.PathLike, posts: Iterable[Post]) -> None:
     """Write posts in CoNLL columns; a post without tags gets `O`.
 
-    Raises:
-        InputError: a token contains a tab or a line break.
+    Raise `InputError` if a token or a picture's name contains a tab or a line break.
     """
     blocks = map(conll_block, posts)
     first = next(blocks, "")

@@ -1,7 +1,5 @@
 """The input formats of posts to tag, and their detection."""
 
-from __future__ import annotations
-
 import itertools
 import re
 from collections.abc import Iterable, Iterator
@@ -21,14 +19,8 @@ _LFS_POINTER = "version https://git-lfs"
 def read_posts_to_tag(stream: Iterable[bytes], name: str, format_: str = "") -> Iterator[Post | InputError]:
     """Read the posts of a binary stream lazily; a malformed post is the `InputError` that says so.
 
-    Args:
-        stream: the lines.
-        name: the file's name, or `<stdin>`.
-        format_: a key of `READERS`; empty to recognise the format by the name's ending or the first lines.
-
-    Raises:
-        InputError: an unsupported format: a pretty-printed JSON object, CSV, or
-            CoNLL columns with spaces or more than two columns.
+    Without a `format_` of `READERS`, the ending of `name` or the first lines decide; raise `InputError` for a table
+    (CSV) or a Git LFS pointer.
     """
     format_ = format_ or ENDINGS.get(Path(name).suffix.lower(), "")
     if format_:

@@ -4,8 +4,6 @@ A task's `data` has the keys of a post's JSON line. A post without a text gets i
 `text_from_tokens`. Offsets count code points, in Label Studio as in Python.
 """
 
-from __future__ import annotations
-
 import html
 import itertools
 import json
@@ -27,9 +25,7 @@ def task_of_record(
     """Return the task of a post, given as in `post_record`; its tags become an annotation.
 
     With `version`, a model's name, its `entities` and its certainty about the post, `score`, become a prediction.
-
-    Raises:
-        InputError: tokens that do not cover the post's text.
+    Raise `InputError` if the tokens do not cover the post's text.
     """
     tokens, tags = record["tokens"], record.get("tags")
     data = {key: value for key, value in record.items() if key != "tags"}

@@ -1,14 +1,12 @@
 """`Post`, one social-media post; its JSON object; and the entities of its tags, read as strict IOB2."""
 
-from __future__ import annotations
-
 import dataclasses
 import functools
 import os
 import reprlib
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 from mner_keras.errors import InputError
 from mner_keras.text.pos import lacks_spaces, token_offsets, tokenize_with_offsets
@@ -76,12 +74,8 @@ class Post:
                 raise ValueError(f"`{name}` must be Unicode text. Received: the lone surrogate {found!r}") from None
 
     @classmethod
-    def from_text(cls, text: str, **fields: Any) -> Post:
-        """Tokenise plain text (NLTK's `TweetTokenizer`) and keep the offset of each token.
-
-        Raises:
-            ValueError: the text contains no token.
-        """
+    def from_text(cls, text: str, **fields: Any) -> Self:
+        """Tokenise plain text (NLTK's `TweetTokenizer`) with offsets; raise `ValueError` if it contains no token."""
         if lacks_spaces(text):
             _warn_of_missing_spaces()
         pieces = tokenize_with_offsets(text)
@@ -120,11 +114,7 @@ def post_record(post: Post) -> dict[str, Any]:
 
 
 def post_from_record(record: Mapping[str, Any]) -> Post:
-    """Return the post of a JSON object of `write_jsonl`.
-
-    Raises:
-        ValueError: the object does not describe a post.
-    """
+    """Return the post of a JSON object of `write_jsonl`; raise `ValueError` if the object does not describe one."""
     tokens, text, image = record.get("tokens"), record.get("text"), record.get("image")
     if "tokens" not in record and not isinstance(text, str):
         found = f"`text` {text!r}" if "text" in record else "neither"
@@ -196,12 +186,7 @@ def orphan_positions(tags: Sequence[str]) -> list[int]:
 def check_iob2(tags: Iterable[Sequence[str]], path: str | os.PathLike | None = None) -> None:
     """Refuse tags in IOB1, where `I-` opens entities: read as strict IOB2 they contain almost no entities.
 
-    Args:
-        tags: the tags of each post.
-        path: their file, for the error message.
-
-    Raises:
-        InputError: more entities open at an orphan I- than at a B-.
+    Raise `InputError`, which names the posts' file, if more entities open at an orphan I- than at a B-.
     """
     tags = list(tags)
     orphans = sum(len(orphan_positions(sequence)) for sequence in tags)

@@ -121,9 +121,8 @@ class PostPreprocessor:
         """Learn the vocabularies from posts.
 
         Args:
-            posts: the training posts.
+            posts, features: the training posts, and the store of their pictures' features.
             vectors: pretrained word vectors (`mner_keras.text.read_vectors`).
-            features: the store of the pictures' features.
             visual: the model's picture input: its kind, and its sizes without a store; `None` for a text-only model.
             pictures: whether to use the posts' pictures. If not, every post counts as one without a picture; `features`
                 then only gives the sizes and the blank picture.
@@ -244,9 +243,8 @@ class PostPreprocessor:
         The latter replaces a missing TensorFlow. Each is `(inputs, tags)`, or `inputs` alone if a post has no tags.
 
         Args:
-            posts: the posts.
+            posts, batch_size: the posts, and their number in a batch.
             features: the store of their pictures' features; without it, all posts count as posts without a picture.
-            batch_size: posts per batch.
             shuffle: whether to reorder the posts in each epoch. With `bucket`, batches contain posts of similar length
                 (at most six lengths), and the last batch is filled up with empty rows. Otherwise the order is kept.
             seed: the order depends on (seed, epoch).

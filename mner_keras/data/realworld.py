@@ -1,10 +1,4 @@
-"""A data set of posts with and without pictures, built like HSN's real-world set, for users who cannot download that.
-
-HSN's own set is published: the README of https://github.com/T1aNS1R/Real-world-multimodal-NER-dataset (footnote 1 of
-the paper) links to it on Baidu, with an access code.
-"""
-
-from __future__ import annotations
+"""A data set of posts with and without pictures, built like HSN's real-world set, for users who cannot fetch that."""
 
 import dataclasses
 import itertools
@@ -35,7 +29,8 @@ def make_realworld(
     """Add plain-text posts to a data set's splits.
 
     The plain-text posts with at least one entity are pooled, shuffled and divided between the splits, after the
-    splits' own posts. Tags and tokens are unchanged.
+    splits' own posts. Tags and tokens are unchanged. HSN's own set is published: footnote 1 of the paper names
+    https://github.com/T1aNS1R/Real-world-multimodal-NER-dataset, which links to it.
 
     Args:
         base: the data set with pictures, a name or a folder.

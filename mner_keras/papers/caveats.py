@@ -17,6 +17,9 @@ _VECTORS = {
     ("hsn", "crawl"): "300-d fastText vectors of Common Crawl",
     ("agban", None): "200-d GloVe vectors of 27 billion tokens of tweets",
 }
+_VOCABULARY = (
+    "vocabulary: built over train, dev and test (`transductive`), as AGBAN's released code does; neither paper says so"
+)
 
 
 def find_caveats(plan: Plan, setting: Setting, data: Dataset) -> tuple[str, ...]:
@@ -40,10 +43,7 @@ def find_caveats(plan: Plan, setting: Setting, data: Dataset) -> tuple[str, ...]
         if (papers := _VECTORS.get((table.paper, name))) is not None:
             lines.append(f"word vectors: {Path(setting.vectors_of(row)).name or 'none'}; the paper's are {papers}")
     if readers:
-        lines.append(
-            "vocabulary: built over train, dev and test (`transductive`), as AGBAN's released code does; neither paper "
-            "says so"
-        )
+        lines.append(_VOCABULARY)
     lines += [f"arguments that are not the paper's: {what}" for what in _by_models(runs, _changed_arguments)]
     trained = _by_models(runs, _changed_training)
     lines += [f"training, budget {'fast' if setting.fast else 'paper'!r}: {what}" for what in trained]
@@ -51,11 +51,9 @@ def find_caveats(plan: Plan, setting: Setting, data: Dataset) -> tuple[str, ...]
         notes = {config.model: config.entry.training_note for config in configs if config.entry.training_note}
         lines.append("training: as each system's paper says" + (", except for the following" if notes else ""))
         lines += [f"training of {model}: {note}" for model, note in notes.items()]
-    lines.append(
-        f"{counted(setting.seeds, 'seed')} per system"
-        + ("" if setting.seeds > 1 else ": no standard deviation, no t-test")
-        + "; the paper does not say how many runs its numbers are based on"
-    )
+    alone = "" if setting.seeds > 1 else ": no standard deviation, no t-test"
+    unsaid = "the paper does not say how many runs its numbers are based on"
+    lines.append(f"{counted(setting.seeds, 'seed')} per system{alone}; {unsaid}")
     like = sorted({run.row.name.partition(",")[0] for run in runs if run.config.model.endswith("-like")})
     if like:
         lines.append(f"{', '.join(like)}: our feature CRFs, which resemble the original programs")
@@ -69,11 +67,7 @@ def find_caveats(plan: Plan, setting: Setting, data: Dataset) -> tuple[str, ...]
 
 
 def training_caveats(config: RunConfig) -> list[str]:
-    """Return what a single run lacks of its paper's setting: word vectors, and the paper's features of the pictures.
-
-    Raises:
-        InputError: the data set or the store cannot be read.
-    """
+    """Return what a run lacks of its paper's setting: vectors, features; raise `InputError` for an unreadable file."""
     data, visual = load_dataset(config.data), config.visual
     lines = []
     if config.entry.settings is None and not config.vectors:
@@ -106,10 +100,8 @@ def _store_caveats(kind: str, path: str | Path, readers: Sequence[PlannedRun], d
     named = [post.image_id for split in data for post in data[split] if post.image_id is not None]
     found = [image for image in named if image in store]
     if len(found) < len(named):
-        yield (
-            f"features ({kind}): the store lacks {len(named) - len(found):,} of the {len(named):,} pictures that the "
-            "posts name; those posts count as posts without a picture"
-        )
+        lacking = f"{len(named) - len(found):,} of the {len(named):,} pictures that the posts name"
+        yield f"features ({kind}): the store lacks {lacking}; those posts count as posts without a picture"
     if kind == "regions" and store.lacks_blank:
         yield f"features (regions): {NO_BLANK}"
     few = []

@@ -45,8 +45,7 @@ def compare(
     all seeds, and takes the mean difference over the seeds.
 
     Args:
-        first: predictions of the first system, one sequence per seed.
-        second: those of the second, for the same seeds in the same order.
+        first, second: predictions of the systems, one sequence per seed, for the same seeds in the same order.
         scheme: how entities are read (`mner_keras.run.scores.SCHEMES`).
         samples: draws of the bootstrap; always the same ones.
 
@@ -123,16 +122,13 @@ def read_groups(folders: Sequence[str | os.PathLike]) -> dict[str, dict[int, Run
         base, expected = (run.path, posts) if base is None else (base, expected)
         if posts != expected:
             raise InputError(f"expected runs scored on the same posts, found others than those of {base}", run.path)
-    settings = {}
-    for key, group in grouped.items():
-        config = next(iter(group.values())).config
-        settings[key] = {**dataclasses.asdict(config), **config.arguments, "arguments": None, "seed": None}
+    configs = [next(iter(group.values())).config for group in grouped.values()]
+    settings = [{**dataclasses.asdict(one), **one.arguments, "arguments": None, "seed": None} for one in configs]
     named = {}
-    for key, group in grouped.items():
-        alike = [other for other in settings.values() if other["model"] == settings[key]["model"]]
-        own = settings[key].items()
-        differing = [f"{name}={value}" for name, value in own if any(other.get(name) != value for other in alike)]
-        named[" ".join([settings[key]["model"], *differing])] = group
+    for own, group in zip(settings, grouped.values(), strict=True):
+        alike = [other for other in settings if other["model"] == own["model"]]
+        differing = [f"{name}={own[name]}" for name in own if any(other.get(name) != own[name] for other in alike)]
+        named[" ".join([own["model"], *differing])] = group
     return named
 
 

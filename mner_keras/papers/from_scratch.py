@@ -38,11 +38,7 @@ class Step:
     seconds: float = 0
 
     def run(self) -> None:
-        """Run the command in a process of its own.
-
-        Raises:
-            InputError: it failed; its message is on the error stream.
-        """
+        """Run the command in a process of its own; raise `InputError` if it fails (the error stream says why)."""
         if subprocess.run([sys.executable, "-m", "mner_keras", *self.command]).returncode:
             raise InputError(f"`mner {' '.join(self.command)}` failed; the same command continues")
 
@@ -72,13 +68,9 @@ def plan_work(
     HSN's real-world set is expected in `FOLDER/real-world`: no program can download it.
 
     Args:
-        tables: the tables.
+        tables, seeds, fast, rows: as in `Setting` and `make_plan` (`mner_keras.papers.plan`).
         folder: receives posts, pictures, features and word vectors.
-        seeds: seeds per system.
-        fast: a few epochs instead of what each system's paper says.
-        rows: keys or models of the rows; empty for all.
-        vectors: names of word vectors that the user has.
-        features: kinds of features that the user has.
+        vectors, features: names of word vectors, and kinds of features, that the user has.
     """
     posts, words = folder / "twitter2015", folder / "vectors"
     needs: set[str] = set()  # kinds of features, names of vectors, "parts of speech"

@@ -41,10 +41,7 @@ def cell_record(
 
 
 def row_record(row: TableRow, cells: Mapping[str, Record], **more: Any) -> Record:
-    """Return a row with its cells by column; `more` replaces entries of the record.
-
-    These are `seeds` and `runs` (the folders) of the finished runs, `comparison` and `failures`.
-    """
+    """Return a row with its cells by column; `more` gives `seeds`, `runs` (folders), `comparison` and `failures`."""
     about = {"key": row.key, "name": row.name, "part": row.part, "cells": dict(cells)}
     return {**about, "seeds": [], "runs": [], "comparison": None, "failures": [], **more}
 
@@ -53,17 +50,14 @@ def table_record(table: PublishedTable, columns: Iterable[str], rows: Sequence[R
     """Return a table; `more` replaces entries of the record.
 
     These are `measured` (what the measured numbers are, in a few words), `data` (the name of a `DataIdentity`),
-    `caveats` (differences from the paper's setting), `notes` (after those on the published table), `provenance` and
-    `tolerance`.
+    `caveats` (differences from the paper's setting), `provenance` and `tolerance`; `notes` follow those of the paper.
     """
-    record = {
+    return {
         **{name: getattr(table, name) for name in ("paper", "number", "title", "kind", "unit")},
         **{"measured": "", "data": "", "reference": dict(table.reference), "tolerance": None, "caveats": []},
-        **{"columns": list(columns), "rows": list(rows), "notes": [], "provenance": {}},
-        **more,
+        **{"columns": list(columns), "rows": list(rows), "notes": [], "provenance": {}, **more},
+        "notes": [*_published_notes(table, {row["key"] for row in rows}), *more.get("notes", ())],
     }
-    record["notes"] = [*_published_notes(table, {row["key"] for row in rows}), *record["notes"]]
-    return record
 
 
 def build_table(
@@ -72,7 +66,6 @@ def build_table(
     """Build a table of results from the run folders of its plan.
 
     Args:
-        plan: the plan.
         scheme: how entities are read (`mner_keras.run.scores.SCHEMES`).
         tolerance: points within which a measured number agrees with the published one.
         outcomes: how runs ended, by folder; of the others, their folders say.
@@ -127,17 +120,15 @@ def _published_notes(table: PublishedTable, shown: set[str]) -> list[str]:
 def _columns(table: PublishedTable, scores: Iterable[Mapping[str, Any]]) -> list[Column]:
     """Return the table's columns; if it has columns by type, one more for each type that the papers do not have."""
     types = {column.entity_type for column in table.columns}
-    if types == {OVERALL}:
-        return list(table.columns)
     metric = "f1" if table.columns[0].metric else None
-    new = dict.fromkeys(kind for found in scores for kind in found if kind not in types)
+    new = dict.fromkeys(kind for found in scores for kind in found if types != {OVERALL} and kind not in types)
     return [*table.columns, *(Column(kind, kind, kind, metric) for kind in new)]
 
 
 def _heading(column: Column) -> str:
     if column.metric is None:
         return str(column.entity_type)
-    name = {"f1": "F1"}.get(column.metric, column.metric)
+    name = "F1" if column.metric == "f1" else column.metric
     return name if column.entity_type == OVERALL and column.metric != "f1" else f"{column.entity_type} {name}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -124,9 +125,8 @@ def make_plan(
         InputError: an unknown row or argument, a malformed file, or settings that do not fit.
     """
     for kind, path in setting.features.items():
-        store = FeatureStore(path)
-        found = store.attributes.get("kind", kind)
-        store.close()
+        with contextlib.closing(FeatureStore(path)) as store:
+            found = store.attributes.get("kind", kind)
         if found != kind:
             raise InputError(f"expected a store of {kind}, found one of {found}", path)
     for path in setting.vectors.values():
@@ -168,11 +168,7 @@ def _configure(row: TableRow, entry: ModelEntry, setting: Setting, num_posts: in
 
 
 def fast_settings(entry: ModelEntry, num_posts: int) -> dict[str, Any]:
-    """Return the settings of the fast budget that replace the paper's, for a number of training posts.
-
-    These are Adam at 0.003, batches of 16, at most 12 epochs and a patience of 2; for few posts, 8 epochs. A fine-tuned
-    model (AdamW) keeps its optimiser; a system that is not a Keras model gets fewer iterations.
-    """
+    """Return the settings of the fast budget that replace the paper's; a fine-tuned model (AdamW) keeps most of it."""
     if not entry.is_keras:
         return {"epochs": 50}
     if entry.training.optimizer == "adamw":

@@ -29,10 +29,7 @@ def row_names(table: Record) -> list[str]:
 
 
 def joined_rows(table: Record) -> list[tuple[str, list[Record]]]:
-    """Return the rows by the name to show.
-
-    Rows that the paper trains on different word vectors, and that share their runs here, have one name.
-    """
+    """Return the rows by the name to show: one for rows that differ in the paper's vectors and share the runs here."""
     rows: dict[str, list[Record]] = {}
     for name, row in zip(row_names(table), table["rows"], strict=True):
         twin = next((of for of in rows.values() if (of[0]["name"], of[0]["runs"]) == (row["name"], row["runs"])), None)
@@ -44,10 +41,10 @@ def joined_rows(table: Record) -> list[tuple[str, list[Record]]]:
 
 
 def text_rows(table: Record) -> list[tuple[str, list[list[str]]]]:
-    """Return each name and the lines to print: what a line contains, then its cells.
+    """Return each name and the lines to print, each with what it contains, then its cells.
 
-    The lines are the published numbers, the measured ones and, where both are comparable, their difference; of joined
-    rows the measured numbers, then the others of each row.
+    These are the published numbers, the measured ones, and the difference if it has a meaning; of joined rows the
+    measured numbers, then the others of each row.
     """
     groups = []
     for name, rows in joined_rows(table):
@@ -113,11 +110,9 @@ def provenance_lines(table: Record) -> list[str]:
         lines.append("versions: " + ", ".join(f"{name} {version}" for name, version in found["versions"].items()))
         where = [*found["backend"], *found["machine"], *(", ".join(devices) for devices in found["devices"])]
         lines.append("; ".join([*where, *found["precision"]]))
-        commits = found.get("git_commit") or []
-        lines.append(
-            f"{found['runs']} runs, {found['seconds']:,.0f} s of training and scoring in all"
-            + (f"; commit {', '.join(commit[:12] for commit in commits)}" if commits else "")
-        )
+        commits = ", ".join(commit[:12] for commit in found.get("git_commit") or ())
+        total = f"{found['runs']} runs, {found['seconds']:,.0f} s of training and scoring in all"
+        lines.append(total + (f"; commit {commits}" if commits else ""))
     return lines
 
 
@@ -168,7 +163,8 @@ def _head(table: Record) -> str:
 
 def _notes(table: Record) -> tuple[str, str, str]:
     """Return what differs from the paper's setting, the notes and where the numbers come from."""
-    caveats, *notes = map(_markdown_list, (table["caveats"], note_lines(table), provenance_lines(table)))
+    parts = (table["caveats"], note_lines(table), provenance_lines(table))
+    caveats, *notes = ("\n".join("- " + line.replace("<", "\\<") for line in lines) for lines in parts)
     return caveats and "**What differs from the paper's setting**\n\n" + caveats, *notes
 
 
@@ -202,9 +198,8 @@ def _published(table: Record, cell: Record) -> str:
     if cell["published"] is None:
         return NOTHING
     number = f"{cell['published']:.2f}" if table["unit"] == "percent" else f"{cell['published']:g}"
-    marks = "‡" if cell["source"] == "published-elsewhere" else ""
-    marks += "*" if cell["significant"] else ""
-    return f"{number}{marks}{'?' if cell['misprint'] is not None else ''}"
+    marks = {"‡": cell["source"] == "published-elsewhere", "*": cell["significant"], "?": cell["misprint"] is not None}
+    return number + "".join(mark for mark, applies in marks.items() if applies)
 
 
 def _measured(table: Record, cell: Record) -> str:
@@ -222,10 +217,6 @@ def _difference(table: Record, cell: Record) -> str:
         return NOTHING
     text = f"{difference:+.2f}" if table["unit"] == "percent" else f"{difference:+g}".replace("+0", "0")
     return text + ("" if within is None else " ✓" if within else " ✗")
-
-
-def _markdown_list(lines: Sequence[str]) -> str:
-    return "\n".join("- " + line.replace("<", "\\<") for line in lines)
 
 
 def _markdown_table(header: list[str], rows: list[list[str]], left: int) -> str:

@@ -27,8 +27,6 @@ DIVERGED = 3  # the exit code of `mner train` for a run whose loss became NaN or
 _FAILED = "diverged.txt"
 # Steps that an estimate takes, and the last ones, which are timed: the first ones compile. Posts that it evaluates.
 _STEPS, _TIMED, _EVALUATED = 24, 16, 64
-
-
 FINISHED, UNFINISHED = "finished", "not finished"
 
 
@@ -42,12 +40,7 @@ def outcome_of(folder: Path) -> str:
 
 
 def check_runs(runs: Sequence[PlannedRun], resume: bool = False) -> None:
-    """Check the runs of earlier commands.
-
-    Raises:
-        InputError: the posts, features or vectors of a finished run were replaced since; or, without `resume`, a run
-            has started and has not ended.
-    """
+    """Raise `InputError` for a finished run whose input files changed, and without `resume` for an interrupted one."""
     folders = dict.fromkeys(run.folder for run in runs)
     for folder in folders:
         if (folder / PROVENANCE).is_file() and (changed := Run(folder).changed_inputs()):
@@ -137,8 +130,8 @@ def run_all(
 def _ended(folder: Path, code: int) -> str:
     if code == 0 and (folder / PROVENANCE).is_file():
         return FINISHED
-    lines = (folder / LOG).read_text(encoding="utf-8", errors="replace").strip().splitlines() or [""]
-    message = lines[-1].removeprefix("error: ")
+    lines = (folder / LOG).read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    message = "".join(lines[-1:]).removeprefix("error: ")
     if code == DIVERGED:
         (folder / _FAILED).write_text(message + "\n", encoding="utf-8")
         return f"diverged: {message}"
@@ -160,11 +153,7 @@ def stop(processes: Sequence[Any]) -> None:
 
 
 def estimate(run: PlannedRun) -> tuple[float, float]:
-    """Time a few steps of a run; return the seconds and the megabytes that the whole should take.
-
-    Raises:
-        InputError: data, features, vectors or arguments that do not fit.
-    """
+    """Time a few steps; return the seconds and megabytes of the whole run; raise `InputError` for unfit input."""
     config, data = run.config, load_dataset(run.config.data)
     if not config.entry.is_keras:
         times = [time.perf_counter()]

@@ -66,11 +66,7 @@ def measure_table(
 
 
 def read_table(folder: str | os.PathLike) -> Record:
-    """Build the table of a folder again, from its plan and the run folders.
-
-    Raises:
-        InputError: the folder has no plan, or a file cannot be read.
-    """
+    """Build a folder's table again, from its plan and the run folders; raise `InputError` if a file is missing."""
     path = Path(folder) / PLAN
     content = read_parsed(path, "a table of `mner reproduce-table`", tomllib.loads)
     try:
@@ -88,10 +84,7 @@ def read_table(folder: str | os.PathLike) -> Record:
 
 
 def count_table(table: PublishedTable, data: Dataset) -> Record:
-    """Build a table of statistics (HSN's table 1, AGBAN's table I) by counting in the data.
-
-    HSN's table 1 describes two data sets; the rows of the other one stay empty.
-    """
+    """Build a table of statistics by counting in the data; rows of HSN's table 1 about its other data stay empty."""
     report, identity = check_dataset(data), identify_dataset(data)
     part = "Real-world" if identity.name == "real-world" else "Twitter"
     rows, notes = [], []

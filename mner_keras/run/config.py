@@ -8,16 +8,14 @@ import math
 import os
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import tomli_w
 
+from mner_keras.data.datasets import Dataset
 from mner_keras.errors import InputError, check_known, did_you_mean
 from mner_keras.files import read_parsed
 from mner_keras.registry import ModelEntry, Training, find_model
-
-if TYPE_CHECKING:
-    from mner_keras.data.datasets import Dataset
 
 FORMAT = 2  # of a run's folder, `format` in its config.toml; runs of mner-keras 0.1 have none
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
@@ -65,9 +63,8 @@ class RunConfig(Training):
         if self.warmup and self.learning_rate_decay:
             raise InputError("`warmup` and `learning_rate_decay` exclude each other: both define how the rate falls")
         if self.precision not in PRECISIONS:
-            hint = did_you_mean(self.precision, PRECISIONS)
-            known = ", ".join(PRECISIONS)
-            raise InputError(f"`precision` must be one of {known}. Received: precision={self.precision!r}.{hint}")
+            found = f"precision={self.precision!r}.{did_you_mean(self.precision, PRECISIONS)}"
+            raise InputError(f"`precision` must be one of {', '.join(PRECISIONS)}. Received: {found}")
 
     @classmethod
     def for_model(cls, model: str, **settings: Any) -> RunConfig:
@@ -163,14 +160,13 @@ def split_arguments(model_class: type, arguments: dict[str, Any]) -> tuple[dict[
     """Return the arguments that `fit_preprocessor` takes, and those that the constructor takes."""
     known = _first_arguments(model_class)
     first = {name: value for name, value in arguments.items() if name in known}
-    return first, {name: value for name, value in arguments.items() if name not in known}
+    return first, {name: value for name, value in arguments.items() if name not in first}
 
 
 def check_arguments(model_class: type, arguments: dict[str, Any]) -> None:
     """Raise `InputError` for an argument that the model does not have or that the data sets."""
-    known = sorted(free_arguments(model_class))
     for name in arguments:
-        check_known(f"an argument of {model_class.__name__}", name, known)
+        check_known(f"an argument of {model_class.__name__}", name, sorted(free_arguments(model_class)))
 
 
 def _first_arguments(model_class: type) -> dict[str, Any]:

@@ -35,7 +35,6 @@ class Run:
         no_pictures: whether to ignore the posts' pictures.
 
     Attributes:
-        path: the folder or the file.
         config: the run's configuration; `None` for a model's file, or for a folder with nothing but a model.
 
     Raises:
@@ -69,17 +68,12 @@ class Run:
     @cached_property
     def class_name(self) -> str:
         """Return the class of a Keras model, read without loading it."""
-        return str(read_model_config(self.model_file).get("class_name"))
-
-    @cached_property
-    def model_file(self) -> Path:
-        """Return the model's file."""
-        return Path(find_model_file(self.path))
+        return str(read_model_config(find_model_file(self.path)).get("class_name"))
 
     @cached_property
     def model(self) -> Tagger | System:
         """Return the best model of the run."""
-        return load_tagger(self.model_file)
+        return load_tagger(find_model_file(self.path))
 
     @cached_property
     def dataset(self) -> Dataset:
@@ -140,11 +134,7 @@ class Run:
         return entity_scores([row.tags for row in rows], [row.predicted for row in rows], scheme)
 
     def changed_inputs(self) -> list[str]:
-        """Compare the content of a finished run's data, features and vectors with what its configuration names now.
-
-        Returns:
-            one line per input that was replaced or is missing.
-        """
+        """Return a line for each input of a finished run that is missing, or not what its configuration names now."""
         config, data = self.config, load_dataset(self.config.data)
         changed = []
         if self.provenance.get("data", {}).get("sha256", {}) != data.hashes():
@@ -158,8 +148,8 @@ class Run:
     def tags(self, split: str = "test") -> list[tuple[str, ...]]:
         """Return the model's tags for each post of a split: from `predictions.jsonl` where it has these posts."""
         posts = self.dataset[split]
-        written = self.predictions if split == "test" and (self.path / PREDICTIONS).is_file() else None
-        if written is not None and [row.tokens for row in written] == [post.tokens for post in posts]:
+        written = self.predictions if split == "test" and (self.path / PREDICTIONS).is_file() else ()
+        if written and [row.tokens for row in written] == [post.tokens for post in posts]:
             return [row.predicted for row in written]
         return [post.tags for post in self.model.tag(posts, self.store)]
 

@@ -39,11 +39,7 @@ def write_predictions(path: Path, posts: Iterable[Post], predicted: Iterable[Seq
 
 
 def read_predictions(folder: str | os.PathLike) -> list[Prediction]:
-    """Return the predictions in a run's folder, in the order of the test split.
-
-    Raises:
-        InputError: no such file, or a malformed line.
-    """
+    """Return the predictions in a run's folder, in the order of the test split; raise `InputError` for a bad file."""
     path = Path(folder) / PREDICTIONS
     lines = read_parsed(path, "the predictions of a finished run", str).rstrip("\n").split("\n")
     predictions = []
@@ -63,12 +59,7 @@ def read_predictions(folder: str | os.PathLike) -> list[Prediction]:
 def entity_scores(
     gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]], scheme: str = "strict"
 ) -> dict[str, Any]:
-    """Compute scores over whole entities, in percent.
-
-    Args:
-        gold: the tags of each post.
-        predicted: a model's tags of each post.
-        scheme: a key of `SCHEMES`.
+    """Compute scores over whole entities, in percent; `scheme` is a key of `SCHEMES`.
 
     Returns:
         `micro` and, by type, `types`, each with `precision`, `recall`, `f1` and `support`, the number of gold entities.
@@ -80,9 +71,8 @@ def entity_scores(
     if not any(tag.startswith(opening) for tags in (*gold, *predicted) for tag in tags):
         # seqeval rejects input without any entity.
         return {"micro": {"precision": 0.0, "recall": 0.0, "f1": 0.0, "support": 0}, "types": {}}
-    with warnings.catch_warnings():
-        # seqeval warns about types that are never predicted; their score of 0 shows this.
-        warnings.simplefilter("ignore")
+    # seqeval warns about types that are never predicted; their score of 0 shows this.
+    with warnings.catch_warnings(action="ignore"):
         report = classification_report(
             [list(tags) for tags in gold],
             [list(tags) for tags in predicted],

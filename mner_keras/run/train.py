@@ -92,12 +92,8 @@ def train(
             best.temperature = fit_temperature(best, data["dev"], training.store)
             if best.temperature != saved:
                 write_whole(folder / entry.file, best.save)
-            after = _tag(best, data["test"], training.store)
-            metrics["calibration"] = {
-                "temperature": best.temperature,
-                "before": calibration(gold, tagged),
-                "after": calibration(gold, after),
-            }
+            before, after = calibration(gold, tagged), calibration(gold, _tag(best, data["test"], training.store))
+            metrics["calibration"] = {"temperature": best.temperature, "before": before, "after": after}
         write_json(folder / "metrics.json", metrics)
         inputs = {"data": {"name": data.name, "sha256": data.hashes()}, **about_training}
         seconds = round(time.time() - started, 1)
@@ -186,11 +182,7 @@ def fit_temperature(model: Tagger, posts: Sequence[Post], features: Any = None) 
 
 
 def calibration(gold: Iterable[Sequence[str]], tagged: Iterable[TaggedPost]) -> dict[str, Any]:
-    """Compare the scores of predicted entities with the share that is correct, in percent.
-
-    Args:
-        gold: the tags of each post.
-        tagged: the same posts with a model's entities and scores.
+    """Compare the scores of a model's entities with the share that is in the gold tags of the same posts, in percent.
 
     Returns:
         `error`, the expected calibration error: the mean, over the entities, of the difference between score and

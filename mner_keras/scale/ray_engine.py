@@ -1,7 +1,5 @@
 """The Ray engine: `mner` commands as tasks of a Ray cluster, repeated where a worker or a node is lost."""
 
-from __future__ import annotations
-
 import contextlib
 import io
 import logging
@@ -37,11 +35,8 @@ def open_engine(name: str, jobs: int, address: str = "") -> Iterator[Callable[[S
     Args:
         name: `local` for processes of this machine, `ray` for a Ray cluster. All its nodes must see the same files.
         jobs: the number of commands at once. In a cluster, each gets an equal share of the CPUs, and a GPU if there are
-            enough for all.
+            enough for all; too few CPUs raise `InputError`.
         address: `HOST` or `HOST:PORT` of the cluster's head; empty to start Ray on this machine.
-
-    Raises:
-        InputError: no Ray, no cluster at the address, too few CPUs for `jobs`, or an address without Ray.
     """
     if name != "ray":
         if address:

@@ -1,7 +1,5 @@
 """Files in object stores, `s3://`, `gs://` and what else pyarrow reads, through copies on this machine."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os
@@ -35,8 +33,7 @@ def local_path(address: str) -> Path:
 def download(address: str) -> Path:
     """Copy a remote file to its place on this machine, unless the copy there is of its size and time.
 
-    Raises:
-        InputError: no such file, another kind of address, no access, or no pyarrow.
+    Raise `InputError` for no such file, another kind of address, no access, or without pyarrow.
     """
     path = local_path(address)
     known = Path(f"{path}.remote.json")
@@ -52,11 +49,7 @@ def download(address: str) -> Path:
 
 
 def pull_output(path: Path, address: str, overwrite: bool) -> None:
-    """Copy an output with its errors and progress to this machine, unless it is to be replaced, or is there already.
-
-    Raises:
-        InputError: as `download`, before anything is tagged.
-    """
+    """Copy an output with its errors and progress to this machine, unless it is to be replaced, or is there already."""
     known = overwrite or path.exists() or Path(f"{path}.progress.json").exists()
     for ending in _OUTPUT:
         store, name, info = _find(_beside(address, ending))

@@ -1,7 +1,5 @@
 """`ResumableFile`: an output that a killed process leaves so that the next one continues."""
 
-from __future__ import annotations
-
 import contextlib
 import csv
 import io

@@ -1,7 +1,5 @@
 """The share of the work of one of several machines, and the present command as several jobs."""
 
-from __future__ import annotations
-
 import dataclasses
 import re
 import shutil
@@ -11,7 +9,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from mner_keras.errors import InputError
 from mner_keras.files import Report, part_name
@@ -25,7 +23,7 @@ class Shard:
     count: int
 
     @classmethod
-    def parse(cls, text: str | None) -> Shard | None:
+    def parse(cls, text: str | None) -> Self | None:
         """Read `I/N`, or raise `InputError`; `None` for an option that is not given."""
         if text is None:
             return None
@@ -59,12 +57,8 @@ def run_jobs(
 ) -> bool:
     """Run the present command's shards side by side if it has several jobs or runs on Ray; return whether it does.
 
+    The parts have the extension `ending`; their folder, `out`, is `None` if the command has none or reads a stream.
     The output of each shard is in the folder `<out>.logs`, which is removed when all of them end well.
-
-    Args:
-        out: the folder of parts, which have the extension `ending`; `None` if the command has none, or reads a stream.
-        shard, jobs, engine, address: the command's options.
-        report: receives a line for people when a shard ends.
     """
     if jobs == 1 and engine == "local" and not address:
         return False

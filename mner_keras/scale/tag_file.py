@@ -1,7 +1,5 @@
 """Tag a stream of posts, and write the answers to standard output or to a file that survives a kill."""
 
-from __future__ import annotations
-
 import dataclasses
 import json
 import os
@@ -22,31 +20,24 @@ from mner_keras.scale.resumable_file import ResumableFile
 from mner_keras.scale.tag_posts import SHOWN, PostTagger
 from mner_keras.tagged_post import TaggedPost
 
-CONVERTERS = {
-    "parquet": lambda path, lines: write_parquet(path, map(json.loads, lines)),
-    "label-studio": write_array,
-}
+CONVERTERS = {"label-studio": write_array, "parquet": lambda path, lines: write_parquet(path, map(json.loads, lines))}
 """What makes the file of a format from the written lines."""
 
 
 def tag_stream(
     tagger: PostTagger,
     posts: Iterator[Post | InputError],
-    output: ResumableFile | StandardOutput,
+    output: "ResumableFile | StandardOutput",
     write: Callable[[TaggedPost], str],
     rank: bool = False,
     show: Callable[[], None] | None = None,
 ) -> None:
-    """Tag posts, or list the errors in their places, and finish the output.
+    """Tag posts, or list the errors in their places, and finish the output; raise `InputError` if no post can be read.
 
     Args:
-        tagger, posts, output: what tags them, the posts, and what receives text and errors.
-        write: returns the text of an answer.
+        tagger, posts, output, write: what tags them, the posts, what receives the answers, and what gives their text.
         rank: whether the least certain answers come first; all of them are then kept in memory.
         show: called after each step of a file, which is tagged in equal steps, however often it is interrupted.
-
-    Raises:
-        InputError: no post can be read.
     """
     first, kept = None, []
     for chunk in _chunks(posts, tagger.chunk, wait=show is not None):
@@ -145,10 +136,8 @@ def open_output(
         if not model_file.is_file():
             raise InputError("expected a model, found no such file", model_file)
         if options is not None:
-            about = {"model": file_sha256(model_file), "input": file_sha256(file)}
-            about |= {
-                key: os.path.abspath(value) if isinstance(value, Path) else value for key, value in options.items()
-            }
+            paths = {key: os.path.abspath(value) for key, value in options.items() if isinstance(value, Path)}
+            about = {"model": file_sha256(model_file), "input": file_sha256(file), **options, **paths}
     if format_ == "parquet":
         import_pyarrow()
     return ResumableFile(out, about, overwrite, CONVERTERS.get(format_))

@@ -1,7 +1,5 @@
 """Tag batches of posts in any process with `TagPosts`; `PostTagger` reads the pictures of the posts that it tags."""
 
-from __future__ import annotations
-
 import dataclasses
 import functools
 import inspect
@@ -10,22 +8,19 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from mner_keras.data.files import column_types, post_from_record
+from mner_keras.data.files import column_types
+from mner_keras.data.post import Post, post_from_record
 from mner_keras.errors import InputError, counted
 from mner_keras.files import Progress, no_progress
 from mner_keras.models import find_model_file, load_tagger, reads_store, visual_input
-from mner_keras.tagged_post import with_pictures
+from mner_keras.tagged_post import System, TaggedPost, with_pictures
 from mner_keras.vision.extraction import load_extractor
 from mner_keras.vision.feature_store import FeatureStore
 from mner_keras.vision.pictures import find_pictures, open_picture
-
-if TYPE_CHECKING:
-    from mner_keras.data.post import Post
-    from mner_keras.tagged_post import System, TaggedPost
 
 CHUNK = 4096
 """The number of posts tagged at once, which bounds the memory."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import os
 from collections.abc import Sequence
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 POSTS = 32  # that a frozen backbone reads at once
 
 
+@dataclasses.dataclass(eq=False, repr=False)
 class TextBackbone:
     """A text backbone of KerasHub with its subwords: BERT, DistilBERT, RoBERTa, XLM-R or DeBERTa-v3.
 
@@ -35,23 +37,18 @@ class TextBackbone:
         caption: whether it reads the caption of a post's picture behind the post, as a second segment.
     """
 
-    def __init__(
-        self,
-        subwords: Subwords | dict[str, Any],
-        class_name: str,
-        config: dict[str, Any],
-        preset: str = "",
-        fine_tune: bool = False,
-        caption: bool = False,
-    ) -> None:
-        self.subwords = Subwords(**subwords) if isinstance(subwords, dict) else subwords
-        self.class_name = class_name
-        self.config = config
-        self.preset = preset
-        self.fine_tune = fine_tune
-        self.caption = caption
-        self.weights: list[np.ndarray] | None = None
-        """The pretrained weights that a new model copies; not saved with the preprocessor."""
+    subwords: Subwords | dict[str, Any]
+    class_name: str
+    config: dict[str, Any]
+    preset: str = ""
+    fine_tune: bool = False
+    caption: bool = False
+
+    weights = None  # the pretrained weights that a new model copies; not saved with the preprocessor
+
+    def __post_init__(self) -> None:
+        if isinstance(self.subwords, dict):
+            self.subwords = Subwords(**self.subwords)
 
     @classmethod
     def load(cls, preset: str | os.PathLike, fine_tune: bool = False, caption: bool = False) -> TextBackbone:
@@ -80,17 +77,12 @@ class TextBackbone:
         found.weights = _last_layer(backbone).get_weights()
         return found
 
-    def inputs(self) -> dict[str, keras.KerasTensor]:
-        """Return a `keras.Input` for each array that a model with the backbone reads."""
+    def inputs(self, of_layer: bool = False) -> dict[str, keras.KerasTensor]:
+        """Return a `keras.Input` for each array that a model with the backbone reads, or that the backbone reads."""
         import keras
 
-        if self.fine_tune:
-            return self._subword_inputs()
-        return {"contextual": keras.Input((None, self.config["hidden_dim"]), name="contextual")}
-
-    def _subword_inputs(self) -> dict[str, keras.KerasTensor]:
-        import keras
-
+        if not self.fine_tune and not of_layer:
+            return {"contextual": keras.Input((None, self.config["hidden_dim"]), name="contextual")}
         dtypes = {"subword_ids": "int32", "subword_mask": "bool", "first_subwords": "int32"}
         dtypes |= {"subword_segments": "int32"} if self.caption else {}
         return {name: keras.Input((None,), dtype=dtype, name=name) for name, dtype in dtypes.items()}
@@ -98,16 +90,15 @@ class TextBackbone:
     def make_layer(self) -> keras.Model:
         """Return a model from `arrays` to contextual vectors `[B, n, d]`, with the pretrained weights if known."""
         import keras
-        from keras import ops
 
         from mner_keras.layers import FirstSubwords
 
-        inputs = self._subword_inputs()
+        inputs = self.inputs(of_layer=True)
         ids = inputs["subword_ids"]
         backbone = getattr(keras_hub().models, self.class_name)(**self.config)
-        given = {"token_ids": ids, "padding_mask": ops.cast(inputs["subword_mask"], "int32")}
+        given = {"token_ids": ids, "padding_mask": keras.ops.cast(inputs["subword_mask"], "int32")}
         if "segment_ids" in backbone.input:
-            given["segment_ids"] = inputs.get("subword_segments", ops.zeros_like(ids))
+            given["segment_ids"] = inputs.get("subword_segments", keras.ops.zeros_like(ids))
         vectors = FirstSubwords(name="first_subwords_of")(_last_layer(backbone)(given), inputs["first_subwords"])
         layer = keras.Model(inputs, vectors, name="backbone")
         if self.weights is not None:
@@ -126,16 +117,12 @@ class TextBackbone:
         captions: Sequence[Sequence[int] | None],
         shape: tuple[int, int],
     ) -> dict[str, np.ndarray]:
-        """Return the subwords of a batch.
+        """Return the arrays of a batch, as `PostPreprocessor` describes them.
 
         Args:
             pieces: for each post the subwords of its tokens.
             captions: for each post the subwords of its picture's caption, or `None`.
             shape: B and n; the rows after the posts are empty.
-
-        Returns:
-            `subword_ids` int32 and `subword_mask` bool `[B, m]`, `first_subwords` int32 `[B, n]`, and with `caption`
-            `subword_segments` int32 `[B, m]`.
         """
         layouts = [self.subwords.layout(*both) for both in zip(pieces, captions, strict=True)]
         width = min(padded_length(max(len(ids) for ids, _, _ in layouts)), self.subwords.max_length)
@@ -152,11 +139,7 @@ class TextBackbone:
     def vectors(
         self, pieces: Sequence[Sequence[Sequence[int]]], captions: Sequence[Sequence[int] | None]
     ) -> np.ndarray:
-        """Return the contextual vectors of posts' tokens by the frozen backbone, float32 `[T, d]`, post by post.
-
-        Args:
-            pieces, captions: as in `arrays`.
-        """
+        """Return the contextual vectors of posts' tokens by the frozen backbone, float32 `[T, d]`, post by post."""
         starts = np.cumsum([0, *map(len, pieces)])
         found = np.zeros((starts[-1], self.config["hidden_dim"]), "float32")
         order = sorted(range(len(pieces)), key=lambda i: (len(pieces[i]), sum(map(len, pieces[i]))))
@@ -170,15 +153,11 @@ class TextBackbone:
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments as JSON values."""
-        names = ("class_name", "config", "preset", "fine_tune", "caption")
-        return {"subwords": self.subwords.get_config(), **{name: getattr(self, name) for name in names}}
+        return dataclasses.asdict(self)
 
 
 def load_preset(kind: type, preset: str | os.PathLike, expected: str) -> Any:
-    """Return `kind.from_preset(preset)`; raise `InputError` if it does not load.
-
-    `kind` is a class of KerasHub; `expected` is what the preset must be, for the error message.
-    """
+    """Return `kind.from_preset(preset)` of a KerasHub class; raise `InputError` if it is not the `expected` preset."""
     try:
         return kind.from_preset(os.fspath(preset))
     # Missing or damaged files, unreachable hubs: each library below has its own errors.

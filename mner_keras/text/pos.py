@@ -46,9 +46,7 @@ def pos_category(penn_tag: str) -> str:
 
 
 def tag_pos(sentences: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
-    """Tag tokenised sentences with Penn Treebank tags, by NLTK's averaged perceptron.
-
-    Any string is a token, also the empty one.
+    """Tag tokenised sentences with Penn Treebank tags, by NLTK's averaged perceptron; any string is a token.
 
     Raises:
         TaggerDataMissing: NLTK does not find the tagger's data.
@@ -86,10 +84,8 @@ def _load_tagger():
     try:
         return PerceptronTagger(lang="eng")
     except (LookupError, OSError):
-        raise TaggerDataMissing(
-            f"The data of NLTK's tagger is missing: run `python -m nltk.downloader {_TAGGER}`,\n"
-            f"or set NLTK_DATA to a folder that contains taggers/{_TAGGER}."
-        ) from None
+        message = f"The data of NLTK's tagger is missing: run `python -m nltk.downloader {_TAGGER}`,\n"
+        raise TaggerDataMissing(f"{message}or set NLTK_DATA to a folder that contains taggers/{_TAGGER}.") from None
 
 
 def tokenize(text: str) -> list[str]:
@@ -100,11 +96,10 @@ def tokenize(text: str) -> list[str]:
 def tokenize_with_offsets(text: str) -> list[tuple[str, int, int]]:
     """Split plain text into tokens with their offsets.
 
-    The tokens are those of NLTK's `TweetTokenizer(match_phone_numbers=False)`, with two differences. A token never
-    contains white space (". . ." is three tokens). What looks like an HTML entity but is none (`&bogus;`, `&#0;`) is
-    kept instead of dropped. Other changes by NLTK remain: `&amp;` gives the token "&" (its offsets span the five
-    characters), and a run of four or more of the same character, not a letter or digit, is cut to three (the third
-    one's offsets span the rest of the run).
+    The tokens are those of NLTK's `TweetTokenizer(match_phone_numbers=False)`, with two differences: no token contains
+    white space (". . ." is three), and what looks like an HTML entity but is none (`&bogus;`, `&#0;`) is kept. Other
+    changes by NLTK remain: `&amp;` gives the token "&" (its offsets span the five characters), and a run of four or
+    more of the same character, not a letter or digit, is cut to three (the third one's offsets span the rest).
 
     Returns:
         `(token, start, end)` in the order of the text, `end` exclusive. The spans do not overlap; between them is only

@@ -1,15 +1,15 @@
 """`Subwords`: the subwords of a pretrained text model, and the position of each token's first subword."""
 
-from __future__ import annotations
-
 import base64
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from mner_keras.errors import InputError
 
 
+@dataclasses.dataclass(eq=False, repr=False)
 class Subwords:
     """Split tokens into the subwords of a pretrained model, without TensorFlow.
 
@@ -24,57 +24,45 @@ class Subwords:
         shift: for SentencePiece, what to add to its ids; `None` for `tokenizers`.
     """
 
-    def __init__(
-        self,
-        tokenizer: str,
-        start: Sequence[int],
-        middle: Sequence[int],
-        end: Sequence[int],
-        unknown: int,
-        max_length: int = 512,
-        shift: int | None = None,
-    ) -> None:
-        self.tokenizer = tokenizer
-        self.start, self.middle, self.end = list(start), list(middle), list(end)
-        self.unknown = unknown
-        self.max_length = max_length
-        self.shift = shift
-        if shift is None:
+    tokenizer: str
+    start: list[int]
+    middle: list[int]
+    end: list[int]
+    unknown: int
+    max_length: int = 512
+    shift: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.shift is None:
             from tokenizers import Tokenizer
 
-            self._tokenizer = Tokenizer.from_str(tokenizer)
+            self._tokenizer = Tokenizer.from_str(self.tokenizer)
         else:
             from sentencepiece import SentencePieceProcessor
 
-            self._tokenizer = SentencePieceProcessor(model_proto=base64.b64decode(tokenizer))
+            self._tokenizer = SentencePieceProcessor(model_proto=base64.b64decode(self.tokenizer))
 
     @classmethod
-    def from_file(cls, path: Path, max_length: int) -> Subwords:
+    def from_file(cls, path: Path, max_length: int) -> Self:
         """Read a `tokenizer.json`, as Hugging Face's folders contain it."""
         from tokenizers import Tokenizer
 
         try:
             tokenizer = Tokenizer.from_file(str(path))
         except Exception as error:  # noqa: BLE001 (the library raises bare exceptions)
-            raise InputError(
-                f"expected Hugging Face's tokenizer, found a file that does not load ({error})", path
-            ) from error
+            found = f"a file that does not load ({error})"
+            raise InputError(f"expected Hugging Face's tokenizer, found {found}", path) from error
         tokenizer.no_padding()
         tokenizer.no_truncation()
         single, pair = tokenizer.encode("").ids, tokenizer.encode("", "").ids
         if len(single) < 2 or pair[: len(single)] != single:
             raise InputError("expected a tokenizer that puts special subwords around a post, found none", path)
-        return cls(
-            tokenizer.to_str(),
-            single[:1],
-            pair[1 : len(pair) - len(single) + 1],
-            single[1:],
-            next((i for i in map(tokenizer.token_to_id, ("[UNK]", "<unk>")) if i is not None), single[-1]),
-            max_length,
-        )
+        middle = pair[1 : len(pair) - len(single) + 1]
+        unknown = next((i for i in map(tokenizer.token_to_id, ("[UNK]", "<unk>")) if i is not None), single[-1])
+        return cls(tokenizer.to_str(), single[:1], middle, single[1:], unknown, max_length)
 
     @classmethod
-    def from_hub(cls, tokenizer: Any, max_length: int) -> Subwords:
+    def from_hub(cls, tokenizer: Any, max_length: int) -> Self:
         """Return the subwords of a KerasHub tokenizer: word pieces, byte pairs or SentencePiece."""
         start, end = _special(tokenizer, "start", "cls"), _special(tokenizer, "end", "sep")
         # RoBERTa and its multilingual form separate by two end subwords.
@@ -113,11 +101,8 @@ class Subwords:
     ) -> tuple[list[int], list[int], int]:
         """Return the input of a post: the start, the words' subwords, and the end, with a caption before it.
 
-        A post with too many subwords keeps the first p of each word, with the largest p that fits. If not even one
-        subword per word fits, the last words are dropped. The caption gets the room that is left.
-
-        Args:
-            pieces, caption: the subwords of each word, from `ids`, and those of the picture's caption.
+        A post with too many subwords keeps the first p of each word (`pieces`, from `ids`), with the largest p that
+        fits. If not even one subword per word fits, the last words are dropped. The caption gets the room that is left.
 
         Returns:
             the ids, at most `max_length`; for each word the position of its first subword, 0 for a dropped word; the
@@ -140,8 +125,7 @@ class Subwords:
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments as JSON values."""
-        names = ("tokenizer", "start", "middle", "end", "unknown", "max_length", "shift")
-        return {name: getattr(self, name) for name in names}
+        return dataclasses.asdict(self)
 
 
 def padded_length(length: int) -> int:

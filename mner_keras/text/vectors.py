@@ -103,7 +103,9 @@ def read_vectors(path: str | os.PathLike[str], needed: Iterable[str] = (), max_v
         raise FileNotFoundError(f"`path` must be a file of word vectors. Received: {path}, which does not exist")
     needed = set(needed)
 
-    cached = _cache_file(path, needed, max_vectors)
+    status = path.stat()
+    key = [_CACHE_VERSION, str(path), status.st_size, status.st_mtime_ns, max_vectors, sorted(needed)]
+    cached = cache_folder() / f"vectors-{hashlib.sha256(json.dumps(key).encode('ascii')).hexdigest()}.npz"
     vectors = _load_cached(cached, path.name)
     if vectors is None:
         vectors = _read_file(path, needed, max_vectors)
@@ -132,13 +134,11 @@ def _read_lines(path: Path, lines: Iterator[bytes], needed: set[str], max_vector
     head = list(itertools.islice(lines, _LINES_FOR_DIMENSION + 1))
     if not head:
         raise InputError("expected word vectors, found an empty file", path)
-    first_number, dim = 1, None
     head[0] = head[0].removeprefix(b"\xef\xbb\xbf")
     header = re.fullmatch(rb"([0-9]{1,12})[ \t]([0-9]{1,6})", _strip(head[0]))
     if header:
         dim = int(header[2])
         del head[0]
-        first_number = 2
         if dim and _is_binary(head, dim):
             return _read_binary(path, needed, max_vectors, is_gzipped)
     else:
@@ -154,7 +154,7 @@ def _read_lines(path: Path, lines: Iterator[bytes], needed: set[str], max_vector
     matrix = np.empty((min(max_vectors, 1024), dim), np.float32)
     valid = num_broken = 0
     broken_lines: list[tuple[int, str]] = []
-    for number, line in enumerate(_whole_lines(itertools.chain(head, lines)), first_number):
+    for number, line in enumerate(_whole_lines(itertools.chain(head, lines)), 2 if header else 1):
         try:
             token, values = _split(line, dim)
             if token not in rows and (len(rows) < max_vectors or token in wanted):
@@ -276,14 +276,6 @@ def _read_binary(path: Path, needed: set[str], max_vectors: int, is_gzipped: boo
     return words, loaded.vectors[rows].astype(np.float32, copy=False), broken[:_REPORTED_LINES], len(broken)
 
 
-def _cache_file(path: Path, needed: set[str], max_vectors: int) -> Path:
-    """Return the cache file for a file's vectors, reduced to the words needed."""
-    status = path.stat()
-    key = [_CACHE_VERSION, str(path), status.st_size, status.st_mtime_ns, max_vectors, sorted(needed)]
-    digest = hashlib.sha256(json.dumps(key).encode("ascii")).hexdigest()
-    return cache_folder() / f"vectors-{digest}.npz"
-
-
 def _load_cached(cached: Path, source: str) -> WordVectors | None:
     """Return the cached vectors; `None` if there are none, or damaged ones."""
     try:
@@ -291,9 +283,8 @@ def _load_cached(cached: Path, source: str) -> WordVectors | None:
             text = arrays["words"].tobytes().decode("utf-8")
             words = tuple(text.split("\n")) if text else ()
             about = json.loads(arrays["about"].tobytes())
-            matrix = arrays["matrix"]
-        about["broken_lines"] = [tuple(line) for line in about["broken_lines"]]
-        return WordVectors(words, matrix, source, **about)
+            about["broken_lines"] = [tuple(line) for line in about["broken_lines"]]
+            return WordVectors(words, arrays["matrix"], source, **about)
     except Exception:  # A damaged cache can fail in any way; the source file remains.
         return None
 

@@ -79,10 +79,7 @@ class PostCase:
 
     @property
     def columns(self) -> list[Column]:
-        """The numbers of the tokens: HSN's attention and gamma, or the attention to each object.
-
-        HSN's attention is coloured from the post's smallest to its largest value, AGBAN's from 0 to the largest one.
-        """
+        """HSN's attention (coloured from the post's smallest value) and gamma, or attention to each object (from 0)."""
         if (found := self.explanation.get("token_attention")) is not None:
             gamma = [] if self.gamma is None else [Column("gamma", self.gamma, self.gamma)]
             return [Column("attention", found, shares(found)), *gamma]
@@ -122,8 +119,6 @@ def make_cases(
     """Tag posts and explain the tags.
 
     Args:
-        model: a model.
-        posts: the posts.
         features: the store of their pictures' features, or its path.
         pictures: paths or PIL images by image id.
         predicted: the tags of each post by system, if they are known; otherwise the model tags the posts.

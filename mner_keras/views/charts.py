@@ -77,10 +77,7 @@ def draw_chart(description: str, draw: Callable[..., None], *values: Any, size: 
 def read_curves(
     history: Sequence[Mapping[str, float]], batches: tuple[float, float] = (1.0, 1.0)
 ) -> dict[str, dict[str, list[tuple[int, float]]]]:
-    """Return the quantities of a history, F1 first, then the losses: for each, the curve of `train`, `dev` or both.
-
-    The arguments are those of `loss_curves_figure`.
-    """
+    """Return by quantity, F1 first, the curves of `train` and `dev`; arguments as for `loss_curves_figure`."""
     curves: dict[str, dict[str, list[tuple[int, float]]]] = {}
     for column in history[0] if history else ():
         if column != "epoch":
@@ -102,7 +99,6 @@ def loss_curves_figure(
     Args:
         history: one row per epoch: `epoch`, `crf_loss`, `adversarial_loss` (or `textual_loss` and `visual_loss`), and
             the same with `val_` for dev.
-        title: a heading.
         batches: the mean number of posts in a batch of train and of dev if the losses are sums over a batch.
         best_epoch: the epoch to mark.
 
@@ -116,10 +112,8 @@ def loss_curves_figure(
                 row[f"{split}adversarial_loss"] = row[f"{split}textual_loss"] + row[f"{split}visual_loss"]
     curves = read_curves(rows, batches)
     if not {"crf_loss", "adversarial_loss"} <= curves.keys():
-        raise InputError(
-            "expected the losses of a model with a modality classifier (crf_loss, adversarial_loss), found "
-            + ", ".join(sorted(history[0]))
-        )
+        expected = "expected the losses of a model with a modality classifier (crf_loss, adversarial_loss)"
+        raise InputError(f"{expected}, found {', '.join(sorted(history[0]))}")
     with matplotlib.rc_context(style()):
         figure = Figure(figsize=(5.2, 4.2), dpi=150, layout="constrained")
         upper, lower = figure.subplots(2, sharex=True)
@@ -187,10 +181,8 @@ def sample_features(
 
     Args:
         model: AGBAN.
-        posts: the posts.
-        features: the store of their pictures' features.
+        features: the store of the pictures' features.
         count: how many tokens and objects to draw; all of them if there are fewer.
-        seed: random seed of the draw.
 
     Raises:
         InputError: the model has no such features, or the posts have too few tokens or objects.
@@ -224,8 +216,7 @@ def linear_separability(sample: ModalityFeatures) -> float:
     classifier = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000, class_weight="balanced"))
     folds = GroupKFold(min(_FOLDS, len(np.unique(sample.posts))), shuffle=True, random_state=0)
     how = {"groups": sample.posts, "cv": folds, "scoring": "balanced_accuracy"}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with warnings.catch_warnings(action="ignore"):
         return float(cross_val_score(classifier, sample.features, sample.is_text, **how).mean())
 
 
@@ -239,9 +230,8 @@ def modality_space_figure(
 
     Args:
         samples: features by the model's name, from `sample_features`.
-        perplexity: perplexity of t-SNE; at most a third of the points.
-        iterations: iterations of t-SNE, more than 250: the first 250 only gather the points.
-        seed: random seed of t-SNE.
+        perplexity: at most a third of the points.
+        iterations: more than 250: the first 250 only gather the points.
 
     Reference:
         Zheng et al. 2020, section IV-D: 500 tokens, 500 objects, perplexity 60, 500 iterations.

@@ -31,13 +31,10 @@ class DemoSession:
     """Tags one post at a time, with or without a picture.
 
     Args:
-        model: a model.
         pictures: pictures to swap in, paths by id.
         weights: the file of the extractor's weights; by default, the published weights.
 
-    Attributes:
-        extractor: turns pictures into the model's features; `None` for a model that takes no pictures.
-        no_pictures: why the model takes none; empty if it does.
+    `extractor` turns pictures into features; for a model that takes none it is `None`, and `no_pictures` says why.
     """
 
     def __init__(
@@ -95,7 +92,6 @@ def build_page(session: DemoSession, examples: Sequence[tuple[str, str | None]] 
     """Return the page as a gradio app. Its JSON route `tag` returns the names in a text.
 
     Args:
-        session: tags the posts.
         examples: posts to start with, and the paths of their pictures.
         about: more about the model for the header: its data and F1 (`describe_run`).
 
@@ -186,11 +182,7 @@ def build_page(session: DemoSession, examples: Sequence[tuple[str, str | None]] 
 
 
 def launch_page(page: Any, host: str, port: int | None, browser: bool = False) -> str:
-    """Serve a page in the background and return its address. The page makes no requests to other machines.
-
-    Raises:
-        InputError: the port is in use.
-    """
+    """Serve a page, which asks no other machine, and return its address; raise `InputError` for a port in use."""
     gradio = import_gradio()
     try:
         _, address, _ = page.launch(

@@ -22,7 +22,7 @@ from mner_keras.views.palette import COLOURS, OBJECT_COLOURS, TYPE_COLOURS, type
 
 ENDINGS = (".png", ".svg", ".pdf")
 _HEAT = LinearSegmentedColormap.from_list("heat", ["#ffffff", "#fdc58a", "#e8590c"])
-_GAMMA = LinearSegmentedColormap.from_list("gamma", ["#ffffff", "#8fb5dd", "#16427a"])
+_COLOURS = {"gamma": LinearSegmentedColormap.from_list("gamma", ["#ffffff", "#8fb5dd", "#16427a"])}  # others: _HEAT
 _GREY = COLOURS["quiet"][0]
 _PER_ROW = (8, 16)  # the least and the most tokens in a row of the map
 _LONGEST = 14  # characters of a token that are shown
@@ -31,55 +31,40 @@ _DATES = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
 
 
 def hsn_attention_figure(cases: Sequence[PostCase]) -> Figure:
-    """Draw posts as HSN's figures 5 and 6 do.
+    """Draw posts with HSN's explanation (from `make_cases`) as HSN's figures 5 and 6 do.
 
     Over the picture: the attention of the text to its regions (s_img). In the map: the attention of the picture to the
     tokens (s_sen), gamma (eq. 17; the mean over features), and the gold and predicted entities. Attention is coloured
     from a post's smallest to its largest value, and its values are printed.
-
-    Args:
-        cases: posts with HSN's explanation, as `make_cases` returns them.
     """
     return _figure(cases, {"attention": ("smallest in the post", "largest"), "gamma": ("0: fusion", "1: text")})
 
 
 def attention_map_figure(cases: Sequence[PostCase]) -> Figure:
-    """Draw posts as AGBAN's figure 6 does: a map of objects by tokens, and the picture with the objects' boxes.
+    """Draw posts with AGBAN's explanation as its figure 6 does: a map of objects by tokens, the picture, its boxes.
 
     Each cell is A of eq. 9, a token's attention to an object (for the released model, the mean over its glimpses),
     coloured from 0 to the post's largest weight.
-
-    Args:
-        cases: posts with AGBAN's explanation.
     """
     return _figure(cases, {"attention": ("0", "largest in the post")})
 
 
 def case_study_figure(cases: Sequence[PostCase]) -> Figure:
-    """Draw posts as AGBAN's figures 8 and 9 do: the picture and its objects, the gold and each system's entities.
-
-    Args:
-        cases: posts with the tags of the systems to compare.
-    """
+    """Draw posts as AGBAN's figures 8 and 9 do: the picture and its objects, the gold and each system's entities."""
     return _figure(cases, {})
 
 
 def write_figure(figure: Figure, path: str | os.PathLike) -> list[str]:
     """Write a figure as PNG, SVG or PDF, by the file's ending; the same figure gives the same bytes.
 
-    Args:
-        figure: a matplotlib figure.
-        path: the file.
-
     Returns:
         notes for the user: characters that no installed font has.
     """
-    path = Path(path)
-    ending = path.suffix.lower()
-    with warnings.catch_warnings(record=True) as caught, matplotlib.rc_context({"svg.hashsalt": "mner"}):
-        warnings.simplefilter("always")
-        options = {"format": ending[1:], "dpi": _DOTS, "metadata": _DATES.get(ending, {})}
-        write_whole(path, lambda place: figure.savefig(place, **options))
+    ending = Path(path).suffix.lower()
+    options = {"format": ending[1:], "dpi": _DOTS, "metadata": _DATES.get(ending, {})}
+    fixed = matplotlib.rc_context({"svg.hashsalt": "mner"})
+    with warnings.catch_warnings(record=True, action="always") as caught, fixed:
+        write_whole(Path(path), lambda place: figure.savefig(place, **options))
     missing = {str(item.message) for item in caught if "missing from font" in str(item.message)}
     return [f"{len(missing)} characters are in no installed font: boxes replace them"] if missing else []
 
@@ -106,7 +91,7 @@ def _figure(cases: Sequence[PostCase], scales: dict[str, tuple[str, str]]) -> Fi
         grid = legend.add_gridspec(1, 3)
         for place, (name, ends) in enumerate(scales.items()):
             axes = legend.add_subplot(grid[place])
-            axes.imshow(np.linspace(0, 1, 64)[None], _colours(name), extent=(0, 1, 0, 1), aspect=0.05)
+            axes.imshow(np.linspace(0, 1, 64)[None], _COLOURS.get(name, _HEAT), extent=(0, 1, 0, 1), aspect=0.05)
             axes.set(yticks=[], title=name, xlim=(-0.3, 1.3))
             axes.set_xticks([0, 1], ends)
             axes.tick_params(length=0)
@@ -117,10 +102,6 @@ def _figure(cases: Sequence[PostCase], scales: dict[str, tuple[str, str]]) -> Fi
             marks = Patch(fc=_GREY, ec=_GREY), Patch(fc="white", ec=_GREY)
             axes.legend(marks, ("entity", "×: not a gold entity"), loc="center", ncols=2, handlelength=1.2)
     return figure
-
-
-def _colours(name: str) -> LinearSegmentedColormap:
-    return _GAMMA if name == "gamma" else _HEAT
 
 
 def _draw_picture(axes: Axes, case: PostCase, with_map: bool) -> None:
@@ -146,8 +127,8 @@ def _draw_picture(axes: Axes, case: PostCase, with_map: bool) -> None:
         axes.vlines(np.linspace(0, width, grid.shape[1] + 1), 0, height, **lines)
         labels.append(f"regions {grid.min():.4f} to {grid.max():.4f}")
         labels.append(f"even share {1 / grid.size:.4f}; of words {1 / len(case.post):.4f}")
-    elif case.picture is not None and case.objects.boxes is None:
-        labels += [case.why_none] if case.why_none else []
+    elif case.picture is not None and case.objects.boxes is None and case.why_none:
+        labels.append(case.why_none)
     for number, (left, top, wide, high) in enumerate(case.boxes if grid is None else ()):
         colour = OBJECT_COLOURS[number % len(OBJECT_COLOURS)][0]
         axes.add_patch(Rectangle((left, top), wide, high, fill=False, edgecolor=colour, lw=1.3))
@@ -168,7 +149,7 @@ def _draw_tokens(axes: Axes, case: PostCase, tokens: range, with_map: bool, acro
     centred = {"fontsize": 5.5, "ha": "center", "va": "center", "parse_math": False}
     for y, row in enumerate(case.columns if with_map else ()):
         names.append(row.name)
-        colours, part = _colours(row.name), row.shares[None, start:end]
+        colours, part = _COLOURS.get(row.name, _HEAT), row.shares[None, start:end]
         axes.imshow(part, colours, vmin=0, vmax=1, extent=(start, end, y + 1, y), aspect="auto")
         for token in tokens:
             luminance = np.dot(colours(float(row.shares[token]))[:3], (0.299, 0.587, 0.114))

@@ -6,20 +6,17 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
 
+from mner_keras.data.post import Post
 from mner_keras.errors import InputError, did_you_mean
 from mner_keras.run.run import Run
 from mner_keras.views.case import PostCase, make_cases
 from mner_keras.views.charts import loss_curves_figure, modality_space_figure, sample_features
 from mner_keras.views.figures import attention_map_figure, case_study_figure, hsn_attention_figure
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-    from mner_keras.data.post import Post
 
 _SEARCHED = 600  # posts that are explained to choose from
 Spans = list[tuple[str, int, int]]
@@ -51,10 +48,8 @@ def draw_figure(
     Args:
         paper: `"hsn"` or `"agban"`.
         number: 5 or 6; for AGBAN also 7, 8 and 9.
-        run: the run to show.
         others: runs to compare with, for AGBAN's figures 5, 8 and 9.
         names: posts by name (`find_posts`); empty for those that show best what the figure is about.
-        split: `train`, `dev` or `test`.
         pictures: paths by image id.
         count: how many posts to choose; 0 for as many as the paper shows.
         seed: random seed of AGBAN's figure 5.
@@ -80,11 +75,9 @@ def draw_figure(
         raise InputError(f"figure agban 6 needs attention to objects, and {run.name} has none", run.path)
     for other in others:
         if other.dataset.hashes() != run.dataset.hashes():
-            raise InputError(
-                f"expected a run of the same posts as {run.path} ({run.dataset.folder}), found one of "
-                f"{other.dataset.folder}; --data sets the posts of all",
-                other.path,
-            )
+            expected = f"expected a run of the same posts as {run.path} ({run.dataset.folder})"
+            hint = "--data sets the posts of all"
+            raise InputError(f"{expected}, found one of {other.dataset.folder}; {hint}", other.path)
     posts, tags = run.dataset[split], {}
     for one in (*others, run):  # the run is the last system
         name = one.name if others else "predicted"
@@ -114,11 +107,7 @@ def check_figure(paper: str, number: int) -> PaperFigure:
 
 
 def find_posts(names: Sequence[str], posts: Sequence[Post], split: str) -> list[int]:
-    """Return the positions of posts by their id, by their picture's id, or as `SPLIT:NUMBER`, counted from 1.
-
-    Raises:
-        InputError: there is no such post; the nearest name is suggested.
-    """
+    """Return the positions of posts by id, picture's id or `SPLIT:NUMBER` (from 1); raise `InputError` for another."""
     by_name: dict[str | None, int] = {}
     for keys in (
         [post.id for post in posts],  # an id takes precedence over a picture's
@@ -130,10 +119,8 @@ def find_posts(names: Sequence[str], posts: Sequence[Post], split: str) -> list[
     by_name.pop(None, None)
     for name in names:
         if name not in by_name:
-            raise InputError(
-                f"expected a post of {split} (its id, its picture's, or {split}:1 to {split}:{len(posts)}), found "
-                f"{name!r}.{did_you_mean(name, by_name)}"
-            )
+            expected = f"expected a post of {split} (its id, its picture's, or {split}:1 to {split}:{len(posts)})"
+            raise InputError(f"{expected}, found {name!r}.{did_you_mean(name, by_name)}")
     return [by_name[name] for name in names]
 
 

@@ -22,27 +22,22 @@ from markupsafe import Markup
 from PIL import Image
 
 import mner_keras
+from mner_keras.data.post import Post
 from mner_keras.files import write_whole
 from mner_keras.tagged_post import TaggedPost, as_post, with_pictures
 from mner_keras.views.case import MOST_TOKENS, PostCase, is_right_to_left, make_cases, shares
 from mner_keras.views.palette import COLOURS, FILL, OBJECT_COLOURS, TYPE_COLOURS, type_number
-from mner_keras.vision.extraction import load_extractor
+from mner_keras.vision.extraction import Extractor, load_extractor
 
 if TYPE_CHECKING:
-    from mner_keras.data.post import Post
     from mner_keras.tagger import Tagger
-    from mner_keras.vision.extraction import Extractor
 
 _SHOWN = 480  # pixels of a picture's longer side that a page keeps
 _SMALL = 256  # a picture of at most so many pixels is kept as it is
 
 
 class PostView:
-    """Posts as HTML, shown by notebooks and saved as a self-contained page.
-
-    Args:
-        cases: the posts.
-    """
+    """Posts as HTML, shown by notebooks and saved as a self-contained page."""
 
     def __init__(self, cases: Sequence[PostCase]) -> None:
         self.cases = list(cases)
@@ -70,7 +65,6 @@ def show(
     """Tag posts and show them with their scores, pictures, attention and gate.
 
     Args:
-        model: a model.
         posts: posts, plain texts, or lists of tokens.
         features: the store of the posts' pictures' features, or its path.
         pictures: with `features`, paths or PIL images by image id, to be drawn. Without it, one path, PIL image or

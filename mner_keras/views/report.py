@@ -7,7 +7,7 @@ import math
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import numpy as np
 
 from mner_keras.data.post import entity_spans
 from mner_keras.errors import InputError
+from mner_keras.files import Progress, no_progress
 from mner_keras.papers import render as tables
 from mner_keras.papers.compare import compare
 from mner_keras.papers.measured import Record
@@ -24,7 +25,7 @@ from mner_keras.run.run import CONFIG, PROVENANCE, Run
 from mner_keras.run.scores import SCHEMES
 from mner_keras.text import TaggerDataMissing
 from mner_keras.views import charts
-from mner_keras.views.case import PostCase, make_cases, own_pictures
+from mner_keras.views.case import make_cases, own_pictures
 from mner_keras.views.post_view import render, style_sheet
 
 BOUNDS, MISSED, SPURIOUS, ALL = "other bounds", "missed", "spurious", "in all"
@@ -34,7 +35,7 @@ def make_report(
     places: Sequence[str | os.PathLike],
     posts: int = 10,
     pictures: Mapping[str, Path] | None = None,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: Progress = no_progress,
 ) -> str:
     """Return the report as one HTML page that makes no requests: its content security policy blocks them.
 
@@ -152,14 +153,14 @@ def _run_chart(parts: Sequence[Mapping[str, Any]]) -> charts.Chart | None:
 def _run_part(run: Run, count: int, pictures: Mapping[str, Path] | None) -> dict[str, Any]:
     """What the page's section about a run shows; `no_posts` is empty if none were requested."""
     run.metrics, run.provenance  # noqa: B018 - damaged files are errors; missing models, data or features are not
-    misses, hits, mean, reason, batches = [], [], 0.0, "", None
+    hardest, reason, batches = {"misses": [], "hits": [], "mean_loss": 0.0}, "", None
     if not run.config.entry.is_keras:
         reason = "This system is not a Keras model with a CRF layer: its posts have no such loss."
     else:
         try:
             batches = run.posts_per_batch()
             if count:
-                misses, hits, mean = _hardest_posts(run, count, pictures)
+                hardest = _hardest_posts(run, count, pictures)
         except (InputError, OSError, TaggerDataMissing) as error:
             # File names in place of paths, because the page may be sent to others.
             message = re.sub(r"(?<![\w.~-])/(?:[^\s:,'\"]*/)?([^\s:,'\"/]+)", r"\1", str(error))
@@ -178,9 +179,7 @@ def _run_part(run: Run, count: int, pictures: Mapping[str, Path] | None) -> dict
         "data": Path(run.config.data).name,
         "curves": curves,
         "charts": _charts(run, curves, "nats per post" if batches else "as written by the run"),
-        "misses": misses,
-        "hits": hits,
-        "mean_loss": mean,
+        **hardest,
         "no_posts": reason,
         "settings": settings,
     }
@@ -199,9 +198,7 @@ def _charts(run: Run, curves: Mapping[str, charts.Curve], unit: str) -> list[cha
     return found
 
 
-def _hardest_posts(
-    run: Run, count: int, pictures: Mapping[str, Path] | None
-) -> tuple[list[tuple[int, float, PostCase]], list[tuple[int, float, PostCase]], float]:
+def _hardest_posts(run: Run, count: int, pictures: Mapping[str, Path] | None) -> dict[str, Any]:
     """The test posts with the highest loss, wrong and right (with entities), and the mean loss of the split.
 
     A post is its place in the split, from 1, the loss of its gold tags in nats, and its case.
@@ -219,7 +216,7 @@ def _hardest_posts(
     predicted = {run.name: [scored[number].predicted for number in chosen]}
     cases = make_cases(run.model, [posts[number] for number in chosen], run.store, pictures, predicted)
     shown = [(number + 1, float(losses[number]), case) for number, case in zip(chosen, cases, strict=True)]
-    return shown[: len(misses)], shown[len(misses) :], float(losses.mean())
+    return {"misses": shown[: len(misses)], "hits": shown[len(misses) :], "mean_loss": float(losses.mean())}
 
 
 def count_confusion(pairs: Iterable[tuple[Sequence[str], Sequence[str]]]) -> Counter[tuple[str, str]]:

@@ -1,7 +1,5 @@
 """`BackboneRegions`: the regions of a picture from any image backbone of KerasHub."""
 
-from __future__ import annotations
-
 import json
 import os
 from typing import Any

@@ -1,7 +1,5 @@
 """Turn pictures into features: into a store, or on demand."""
 
-from __future__ import annotations
-
 import csv
 import dataclasses
 import json
@@ -78,7 +76,6 @@ def extract_features(
 
     Args:
         pictures: paths by image id.
-        extractor: turns pictures into vectors.
         path, dtype, overwrite: see `FeatureWriter`, whose errors are raised.
         batch_size: pictures per batch.
         progress: called with the pictures done and their number.
@@ -134,14 +131,12 @@ class PictureFeatures:
 
     Args:
         pictures: paths or PIL images by image id.
-        extractor: turns pictures into vectors.
 
     Attributes:
         failed: the reason by image id, for pictures that could not be read; they read like ones that are not there.
     """
 
-    path = "pictures"
-    """What an error message calls it."""
+    path = "pictures"  # what an error message calls it
 
     def __init__(self, pictures: Mapping[str, str | os.PathLike | Image.Image], extractor: Extractor) -> None:
         self.pictures = {image_id: pictures[name] for image_id, name in names_by_id(pictures).items()}
@@ -201,42 +196,39 @@ def load_extractor(
         raise InputError("the model was trained without pictures: it takes none")
     if visual.extractor == "words":
         raise InputError("the model's features came from words: use --features with a store of words, not pictures")
-    extractor = _make(visual, weights, progress)
-    made_with, found = visual.weights_hash, extractor.attributes.get("weights_hash")
-    if made_with and made_with != found:
-        expected = f"the weights that the model's features were made with ({made_with[:12]}...)"
-        raise InputError(f"expected {expected}, found others ({found[:12]}...); --weights names a file", weights)
-    return extractor
-
-
-def _make(visual: VisualInput, weights: str | os.PathLike | None, progress: Progress) -> Extractor:
     options = json.loads(visual.options or "{}")
     if visual.extractor == "tiles":
         from mner_keras.vision.tiles import TilesExtractor
 
         if weights is not None:
             raise InputError("the model's features, tiles, are made without weights: --weights names some", weights)
-        return TilesExtractor(visual.kind, visual.count)
-    if visual.extractor == "vgg16":
+        extractor = TilesExtractor(visual.kind, visual.count)
+    elif visual.extractor == "vgg16":
         from mner_keras.vision.vgg16 import VGG16Regions
 
-        return VGG16Regions(weights, batch_size=4)  # one picture alone is not made to wait for many
-    if visual.extractor == "backbone":
+        extractor = VGG16Regions(weights, batch_size=4)  # one picture alone is not made to wait for many
+    elif visual.extractor == "backbone":
         from mner_keras.vision.backbones import BackboneRegions
 
         if (preset := weights or options.get("preset")) is None:
             raise InputError("the model's features came from a KerasHub preset in a folder: name it with --weights")
-        return BackboneRegions(preset, batch_size=4)
-    if visual.extractor == "mask-rcnn":
+        extractor = BackboneRegions(preset, batch_size=4)
+    elif visual.extractor == "mask-rcnn":
         from mner_keras.vision.mask_rcnn import MaskRCNNObjects
 
         known = ("top", "min_score", "side", "num_proposals")
         if unknown := options.keys() - set(known):
             expected, found = f"options of Mask R-CNN ({', '.join(known)})", ", ".join(sorted(unknown))
             raise InputError(f"expected {expected}, found {found}: the model is of another version")
-        return MaskRCNNObjects(weights, **options, progress=progress)
-    expected = "features that this package can make (vgg16, mask-rcnn, tiles, backbone)"
-    raise InputError(f"expected {expected}, found {visual.extractor!r}: this model takes pictures from a store")
+        extractor = MaskRCNNObjects(weights, **options, progress=progress)
+    else:
+        expected = "features that this package can make (vgg16, mask-rcnn, tiles, backbone)"
+        raise InputError(f"expected {expected}, found {visual.extractor!r}: this model takes pictures from a store")
+    made_with, found = visual.weights_hash, extractor.attributes.get("weights_hash")
+    if made_with and made_with != found:
+        expected = f"the weights that the model's features were made with ({made_with[:12]}...)"
+        raise InputError(f"expected {expected}, found others ({found[:12]}...); --weights names a file", weights)
+    return extractor
 
 
 def blank_features(extractor: Extractor) -> dict[str, Any]:

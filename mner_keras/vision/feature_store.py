@@ -1,7 +1,5 @@
 """`FeatureStore`: the features of pictures in an HDF5 file or a folder of them, read batch by batch."""
 
-from __future__ import annotations
-
 import contextlib
 import functools
 import math
@@ -136,14 +134,9 @@ class FeatureStore:
         return len(self.names) - (BLANK in self.names)
 
     def read(self, image_ids: Sequence[str | None], count: int) -> tuple[np.ndarray, np.ndarray]:
-        """Read the first `count` vectors of each picture.
+        """Return each picture's first `count` vectors, float32 `[len(image_ids), count, f]`, and mask `[.., count]`.
 
-        Args:
-            image_ids: one id per post; `None` or an id that is not in the store gives zeros and an empty mask.
-            count: the maximum number of vectors per picture.
-
-        Returns:
-            features float32 `[len(image_ids), count, f]` and mask bool `[len(image_ids), count]`.
+        `None` or an id that is not in the store gives zeros and an empty mask.
 
         Raises:
             InputError: damaged data, NaN, infinity, or vectors of another width than the first picture's.
@@ -246,7 +239,7 @@ def _shape(dataset: h5py.h5d.DatasetID) -> tuple[int, int]:
 
 
 def open_hdf5(path: str | os.PathLike, expected: str = "a feature store (HDF5)") -> h5py.File:
-    """Open an HDF5 file for reading; `expected` says what the caller needs if there is none to be read."""
+    """Open an HDF5 file for reading; an `InputError` says what was expected."""
     try:
         return h5py.File(path, "r")
     except Exception as error:  # noqa: BLE001 (h5py raises whatever a damaged header leads to)

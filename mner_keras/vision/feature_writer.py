@@ -1,7 +1,5 @@
 """`FeatureWriter`: write a feature store that a killed process leaves valid and a second one completes."""
 
-from __future__ import annotations
-
 import contextlib
 import functools
 import os
@@ -9,7 +7,7 @@ import shutil
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import h5py
 import numpy as np
@@ -96,9 +94,7 @@ class FeatureWriter:
         scores: np.ndarray | None = None,
         caption: str | None = None,
     ) -> None:
-        """Add a picture's vectors, floats `[k, f]`; `_blank` is the id of the blank picture.
-
-        `names` `[k]`, `boxes` `[k, 4]` and `scores` `[k]` are those of `PictureObjects`.
+        """Add a picture's vectors, floats `[k, f]`, and what `PictureObjects` describes; `_blank` is the blank picture.
 
         Raises:
             InputError: an id that is there already, or that HDF5 cannot hold; vectors that do not fit the dtype.
@@ -144,7 +140,7 @@ class FeatureWriter:
             self._lock.release()
             self._lock = None
 
-    def __enter__(self) -> FeatureWriter:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:

@@ -1,7 +1,5 @@
 """Convert the features that authors published into a store."""
 
-from __future__ import annotations
-
 import itertools
 import os
 from collections.abc import Iterator
@@ -24,8 +22,7 @@ _ZHANG["weights"] = "VGG16, given out by Zhang et al. (2018)"
 _AGBAN = {"extractor": "maskrcnn-agban", "kind": "objects", "feature_dim": 1024}
 _AGBAN["weights"] = "Mask R-CNN, given out with AGBAN (2020)"
 
-Record = tuple[str, np.ndarray, list[str] | None]
-"""A picture's file name, its vectors `[k, f]`, and of objects their names."""
+Record = tuple[str, np.ndarray, list[str] | None]  # a picture's file name, its vectors `[k, f]`, its objects' names
 
 
 def import_features(
@@ -126,7 +123,7 @@ def _read_objects(file: str | os.PathLike, progress: Progress) -> Iterator[Recor
 
 
 def _objects(name: str, labels: str, numbers: str, file: str | os.PathLike, number: int) -> Record:
-    """Return the record of three lines; `number` is the line of the vectors."""
+    """Return the record of a picture; `number` is the line of the vectors."""
     names = [label.strip() for label in labels.split("\t") if label.strip()]
     try:
         with np.errstate(over="ignore"):

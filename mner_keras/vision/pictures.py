@@ -1,7 +1,5 @@
 """Pictures: their objects, where they are and their pixels in RGB, whatever people's folders hold."""
 
-from __future__ import annotations
-
 import contextlib
 import dataclasses
 import io
@@ -10,7 +8,7 @@ import stat
 import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from PIL import Image, ImageFile, ImageOps
@@ -45,7 +43,7 @@ class PictureObjects:
     scores: np.ndarray | None = None
 
     @classmethod
-    def of(cls, about: Mapping[str, Any], count: int) -> PictureObjects:
+    def of(cls, about: Mapping[str, Any], count: int) -> Self:
         """Take the first `count` objects from a store's attributes or an extractor's output; drop invalid boxes."""
         found = {key: about[key][:count] for key in ("names", "boxes", "scores") if about.get(key) is not None}
         names = tuple(n.decode("utf-8", "replace") if isinstance(n, bytes) else str(n) for n in found.get("names", ()))
@@ -60,14 +58,11 @@ class PictureObjects:
 
 
 def open_picture(picture: str | os.PathLike | bytes | Image.Image) -> Image.Image:
-    """Open a picture in RGB, upright, with transparency flattened onto white.
+    """Open a picture (a path, a file's bytes or a PIL image) in RGB, upright, with transparency flattened onto white.
 
     Reads JPEG, PNG, WebP, GIF and BMP by their content, not by the file's ending; of an animation, the first frame.
     CMYK, grey, palette and 16 bits a channel become RGB of 8 bits; the orientation in the EXIF data is applied. A
     picture of more than 25 million pixels is brought down to 4096 pixels a side at most.
-
-    Args:
-        picture: a path, the bytes of a file, or a PIL image.
 
     Raises:
         PictureError: no file or not a regular one, none of the formats, an empty, truncated or damaged file, more
@@ -96,26 +91,21 @@ def open_picture(picture: str | os.PathLike | bytes | Image.Image) -> Image.Imag
 
 
 def find_pictures(places: Iterable[str | os.PathLike]) -> tuple[dict[str, Path], list[str]]:
-    """Find pictures, files and those in folders, by their ids (`picture_id`).
+    """Return the paths of pictures, files and those in folders, by `picture_id`, and the names that were ignored.
 
-    Of a folder, subfolders, hidden files and files without a picture's ending are ignored.
-
-    Returns:
-        the paths by id, in the order of the ids, and the sorted names of the entries that were ignored.
+    Of a folder, subfolders, hidden files and files without a picture's ending are ignored. Both are sorted.
 
     Raises:
         InputError: no such folder, two files of one id, a picture of the blank picture's id, no picture at all.
     """
-    paths: list[Path] = []
-    passed: list[str] = []
+    paths, passed = [], []
     places = [Path(place) for place in places]
     for place in places:
         if place.is_dir():
             with os.scandir(place) as entries:
                 for entry in entries:
-                    name = entry.name
-                    if name.startswith(".") or not name.lower().endswith(PICTURE_ENDINGS) or entry.is_dir():
-                        passed.append(name)
+                    if entry.name.startswith(".") or not entry.name.lower().endswith(PICTURE_ENDINGS) or entry.is_dir():
+                        passed.append(entry.name)
                     else:
                         paths.append(Path(entry.path))
         elif os.path.lexists(place):

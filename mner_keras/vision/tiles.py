@@ -1,7 +1,5 @@
 """`TilesExtractor`: regions and objects of small drawn pictures, described without a network and without weights."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np
@@ -104,8 +102,7 @@ def _objects(picture: Image.Image, max_objects: int) -> dict[str, Any]:
 def _difference(rgb: np.ndarray) -> np.ndarray:
     """Return how far each pixel is from the ground, the largest of its three channels: [h, w] in [0, 1].
 
-    The ground is a plane in each channel, fitted to a frame of two pixels; what lies far from the plane is left out
-    and the plane fitted again, so that a thing at the edge does not count as ground.
+    The ground is a plane in each channel, fitted to a frame of two pixels, again and again without what lies far away.
     """
     height, width = rgb.shape[:2]
     y, x = np.mgrid[0:height, 0:width]
@@ -165,7 +162,6 @@ def _edges(light: np.ndarray) -> np.ndarray:
 
 def _shape(mask: np.ndarray, box: np.ndarray) -> np.ndarray:
     """Return log height over width, share of the box that is filled, height and width as shares of the picture: [4]."""
-    height, width = box[2] - box[0], box[3] - box[1]
-    return np.array(
-        [np.log(height / width), mask.sum() / (height * width), height / mask.shape[0], width / mask.shape[1]]
-    )
+    height, width = box[2:] - box[:2]
+    filled = mask.sum() / (height * width)
+    return np.array([np.log(height / width), filled, height / mask.shape[0], width / mask.shape[1]])

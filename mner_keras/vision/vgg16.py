@@ -1,7 +1,5 @@
 """`VGG16Regions`: the regions of a picture as HSN reads them."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
@@ -14,7 +12,6 @@ from PIL import Image
 from mner_keras.errors import InputError
 
 SIDE = 224  # pixels
-IMAGENET = "imagenet"
 
 
 class VGG16Regions:
@@ -39,13 +36,25 @@ class VGG16Regions:
     blank_size = (SIDE, SIDE)
 
     def __init__(self, weights: str | os.PathLike | None = None, batch_size: int = 16) -> None:
+        if weights is not None and not os.path.isfile(weights):
+            raise InputError("expected a file of VGG16 weights, found no such file", weights)
+        given = "imagenet" if weights is None else None
+        try:
+            self.model = keras.applications.VGG16(include_top=False, weights=given, input_shape=(SIDE, SIDE, 3))
+            if weights is not None:
+                self.model.load_weights(os.fspath(weights))
+        except Exception as error:  # noqa: BLE001 (a bare Exception for a failed download, anything for other weights)
+            reason = str(error).strip().partition("\n")[0][:200]
+            message = f"the weights of VGG16 cannot be downloaded ({reason}); --weights takes a file of them"
+            if weights is not None:
+                message = f"expected VGG16's weights without the classifier, found others ({reason})"
+            raise InputError(message, weights) from None
         self.batch_size = batch_size
-        self.model = _load(weights)
         self.attributes: dict[str, Any] = {
             "extractor": "vgg16",
             "kind": "regions",
             "feature_dim": self.model.output_shape[-1],
-            "weights": IMAGENET if weights is None else os.path.abspath(weights),
+            "weights": given or os.path.abspath(weights),
             "weights_hash": weights_hash(self.model),
             "preprocessing": f"RGB on white, {SIDE} x {SIDE} bilinear, keras.applications.vgg16.preprocess_input",
             "layer": "block5_pool, row by row from the top left",
@@ -63,10 +72,7 @@ class VGG16Regions:
 
 
 def predict_rows(model: keras.Model, rows: Sequence[Any], batch_size: int) -> Iterator[Any]:
-    """Yield a model's output for each row, an array or a dict of arrays.
-
-    A last, smaller batch is filled up with zeros, so that a picture's features do not depend on its neighbours.
-    """
+    """Yield a model's output for each row; batches are filled up, so that features do not depend on the neighbours."""
 
     def fill(*arrays: np.ndarray) -> np.ndarray:
         batch = np.zeros((batch_size, *arrays[0].shape), "float32")
@@ -86,21 +92,3 @@ def weights_hash(model: keras.Model) -> str:
     for weight in model.get_weights():
         digest.update(np.ascontiguousarray(weight, "<f4").tobytes())
     return digest.hexdigest()
-
-
-def _load(weights: str | os.PathLike | None) -> keras.Model:
-    if weights is not None and not os.path.isfile(weights):
-        raise InputError("expected a file of VGG16 weights, found no such file", weights)
-    try:
-        given = IMAGENET if weights is None else None
-        model = keras.applications.VGG16(include_top=False, weights=given, input_shape=(SIDE, SIDE, 3))
-        if weights is not None:
-            model.load_weights(os.fspath(weights))
-    except Exception as error:  # noqa: BLE001 (a bare Exception for a failed download, anything for other weights)
-        reason = str(error).strip().partition("\n")[0][:200]
-        if weights is None:
-            message = f"the weights of VGG16 cannot be downloaded ({reason}); --weights takes a file of them"
-        else:
-            message = f"expected VGG16's weights without the classifier, found others ({reason})"
-        raise InputError(message, weights) from None
-    return model

@@ -1,11 +1,9 @@
 """`VisualInput`, picture ids and vectors by id: what posts and batches need of pictures, without HDF5 and Pillow."""
 
-from __future__ import annotations
-
 import dataclasses
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -43,12 +41,8 @@ class VisualInput:
         if self.kind not in ("regions", "objects"):
             raise ValueError(f"`kind` must be 'regions' or 'objects'. Received: kind={self.kind!r}")
 
-    def of_store(self, store: Any, pictures: bool = True) -> VisualInput:
-        """Return the same with the sizes of a `FeatureStore`: its width, and for regions their number.
-
-        Raises:
-            InputError: the store contains the other kind of features.
-        """
+    def of_store(self, store: Any, pictures: bool = True) -> Self:
+        """Return the same with a store's width and number of regions; raise `InputError` for the other kind."""
         attributes = store.attributes
         if attributes.get("kind", self.kind) != self.kind:
             raise InputError(f"expected a store of {self.kind}, found one of {attributes['kind']}", store.path)
@@ -57,11 +51,8 @@ class VisualInput:
         return VisualInput(self.kind, count, store.dim, *extractor, pictures)
 
 
-VGG16_REGIONS = VisualInput("regions", count=49, dim=512)
-"""The regions of VGG16 at 224 pixels."""
-
-MASK_RCNN_OBJECTS = VisualInput("objects", count=3, dim=1024)
-"""The three best objects of Mask R-CNN."""
+VGG16_REGIONS = VisualInput("regions", count=49, dim=512)  # at 224 pixels
+MASK_RCNN_OBJECTS = VisualInput("objects", count=3, dim=1024)  # the three best
 
 
 def picture_id(name: str) -> str:
@@ -80,11 +71,7 @@ def picture_id(name: str) -> str:
 
 
 def names_by_id(names: Iterable[str], path: str | os.PathLike | None = None) -> dict[str, str]:
-    """Map picture ids to the names that they come from.
-
-    Raises:
-        InputError: two names of one id, in the file or folder `path`.
-    """
+    """Map picture ids to the names that they come from; raise `InputError` for two names of one id, in `path`."""
     found: dict[str, str] = {}
     for name in names:
         image_id = picture_id(name)
@@ -96,10 +83,7 @@ def names_by_id(names: Iterable[str], path: str | os.PathLike | None = None) -> 
 def stack_vectors(
     keys: Sequence[str | None], found: Mapping[str, np.ndarray], count: int, dim: int, path: str | os.PathLike
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Stack the first `count` of the vectors `[k, dim]` that were found for each key, as `FeatureStore.read` does.
-
-    A key without vectors gives zeros and an empty mask; `path` is the source, for error messages.
-    """
+    """Stack the first `count` vectors `[k, dim]` found for each key as `FeatureStore.read` does; `path` for errors."""
     features = np.zeros((len(keys), count, dim), "float32")
     mask = np.zeros((len(keys), count), bool)
     with np.errstate(over="ignore"):  # a float64 beyond float32 becomes infinite and is reported below

@@ -1,7 +1,5 @@
 """Words as a picture's features: captions or labels, from any captioner or detector, become a store of word vectors."""
 
-from __future__ import annotations
-
 import json
 import os
 import re
@@ -99,11 +97,7 @@ def extract_words(
 
 
 def read_words(file: str | os.PathLike) -> dict[str, tuple[str, list[tuple[dict[str, Any], list[str]]]]]:
-    """Read a file of captions or labels.
-
-    Returns:
-        by image id: the caption, or the labels in one; objects (`label`, `score`, `box`) and the words of the label.
-    """
+    """Return by image id: the caption or the labels; objects (`label`, `score`, `box`) and the label's words."""
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         names = [name for name, _ in pairs]

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from mner_keras import replicas
-from mner_keras.cli import keras_start
+from mner_keras.cli import terminal
 
 
 @pytest.mark.slow
@@ -50,7 +50,7 @@ def test_a_gpu_that_is_not_used_is_noted(mner, monkeypatch):
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     monkeypatch.delenv("JAX_PLATFORMS", raising=False)
     monkeypatch.setattr(replicas, "device_names", lambda: ["cpu:0"])
-    monkeypatch.setattr(keras_start.shutil, "which", lambda name: "/usr/bin/nvidia-smi")
+    monkeypatch.setattr(terminal.shutil, "which", lambda name: "/usr/bin/nvidia-smi")
     command = ["reproduce-table", "agban", "2", "--list"]
     assert "GPU" not in mner(*command).err  # does not compute
     assert mner("models", "text").err.count("this machine has a GPU, and Keras computes on the CPU: `mner doctor`") == 1

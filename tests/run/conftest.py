@@ -6,7 +6,7 @@ import pytest
 @pytest.fixture(scope="session")
 def deterministic():
     """Operations that give the same numbers on every run."""
-    from mner_keras.cli.keras_start import start_keras
+    from mner_keras.cli.terminal import start_keras
 
     start_keras(deterministic=True)
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mner_keras.errors import InputError
-from mner_keras.run.checkpoint import RunCheckpoint
+from mner_keras.run.fit import RunCheckpoint
 
 WEIGHTS = "epoch-0001.weights.h5"
 
@@ -100,7 +100,7 @@ def test_a_checkpoint_brings_back_weights_optimiser_and_history(model, tmp_path)
 def test_a_write_that_fails_is_an_error_and_keeps_what_was_there(model, tmp_path, monkeypatch, what):
     import keras
 
-    import mner_keras.run.checkpoint as module
+    import mner_keras.run.fit as module
 
     checkpoint = start(tmp_path, model)
     train_epochs(checkpoint, 0.5)

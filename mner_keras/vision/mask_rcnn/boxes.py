@@ -1,13 +1,9 @@
 """Boxes, the anchors that they start from, and the layers that choose among them: `Proposals` and `Detections`.
 
-A box is top, left, bottom, right, as shares of a picture's sides.
-
-In pixels the lower right corner lies outside the box; as a share it lies inside: a picture of `h` x `w` pixels reaches
-from `(0, 0, h, w)`, which is `(0, 0, 1, 1)`, and a pixel's share is `1 / (h - 1)` of the height. That is the Matterport
-implementation's rule, and the weights were trained with it.
+A box is top, left, bottom, right, as shares of a picture's sides. In pixels the lower right corner lies outside the
+box; as a share it lies inside: a picture of `h` x `w` pixels reaches from `(0, 0, h, w)`, which is `(0, 0, 1, 1)`, and
+a pixel's share is `1 / (h - 1)` of the height. The weights were trained with this rule of Matterport's.
 """
-
-from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
@@ -35,9 +31,7 @@ laptop, mouse, remote, keyboard, cell phone, microwave, oven, toaster, sink, ref
 scissors, teddy bear, hair drier, toothbrush
 """
 
-CLASSES = tuple(name.strip() for name in _NAMES.split(","))
-"""COCO's 80 classes after the background, in the order of the network's outputs."""
-
+CLASSES = tuple(name.strip() for name in _NAMES.split(","))  # COCO's, in the order of the network's outputs
 _CORNER = np.array([0, 0, 1, 1])
 
 
@@ -52,10 +46,9 @@ def to_pixels(boxes: np.ndarray, size: Sequence[int]) -> np.ndarray:
 
 
 def shift_boxes(boxes: Any, deltas: Any) -> Any:
-    """Move and stretch boxes `[..., 4]` by the network's output, `deltas` `[..., 4]`.
+    """Move and stretch boxes `[..., 4]` by the network's `deltas` `[..., 4]`, which are divided by `DELTA_SCALE`.
 
-    These are how far the centre moves down and to the right, in heights and widths of the box, and the logarithms of
-    the factors of height and width; all divided by `DELTA_SCALE`.
+    How far the centre moves down and to the right, in heights and widths of the box; the logarithms of their factors.
     """
     deltas = deltas * np.array(DELTA_SCALE, "float32")
     corner, size = boxes[..., :2], boxes[..., 2:] - boxes[..., :2]
@@ -113,15 +106,13 @@ def make_anchors(side: int) -> np.ndarray:
 def non_max_suppression(
     boxes: Any, scores: Any, count: int, threshold: float, groups: Any | None = None
 ) -> tuple[Any, Any]:
-    """Choose the best boxes `[B, N, 4]` that do not overlap a better one.
+    """Choose the best boxes `[B, N, 4]` that do not overlap a better one, in one loop of `count` steps.
 
-    Chosen one after the other, the best of the scores `[B, N]` first (the earlier one of two that are equal, never one
-    of `NEVER`). A choice rules out what overlaps it by more than the threshold and is of the same of the groups int
-    `[B, N]`. All pictures of a batch are done in one loop of `count` steps.
+    The best of the scores `[B, N]` comes first (the earlier one of two that are equal, never one of `NEVER`). A choice
+    rules out what overlaps it by more than the threshold and is of the same of the groups int `[B, N]`.
 
     Returns:
-        indices int32 `[B, count]`, the best first, and bool `[B, count]`: which of them are choices; the indices after
-        the last choice are 0.
+        indices int32 `[B, count]`, 0 after the last choice, and bool `[B, count]`: which of them are choices.
     """
     positions = ops.arange(boxes.shape[1], dtype="int32")[None]
     steps = ops.arange(count, dtype="int32")[None]
@@ -147,10 +138,8 @@ class Proposals(keras.layers.Layer):
     """The best of the anchors, moved, cut to the picture, and without those that overlap a better one.
 
     From the probabilities `[B, A]` that an anchor holds an object and the anchors' deltas `[B, A, 4]`: boxes float32
-    `[B, count, 4]`, the best first, and bool `[B, count]`, which of them are proposals; the rest are zeros.
-
-    Reference:
-        Ren et al. 2015, "Faster R-CNN", section 3.1; He et al. 2017, "Mask R-CNN".
+    `[B, count, 4]`, the best first, and bool `[B, count]`, which of them are proposals; the rest are zeros. See Ren et
+    al. 2015, "Faster R-CNN", section 3.1.
     """
 
     def __init__(self, side: int, count: int = 1000, **kwargs: Any) -> None:
@@ -175,7 +164,8 @@ class Proposals(keras.layers.Layer):
 class Detections(keras.layers.Layer):
     """The proposals whose most probable class is an object's and probable enough, the most probable first.
 
-    A proposal is moved by its class' deltas and cut to the window; the features stay those of where it was before.
+    A proposal is moved by its class' deltas and cut to the window; the features stay those of where it was before. See
+    He et al. 2017, "Mask R-CNN", section 3.1.
 
     Call arguments:
         boxes, valid: as `Proposals` gives them, `[B, R, 4]` and `[B, R]`.
@@ -186,9 +176,6 @@ class Detections(keras.layers.Layer):
     Returns:
         a dict of `boxes` `[B, count, 4]`, `classes` int32 `[B, count]`, `scores` `[B, count]`, `features`
         `[B, count, f]` and `valid` bool `[B, count]`, the detections before the rest.
-
-    Reference:
-        He et al. 2017, "Mask R-CNN", section 3.1, as the Matterport implementation has it.
     """
 
     def __init__(self, min_score: float = 0.7, count: int = 100, **kwargs: Any) -> None:

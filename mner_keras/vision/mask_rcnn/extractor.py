@@ -1,7 +1,5 @@
 """`MaskRCNNObjects`: the objects of a picture as AGBAN reads them."""
 
-from __future__ import annotations
-
 import json
 import os
 import re
@@ -29,8 +27,7 @@ _MASK_BRANCH = "mrcnn_mask"
 _SHORT, _LONG = 800, 1024
 
 Prepared = tuple[np.ndarray, np.ndarray, tuple[int, int]]
-Key = tuple[str, str]
-"""A layer's name and a weight's: `("conv1", "kernel")`."""
+Key = tuple[str, str]  # a layer's name and a weight's: `("conv1", "kernel")`
 
 
 class MaskRCNNObjects:
@@ -55,7 +52,6 @@ class MaskRCNNObjects:
 
     Reference:
         He et al. 2017; Zheng et al. 2020 (AGBAN), section III-C.
-
     """
 
     def __init__(
@@ -78,7 +74,6 @@ class MaskRCNNObjects:
         self.top = top
         self.batch_size = batch_size
         self.blank_size = (side, side)
-        options = {"top": top, "min_score": min_score, "side": side, "num_proposals": num_proposals}
         self.attributes: dict[str, Any] = {
             "extractor": "mask-rcnn",
             "kind": "objects",
@@ -87,7 +82,7 @@ class MaskRCNNObjects:
             "weights_hash": weights_hash(self.network),
             "preprocessing": f"RGB on white, bilinear into the middle of {side} x {side}, less the mean pixel",
             "layer": "second convolution of the head after batch normalisation and relu, at the proposal",
-            "options": json.dumps(options),
+            "options": json.dumps({"top": top, "min_score": min_score, "side": side, "num_proposals": num_proposals}),
             "precision": keras.config.dtype_policy().name,
             "backend": keras.backend.backend(),
         }
@@ -119,13 +114,11 @@ def square_picture(picture: Image.Image, side: int) -> tuple[np.ndarray, np.ndar
     """Return an RGB picture in the middle of a black square, its sides' ratio kept.
 
     It grows until its shorter side measures 800 pixels, but never beyond 1024 of the longer (of a square of 1024; of
-    others in proportion), and shrinks only where it would not fit. Bilinear, each pixel from the four nearest ones,
-    also where it shrinks, black beyond the edge, cut to whole numbers: the pixels that scikit-image gave the Matterport
-    implementation.
+    others in proportion), and shrinks only where it would not fit. Bilinear from the four nearest pixels, also where it
+    shrinks, black beyond the edge, cut to whole numbers: what scikit-image gave the Matterport implementation.
 
     Returns:
-        pixels uint8 `[side, side, 3]`, and the window: the picture's top, left, bottom, right in pixels of the square,
-        int64 `[4]`.
+        pixels uint8 `[side, side, 3]`, and the picture's top, left, bottom, right in them, int64 `[4]`.
     """
     width, height = picture.size
     scale = max(1.0, side * _SHORT / _LONG / min(height, width))
@@ -152,24 +145,14 @@ def picture_boxes(boxes: np.ndarray, window: np.ndarray, side: int, size: tuple[
     return to_pixels((boxes - corner) / (opposite - corner), (size[1], size[0]))
 
 
-# === Weights ===
-
-
 def weights_by_name(network: keras.Model) -> dict[Key, keras.Variable]:
-    """Return the weights of a `MaskRCNN` by layer and weight, in the order of the network.
-
-    The names follow the Matterport implementation's code; they have not been checked against its file.
-    """
+    """Return the weights of a `MaskRCNN` by the names in Matterport's code, which were not checked against its file."""
     layers = (*network.body.layers, *network.head.layers)
     return {(layer.name, weight.name): weight for layer in layers for weight in layer.weights}
 
 
 def load_weights(network: keras.Model, path: str | os.PathLike) -> None:
-    """Load a `MaskRCNN` from a file in the layout that Keras 2 saved weights in, by name, without the mask branch.
-
-    Raises:
-        InputError: no such file, no HDF5, or other weights than those of the network, each of which is named.
-    """
+    """Load a `MaskRCNN` from a file of Keras 2, without the mask branch; an `InputError` names what does not fit."""
     expected, kind = weights_by_name(network), "an HDF5 file of Mask R-CNN weights"
     with open_hdf5(path, kind) as file, damage(path, kind):
         found = dict(_weights(file))
@@ -189,11 +172,7 @@ def load_weights(network: keras.Model, path: str | os.PathLike) -> None:
 
 
 def coco_weights(progress: Progress = no_progress) -> Path:
-    """Return the published weights' file, downloaded into the cache if it is not there.
-
-    Raises:
-        InputError: a download that failed, or another file; the message says how to go on without one.
-    """
+    """Return the published weights' file, downloaded into the cache if it is not there; `InputError` if that fails."""
     path = cache_folder() / "mask_rcnn_coco.h5"
     try:
         if not path.is_file():
@@ -208,8 +187,8 @@ def coco_weights(progress: Progress = no_progress) -> Path:
 def _weights(file: h5py.File) -> Iterator[tuple[Key, h5py.Dataset]]:
     """Yield a file's weights by layer and name, without those of the mask branch.
 
-    A layer is a group at the root, or in `model_weights` where the whole model was saved; what lies between it and its
-    weights differs with the version of Keras. The region proposal network's layers are one level deeper.
+    A layer is a group at the root, or in `model_weights` of a whole model; what lies between it and its weights differs
+    with the version of Keras. The region proposal network's layers are one level deeper.
     """
     root = file["model_weights"] if "layer_names" not in file.attrs and "model_weights" in file else file
     items: list[tuple[str, h5py.Group | h5py.Dataset]] = []

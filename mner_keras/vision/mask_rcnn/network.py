@@ -1,7 +1,5 @@
 """`MaskRCNN`: objects in pictures, without their masks; its backbone, and what its head reads of the pyramid."""
 
-from __future__ import annotations
-
 import math
 from functools import partial
 from string import ascii_lowercase
@@ -32,8 +30,8 @@ class MaskRCNN(keras.Model):
     """Mask R-CNN as the Matterport implementation builds it, for inference, up to the boxes: no masks.
 
     ResNet-101, a feature pyramid, proposals from anchors, RoI align at each proposal, two convolutions of 1024, a class
-    and a box. The layers bear that implementation's names, so that its published weights load by name. Precision by
-    Keras' dtype policies; boxes, probabilities and detection are float32 under each.
+    and a box. The layers bear that implementation's names, as its published weights do. Boxes, probabilities and
+    detection are float32 under each dtype policy.
 
     Args:
         side, num_proposals, min_score: see `MaskRCNNObjects`.
@@ -58,17 +56,13 @@ class MaskRCNN(keras.Model):
         if side < 64 or side % 64:
             raise InputError(f"expected a side that is a multiple of 64, found {side}")
         body, head = _body(side), _head(side, num_proposals)
-        inputs = {
-            "pixels": keras.Input((side, side, 3), name="pixels"),
-            "window": keras.Input((4,), dtype="float32", name="window"),
-        }
-        found = body(inputs["pixels"])
+        pixels = keras.Input((side, side, 3), name="pixels")
+        window = keras.Input((4,), dtype="float32", name="window")
+        found = body(pixels)
         boxes, valid = Proposals(side, num_proposals, name="proposals")(found["objectness"], found["deltas"])
         judged = head({"maps": found["maps"], "boxes": boxes})
-        detections = Detections(min_score, name="detections")(
-            boxes, valid, judged["scores"], judged["deltas"], judged["features"], inputs["window"]
-        )
-        super().__init__(inputs, detections, name="mask_rcnn")
+        detections = Detections(min_score, name="detections")(boxes, valid, window=window, **judged)
+        super().__init__({"pixels": pixels, "window": window}, detections, name="mask_rcnn")
         self.body = body
         self.head = head
         self.trainable = False
@@ -125,8 +119,7 @@ def normalised(x: Any, filters: int, size: int, conv: str, norm: str, strides: i
 def resnet101(pixels: Any) -> list[Any]:
     """Return the outputs of ResNet-101's stages 2 to 5, at a fourth to a 32nd of the sides (He et al. 2016).
 
-    Strides are in a block's first convolution, as in the original. A stage's first block has a convolution in its
-    shortcut, too.
+    Strides are in a block's first convolution. A stage's first block has a convolution in its shortcut, too.
     """
     x = keras.layers.ZeroPadding2D(3, data_format="channels_last", name="zero_padding")(pixels)
     x = ops.relu(normalised(x, 64, 7, "conv1", "bn_conv1", strides=2))
@@ -135,23 +128,20 @@ def resnet101(pixels: Any) -> list[Any]:
     for stage, blocks in BLOCKS.items():
         filters = 64 << (stage - 2)
         for letter in ascii_lowercase[:blocks]:
-            first, second, third, shortcut = (
-                {"conv": f"res{stage}{letter}_branch{branch}", "norm": f"bn{stage}{letter}_branch{branch}"}
-                for branch in ("2a", "2b", "2c", "1")
-            )
+            block = f"{stage}{letter}_branch"
             strides = 2 if letter == "a" and stage > 2 else 1
-            y = ops.relu(normalised(x, filters, 1, **first, strides=strides))
-            y = ops.relu(normalised(y, filters, 3, **second, padding="same"))
-            y = normalised(y, 4 * filters, 1, **third)
+            y = ops.relu(normalised(x, filters, 1, f"res{block}2a", f"bn{block}2a", strides))
+            y = ops.relu(normalised(y, filters, 3, f"res{block}2b", f"bn{block}2b", padding="same"))
+            y = normalised(y, 4 * filters, 1, f"res{block}2c", f"bn{block}2c")
             if letter == "a":
-                x = normalised(x, 4 * filters, 1, **shortcut, strides=strides)
+                x = normalised(x, 4 * filters, 1, f"res{block}1", f"bn{block}1", strides)
             x = ops.relu(y + x)
         stages.append(x)
     return stages
 
 
 def feature_pyramid(stages: list[Any]) -> list[Any]:
-    """Return P2 to P5 from the stages' outputs 2 to 5 (Lin et al. 2017)."""
+    """Return P2 to P5 from the stages' outputs 2 to 5 (Lin et al. 2017, "Feature Pyramid Networks")."""
     top, levels = None, []
     for level, stage in reversed(list(zip(LEVELS, stages, strict=True))):
         side = convolution(PYRAMID, 1, name=f"fpn_c{level}p{level}")(stage)
@@ -161,7 +151,7 @@ def feature_pyramid(stages: list[Any]) -> list[Any]:
 
 
 class RoIAlign(keras.layers.Layer):
-    """A grid of points in each box, read off the level of the pyramid that suits the box's size.
+    """A grid of points in each box (He et al. 2017, section 3), read off the pyramid's level (Lin et al. 2017, eq. 1).
 
     `level = 4 + round(log2(sqrt(height * width) / 224))`, in pixels, between 2 and 5. The points reach from edge to
     edge of the box, corners included, and are interpolated bilinearly between cells; one point a bin, as TensorFlow's
@@ -173,9 +163,6 @@ class RoIAlign(keras.layers.Layer):
 
     Returns:
         `[B, R, pool_size, pool_size, C]`, of the maps' dtype.
-
-    Reference:
-        Lin et al. 2017, "Feature Pyramid Networks", equation 1; He et al. 2017, "Mask R-CNN", section 3.
     """
 
     def __init__(self, side: int, pool_size: int = 7, **kwargs: Any) -> None:

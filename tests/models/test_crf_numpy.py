@@ -5,8 +5,8 @@ import pytest
 from layer_harness import randomize, to_numpy
 
 from agban_keras.layers import ReleasedCRF
-from mner_keras import crf_numpy
 from mner_keras.layers import CRF, bio_constraints
+from mner_keras.runtime import decode_crf
 
 TAGS = ["O", "B-PER", "I-PER", "B-LOC", "I-LOC"]
 LAYERS = {
@@ -28,7 +28,7 @@ def test_numpy_gives_the_tags_and_marginals_of_the_layer(name, temperature):
     crf(potentials, mask=mask)
     if name != "labels":
         randomize(crf)
-    tags, probabilities = crf_numpy.decode(potentials, lengths, crf.arrays(), temperature)
+    tags, probabilities = decode_crf(potentials, lengths, crf.arrays(), temperature)
     expected = to_numpy(crf.decode(potentials, mask)[0])
     marginals = to_numpy(crf.marginals(potentials, mask, temperature))
     np.testing.assert_array_equal(tags[mask], expected[mask])
