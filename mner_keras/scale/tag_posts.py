@@ -210,7 +210,7 @@ def _load(model: str, changed: int) -> System:
     return load_tagger(model)
 
 
-@functools.lru_cache(maxsize=2)
+@functools.lru_cache(maxsize=4)
 def _open(model: str, changed: int, features: str | None, own: bool, weights: str | None, scores: bool) -> PostTagger:
     tagger = _load(model, changed)
     return PostTagger(tagger, features, True if own and visual_input(tagger) else None, weights, scores)

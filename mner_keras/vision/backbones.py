@@ -39,8 +39,11 @@ class BackboneRegions:
         is_folder = os.path.isdir(preset)
         name = os.path.basename(os.path.abspath(preset)) if is_folder else os.fspath(preset)
         self.converter, encoder, output = _load(os.path.abspath(preset) if is_folder else name)
+        self._channels_first = keras.config.image_data_format() == "channels_first"
+        if self._channels_first and len(output.shape) == 4:
+            output = keras.ops.transpose(output, (0, 2, 3, 1))
         self.model = keras.Model(encoder.inputs, output)
-        size = encoder.inputs[0].shape[1:3]
+        size = encoder.inputs[0].shape[2:] if self._channels_first else encoder.inputs[0].shape[1:3]
         if None not in size:
             self.converter.image_size = size
         elif (size := self.converter.image_size) is None:
@@ -64,7 +67,8 @@ class BackboneRegions:
 
     def prepare(self, picture: Image.Image) -> np.ndarray:
         """Return what the preset's image converter makes of an RGB picture, float32."""
-        return keras.ops.convert_to_numpy(self.converter(np.asarray(picture))).astype("float32")
+        pixels = np.asarray(picture).transpose((2, 0, 1) if self._channels_first else (0, 1, 2))
+        return keras.ops.convert_to_numpy(self.converter(pixels)).astype("float32")
 
     def extract(self, prepared: list[np.ndarray]) -> list[dict[str, np.ndarray]]:
         """Return the regions of pictures, `vectors` float32 `[k, f]` each."""
