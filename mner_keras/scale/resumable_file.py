@@ -133,9 +133,10 @@ class ResumableFile:
         self._release()
 
     def _release(self) -> None:
-        with contextlib.suppress(OSError):
-            os.unlink(self._lock.lock_file)
-        self._lock.release()
+        if self._lock.is_locked:  # otherwise it may be the next process's
+            with contextlib.suppress(OSError):
+                os.unlink(self._lock.lock_file)
+            self._lock.release()
 
     def _read_progress(self) -> dict[str, Any] | None:
         """Return the state of an earlier process; `None` if it has tagged nothing that is still there."""
