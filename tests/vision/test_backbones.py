@@ -102,6 +102,24 @@ def test_regions_are_row_by_row_from_the_top_left(family, extractor):
     assert moved.argmax() == row * (width // PATCH) + column
 
 
+def test_a_feature_map_with_channels_first(extractor, pictures, tmp_path):
+    expected = extractor("ResNet").extract([extractor("ResNet").prepare(pictures[0])])[0]["vectors"]
+    keras.config.set_image_data_format("channels_first")
+    try:
+        backbone = hub.models.ResNetBackbone(
+            [64], [7], [64], [1], [1], block_type="basic_block", image_shape=(3, None, None)
+        )
+        backbone.set_weights(extractor("ResNet").model.get_weights())
+        backbone.save_to_preset(str(tmp_path))
+        converter = extractor("ResNet").converter.get_config() | {"name": "converter"}
+        hub.layers.ResNetImageConverter.from_config(converter).save_to_preset(str(tmp_path))
+        other = BackboneRegions(tmp_path)
+        found = other.extract([other.prepare(pictures[0])])[0]["vectors"]
+    finally:
+        keras.config.set_image_data_format("channels_last")
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
+
+
 # === What is refused ===
 
 
@@ -176,6 +194,13 @@ def test_a_store_is_continued(store, extractor):
     assert VisualInput("regions", 49, 512).of_store(found) == VisualInput(
         "regions", 16, 8, "backbone", extractor("DINOV2").attributes["weights_hash"], "{}"
     )
+
+
+def test_a_store_of_another_backbone_is_not_continued(store, preset):
+    from mner_keras.vision import extract_features
+
+    with pytest.raises(InputError, match="expected a store of weights_hash"):
+        extract_features({}, BackboneRegions(preset("CLIP")), store[0].path)
 
 
 def test_a_model_tags_pictures_with_the_backbone_of_its_store(store, preset, tmp_path, capfd):
