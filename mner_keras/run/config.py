@@ -7,6 +7,7 @@ import inspect
 import math
 import os
 import tomllib
+import typing
 from pathlib import Path
 from typing import Any
 
@@ -138,13 +139,13 @@ class RunConfig(Training):
         if of_run and found != FORMAT:
             problem = f"expected a run of format {FORMAT}, found {found}: made by mner-keras 0.1"
             raise InputError(f"{problem}. `mner train {path}` trains it again", path)
-        known = {field.name: field for field in dataclasses.fields(cls)}
+        known = typing.get_type_hints(cls)
         for key, value in values.items():
             if key not in known:
                 raise InputError(f"expected a setting of a run, found {key!r}.{did_you_mean(key, known)}", path)
-            kinds = {"str": (str,), "bool": (bool,), "int": (int,), "float": (int, float)}.get(known[key].type, (dict,))
+            kinds = {str: (str,), bool: (bool,), int: (int,), float: (int, float)}.get(known[key], (dict,))
             if not isinstance(value, kinds) or (isinstance(value, bool) and kinds != (bool,)):
-                raise InputError(f"expected `{key}` to be of type {known[key].type}, found {value!r}", path)
+                raise InputError(f"expected `{key}` to be of type {known[key].__name__}, found {value!r}", path)
         if "model" not in values:
             raise InputError("expected the setting `model`, found none", path)
         # Settings missing in the file are the paper's, as on the command line.
