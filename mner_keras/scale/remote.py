@@ -49,11 +49,14 @@ def download(address: str) -> Path:
 
 
 def pull_output(path: Path, address: str, overwrite: bool) -> None:
-    """Copy an output with its errors and progress to this machine, unless it is to be replaced, or is there already."""
-    known = overwrite or path.exists() or Path(f"{path}.progress.json").exists()
+    """Copy an output with its errors and progress to this machine, unless it is to be replaced, or is begun there.
+
+    A copy of this machine is replaced: another machine may have tagged again since.
+    """
+    begun = Path(f"{path}.progress.json").exists() and not path.exists()
     for ending in _OUTPUT:
         store, name, info = _find(_beside(address, ending))
-        if info.is_file and not known:
+        if info.is_file and not (overwrite or begun):
             _copy(address, name, f"{path}{ending}", source_filesystem=store)
 
 

@@ -45,6 +45,19 @@ def test_tags_go_to_the_store_and_another_machine_leaves_them(mner, store, tmp_p
     assert "Rome" in (tmp_path / "store" / "tags.jsonl").read_text(encoding="utf-8")
 
 
+def test_what_another_machine_tagged_again_is_not_replaced(mner, store, tmp_path, monkeypatch):
+    command = ("tag", "pretrained", f"{store}/posts.jsonl", "--out", f"{store}/tags.jsonl")
+    assert mner(*command).code == 0
+    monkeypatch.setenv("MNER_CACHE", str(tmp_path / "another"))
+    assert mner(*command, "--no-scores", "--overwrite").code == 0
+    tags = (tmp_path / "store" / "tags.jsonl").read_bytes()
+    assert b"score" not in tags
+    monkeypatch.setenv("MNER_CACHE", str(tmp_path / "cache"))
+    refused = mner(*command)
+    assert refused.code == 2 and "found one finished with another --scores" in refused.err
+    assert (tmp_path / "store" / "tags.jsonl").read_bytes() == tags
+
+
 def test_shards_write_their_parts_into_a_folder_of_the_store(mner, store, tmp_path):
     for number in (1, 2):
         command = ("tag", "pretrained", f"{store}/posts.jsonl", "--out", f"{store}/tags", "--shard", f"{number}/2")
