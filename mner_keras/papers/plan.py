@@ -166,11 +166,11 @@ def _configure(row: TableRow, entry: ModelEntry, setting: Setting, num_posts: in
 
 
 def fast_settings(entry: ModelEntry, num_posts: int) -> dict[str, Any]:
-    """Return the settings of the fast budget that replace the paper's; a fine-tuned model (AdamW) keeps most of it."""
+    """Return the settings of the fast budget that replace the paper's; a fine-tuned model (AdamW) keeps its own."""
     if not entry.is_keras:
         return {"epochs": 50}
     if entry.training.optimizer == "adamw":
-        return {"epochs": 2}
+        return {"epochs": 2} if num_posts < _FEW_POSTS else {}
     epochs, patience = (8, 0) if num_posts < _FEW_POSTS else (12, 2)
     training = Training("adam", 0.003, batch_size=16, epochs=epochs, patience=patience)
     unchanged = ("gradient_clip", "warmup")
