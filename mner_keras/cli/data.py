@@ -2,11 +2,11 @@
 
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from mner_keras.cli.options import AsJson, TagScheme, check_target
+from mner_keras.cli.options import AsJson, check_target
 from mner_keras.cli.terminal import note, print_json, print_table, progress_bar, start_keras
 from mner_keras.errors import InputError
 
@@ -88,7 +88,9 @@ def fetch(
 def convert(
     source: Annotated[Path, typer.Argument(metavar="IN", help="File of posts.")],
     target: Annotated[Path, typer.Argument(metavar="OUT", help="The file to write.")],
-    scheme: Annotated[TagScheme, typer.Option(help="The scheme of IN's tags; OUT has IOB2.")] = TagScheme.iob2,
+    scheme: Annotated[
+        Literal["iob2", "iob1", "bioes"], typer.Option(help="The scheme of IN's tags; OUT has IOB2.")
+    ] = "iob2",
 ) -> None:
     """Convert posts between CoNLL columns, JSON lines, Parquet and Label Studio's tasks.
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from mner_keras.cli.options import ExtractorWeights, ModelArgument
+from mner_keras.cli.options import ModelArgument, Weights
 from mner_keras.cli.terminal import note, start_keras
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -18,7 +18,7 @@ def demo(
         Path | None,
         typer.Option(help="Folder of pictures to swap in. (default: for a model of the sample corpus, its pictures)"),
     ] = None,
-    weights: ExtractorWeights = None,
+    weights: Weights = None,
     host: Annotated[str, typer.Option(help="Address to serve on.")] = "127.0.0.1",
     port: Annotated[int | None, typer.Option(min=1, max=65535, help="(default: the first free port from 7860)")] = None,
     open_: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,

@@ -11,7 +11,7 @@ from mner_keras.cli.terminal import note, print_json, print_scores, start_keras
 def evaluate(
     model: ModelArgument,
     data: Annotated[str, typer.Option(help="`sample` or a folder. (default: the run's, else sample)")] = "",
-    split: Annotated[Split, typer.Option(help="The split to score.")] = Split.test,
+    split: Annotated[Split, typer.Option(help="The split to score.")] = "test",
     features: Annotated[
         str, typer.Option(help="Store of the pictures' features. (default: the run's, else the data's)")
     ] = "",

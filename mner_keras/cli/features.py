@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mner_keras.cli.options import AsJson, Engine, EngineName, Jobs, Precision, RayAddress, ShardOption
+from mner_keras.cli.options import Address, AsJson, Engine, Jobs, PrecisionName, ShardOption
 from mner_keras.cli.terminal import note, print_json, progress_bar, start_keras
 from mner_keras.errors import InputError
 
@@ -37,8 +37,8 @@ def _extract(
     ] = 1.0,
     shard: ShardOption = None,
     jobs: Jobs = 1,
-    engine: EngineName = Engine.local,
-    address: RayAddress = "",
+    engine: Engine = "local",
+    address: Address = "",
     overwrite: OVERWRITE = False,
 ) -> None:
     """Fill the store and print a summary; exit with 1 if too many pictures were unreadable."""
@@ -129,7 +129,7 @@ def mask_rcnn(
         int, typer.Option(help="Side of the square that pictures are resized to, in pixels; a multiple of 64.")
     ] = 1024,
     num_proposals: Annotated[int, typer.Option(min=1, help="Region proposals per picture.")] = 1000,
-    precision: Annotated[Precision, typer.Option(help="Numeric precision of the network.")] = Precision.float32,
+    precision: Annotated[PrecisionName, typer.Option(help="Numeric precision of the network.")] = "float32",
     batch_size: BATCH_SIZE = 1,
 ) -> "Extractor":
     """Extract AGBAN's features: the objects that Mask R-CNN detects, up to TOP vectors of 1024 numbers per picture.
@@ -141,7 +141,7 @@ def mask_rcnn(
 
     from mner_keras.vision.mask_rcnn import MaskRCNNObjects
 
-    keras.config.set_dtype_policy(str(precision))
+    keras.config.set_dtype_policy(precision)
     with progress_bar("bytes of weights") as progress:
         return MaskRCNNObjects(weights, top, min_score, side, num_proposals, batch_size, progress)
 

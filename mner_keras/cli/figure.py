@@ -25,7 +25,7 @@ def figure(
         ),
     ] = None,
     more: Annotated[list[str] | None, typer.Argument(metavar="ID", help="Further posts after --posts.")] = None,
-    split: Annotated[Split, typer.Option(help="The split of the posts.")] = Split.test,
+    split: Annotated[Split, typer.Option(help="The split of the posts.")] = "test",
     pictures: PostPictures = None,
     data: Annotated[str, typer.Option(help="`sample` or a folder. (default: the run's)")] = "",
     features: Annotated[str, typer.Option(help="Store of the pictures' features. (default: the run's)")] = "",
@@ -55,7 +55,7 @@ def figure(
     shown, *others = (Run(path, data, features if path == run else "") for path in (run, *(other or [])))
     found = own_pictures(shown.dataset) if pictures is None else find_pictures([pictures])[0]
     start_keras()
-    drawn = draw_figure(str(paper), number, shown, others, names, str(split), found, count, seed)
+    drawn = draw_figure(paper, number, shown, others, names, split, found, count, seed)
     for line in write_figure(drawn, out):
         note(line)
     print(out)

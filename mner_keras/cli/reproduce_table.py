@@ -7,25 +7,12 @@ import dataclasses
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from filelock import FileLock
 
-from mner_keras.cli.options import (
-    Budget,
-    Engine,
-    EngineName,
-    EntityScheme,
-    Paper,
-    Precision,
-    RayAddress,
-    Scheme,
-    ShardOption,
-    TrainingData,
-    TrainingPrecision,
-    read_arguments,
-)
+from mner_keras.cli.options import Address, Engine, Paper, Precision, Scheme, ShardOption, TrainingData, read_arguments
 from mner_keras.cli.terminal import note, print_json, print_table, progress_bar, start_keras
 from mner_keras.errors import InputError, counted
 from mner_keras.registry import FEATURES, find_model
@@ -68,24 +55,24 @@ def reproduce_table(
     ] = None,
     rows: Annotated[str, typer.Option(help="Keys of the rows to train, separated by commas. (default: all)")] = "",
     budget: Annotated[
-        Budget | None,
+        Literal["fast", "paper"] | None,
         typer.Option(
             help="`paper`: as each system's paper trains it; `fast`: a few epochs. (default: fast on the sample "
             "corpus, else paper)"
         ),
     ] = None,
-    scheme: EntityScheme = Scheme.strict,
+    scheme: Scheme = "strict",
     tolerance: Annotated[
         float | None, typer.Option(min=0, help="Mark results within N F1 points of the published ones. (default: none)")
     ] = None,
-    precision: TrainingPrecision = Precision.float32,
+    precision: Precision = "float32",
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="MODEL.NAME=VALUE", help="An argument of a model. Repeatable.")
     ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Runs trained at once.")] = 1,
     shard: ShardOption = None,
-    engine: EngineName = Engine.local,
-    address: RayAddress = "",
+    engine: Engine = "local",
+    address: Address = "",
     resume: Annotated[bool, typer.Option("--resume", help="Continue interrupted runs.")] = False,
     from_scratch: Annotated[
         Path | None,
@@ -120,7 +107,7 @@ def reproduce_table(
     if len(tables) > 1 and (rows or as_json):
         raise InputError("`all` excludes --rows and --json")
     keys = [key.strip() for key in rows.split(",") if key.strip()]
-    fast = budget == Budget.fast or (budget is None and data == "sample" and from_scratch is None)
+    fast = budget == "fast" or (budget is None and data == "sample" and from_scratch is None)
     seeds = seeds or (1 if fast else 5)
     stores = _named(features or [], "features", tuple(FEATURES), find_model(paper).visual or "")
     embeddings = _named(vectors or [], "vectors", ("twitter", "crawl"), "")
@@ -146,7 +133,7 @@ def reproduce_table(
         from mner_keras.papers.plan import Setting
 
         arguments = _arguments(set_ or [])
-        setting = Setting(data, stores, embeddings, seeds, fast, str(precision), arguments)
+        setting = Setting(data, stores, embeddings, seeds, fast, precision, arguments)
         corpus = load_dataset(data)
     if published.kind != "statistics":
         start = start_keras()
@@ -170,7 +157,7 @@ def reproduce_table(
     folder.mkdir(parents=True, exist_ok=True)
     # Shards write in turns: the last one knows all finished runs.
     with contextlib.nullcontext() if share is None else FileLock(folder / ".lock"):
-        measured = measure_table(folder, published, data, plan, str(scheme), tolerance, outcomes)
+        measured = measure_table(folder, published, data, plan, scheme, tolerance, outcomes)
     if share is not None and plan is not None:
         missing = sum(outcome_of(run) != FINISHED for run in folders)
         note(f"shard {shard}: {missing} of the table's {len(folders)} runs are missing")
@@ -237,7 +224,7 @@ def _plan(published: PublishedTable, setting: Setting, corpus: Dataset, out: Pat
 
 
 def _train(
-    runs: Sequence[PlannedRun], out: Path, jobs: int, resume: bool, engine: Engine, address: str
+    runs: Sequence[PlannedRun], out: Path, jobs: int, resume: bool, engine: str, address: str
 ) -> dict[Path, str]:
     from mner_keras.papers.runner import check_runs, run_all
     from mner_keras.scale.ray_engine import open_engine
@@ -290,7 +277,7 @@ def _duration(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 90 else f"{minutes:.0f} min" if minutes < 90 else f"{hours:.1f} h"
 
 
-def _list(paper: Paper | None) -> None:
+def _list(paper: str | None) -> None:
     from mner_keras.papers.published import PAPERS, load_published
 
     kinds = {"statistics": "counted in the data", "settings": "the models' defaults"}

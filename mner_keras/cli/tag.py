@@ -6,26 +6,16 @@ import itertools
 import os
 import sys
 from pathlib import Path
-from typing import IO, Annotated
+from typing import IO, Annotated, Literal
 
 import typer
 
-from mner_keras.cli.options import (
-    Engine,
-    EngineName,
-    ExtractorWeights,
-    Format,
-    Jobs,
-    ModelArgument,
-    OnError,
-    Rank,
-    RayAddress,
-    ShardOption,
-    check_target,
-)
+from mner_keras.cli.options import Address, Engine, Jobs, ModelArgument, ShardOption, Weights, check_target
 from mner_keras.cli.terminal import note, progress_bar, start_keras
 from mner_keras.errors import InputError
 from mner_keras.scale.shards import Shard, run_jobs
+
+Format = Literal["jsonl", "conll", "text", "parquet", "label-studio"]
 
 
 def tag(
@@ -41,7 +31,7 @@ def tag(
             "each post's own `picture`, a path or, in Parquet, bytes. The model's extractor computes their features."
         ),
     ] = None,
-    weights: ExtractorWeights = None,
+    weights: Weights = None,
     input_: Annotated[
         Format | None,
         typer.Option("--input", help="Input format. (default: detected from the file's extension or first lines)"),
@@ -59,7 +49,7 @@ def tag(
         float, typer.Option(min=0, max=1, help="Leave out entities of a lower score: their tokens are O.")
     ] = 0.0,
     rank: Annotated[
-        Rank | None,
+        Literal["uncertain"] | None,
         typer.Option(
             help="Order of the output: `uncertain` starts with the posts whose least certain tag is least probable, as "
             "the next ones to label. All posts are kept in memory. (default: the order of the input)"
@@ -75,11 +65,11 @@ def tag(
     ] = None,
     shard: ShardOption = None,
     jobs: Jobs = 1,
-    engine: EngineName = Engine.local,
-    address: RayAddress = "",
+    engine: Engine = "local",
+    address: Address = "",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT, finished or begun.")] = False,
     on_error: Annotated[
-        OnError | None,
+        Literal["skip", "stop"] | None,
         typer.Option(help="What a malformed post does. (default: skip in a file, stop on standard input)"),
     ] = None,
     max_errors: Annotated[
@@ -114,7 +104,7 @@ def tag(
     stream, name = _open(file)
     target = None if out is None else local_path(out) if is_remote(out) else Path(out)
     by_ending = None if target is None else ENDINGS.get(target.suffix.lower())
-    format_ = format_ or Format(by_ending or "jsonl")
+    format_ = format_ or by_ending or "jsonl"
     ending = target.suffix if by_ending else f".{format_}".replace("label-studio", "json")
     if run_jobs(None if file == "-" else target, ending, shard, jobs, engine, address, note):
         return

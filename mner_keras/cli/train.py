@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mner_keras.cli.options import Precision, TrainingData, TrainingPrecision, read_arguments
+from mner_keras.cli.options import Precision, TrainingData, read_arguments
 from mner_keras.cli.terminal import epoch_progress, note, print_scores, start_keras
 from mner_keras.errors import InputError
 from mner_keras.registry import MODELS
@@ -38,7 +38,7 @@ def train(
         float | None, typer.Option(help="Learning rate. (default: the paper's; 0.001 with another optimiser)")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Random seed for weights, data order and dropout.")] = 1,
-    precision: TrainingPrecision = Precision.float32,
+    precision: Precision = "float32",
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="An argument of the model. Repeatable.")
     ] = None,
@@ -63,8 +63,6 @@ def train(
     own = ("model", "set_", "out", "overwrite", "resume")
     asked = [name for name in context.params if context.get_parameter_source(name).name == "COMMANDLINE"]
     given = {name: context.params[name] for name in asked if name not in own}
-    if "precision" in given:
-        given["precision"] = str(precision)
     if set_:
         given["arguments"] = read_arguments(set_)
     from mner_keras.run.config import RunConfig
