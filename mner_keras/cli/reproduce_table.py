@@ -137,9 +137,9 @@ def reproduce_table(
         corpus = load_dataset(data)
     if published.kind != "statistics":
         start = start_keras()
+    from mner_keras.papers.measured import measure_table
     from mner_keras.papers.render import print_measured
     from mner_keras.papers.runner import FINISHED, outcome_of
-    from mner_keras.papers.table_folder import measure_table
 
     folder = out / f"{published.paper}-{published.number.lower()}"
     if published.kind == "results":

@@ -6,7 +6,7 @@ import platform
 import shutil
 import subprocess
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from mner_keras.data.batches import check_pictures
 from mner_keras.data.datasets import SPLITS, load_dataset
 from mner_keras.data.post import Post, check_iob2, entity_spans
 from mner_keras.errors import InputError
-from mner_keras.files import Report, hold_lock, package_versions, report_nothing, write_json, write_whole
+from mner_keras.files import Lock, Report, package_versions, report_nothing, write_json, write_whole
 from mner_keras.models import load
 from mner_keras.replicas import device_names
 from mner_keras.run.config import RunConfig
@@ -70,7 +70,8 @@ def train(
     for split in SPLITS:
         _check_tagged(data[split], data.path(split))
     training = (TaggerFit if entry.is_keras else SystemFit)(config, data, report)
-    with _locked(folder):
+    folder.mkdir(parents=True, exist_ok=True)
+    with contextlib.closing(Lock(folder / LOCK, "another process is training this run", folder)):
         for old in folder.iterdir() if overwrite else ():
             if old.is_dir() and not old.is_symlink():
                 shutil.rmtree(old, ignore_errors=True)
@@ -97,21 +98,6 @@ def train(
         seconds = round(time.time() - started, 1)
         write_json(folder / "provenance.json", {**_environment(), **inputs, "seconds": seconds})
         return metrics
-
-
-@contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Lock a run's folder, created if necessary, so that no second process trains the same run."""
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = hold_lock(folder / LOCK)
-    if lock is None:
-        raise InputError("another process is training this run", folder)
-    with lock:
-        try:
-            yield
-        finally:
-            with contextlib.suppress(OSError):  # Windows deletes no open file
-                (folder / LOCK).unlink()
 
 
 def evaluate(

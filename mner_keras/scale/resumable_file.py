@@ -1,6 +1,5 @@
 """`ResumableFile`: an output that a killed process leaves so that the next one continues."""
 
-import contextlib
 import csv
 import io
 import json
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from mner_keras.errors import InputError
-from mner_keras.files import hold_lock, read_parsed, write_json, write_whole
+from mner_keras.files import Lock, read_parsed, write_json, write_whole
 
 _STATE = ("about", "done", "failed", "bytes", "error_bytes", "finished")
 
@@ -50,13 +49,12 @@ class ResumableFile:
         # `write_whole` has the name without the ending.
         self._unfinished = path.with_name(f".unfinished-{path.name}.steps")
         self._files: list[IO[bytes]] = []
-        self._lock = hold_lock(path.with_name(f".unfinished-{path.name}.lock"))
-        if self._lock is None:
-            raise InputError("another process is writing the file", path)
+        place = path.with_name(f".unfinished-{path.name}.lock")
+        self._lock = Lock(place, "another process is writing the file", path)
         try:
             self._open(overwrite)
         except Exception:
-            self._release()
+            self._lock.close()
             raise
 
     def _open(self, overwrite: bool) -> None:
@@ -113,7 +111,7 @@ class ResumableFile:
         self._close_files()
         for path in (self._unfinished, self.errors_path, self._progress) if empty else ():
             path.unlink(missing_ok=True)
-        self._release()
+        self._lock.close()
 
     def _close_files(self) -> None:
         for file in self._files:
@@ -130,13 +128,7 @@ class ResumableFile:
             with open(self._unfinished, encoding="utf-8", newline="\n") as lines:
                 write_whole(self.path, lambda path: self._convert(path, lines))
             self._unfinished.unlink()
-        self._release()
-
-    def _release(self) -> None:
-        if self._lock.is_locked:  # otherwise it may be the next process's
-            with contextlib.suppress(OSError):
-                os.unlink(self._lock.lock_file)
-            self._lock.release()
+        self._lock.close()
 
     def _read_progress(self) -> dict[str, Any] | None:
         """Return the state of an earlier process; `None` if it has tagged nothing that is still there."""

@@ -16,9 +16,8 @@ from mner_keras.errors import InputError
 from mner_keras.files import Progress, no_progress
 from mner_keras.papers import render as tables
 from mner_keras.papers.compare import compare
-from mner_keras.papers.measured import Record
+from mner_keras.papers.measured import PLAN, Record, read_table
 from mner_keras.papers.published import OVERALL
-from mner_keras.papers.table_folder import PLAN, read_table
 from mner_keras.run.run import CONFIG, PROVENANCE, Run
 from mner_keras.run.scores import SCHEMES
 from mner_keras.text import TaggerDataMissing
