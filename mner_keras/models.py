@@ -11,6 +11,7 @@ from importlib import resources
 from typing import TYPE_CHECKING
 
 from mner_keras.errors import InputError
+from mner_keras.registry import KERAS_FILE, MODELS
 
 if TYPE_CHECKING:
     from mner_keras.tagged_post import System
@@ -32,8 +33,6 @@ def load(path: str | os.PathLike) -> Tagger | System:
 
     >>> load("pretrained").tag(["Barack Obama visited Paris"])
     """
-    from mner_keras.registry import MODELS
-
     path = find_model_file(path)
     for entry in MODELS.values():
         if not entry.is_keras and os.path.splitext(path)[1] == os.path.splitext(entry.file)[1]:
@@ -104,8 +103,6 @@ def find_model_file(model: str | os.PathLike) -> str:
         return str(resources.files("mner_keras") / "pretrained" / "tagger.keras")
     if not os.path.isdir(path):
         return path
-    from mner_keras.registry import KERAS_FILE, MODELS
-
     names = dict.fromkeys((KERAS_FILE, *(entry.file for entry in MODELS.values())))
     for name in names:
         if os.path.exists(os.path.join(path, name)):

@@ -14,7 +14,6 @@ app = typer.Typer(help="Fetch, convert, split, create and check data sets.", no_
 
 LABELS = {"without_picture": "posts without a picture", "without_entity": "posts without an entity"}
 NO_ENTITY = {"train": ": no model can be trained", "dev": ": no best epoch can be chosen"}
-"""What a split without an entity prevents."""
 
 
 @app.command()

@@ -81,7 +81,7 @@ def _extract(
 
 
 def _extraction(make: Callable) -> Callable:
-    """Return a command with the options of `_extract`, from a function with some of its own that makes an extractor."""
+    """Add a command with the options of `_extract`, from a function with some of its own that makes an extractor."""
     shared, own = (dict(inspect.signature(function).parameters) for function in (_extract, make))
     del shared["make_extractor"]
 
@@ -92,10 +92,9 @@ def _extraction(make: Callable) -> Callable:
     command.__doc__ = make.__doc__
     command.__signature__ = inspect.Signature(both)
     command.__annotations__ = {option.name: option.annotation for option in both}
-    return command
+    return app.command(make.__name__.replace("_", "-"))(command)
 
 
-@app.command("vgg16")
 @_extraction
 def vgg16(
     weights: Annotated[
@@ -114,7 +113,6 @@ def vgg16(
     return VGG16Regions(weights, batch_size)
 
 
-@app.command("mask-rcnn")
 @_extraction
 def mask_rcnn(
     top: Annotated[int, typer.Option(min=1, help="Maximum number of objects per picture, most probable first.")] = 5,
@@ -146,7 +144,6 @@ def mask_rcnn(
         return MaskRCNNObjects(weights, top, min_score, side, num_proposals, batch_size, progress)
 
 
-@app.command("backbone")
 @_extraction
 def backbone(
     preset: Annotated[str, typer.Option(help="Name of a KerasHub preset (downloaded on first use), or its folder.")],

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from mner_keras.papers.plan import Plan, PlannedRun, Setting
     from mner_keras.papers.published import PublishedTable
 
-INCOMPLETE = 1  # the exit code if some runs of the table diverged or failed
-
 
 def reproduce_table(
     paper: Annotated[Paper | None, typer.Argument(help="The paper.", case_sensitive=False)] = None,
@@ -167,7 +165,7 @@ def reproduce_table(
         print_measured(measured)
         print(f"table: {folder} (table.md, .csv, .tex, .json)")
     if any(outcome != FINISHED for outcome in outcomes.values()):
-        raise typer.Exit(INCOMPLETE)
+        raise typer.Exit(1)
 
 
 def _prepare(work: Work, options: dict[str, Any]) -> dict[str, dict[str, Any]]:

@@ -93,7 +93,7 @@ def tag(
     from mner_keras.data.files import ENDINGS, stop_at_error
     from mner_keras.data.input_formats import read_posts_to_tag
     from mner_keras.models import load_tagger, reads_store, reads_subwords
-    from mner_keras.scale.remote import download, inside, is_remote, local_path, pull_output, push_output
+    from mner_keras.scale.remote import download, extended, is_remote, local_path, pull_output, push_output
     from mner_keras.scale.tag_file import StandardOutput, answer_text, open_output, tag_stream
     from mner_keras.scale.tag_posts import PostTagger
 
@@ -115,7 +115,7 @@ def tag(
         options |= {"--format": format_, "--scores": scores, "--min-score": min_score, "--rank": None}
         if share is not None:
             target = share.part(target, ending)
-            out = inside(out, target.name) if is_remote(out) else str(target)
+            out = extended(out, f"/{target.name}") if is_remote(out) else str(target)
         check_target(target)
         if is_remote(out):
             pull_output(target, out, overwrite)

@@ -17,10 +17,10 @@ def is_remote(path: str | os.PathLike) -> bool:
     return "://" in str(path)
 
 
-def inside(folder: str, name: str) -> str:
-    """Return the address of a file in a remote folder; what follows a `?` in an address are the store's options."""
-    parts = urlsplit(folder)
-    return parts._replace(path=f"{parts.path.rstrip('/')}/{name}").geturl()
+def extended(address: str, more: str) -> str:
+    """Return an address with more at the end of its path; what follows a `?` are the store's options."""
+    parts = urlsplit(address)
+    return parts._replace(path=parts.path.rstrip("/") + more).geturl()
 
 
 def local_path(address: str) -> Path:
@@ -55,7 +55,7 @@ def pull_output(path: Path, address: str, overwrite: bool) -> None:
     """
     begun = Path(f"{path}.progress.json").exists() and not path.exists()
     for ending in _OUTPUT:
-        store, name, info = _find(_beside(address, ending))
+        store, name, info = _find(extended(address, ending))
         if info.is_file and not (overwrite or begun):
             _copy(address, name, f"{path}{ending}", source_filesystem=store)
 
@@ -64,13 +64,8 @@ def push_output(path: Path, address: str) -> None:
     """Copy an output with its errors and progress to the store."""
     for ending in _OUTPUT:
         if Path(f"{path}{ending}").exists():
-            store, name, _ = _find(_beside(address, ending))
+            store, name, _ = _find(extended(address, ending))
             _copy(address, f"{path}{ending}", name, destination_filesystem=store)
-
-
-def _beside(address: str, ending: str) -> str:
-    parts = urlsplit(address)
-    return parts._replace(path=parts.path + ending).geturl()
 
 
 def _find(address: str) -> tuple[Any, str, Any]:

@@ -20,8 +20,8 @@ from mner_keras.scale.resumable_file import ResumableFile
 from mner_keras.scale.tag_posts import SHOWN, PostTagger
 from mner_keras.tagged_post import TaggedPost
 
+# What makes the file of a format from the written lines.
 CONVERTERS = {"label-studio": write_array, "parquet": lambda path, lines: write_parquet(path, map(json.loads, lines))}
-"""What makes the file of a format from the written lines."""
 
 
 def tag_stream(

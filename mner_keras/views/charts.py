@@ -24,8 +24,7 @@ if TYPE_CHECKING:
     from mner_keras.data.post import Post
     from mner_keras.tagger import Tagger
 
-Curve = Mapping[str, Sequence[tuple[int, float]]]
-"""Epochs and values by the line's name: a split or a run."""
+Curve = Mapping[str, Sequence[tuple[int, float]]]  # epochs and values by the line's name: a split or a run
 
 _FONTS = ("DejaVu Sans", "Noto Sans", "Noto Sans Arabic", "Noto Sans Hebrew", "Noto Sans Devanagari", "Noto Sans Thai")
 _FONTS += ("Noto Sans CJK JP", "Noto Sans CJK SC", "WenQuanYi Zen Hei", "Noto Emoji", "Symbola", "Unifont")

@@ -23,8 +23,7 @@ from mner_keras.vision.pictures import PictureError, open_picture
 if TYPE_CHECKING:
     from mner_keras.tagger import Tagger
 
-MOST_CHARACTERS = 5000
-"""Characters that a post may have on the page."""
+MOST_CHARACTERS = 5000  # of a post on the page
 
 
 class DemoSession:

@@ -167,7 +167,6 @@ FIGURES = {
     ("agban", 8): PaperFigure(compares=True, rank=partial(_differing, False), count=4),
     ("agban", 9): PaperFigure(compares=True, rank=partial(_differing, True)),
 }
-"""The figures by paper and number."""
 
 
 def _modality_space(run: Run, others: Sequence[Run], split: str, seed: int) -> Figure:
