@@ -254,8 +254,8 @@ class Tagger(CRFModel):
         """Return the potentials of each post's tokens, a list of float32 `[n, K]`; the arguments are those of `tag`."""
         posts = [as_post(post) for post in posts]
         found: list[Any] = [None] * len(posts)
-        for rows, inputs in self._predictor.batches(posts, features, batch_size):
-            for row, array in zip(rows, self._predictor.predict("potentials", inputs), strict=False):
+        for rows, _, arrays in self._predictor("potentials", posts, features, batch_size):
+            for row, array in zip(rows, arrays, strict=False):
                 found[row] = np.asarray(array, "float32")[: len(posts[row])]
         return found
 
@@ -269,8 +269,8 @@ class Tagger(CRFModel):
         if any(post.tags is None for post in posts):
             raise InputError("expected posts with tags, found posts without")
         found = np.zeros(len(posts), "float32")
-        for rows, inputs in self._predictor.batches(posts, features, batch_size):
-            potentials, mask = self._predictor.predict("potentials", inputs), inputs["token_mask"]
+        for rows, inputs, potentials in self._predictor("potentials", posts, features, batch_size):
+            mask = inputs["token_mask"]
             tags = np.zeros(mask.shape, "int32")
             for i, row in enumerate(rows):
                 tags[i, : len(posts[row])] = self.preprocessor.tag_ids(posts[row].tags)
@@ -308,8 +308,8 @@ class Tagger(CRFModel):
         posts = [as_post(post) for post in posts]
         tagged: list[TaggedPost | None] = [None] * len(posts)
         names = np.array(self.preprocessor.tags, object)
-        for rows, inputs in self._predictor.batches(posts, features, batch_size, pictures, extractor):
-            found = self._predictor.predict("tags" if scores else "tags alone", inputs)
+        given = posts, features, batch_size, pictures, extractor
+        for rows, _, found in self._predictor("tags" if scores else "tags alone", *given):
             tags, probabilities = map(np.asarray, found) if scores else (np.asarray(found), [None] * len(found))
             for row, tags_of_row, of_row in zip(rows, names[tags].tolist(), probabilities, strict=False):
                 tagged[row] = tagged_post(posts[row], tuple(tags_of_row[: len(posts[row])]), of_row)
@@ -327,8 +327,7 @@ class Tagger(CRFModel):
             raise InputError(f"{type(self).__name__} has no attention to explain")
         posts = [as_post(post) for post in posts]
         found: list[dict[str, np.ndarray]] = [{} for _ in posts]
-        for rows, inputs in self._predictor.batches(posts, features, batch_size, pictures, extractor):
-            arrays = self._predictor.predict("explained", inputs)
+        for rows, inputs, arrays in self._predictor("explained", posts, features, batch_size, pictures, extractor):
             seen = inputs["visual_mask"].sum(axis=1) if "visual_mask" in inputs else np.zeros(len(rows), int)
             for name in names:
                 for array, row, count in zip(arrays[name], rows, seen, strict=False):

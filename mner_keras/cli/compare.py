@@ -24,7 +24,7 @@ def compare(
     """
     from mner_keras.papers.compare import compare_runs, disagreements, read_groups
     from mner_keras.papers.render import comparison_cells
-    from mner_keras.run.scores import SCHEMES
+    from mner_keras.run.run import SCHEMES
 
     groups = read_groups(runs)
     base, *others = groups

@@ -20,13 +20,12 @@ def evaluate(
 ) -> None:
     """Score a model on a split: precision, recall and F1 over entities (strict IOB2), in total and by type."""
     from mner_keras.models import reads_store
-    from mner_keras.run.run import Run
+    from mner_keras.run.run import SCHEME, Run
 
     run = Run(model, data, features, no_pictures)
     posts = run.dataset[split]
     start_keras()
     from mner_keras.data.batches import count_missing
-    from mner_keras.run.scores import SCHEME
     from mner_keras.run.train import evaluate as evaluate_model
 
     if features and not reads_store(run.model):

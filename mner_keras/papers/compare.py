@@ -12,8 +12,7 @@ import numpy as np
 
 from mner_keras.data.post import entity_spans
 from mner_keras.errors import InputError
-from mner_keras.run.run import CONFIG, Run
-from mner_keras.run.scores import Prediction
+from mner_keras.run.run import CONFIG, Prediction, Run
 
 LEAST_SEEDS = 3  # pairs of seeds, below which no t-test is made
 
@@ -44,7 +43,7 @@ def compare(
 
     Args:
         first, second: predictions of the systems, one sequence per seed, for the same seeds in the same order.
-        scheme: how entities are read (`mner_keras.run.scores.SCHEMES`).
+        scheme: how entities are read (`mner_keras.run.run.SCHEMES`).
         samples: draws of the bootstrap; always the same ones.
 
     Raises:

@@ -21,8 +21,7 @@ from mner_keras.papers.render import Record, to_csv, to_latex, to_markdown
 from mner_keras.papers.runner import FINISHED, outcome_of
 from mner_keras.registry import find_model
 from mner_keras.run.config import free_arguments
-from mner_keras.run.run import Run
-from mner_keras.run.scores import SCHEME, SCHEMES
+from mner_keras.run.run import SCHEME, SCHEMES, Run
 
 PLAN = "plan.toml"
 _CHANGED = (
@@ -78,7 +77,7 @@ def build_table(
     """Build a table of results from the run folders of its plan.
 
     Args:
-        scheme: how entities are read (`mner_keras.run.scores.SCHEMES`).
+        scheme: how entities are read (`mner_keras.run.run.SCHEMES`).
         tolerance: points within which a measured number agrees with the published one.
         outcomes: how runs ended, by folder; of the others, their folders say.
     """

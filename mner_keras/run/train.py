@@ -22,7 +22,7 @@ from mner_keras.models import load
 from mner_keras.replicas import device_names
 from mner_keras.run.config import RunConfig
 from mner_keras.run.fit import SystemFit, TaggerFit
-from mner_keras.run.scores import PREDICTIONS, SCHEME, entity_scores, write_predictions
+from mner_keras.run.run import PREDICTIONS, SCHEME, entity_scores, write_predictions
 from mner_keras.tagged_post import System, TaggedPost
 from mner_keras.tagger import Tagger
 from mner_keras.vision.feature_store import FeatureStore

@@ -18,8 +18,7 @@ from mner_keras.papers import render as tables
 from mner_keras.papers.compare import compare
 from mner_keras.papers.measured import PLAN, Record, read_table
 from mner_keras.papers.published import OVERALL
-from mner_keras.run.run import CONFIG, PROVENANCE, Run
-from mner_keras.run.scores import SCHEMES
+from mner_keras.run.run import CONFIG, PROVENANCE, SCHEMES, Run
 from mner_keras.text import TaggerDataMissing
 from mner_keras.views import charts
 from mner_keras.views.case import make_cases, own_pictures
