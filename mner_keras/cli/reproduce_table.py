@@ -243,9 +243,8 @@ def _dry_run(runs: Sequence[PlannedRun], jobs: int, start: float) -> None:
     timed: dict[str, tuple[float, float] | None] = {}
     lines, waiting, seconds, disk = [], 0, 0.0, 0.0
     for folder, run in {run.folder: run for run in runs}.items():
-        outcome, times = outcome_of(folder), ["", ""]
-        state = outcome.partition(":")[0]
-        if outcome == UNFINISHED:
+        state, times = outcome_of(folder).partition(":")[0], ["", ""]
+        if state == UNFINISHED:
             waiting += 1
             # Runs that differ only in the seed are timed once.
             key = folder.name.rpartition("-seed")[0]
@@ -256,9 +255,9 @@ def _dry_run(runs: Sequence[PlannedRun], jobs: int, start: float) -> None:
                 except InputError as error:
                     timed[key] = None
                     note(f"  {run.row.name} cannot be trained: {error}")
-            state = "cannot be trained" if timed[key] is None else "to train"
+            state = "cannot be trained"
             if timed[key] is not None:
-                took, size = timed[key]
+                state, (took, size) = "to train", timed[key]
                 seconds, disk = seconds + start + took, disk + size
                 times = [_duration(start + took), f"{size:,.0f} MB"]
         lines.append([str(run), state, str(run.config.epochs), *times])

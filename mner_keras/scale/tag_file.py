@@ -34,10 +34,8 @@ def tag_stream(
 ) -> None:
     """Tag posts, or list the errors in their places, and finish the output; raise `InputError` if no post can be read.
 
-    Args:
-        tagger, posts, output, write: what tags them, the posts, what receives the answers, and what gives their text.
-        rank: whether the least certain answers come first; all of them are then kept in memory.
-        show: called after each step of a file, which is tagged in equal steps, however often it is interrupted.
+    With `rank`, the least certain answers come first, and all of them are kept in memory. `show` is called after each
+    step of a file, which is tagged in equal steps, however often it is interrupted.
     """
     first, kept = None, []
     for chunk in _chunks(posts, tagger.chunk, wait=show is not None):

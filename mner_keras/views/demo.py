@@ -88,14 +88,10 @@ def describe_run(path: str | Path) -> str:
 
 
 def build_page(session: DemoSession, examples: Sequence[tuple[str, str | None]] = (), about: str = "") -> Any:
-    """Return the page as a gradio app. Its JSON route `tag` returns the names in a text.
+    """Return the page as a gradio app, whose JSON route `tag` returns the names in a text; `InputError` without gradio.
 
-    Args:
-        examples: posts to start with, and the paths of their pictures.
-        about: more about the model for the header: its data and F1 (`describe_run`).
-
-    Raises:
-        InputError: gradio is not installed.
+    `examples` are posts to start with, and the paths of their pictures. The header contains what is said `about` the
+    model (`describe_run`).
     """
     gradio = import_gradio()
     sees = session.extractor is not None

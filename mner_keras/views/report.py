@@ -38,14 +38,10 @@ def make_report(
     A run whose model, data or features are not available is shown without its posts, with the reason.
 
     Args:
-        places: folders of finished runs and of tables; a table includes its runs.
-        posts: posts with the highest loss to show per run, of those that it gets wrong and of those that it gets
-            right; with 0 no model is loaded.
+        places: folders of finished runs and of tables, which include their runs; another one raises `InputError`.
+        posts: posts with the highest loss to show per run, misses and hits each; with 0 no model is loaded.
         pictures: the posts' pictures, paths by id; `None` for those in the runs' data.
         progress: called with the number of runs that have been read, and of all.
-
-    Raises:
-        InputError: a place is neither a finished run nor a table, or its files are damaged.
     """
     measured, folders = _find_sources(places)
     keys = {folder: f"run-{number}" for number, folder in enumerate(folders, start=1)}
