@@ -1,7 +1,5 @@
 """Open any model file of the package."""
 
-from __future__ import annotations
-
 import importlib
 import json
 import os
@@ -19,7 +17,7 @@ if TYPE_CHECKING:
     from mner_keras.vision.visual_input import VisualInput
 
 
-def load(path: str | os.PathLike) -> Tagger | System:
+def load(path: str | os.PathLike) -> "Tagger | System":
     """Open a model of this package.
 
     Args:
@@ -110,7 +108,7 @@ def find_model_file(model: str | os.PathLike) -> str:
     raise InputError(f"expected a run with a {' or a '.join(names)}, found none", path)
 
 
-def load_tagger(path: str | os.PathLike) -> Tagger | System:
+def load_tagger(path: str | os.PathLike) -> "Tagger | System":
     """Open a model as `load` does; raise `InputError` for one that cannot tag posts (a `CRFModel`)."""
     model = load(path)
     if not hasattr(model, "tag"):
@@ -118,12 +116,12 @@ def load_tagger(path: str | os.PathLike) -> Tagger | System:
     return model
 
 
-def reads_store(model: Tagger | System) -> bool:
+def reads_store(model: "System") -> bool:
     """Return whether a model reads a feature store: its pictures, or their captions."""
     return getattr(getattr(model, "preprocessor", None), "reads_store", False)
 
 
-def visual_input(model: Tagger | System) -> VisualInput | None:
+def visual_input(model: "System") -> "VisualInput | None":
     """Return the picture input of a model that `load_tagger` opened; `None` for none."""
     visual = getattr(getattr(model, "preprocessor", None), "visual", None)
     return visual if visual is not None and visual.pictures else None

@@ -1,12 +1,10 @@
 """`Tagger`: a model that trains on posts and tags posts."""
 
-from __future__ import annotations
-
 import dataclasses
 import inspect
 import os
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Self
 
 import keras
 import numpy as np
@@ -57,7 +55,7 @@ class Tagger(CRFModel):
     explained: dict[str, str] = {}
     """The arrays that `explain` returns, by name, and their axes: `n` tokens, `k` regions or objects, `d` features."""
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Tagger:
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         model = super().__new__(cls, *args, **kwargs)
         # Partially: Keras also calls `__new__` without arguments.
         arguments = inspect.signature(cls.__init__).bind_partial(model, *args, **kwargs)
@@ -342,7 +340,7 @@ class Tagger(CRFModel):
         return {**config, "preprocessor": self.preprocessor.get_config()}
 
     @classmethod
-    def from_config(cls, config: dict, custom_objects=None) -> Tagger:
+    def from_config(cls, config: dict, custom_objects=None) -> Self:
         arguments = {name: value for name, value in config.items() if name not in ("format", "temperature")}
         model = cls(**{**arguments, "preprocessor": PostPreprocessor.from_config(config["preprocessor"])})
         model.temperature = config.get("temperature", 1.0)

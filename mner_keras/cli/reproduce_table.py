@@ -1,7 +1,5 @@
 """`mner reproduce-table`."""
 
-from __future__ import annotations
-
 import contextlib
 import dataclasses
 import sys
@@ -168,7 +166,7 @@ def reproduce_table(
         raise typer.Exit(1)
 
 
-def _prepare(work: Work, options: dict[str, Any]) -> dict[str, dict[str, Any]]:
+def _prepare(work: "Work", options: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """Print the plan from scratch, ask, and do what is missing; return each table's options, none for a dry run."""
     from mner_keras.papers.from_scratch import BASIS
 
@@ -203,7 +201,7 @@ def _prepare(work: Work, options: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return work.tables
 
 
-def _plan(published: PublishedTable, setting: Setting, corpus: Dataset, out: Path, keys: Sequence[str]) -> Plan:
+def _plan(published: "PublishedTable", setting: "Setting", corpus: "Dataset", out: Path, keys: Sequence[str]) -> "Plan":
     """Plan the runs; if there is something to train, print the differences from the paper's setting."""
     from mner_keras.papers.caveats import find_caveats
     from mner_keras.papers.plan import make_plan
@@ -222,7 +220,7 @@ def _plan(published: PublishedTable, setting: Setting, corpus: Dataset, out: Pat
 
 
 def _train(
-    runs: Sequence[PlannedRun], out: Path, jobs: int, resume: bool, engine: str, address: str
+    runs: Sequence["PlannedRun"], out: Path, jobs: int, resume: bool, engine: str, address: str
 ) -> dict[Path, str]:
     from mner_keras.papers.runner import check_runs, run_all
     from mner_keras.scale.ray_engine import open_engine
@@ -236,7 +234,7 @@ def _train(
         sys.exit(130)
 
 
-def _dry_run(runs: Sequence[PlannedRun], jobs: int, start: float) -> None:
+def _dry_run(runs: Sequence["PlannedRun"], jobs: int, start: float) -> None:
     """Print the runs with estimated time and disk, from timed steps and the `start` of a process in seconds."""
     from mner_keras.papers.runner import UNFINISHED, estimate, outcome_of
 

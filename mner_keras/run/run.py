@@ -1,7 +1,5 @@
 """`Run`: a run's folder, opened for reading; the predictions in it, and precision, recall and F1 by seqeval."""
 
-from __future__ import annotations
-
 import dataclasses
 import json
 import math
@@ -88,7 +86,7 @@ class Run:
         return str(read_model_config(find_model_file(self.path)).get("class_name"))
 
     @cached_property
-    def model(self) -> Tagger | System:
+    def model(self) -> "Tagger | System":
         """Return the best model of the run."""
         return load_tagger(find_model_file(self.path))
 

@@ -1,7 +1,5 @@
 """Charts of numbers, in the one style of all figures; AGBAN's figures 5 and 7."""
 
-from __future__ import annotations
-
 import base64
 import io
 import re
@@ -17,11 +15,11 @@ from matplotlib.font_manager import fontManager
 from matplotlib.rcsetup import cycler
 from matplotlib.ticker import MaxNLocator
 
+from mner_keras.data.post import Post
 from mner_keras.errors import InputError
 from mner_keras.views.palette import COLOURS, OBJECT_COLOURS, TYPE_COLOURS
 
 if TYPE_CHECKING:
-    from mner_keras.data.post import Post
     from mner_keras.tagger import Tagger
 
 Curve = Mapping[str, Sequence[tuple[int, float]]]  # epochs and values by the line's name: a split or a run
@@ -174,7 +172,7 @@ class ModalityFeatures(NamedTuple):
 
 
 def sample_features(
-    model: Tagger, posts: Sequence[Post], features: Any, count: int = 500, seed: int = 1
+    model: "Tagger", posts: Sequence[Post], features: Any, count: int = 500, seed: int = 1
 ) -> ModalityFeatures:
     """Return the projected features of tokens and objects drawn at random, the same ones for every model.
 

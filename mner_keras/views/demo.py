@@ -1,7 +1,5 @@
 """The demo: a gradio page that tags a post with its picture, without it, and with another one (extra `demo`)."""
 
-from __future__ import annotations
-
 import base64
 import binascii
 import dataclasses
@@ -37,7 +35,7 @@ class DemoSession:
     """
 
     def __init__(
-        self, model: Tagger, pictures: Mapping[str, Path] | None = None, weights: str | Path | None = None
+        self, model: "Tagger", pictures: Mapping[str, Path] | None = None, weights: str | Path | None = None
     ) -> None:
         self.model = model
         self.pictures = [str(path) for path in (pictures or {}).values()]

@@ -37,7 +37,7 @@ def killed(path, number, what, **options):
             for file in output._files:
                 file.write(what)
                 file.flush()
-            output._lock.release()  # as the system does
+            output._lock._lock.release()  # as the system does
             raise Killed
 
     with pytest.raises(Killed):
