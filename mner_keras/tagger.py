@@ -206,8 +206,7 @@ class Tagger(CRFModel):
     def begin_training(self, steps_per_epoch: int | None, epochs: int, initial_epoch: int = 0) -> None:
         """Prepare for a training from `initial_epoch` to `epochs`; `fit` calls it before the first step.
 
-        Raises:
-            ValueError: the learning rate depends on the steps per epoch, which are unknown (`None`).
+        Where the learning rate depends on the steps per epoch and they are unknown (`None`), it raises `ValueError`.
         """
         settings = self._training
         if settings is None or not (settings.learning_rate_decay or settings.warmup):
@@ -260,8 +259,7 @@ class Tagger(CRFModel):
     def log_likelihood(self, posts: Iterable[Post], features=None, batch_size: int | None = None) -> np.ndarray:
         """Return the log-likelihood of each post's tags, float32 `[N]`; the arguments are those of `tag`.
 
-        Raises:
-            InputError: a post without tags, or with a tag that the model does not know.
+        A post without tags, or with a tag that the model does not know, raises `InputError`.
         """
         posts = list(posts)
         if any(post.tags is None for post in posts):

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-import typer
+from typer import Option
 
 from mner_keras.cli.options import ModelArgument, Split
 from mner_keras.cli.terminal import note, print_json, print_scores, start_keras
@@ -10,13 +10,13 @@ from mner_keras.cli.terminal import note, print_json, print_scores, start_keras
 
 def evaluate(
     model: ModelArgument,
-    data: Annotated[str, typer.Option(help="`sample` or a folder. (default: the run's, else sample)")] = "",
-    split: Annotated[Split, typer.Option(help="The split to score.")] = "test",
+    data: Annotated[str, Option(help="`sample` or a folder. (default: the run's, else sample)")] = "",
+    split: Annotated[Split, Option(help="The split to score.")] = "test",
     features: Annotated[
-        str, typer.Option(help="Store of the pictures' features. (default: the run's, else the data's)")
+        str, Option(help="Store of the pictures' features. (default: the run's, else the data's)")
     ] = "",
-    no_pictures: Annotated[bool, typer.Option("--no-pictures", help="Score as if no post had a picture.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON: micro and types, in percent.")] = False,
+    no_pictures: Annotated[bool, Option("--no-pictures", help="Score as if no post had a picture.")] = False,
+    as_json: Annotated[bool, Option("--json", help="Print JSON: micro and types, in percent.")] = False,
 ) -> None:
     """Score a model on a split: precision, recall and F1 over entities (strict IOB2), in total and by type."""
     from mner_keras.models import reads_store

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import Annotated, Literal
 
-import typer
+from typer import Argument, Option
 
 from mner_keras.cli.options import check_target
 from mner_keras.cli.terminal import start_keras
@@ -12,9 +12,9 @@ from mner_keras.errors import InputError
 
 
 def export(
-    model: Annotated[Path, typer.Argument(help="A model's file or a run's folder.")],
-    to: Annotated[Literal["saved-model", "onnx"], typer.Option(help="Form of the model.")],
-    out: Annotated[Path, typer.Option(help="File.onnx, or a new folder for a SavedModel.")],
+    model: Annotated[Path, Argument(help="A model's file or a run's folder.")],
+    to: Annotated[Literal["saved-model", "onnx"], Option(help="Form of the model.")],
+    out: Annotated[Path, Option(help="File.onnx, or a new folder for a SavedModel.")],
 ) -> None:
     """Write a model for programs without Keras.
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import typer
 from filelock import FileLock
+from typer import Argument, Exit, Option, confirm
 
 from mner_keras.cli.options import Address, Engine, Paper, Precision, Scheme, ShardOption, TrainingData, read_arguments
 from mner_keras.cli.terminal import note, print_json, print_table, progress_bar, start_keras
@@ -23,17 +23,16 @@ if TYPE_CHECKING:
 
 
 def reproduce_table(
-    paper: Annotated[Paper | None, typer.Argument(help="The paper.", case_sensitive=False)] = None,
-    table: Annotated[str, typer.Argument(help="The table's number, such as 3 or III, or `all`.")] = "",
-    list_: Annotated[bool, typer.Option("--list", help="List the tables and their rows.")] = False,
+    paper: Annotated[Paper | None, Argument(help="The paper.", case_sensitive=False)] = None,
+    table: Annotated[str, Argument(help="The table's number, such as 3 or III, or `all`.")] = "",
+    list_: Annotated[bool, Option("--list", help="List the tables and their rows.")] = False,
     dry_run: Annotated[
-        bool,
-        typer.Option("--dry-run", help="Print differences from the paper and the runs to train, with time and disk."),
+        bool, Option("--dry-run", help="Print differences from the paper and the runs to train, with time and disk.")
     ] = False,
     data: TrainingData = "sample",
     features: Annotated[
         list[str] | None,
-        typer.Option(
+        Option(
             metavar="[KIND=]FILE",
             help="Feature store of the pictures; KIND is regions or objects, by default what the paper's model reads. "
             "Repeatable. (default: the data's own)",
@@ -41,45 +40,45 @@ def reproduce_table(
     ] = None,
     vectors: Annotated[
         list[str] | None,
-        typer.Option(
+        Option(
             metavar="[NAME=]FILE",
             help="Word vectors; NAME is twitter or crawl where the paper uses both. Repeatable. (default: none)",
         ),
     ] = None,
     seeds: Annotated[
-        int | None, typer.Option(min=1, help="Seeds per system. (default: 5 with the paper's budget, else 1)")
+        int | None, Option(min=1, help="Seeds per system. (default: 5 with the paper's budget, else 1)")
     ] = None,
-    rows: Annotated[str, typer.Option(help="Keys of the rows to train, separated by commas. (default: all)")] = "",
+    rows: Annotated[str, Option(help="Keys of the rows to train, separated by commas. (default: all)")] = "",
     budget: Annotated[
         Literal["fast", "paper"] | None,
-        typer.Option(
+        Option(
             help="`paper`: as each system's paper trains it; `fast`: a few epochs. (default: fast on the sample "
             "corpus, else paper)"
         ),
     ] = None,
     scheme: Scheme = "strict",
     tolerance: Annotated[
-        float | None, typer.Option(min=0, help="Mark results within N F1 points of the published ones. (default: none)")
+        float | None, Option(min=0, help="Mark results within N F1 points of the published ones. (default: none)")
     ] = None,
     precision: Precision = "float32",
     set_: Annotated[
-        list[str] | None, typer.Option("--set", metavar="MODEL.NAME=VALUE", help="An argument of a model. Repeatable.")
+        list[str] | None, Option("--set", metavar="MODEL.NAME=VALUE", help="An argument of a model. Repeatable.")
     ] = None,
-    jobs: Annotated[int, typer.Option(min=1, help="Runs trained at once.")] = 1,
+    jobs: Annotated[int, Option(min=1, help="Runs trained at once.")] = 1,
     shard: ShardOption = None,
     engine: Engine = "local",
     address: Address = "",
-    resume: Annotated[bool, typer.Option("--resume", help="Continue interrupted runs.")] = False,
+    resume: Annotated[bool, Option("--resume", help="Continue interrupted runs.")] = False,
     from_scratch: Annotated[
         Path | None,
-        typer.Option(
+        Option(
             metavar="FOLDER",
             help="Fetch or compute there what is missing: posts, pictures, features, vectors. A plan comes first.",
         ),
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Start a plan from scratch without asking.")] = False,
-    out: Annotated[Path, typer.Option(help="Folder of the runs and the tables.")] = Path("runs/reproduction"),
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    yes: Annotated[bool, Option("--yes", help="Start a plan from scratch without asking.")] = False,
+    out: Annotated[Path, Option(help="Folder of the runs and the tables.")] = Path("runs/reproduction"),
+    as_json: Annotated[bool, Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Train the systems of a table, and print the measured numbers next to the published ones.
 
@@ -119,9 +118,9 @@ def reproduce_table(
         for number, more in own.items():
             try:
                 reproduce_table(**{**options, "from_scratch": None, "table": number, **more})
-            except typer.Exit as end:
+            except Exit as end:
                 codes.append(end.exit_code)
-        raise typer.Exit(max(codes))
+        raise Exit(max(codes))
     (published,) = tables
     share, start, plan, outcomes = Shard.parse(shard), 0.0, None, {}
     if published.kind == "results":
@@ -135,7 +134,8 @@ def reproduce_table(
         start = start_keras()
     from mner_keras.papers.measured import measure_table
     from mner_keras.papers.render import print_measured
-    from mner_keras.papers.runner import FINISHED, outcome_of
+    from mner_keras.papers.runner import FINISHED, check_runs, outcome_of, run_all
+    from mner_keras.scale.ray_engine import open_engine
 
     folder = out / f"{published.paper}-{published.number.lower()}"
     if published.kind == "results":
@@ -149,7 +149,13 @@ def reproduce_table(
             return
         if not plan.runs:
             raise InputError(f"no row can be trained: {'; '.join(plan.skipped)}")
-        outcomes = _train(runs, out, jobs, resume, engine, address)
+        check_runs(runs, resume)
+        try:
+            with open_engine(engine, jobs, address) as begin, progress_bar("epochs of all runs") as progress:
+                outcomes = run_all(runs, jobs, note, progress, begin)
+        except KeyboardInterrupt:
+            print(f"interrupted; the same command with --resume continues after the last finished epochs ({out})")
+            sys.exit(130)
     folder.mkdir(parents=True, exist_ok=True)
     # Shards write in turns: the last one knows all finished runs.
     with contextlib.nullcontext() if share is None else FileLock(folder / ".lock"):
@@ -163,7 +169,7 @@ def reproduce_table(
         print_measured(measured)
         print(f"table: {folder} (table.md, .csv, .tex, .json)")
     if any(outcome != FINISHED for outcome in outcomes.values()):
-        raise typer.Exit(1)
+        raise Exit(1)
 
 
 def _prepare(work: "Work", options: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -191,7 +197,7 @@ def _prepare(work: "Work", options: dict[str, Any]) -> dict[str, dict[str, Any]]
     if not options["yes"]:
         if not sys.stdin.isatty():
             raise InputError("expected --yes, or a terminal to ask on")
-        typer.confirm("start?", abort=True)
+        confirm("start?", abort=True)
     for step in waiting:
         note(f"mner {' '.join(step.command)}")
         step.run()
@@ -217,21 +223,6 @@ def _plan(published: "PublishedTable", setting: "Setting", corpus: "Dataset", ou
         for line in plan.caveats:
             note(f"  - {line}")
     return plan
-
-
-def _train(
-    runs: Sequence["PlannedRun"], out: Path, jobs: int, resume: bool, engine: str, address: str
-) -> dict[Path, str]:
-    from mner_keras.papers.runner import check_runs, run_all
-    from mner_keras.scale.ray_engine import open_engine
-
-    check_runs(runs, resume)
-    try:
-        with open_engine(engine, jobs, address) as start, progress_bar("epochs of all runs") as progress:
-            return run_all(runs, jobs, note, progress, start)
-    except KeyboardInterrupt:
-        print(f"interrupted; the same command with --resume continues after the last finished epochs ({out})")
-        sys.exit(130)
 
 
 def _dry_run(runs: Sequence["PlannedRun"], jobs: int, start: float) -> None:

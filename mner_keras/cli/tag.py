@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import IO, Annotated, Literal
 
-import typer
+from typer import Argument, Option
 
 from mner_keras.cli.options import Address, Engine, Jobs, ModelArgument, ShardOption, Weights, check_target
 from mner_keras.cli.terminal import note, progress_bar, start_keras
@@ -21,12 +21,12 @@ Format = Literal["jsonl", "conll", "text", "parquet", "label-studio"]
 def tag(
     model: ModelArgument,
     file: Annotated[
-        str, typer.Argument(help="File of posts, here or in an object store (s3://, gs://), or - for standard input.")
+        str, Argument(help="File of posts, here or in an object store (s3://, gs://), or - for standard input.")
     ] = "-",
-    features: Annotated[str, typer.Option(help="Store of the posts' pictures. (default: no pictures)")] = "",
+    features: Annotated[str, Option(help="Store of the posts' pictures. (default: no pictures)")] = "",
     pictures: Annotated[
         Path | None,
-        typer.Option(
+        Option(
             help="Folder of the posts' pictures, found by the posts' `image`; one picture for all posts; or `posts`: "
             "each post's own `picture`, a path or, in Parquet, bytes. The model's extractor computes their features."
         ),
@@ -34,30 +34,30 @@ def tag(
     weights: Weights = None,
     input_: Annotated[
         Format | None,
-        typer.Option("--input", help="Input format. (default: detected from the file's extension or first lines)"),
+        Option("--input", help="Input format. (default: detected from the file's extension or first lines)"),
     ] = None,
     format_: Annotated[
         Format | None,
-        typer.Option(
+        Option(
             "--format",
             help="Output format: JSON lines with entities and scores, CoNLL columns, text with names in brackets, "
             "Parquet, or Label Studio's tasks. (default: by the extension of OUT, otherwise JSON lines)",
         ),
     ] = None,
-    scores: Annotated[bool, typer.Option("--scores/--no-scores", help="Whether entities have scores.")] = True,
+    scores: Annotated[bool, Option("--scores/--no-scores", help="Whether entities have scores.")] = True,
     min_score: Annotated[
-        float, typer.Option(min=0, max=1, help="Leave out entities of a lower score: their tokens are O.")
+        float, Option(min=0, max=1, help="Leave out entities of a lower score: their tokens are O.")
     ] = 0.0,
     rank: Annotated[
         Literal["uncertain"] | None,
-        typer.Option(
+        Option(
             help="Order of the output: `uncertain` starts with the posts whose least certain tag is least probable, as "
             "the next ones to label. All posts are kept in memory. (default: the order of the input)"
         ),
     ] = None,
     out: Annotated[
         str | None,
-        typer.Option(
+        Option(
             metavar="PATH",
             help="File to write, here or in an object store; with --shard, --jobs or Ray, a folder of parts. After an "
             "interruption, the same command continues. (default: standard output)",
@@ -67,13 +67,13 @@ def tag(
     jobs: Jobs = 1,
     engine: Engine = "local",
     address: Address = "",
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT, finished or begun.")] = False,
+    overwrite: Annotated[bool, Option("--overwrite", help="Replace OUT, finished or begun.")] = False,
     on_error: Annotated[
         Literal["skip", "stop"] | None,
-        typer.Option(help="What a malformed post does. (default: skip in a file, stop on standard input)"),
+        Option(help="What a malformed post does. (default: skip in a file, stop on standard input)"),
     ] = None,
     max_errors: Annotated[
-        float, typer.Option(min=0, max=1, help="Share of malformed posts above which the exit code is 1.")
+        float, Option(min=0, max=1, help="Share of malformed posts above which the exit code is 1.")
     ] = 1.0,
 ) -> None:
     """Tag posts one after the other; without `--rank`, the memory does not depend on their number.

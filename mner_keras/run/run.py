@@ -43,14 +43,13 @@ class Prediction:
 class Run:
     """A run's folder or a model's file. Each part is read when it is first used.
 
+    `config` is the run's configuration; `None` for a model's file, or for a folder with nothing but a model.
+
     Args:
         path: the run's folder, a model's file, or `pretrained`.
         data: a data set that replaces the run's; a file without a run uses `sample` by default.
         features: a feature store that replaces the run's.
         no_pictures: whether to ignore the posts' pictures.
-
-    Attributes:
-        config: the run's configuration; `None` for a model's file, or for a folder with nothing but a model.
 
     Raises:
         InputError: there is no such file or folder, or the folder contains neither a run nor a model. Each part raises

@@ -105,8 +105,7 @@ def evaluate(
 ) -> dict[str, Any]:
     """Return a model's `entity_scores` on posts with tags, whose pictures' features are in a store.
 
-    Raises:
-        InputError: a post has no tags, the tags are IOB1, or the store contains none of the posts' pictures.
+    Posts without tags, tags in IOB1, and a store with none of the posts' pictures raise `InputError`.
     """
     check_pictures(posts, features, "the posts")
     _check_tagged(posts)
@@ -126,21 +125,17 @@ def _check_tagged(posts: list[Post], path: str | os.PathLike | None = None) -> N
 
 
 def _environment() -> dict[str, Any]:
+    """Return entries of `provenance.json`; without a checkout that the package runs from, there is no commit."""
+    command, commit = ["git", "-C", os.path.dirname(os.path.abspath(__file__)), "rev-parse", "HEAD"], None
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
+        commit = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
     return {
         "versions": {"python": platform.python_version(), **package_versions(_PACKAGES)},
         "backend": keras.backend.backend(),
         "devices": device_names(),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
-        "git_commit": _git_commit(),
+        "git_commit": commit,
     }
-
-
-def _git_commit() -> str | None:
-    """Return the commit of the checkout that the package runs from, `None` for an installed one."""
-    command = ["git", "-C", os.path.dirname(os.path.abspath(__file__)), "rev-parse", "HEAD"]
-    with contextlib.suppress(OSError, subprocess.SubprocessError):
-        return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
-    return None
 
 
 def fit_temperature(model: Tagger, posts: Sequence[Post], features: Any = None) -> float:

@@ -177,8 +177,7 @@ def sample_features(
     """Return the projected features of tokens and objects drawn at random, the same ones for every model.
 
     Args:
-        model: AGBAN.
-        features: the store of the pictures' features.
+        model, features: AGBAN, and the store of the pictures' features.
         count: how many tokens and objects to draw; all of them if there are fewer.
 
     Raises:

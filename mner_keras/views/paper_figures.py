@@ -44,8 +44,7 @@ def draw_figure(
     """Draw a paper's figure.
 
     Args:
-        paper: `"hsn"` or `"agban"`.
-        number: 5 or 6; for AGBAN also 7, 8 and 9.
+        paper, number: `"hsn"` or `"agban"`; 5 or 6, for AGBAN also 7, 8 and 9.
         others: runs to compare with, for AGBAN's figures 5, 8 and 9.
         names: posts by name (`find_posts`); empty for those that show best what the figure is about.
         pictures: paths by image id.
