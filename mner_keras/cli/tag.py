@@ -93,7 +93,7 @@ def tag(
     from mner_keras.data.files import ENDINGS, stop_at_error
     from mner_keras.data.input_formats import read_posts_to_tag
     from mner_keras.models import load_tagger, reads_store, reads_subwords
-    from mner_keras.scale.remote import download, extended, is_remote, local_path, pull_output, push_output
+    from mner_keras.scale.outputs import download, extended, is_remote, local_path, pull_output, push_output
     from mner_keras.scale.tag_file import StandardOutput, answer_text, open_output, tag_stream
     from mner_keras.scale.tag_posts import PostTagger
 

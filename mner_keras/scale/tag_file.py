@@ -16,7 +16,7 @@ from mner_keras.data.post import Post, post_record
 from mner_keras.errors import InputError
 from mner_keras.files import Report, file_sha256
 from mner_keras.models import find_model_file
-from mner_keras.scale.resumable_file import ResumableFile
+from mner_keras.scale.outputs import ResumableFile
 from mner_keras.scale.tag_posts import SHOWN, PostTagger
 from mner_keras.tagged_post import TaggedPost
 

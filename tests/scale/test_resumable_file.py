@@ -5,7 +5,7 @@ import json
 import pytest
 
 from mner_keras.errors import InputError
-from mner_keras.scale.resumable_file import ResumableFile
+from mner_keras.scale.outputs import ResumableFile
 
 ABOUT = {"model": "a", "input": "b"}
 STEPS = [("one\n", []), ("\ud83dtwo\n", [InputError("broken, with a comma", "posts", 7)]), ("three\n", [])]
