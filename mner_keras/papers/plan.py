@@ -114,10 +114,8 @@ def make_plan(
 ) -> Plan:
     """Plan the runs of a table of results, without caveats; `rows` are keys or models, empty for all.
 
-    The runs' folders in `folder` are named after model, configuration and seed: tables share them.
-
-    Raises:
-        InputError: an unknown row or argument, a malformed file, or settings that do not fit.
+    The runs' folders in `folder` are named after model, configuration and seed: tables share them. An unknown row or
+    argument, a malformed file, and settings that do not fit raise `InputError`.
     """
     for kind, path in setting.features.items():
         with contextlib.closing(FeatureStore(path)) as store:

@@ -31,8 +31,7 @@ _GIVEN_FIRST = ("cls", "posts", "vectors", "features", "visual", "other_posts", 
 class RunConfig(Training):
     """The complete description of a training run, sufficient to repeat it: a model, its inputs, and its `Training`.
 
-    Raises:
-        InputError: an unknown model or precision, or a number out of range.
+    An unknown model or precision, or a number out of range, raises `InputError`.
     """
 
     optimizer: str = "adam"
@@ -127,10 +126,9 @@ class RunConfig(Training):
 
     @classmethod
     def load(cls, path: str | os.PathLike, of_run: bool = False) -> Self:
-        """Read a configuration; `of_run` reads its folder as a run, which must have the current format.
+        """Read a configuration; raise `InputError` for a file, key or value that is not one of a configuration.
 
-        Raises:
-            InputError: no such file, invalid TOML, an unknown key, a value of another type, or a run of another format.
+        With `of_run`, its folder is read as a run, which must have the current format.
         """
         values = read_parsed(path, "a run's configuration", tomllib.loads)
         found = values.pop("format", 1)

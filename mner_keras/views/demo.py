@@ -51,9 +51,8 @@ class DemoSession:
     def tag(self, text: str, picture: str | Path | bytes | None = None) -> PostView:
         """Tag a post with the picture at a path or in a file's bytes, or with none.
 
-        Raises:
-            InputError: no words, too many characters, an unreadable picture, a picture for a model that takes none, or
-                missing NLTK data for a model that needs parts of speech.
+        No words, too many characters, an unreadable picture, a picture for a model that takes none, and missing NLTK
+        data for a model that needs parts of speech raise `InputError`.
         """
         if len(text) > MOST_CHARACTERS:
             raise InputError(f"expected a post of at most {MOST_CHARACTERS:,} characters, found {len(text):,}")
