@@ -21,8 +21,7 @@ from mner_keras.cli.terminal import start_keras
 from mner_keras.data import entity_spans, load_dataset, read_posts, write_conll
 from mner_keras.models import load_tagger
 from mner_keras.papers.compare import compare, compare_runs, read_groups
-from mner_keras.run.run import Run
-from mner_keras.run.scores import Prediction, entity_scores
+from mner_keras.run.run import Prediction, Run, entity_scores
 from mner_keras.vision import FeatureStore
 from mner_keras.vision.words import STOP_WORDS
 

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from mner_keras.errors import InputError
 
 if TYPE_CHECKING:
-    from filelock import AcquireReturnProxy, FileLock
+    from filelock import AcquireReturnProxy
 
 Progress = Callable[[int, int], None]
 """A function that receives the amount of work done and the total, 0 if it is unknown."""
@@ -136,19 +136,27 @@ def _content_sha256(path: str | os.PathLike) -> str:
     return hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()
 
 
-def hold_lock(path: str | os.PathLike) -> "FileLock | None":
-    """Lock a file, created if necessary, until `release()` or the end of this process, however it ends.
+class Lock:
+    """A locked file, created if necessary, until `close` or the end of this process, however it ends.
 
-    Return `None` at once if another process holds the lock.
+    If another process holds the lock, it raises an `InputError` with the message about `place`.
     """
-    from filelock import FileLock, Timeout
 
-    lock = FileLock(path, timeout=0)
-    try:
-        lock.acquire()
-    except Timeout:
-        return None
-    return lock
+    def __init__(self, path: str | os.PathLike, message: str, place: Path) -> None:
+        from filelock import FileLock, Timeout
+
+        self._lock = FileLock(path, timeout=0)
+        try:
+            self._lock.acquire()
+        except Timeout:
+            raise InputError(message, place) from None
+
+    def close(self) -> None:
+        """Remove the file and release it, unless this is done."""
+        if self._lock.is_locked:  # otherwise the file may be the next process's
+            with contextlib.suppress(OSError):  # Windows deletes no open file
+                os.unlink(self._lock.lock_file)
+            self._lock.release()
 
 
 def decode_line(raw: bytes, name: str | os.PathLike, number: int) -> str:

@@ -45,12 +45,9 @@ class EntityF1(keras.metrics.Metric):
             setattr(self, count, self.add_variable(shape=(), initializer="zeros", name=count))
 
     def update_state(self, y_true, y_pred, mask=None) -> None:
-        """Count entities.
+        """Count entities of gold and predicted tags, int `[B, n]`.
 
-        Args:
-            y_true: gold tags, int `[B, n]`.
-            y_pred: predicted tags, int `[B, n]`.
-            mask: bool `[B, n]`, true for tokens; values elsewhere are ignored, and valid positions count as adjacent.
+        `mask`, bool `[B, n]`, is true for tokens; values elsewhere are ignored, and valid positions count as adjacent.
         """
         gold_opens, gold_ends = self._read(y_true, mask)
         opens, ends = self._read(y_pred, mask)
