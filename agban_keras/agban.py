@@ -52,15 +52,10 @@ class ObjectTagger(Tagger):
 
 
 def update_on(optimizer: keras.optimizers.Optimizer, layer: keras.layers.Layer, updates: Callable[[Any], Any]) -> None:
-    """Update a layer's trained weights only on some training steps (algorithm 1's z-steps).
+    """Make an optimizer update a layer's weights only on the steps, counted from 1, of which `updates` is true.
 
-    On the other steps the weights are restored after the optimizer's update (weight decay and momentum included), while
-    gradients still flow through the layer to the layers before it.
-
-    Args:
-        optimizer: a compiled model's optimizer; changed in place.
-        layer: the layer; its batch statistics are updated on all steps.
-        updates: whether to update on a step, counted from 1; takes and returns a tensor.
+    On the other steps (of algorithm 1) the weights are restored after the optimizer's update, weight decay and momentum
+    included. Gradients still flow through the layer, and its batch statistics are updated on all steps.
     """
     apply = optimizer.apply
 
@@ -101,13 +96,9 @@ class AGBAN(ObjectTagger):
         char_dim: width of the characters' vectors, d_ce.
         char_hidden_dim: width of the character BiLSTM, d_c; half of it per direction.
         hidden_dim: width of the word BiLSTM, d; half of it per direction.
-        rank: width of the bilinear form, d'.
-        gate_units: width of the gate, d_g.
-        gate: whether the gate filters the objects.
-        softmax: eq. 9 as one distribution over all `"pairs"` of tokens and objects, or over the `"objects"` of each
-            token.
+        rank, gate_units, gate, softmax: see `GatedBilinearAttention`.
         fusion: `"attention"` for gated bilinear attention; `"concatenate"` for one vector of all objects, added to each
-            token (`rank`, `gate_units`, `gate` and `softmax` are then ignored).
+            token (`ObjectConcatenation`; `rank`, `gate_units`, `gate` and `softmax` are then ignored).
         adversarial: whether to train the modality classifier.
         reversal: lambda: `"schedule"` (Ganin & Lempitsky, the released code) or a number (1 is the printed game).
         classifier_every: update the classifier only on every N-th training step (algorithm 1's z-steps).

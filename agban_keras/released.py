@@ -173,10 +173,7 @@ class ReleasedAGBAN(ObjectTagger):
         return crf_loss + textual_loss + visual_loss
 
     def modality_losses(self, outputs):
-        """Return the classifier's weighted cross-entropies of the tokens and of the objects, two scalars.
-
-        Each is the sum over a post's valid places, reduced over the posts like the CRF's loss.
-        """
+        """Return the classifier's weighted cross-entropies, summed over a post's tokens and objects: two scalars."""
         log_probabilities = ops.log_softmax(ops.cast(outputs["modality_logits"], "float32"), axis=-1)
         mask, object_mask = ops.cast(outputs["mask"], "float32"), ops.cast(outputs["object_mask"], "float32")
         tokens = ops.shape(mask)[1]
@@ -192,12 +189,10 @@ def begin_uniformly(bilstm: BiLSTM) -> None:
 
     All weights are uniform within `1 / sqrt(units per direction)`, and the forget gate has no bias of its own.
     """
-    for lstm in (bilstm.forward_lstm, bilstm.backward_lstm):
-        cell = lstm.cell
+    for cell in (bilstm.forward_lstm.cell, bilstm.backward_lstm.cell):
         # One initialiser each: a shared one would give equal values to weights of equal shape.
-        cell.kernel_initializer = width_initializer(cell.units)
-        cell.recurrent_initializer = width_initializer(cell.units)
-        cell.bias_initializer = width_initializer(cell.units)
+        for weight in ("kernel", "recurrent", "bias"):
+            setattr(cell, f"{weight}_initializer", width_initializer(cell.units))
         cell.unit_forget_bias = False
 
 

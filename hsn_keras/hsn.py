@@ -43,8 +43,7 @@ class HSN(Tagger):
         hidden_dim: width d of H and of V; half of it per direction of the BiLSTM.
         num_heads: heads of the attention, a divisor of `hidden_dim`.
         dropout: rate on the token representation and on H.
-        head_softmax: whether to apply a softmax to each head before the mean, as eq. 14 prints it.
-        gate: `"token"` for one gamma per token, as printed; `"feature"` for one per feature.
+        head_softmax, gate: see `MultiHeadHierarchicalAttention` and `SelfAdaptiveIntegration`.
         attention: `"multi_head"` for multi-head hierarchical attention, as printed; `"single_head"` for hierarchical
             attention on H and V themselves (eq. 8-13; `num_heads` and `head_softmax` are ignored);
             `"general"` for Luong's general score in each head instead of eq. 8-13.

@@ -191,7 +191,6 @@ class ReleasedCRF(CRF):
         return len(self.labels)
 
     def log_likelihood(self, potentials, tags, mask=None, temperature: float = 1.0):
-        """Return the log-likelihood of tag sequences, `[B]`; see `CRF.log_likelihood`."""
         tags = ops.cast(tags, "int32")
         if mask is not None:
             tags = ops.where(ops.cast(mask, "bool"), tags, 0)
@@ -201,22 +200,18 @@ class ReleasedCRF(CRF):
         return super().log_likelihood(potentials, labels, mask, temperature)
 
     def decode(self, potentials, mask=None):
-        """Return the tags of the best path of labels, int32 `[B, n]`, and its score `[B]`; see `CRF.decode`."""
         labels, score = super().decode(potentials, mask)
         return ops.take(ops.convert_to_tensor(self._tags), labels), score
 
     def top_k(self, potentials, mask=None, k: int = 5):
-        """Return the best paths as tags, int32 `[B, k, n]`, and their scores `[B, k]`; see `CRF.top_k`."""
         labels, score = super().top_k(potentials, mask, k)
         return ops.take(ops.convert_to_tensor(self._tags), labels), score
 
     def marginals(self, potentials, mask=None, temperature: float = 1.0):
-        """Return the probability of each tag at each token, `[B, n, len(labels)]`; see `CRF.marginals`."""
         reads_as = ops.one_hot(self._tags, len(self.labels), dtype="float32")
         return ops.matmul(super().marginals(potentials, mask, temperature), reads_as)
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """Return scores and the tag of each label as arrays; see `CRF.arrays`."""
         return {**super().arrays(), "tags": self._tags}
 
     def get_config(self) -> dict:

@@ -3,15 +3,12 @@
 import keras
 from keras import ops
 
-from mner_keras.data.preprocessor import PostPreprocessor
+from mner_keras.data.preprocessor import UNKNOWN, PostPreprocessor
 from mner_keras.inputs import batch_inputs, crf_outputs, word_embedding
 from mner_keras.layers import BiLSTM, CharBiLSTM
 from mner_keras.layers.base import BaseLayer
 from mner_keras.layers.checks import Count, Natural, Rate, TwoWay, check_arguments
 from mner_keras.tagger import Tagger
-
-UNKNOWN = 1
-"""The id of the unknown word."""
 
 
 @keras.saving.register_keras_serializable(package="mner_keras")

@@ -130,7 +130,7 @@ class FeatureCRF:
         if self._model is None:
             raise ValueError("`save` needs a trained model: call `fit` first")
         lists = {name: sorted(map(list, entries)) for name, entries in self.lists.items()}
-        config = {"format": FORMAT, **self.get_config(), "lists": lists}
+        config = {"format": FORMAT, "features": self.features, "l1": self.l1, "l2": self.l2, "lists": lists}
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
             archive.writestr("config.json", json.dumps(config))
             archive.writestr("model.crfsuite", self._model)
@@ -157,10 +157,6 @@ class FeatureCRF:
         model.lists = {name: {tuple(entry) for entry in entries} for name, entries in lists.items()}
         model._model = weights
         return model
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments except the gazetteers."""
-        return {"features": self.features, "l1": self.l1, "l2": self.l2}
 
 
 def _crfsuite() -> Any:

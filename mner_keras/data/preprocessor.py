@@ -257,12 +257,7 @@ class PostPreprocessor:
 
     def get_config(self) -> dict[str, Any]:
         """Return the preprocessor as JSON values."""
-        return {
-            **{field.name: getattr(self, field.name) for field in dataclasses.fields(self)},
-            "visual": None if self.visual is None else dataclasses.asdict(self.visual),
-            "blank": None if self.blank is None else self.blank.tolist(),
-            "backbone": None if self.backbone is None else self.backbone.get_config(),
-        }
+        return {**dataclasses.asdict(self), "blank": None if self.blank is None else self.blank.tolist()}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> PostPreprocessor:

@@ -92,11 +92,6 @@ class Rows:
         return potentials
 
 
-def pack(values, mask):
-    """Return values `[B, n]` with those of valid positions first, each group in its own order."""
-    return Rows(ops.cast(mask, "bool")).pack(values)
-
-
 def log_sum_exp(scores, axis):
     highest = ops.max(scores, axis=axis, keepdims=True)
     return ops.log(ops.sum(ops.exp(scores - highest), axis=axis)) + ops.squeeze(highest, axis)
@@ -136,7 +131,8 @@ def counts(before, after, length, transitions, is_narrow, weights):
         factors = ops.exp(transitions - ops.max(transitions))
         tags = left * (_product(right, ops.transpose(factors)) * moves + (1 - moves))
         scale = weights / ops.sum(tags, axis=-1, keepdims=True)
-        return tags * scale, factors * _product_of_columns(left * (scale * moves), right)
+        left, right = (ops.reshape(x, (-1, x.shape[-1])) for x in (left * (scale * moves), right))
+        return tags * scale, factors * _product(ops.transpose(left), right)  # over all rows and tokens
 
     def of_logarithms():
         left, right = (state - ops.max(state, axis=-1, keepdims=True) for state in (before, after))
@@ -151,12 +147,6 @@ def counts(before, after, length, transitions, is_narrow, weights):
     if is_narrow is None:
         return of_logarithms()
     return ops.cond(is_narrow, of_probabilities, of_logarithms)
-
-
-def _product_of_columns(x, y):
-    """Return the sums `[K, K]` over all rows and tokens of the products of two tensors `[B, n, K]`."""
-    x, y = (ops.reshape(values, (-1, values.shape[-1])) for values in (x, y))
-    return _product(ops.transpose(x), y)
 
 
 def _two_way(values, length):

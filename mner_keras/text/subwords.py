@@ -123,10 +123,6 @@ class Subwords:
         row += self.middle
         return [*row, *caption[:left], *self.end], firsts, len(row)
 
-    def get_config(self) -> dict[str, Any]:
-        """Return the arguments as JSON values."""
-        return dataclasses.asdict(self)
-
 
 def padded_length(length: int) -> int:
     """Return the length to pad to: a multiple of 8 up to 64, of 64 beyond, so that few programs are compiled."""
