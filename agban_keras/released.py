@@ -21,8 +21,12 @@ from mner_keras.inputs import batch_inputs, token_representation, word_embedding
 from mner_keras.layers import BiLSTM, CharBiLSTM
 from mner_keras.layers.checks import Count, Natural, Rate, TwoWay, check_arguments
 
+# The tags in the order of the released code's labels 1 to 9.
 RELEASED_TAGS = ("O", "B-PER", "I-PER", "B-LOC", "I-LOC", "B-OTHER", "I-OTHER", "B-ORG", "I-ORG")
-"""The tags in the order of the released code's labels 1 to 9."""
+# Arrays that have the shape of the weight here, where other matrices are transposed; and those by glimpse, with an axis
+# of 1 around it.
+_AS_HERE = {"char_embeddings.weight", "word_embeddings.weight", "crf.transitions"}
+_BROADCAST = {"v_att.logits.h_bias", "v_att.logits.h_mat_v"}
 
 
 @keras.saving.register_keras_serializable(package="agban_keras")
@@ -201,13 +205,6 @@ def _labels(tags: list[str]) -> list[int]:
     place = {tag: number for number, tag in enumerate(RELEASED_TAGS)}
     order = sorted(range(len(tags)), key=lambda tag: place.get(tags[tag], len(place)))
     return [1 + order.index(tag) for tag in range(len(tags))]
-
-
-_AS_HERE = {"char_embeddings.weight", "word_embeddings.weight", "crf.transitions"}
-"""The arrays that have the shape of the weight here; other matrices are transposed."""
-
-_BROADCAST = {"v_att.logits.h_bias", "v_att.logits.h_mat_v"}
-"""The arrays by glimpse, with an axis of 1 around it."""
 
 
 def _shape(name: str, weight: keras.Variable) -> tuple[int, ...]:

@@ -25,11 +25,8 @@ from mner_keras.errors import InputError
 if TYPE_CHECKING:
     from filelock import AcquireReturnProxy, FileLock
 
-Progress = Callable[[int, int], None]
-"""A function that receives the amount of work done and the total, 0 if it is unknown."""
-
-Report = Callable[[str], None]
-"""A function that receives a line for people."""
+Progress = Callable[[int, int], None]  # a function that receives the work done and the total, 0 if it is unknown
+Report = Callable[[str], None]  # a function that receives a line for people
 
 ATTEMPTS = 3
 PAUSE = 1.0  # seconds before the second attempt of a download, doubled before each further one

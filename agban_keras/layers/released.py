@@ -11,11 +11,8 @@ from mner_keras.layers import CRF
 from mner_keras.layers.base import BaseLayer, full_mask
 from mner_keras.layers.checks import Count, Rate
 
-FOLD = 3
-"""The ratio of the bilinear form's width to `rank`, as in the bilinear attention network that it is taken from."""
-
-FORBIDDEN = -10000.0
-"""The initial score of a forbidden transition, which is trained like all others."""
+FOLD = 3  # the ratio of the bilinear form's width to `rank`, as in the bilinear attention network
+FORBIDDEN = -10000.0  # the initial score of a forbidden transition, which is trained like all others
 
 
 class _WeightNormed(BaseLayer):

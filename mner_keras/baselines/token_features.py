@@ -7,9 +7,7 @@ from pathlib import Path
 
 from mner_keras.errors import InputError
 
-BOUNDARY = 2
-"""The number of characters at each end of a long word whose place counts in its shape."""
-
+BOUNDARY = 2  # characters at each end of a long word whose place counts in its shape
 _PATTERNS = {
     "capitalised": r"[A-Z].*",
     "capitals": r"[A-Z]+",

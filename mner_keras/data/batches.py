@@ -17,16 +17,11 @@ from mner_keras.text.subwords import padded_length
 if TYPE_CHECKING:
     from mner_keras.vision.feature_store import FeatureStore
 
+# A bucketed data set is padded to at most six lengths, since a compiler makes a program per length. They are closer
+# together for long posts, where a wide step would pad most.
 LENGTH_QUANTILES = (0.2, 0.4, 0.6, 0.8, 0.95, 1.0)
-"""A bucketed data set is padded to at most six lengths, since a compiler makes a program per length. They are
-closer together for long posts, where a wide step would pad most."""
-
-TOKENS, POSTS = 8192, 512
-"""The largest numbers of tokens, padding included, and of posts in a batch of `by_length`, by default."""
-
-MAX_TOKENS = 32_768
-"""The largest number of tokens in any batch of `by_length`."""
-
+TOKENS, POSTS = 8192, 512  # the most tokens, padding included, and posts in a batch of `by_length`, by default
+MAX_TOKENS = 32_768  # the most tokens in any batch of `by_length`
 PREFETCH = 4
 
 Batch = dict[str, np.ndarray]

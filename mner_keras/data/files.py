@@ -18,9 +18,7 @@ from mner_keras.data.post import RECORD_KEYS, Post, is_bio_tag, post_from_record
 from mner_keras.errors import InputError
 from mner_keras.files import decode_line
 
-ROWS = 16_384
-"""Posts per row group of a Parquet file that is written here."""
-
+ROWS = 16_384  # posts per row group of a Parquet file that is written here
 _IMAGE_LINE = "IMGID:"
 _BLANK = (b"", b"\n", b"\r\n", b"\r")
 _OURS = {b"writer": b"mner-keras"}
@@ -284,6 +282,7 @@ def _short(text: str, width: int = 60) -> str:
     return repr(text if len(text) <= width else text[:width] + "...")
 
 
+# The reader of each format, by the name that `--input` takes, and the writer.
 READERS: dict[str, Callable[..., Iterator[Post | InputError]]] = {
     "text": iter_text,
     "jsonl": iter_jsonl,
@@ -291,19 +290,15 @@ READERS: dict[str, Callable[..., Iterator[Post | InputError]]] = {
     "parquet": iter_parquet,
     "label-studio": iter_jsonl,  # which reads both
 }
-"""The reader of each format, by the name that `--input` takes."""
-
 WRITERS: dict[str, Callable[[Path, Iterable[Post]], None]] = {
     "jsonl": write_jsonl,
     "conll": write_conll,
     "label-studio": write_label_studio,
     "parquet": lambda path, posts: write_parquet(path, map(post_record, posts)),
 }
-"""The writer of each format."""
-
+# The formats that a file's ending tells.
 ENDINGS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "label-studio", ".conll": "conll", ".tsv": "conll"}
 ENDINGS |= {".parquet": "parquet"}
-"""The formats that a file's ending tells."""
 
 
 def format_of(path: str | os.PathLike) -> str:

@@ -12,8 +12,7 @@ from mner_keras.errors import InputError
 from mner_keras.text.pos import lacks_spaces, token_offsets, tokenize_with_offsets
 from mner_keras.vision.visual_input import picture_id
 
-RECORD_KEYS = ("id", "tokens", "text", "tags", "pos", "image")
-"""The keys of a post's JSON object that are fields of the post."""
+RECORD_KEYS = ("id", "tokens", "text", "tags", "pos", "image")  # of a post's JSON object; other keys are `extra`
 
 
 @dataclasses.dataclass(frozen=True)

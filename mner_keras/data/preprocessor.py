@@ -24,8 +24,7 @@ if TYPE_CHECKING:
     from mner_keras.text.vectors import WordVectors
     from mner_keras.vision.feature_store import FeatureStore
 
-UNKNOWN, FIRST = 1, 2
-"""Index 0 is padding, index 1 is unknown; words and characters start at 2."""
+UNKNOWN, FIRST = 1, 2  # index 0 is padding, index 1 is unknown; words and characters start at 2
 
 
 @dataclasses.dataclass(eq=False, repr=False)

@@ -14,8 +14,7 @@ from mner_keras.data.post import Post, check_iob2, entity_spans
 from mner_keras.errors import InputError
 from mner_keras.files import file_sha256, write_json, write_whole
 
-SIZES = (3000, 1000, 2000)
-"""The plain-text posts that HSN's authors added to train, dev and test."""
+SIZES = (3000, 1000, 2000)  # the plain-text posts that HSN's authors added to train, dev and test
 
 
 def make_realworld(

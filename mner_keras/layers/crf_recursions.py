@@ -9,15 +9,9 @@ from keras import ops
 
 from mner_keras.layers.kernels import gather
 
-UNROLL_UP_TO = 64
-"""TensorFlow unrolls a loop of known length up to this one, which is faster."""
-
-NARROW = 20.0
-"""If all transition scores are within this span, probabilities are rescaled instead of logarithms."""
-
-FORBIDDEN = -1e30
-"""The score of a forbidden transition: finite, so that differences are defined, and beyond any sum of scores."""
-
+UNROLL_UP_TO = 64  # TensorFlow unrolls a loop of known length up to this one, which is faster
+NARROW = 20.0  # if all transition scores are within this span, probabilities are rescaled instead of logarithms
+FORBIDDEN = -1e30  # the score of a forbidden transition: beyond any sum of scores, and finite for differences
 # Rescale before every step, or where steps are unrolled before every second one.
 RESCALE_EVERY = 2 if keras.backend.backend() == "tensorflow" else 1
 

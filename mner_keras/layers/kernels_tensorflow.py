@@ -2,8 +2,7 @@
 
 import tensorflow as tf
 
-BLOCK = 8
-"""The steps that are unrolled in one turn of the loop: a turn costs as much as several steps."""
+BLOCK = 8  # the steps that are unrolled in one turn of the loop: a turn costs as much as several steps
 
 
 def gather(table, index):
