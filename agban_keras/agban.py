@@ -25,7 +25,7 @@ from mner_keras.vision.visual_input import MASK_RCNN_OBJECTS
 
 
 class ObjectTagger(Tagger):
-    """A tagger that reads the objects of a picture and may have a layer `gradient_reversal`."""
+    """A tagger that reads the objects of a picture and may have a `GradientReversal`."""
 
     preprocessing = {"use_pos": False, "fold_digits": True, "visual": MASK_RCNN_OBJECTS}
 
@@ -45,10 +45,10 @@ class ObjectTagger(Tagger):
 
     def begin_training(self, steps_per_epoch, epochs, initial_epoch=0) -> None:
         super().begin_training(steps_per_epoch, epochs, initial_epoch)
-        reversal = next((layer for layer in self.layers if layer.name == "gradient_reversal"), None)
-        if reversal is not None and reversal.strength == "schedule":
-            check_steps(steps_per_epoch, "the schedule of lambda")
-            reversal.set_total_steps(steps_per_epoch * epochs)
+        for layer in self.layers:
+            if isinstance(layer, GradientReversal) and layer.strength == "schedule":
+                check_steps(steps_per_epoch, "the schedule of lambda")
+                layer.set_total_steps(steps_per_epoch * epochs)
 
 
 def update_on(optimizer: keras.optimizers.Optimizer, layer: keras.layers.Layer, updates: Callable[[Any], Any]) -> None:

@@ -105,7 +105,7 @@ class FeatureCRF:
 
     def token_features(self, tokens: Sequence[str]) -> list[list[str]]:
         """Return the features of each token of a post."""
-        return stanford_features(tokens) if self.features == "stanford" else t_ner_features(tokens, self.lists)
+        return list(stanford_features(tokens) if self.features == "stanford" else t_ner_features(tokens, self.lists))
 
     def tag(self, posts: Iterable[Post | str | Sequence[str]], scores: bool = True) -> list[TaggedPost]:
         """Tag posts: `Post`s, plain texts, or lists of tokens; with or without the entities' scores.

@@ -49,12 +49,7 @@ class CRF(keras.layers.Layer):
     """
 
     def __init__(
-        self,
-        num_tags: int,
-        boundary: bool = True,
-        constraints: Constraints | None = None,
-        dtype="float32",
-        **kwargs,
+        self, num_tags: int, boundary: bool = True, constraints: Constraints | None = None, dtype="float32", **kwargs
     ) -> None:
         check_count("num_tags", num_tags)
         if isinstance(constraints, dict):
@@ -295,9 +290,7 @@ class CRFDecode(keras.layers.Layer):
         crf: the CRF layer, already called on its potentials.
         temperature: divides all scores before the probabilities; the tags do not depend on it.
 
-    Call arguments:
-        potentials: float `[B, n, K]`, as the CRF layer returned them.
-        mask: bool `[B, n]`, true for tokens; `None` if all positions are tokens.
+    Call arguments are those of the CRF, whose result are the potentials.
 
     Returns:
         tags int32 `[B, n]`, 0 in masked positions, and the probability of each tag, float32 `[B, n]`.
