@@ -23,8 +23,7 @@ from mner_keras.layers.checks import Count, Natural, Rate, TwoWay, check_argumen
 
 # The tags in the order of the released code's labels 1 to 9.
 RELEASED_TAGS = ("O", "B-PER", "I-PER", "B-LOC", "I-LOC", "B-OTHER", "I-OTHER", "B-ORG", "I-ORG")
-# Arrays that have the shape of the weight here, where other matrices are transposed; and those by glimpse, with an axis
-# of 1 around it.
+# Arrays that have the shape of the weight here, where others are transposed; and those with an axis of 1 around theirs.
 _AS_HERE = {"char_embeddings.weight", "word_embeddings.weight", "crf.transitions"}
 _BROADCAST = {"v_att.logits.h_bias", "v_att.logits.h_mat_v"}
 
@@ -59,8 +58,7 @@ class ReleasedAGBAN(ObjectTagger):
         num_training_tokens: used in the classes' weights: `posts m / (tokens + posts m)` for a token,
         num_training_posts: and `tokens / (tokens + posts m)` for an object.
         classifier_rests_every: the classifier is not updated on every N-th training step; 0 to always update it.
-        dropout: rate on the characters' vectors, on the token representation, on the BiLSTM's output and on the
-            objects in the bilinear form.
+        dropout: rate on characters' vectors, token representation, BiLSTM's output and objects in the bilinear form.
         attention_dropout: rate before the attention's relu layers.
 
     Reference:

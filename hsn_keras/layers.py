@@ -77,13 +77,11 @@ class MultiHeadHierarchicalAttention(Reweighting):
 
     - `M(i, j) = v'_i . h'_j` (eq. 8, not scaled);
     - `alpha(t) = softmax_i M(i, t)`: for each query element a distribution over the values (eq. 9-10);
-    - `beta(i) = softmax_j M(i, j)`, `beta = mean of beta(i)` over the valid values (eq. 11-12, where the paper prints
-      1/n before a sum of k terms);
+    - `beta(i) = softmax_j M(i, j)`, `beta = mean of beta(i)` over the valid values (eq. 11-12, printed with 1/n);
     - `head = A beta`, `[k]` (eq. 13, where the paper prints `A^T beta`, a product of shapes that do not fit).
 
     The weights are `s = (1/e) sum over heads of softmax(head)` (eq. 14, printed with 1/n), and the output `s * V`
-    (eq. 16). The softmax of a probability vector is close to uniform: with `head_softmax=False` the heads themselves
-    are averaged.
+    (eq. 16). As the softmax of a probability vector is close to uniform, `head_softmax=False` averages the heads.
 
     Args:
         num_heads: the number of heads, e.
@@ -98,8 +96,7 @@ class MultiHeadHierarchicalAttention(Reweighting):
         return_attention_scores: whether to return the weights as well.
 
     Returns:
-        `value` reweighted, `[B, k, d']`; with `return_attention_scores` also the weights s, `[B, k]`, which sum to one
-        over the valid values.
+        `value` reweighted, `[B, k, d']`; with `return_attention_scores` also s, `[B, k]`, whose sum is one.
 
     Raises:
         ValueError: `head_dim` is missing and `num_heads` does not divide the width of `value`.
@@ -165,8 +162,7 @@ class MultiHeadGeneralAttention(MultiHeadHierarchicalAttention):
     - `alpha(t) = softmax_i score(t, i)`: for each query element a distribution over the values;
     - `head = mean of alpha(t)` over the valid queries, `[k]`.
 
-    The paper names Luong's attention but not the score. That attention gives one distribution per query; their mean
-    gives one weight per value.
+    The paper names Luong's attention, which gives one distribution per query; score and mean are our reading.
 
     Reference:
         Luong, Pham & Manning, "Effective approaches to attention-based neural machine translation", EMNLP 2015.

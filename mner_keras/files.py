@@ -204,8 +204,7 @@ def download(
         resolve: returns the file's address from the web page that the server sends in its place; empty if it has none.
 
     Raises:
-        InputError: no network, no such file on the server, a web page in its place, a connection that kept breaking, a
-            full disk, or another hash.
+        InputError: no network, no such file, a web page in its place, a broken connection, a full disk, another hash.
     """
     unfinished = path.with_name(f".unfinished-{path.name}")
     # Contains the address, and in a second line what the server calls the version of its file.

@@ -38,8 +38,7 @@ class GatedBilinearAttention(BaseLayer):
         text: T, `[B, n, d]`.
         objects: V, `[B, k, d]`.
         text_mask: bool `[B, n]`, true for a token. With `softmax="pairs"` a padded token has the weight 0.
-        object_mask: bool `[B, k]`, true for an object. An absent object has the weight 0. A post without objects has
-            A = 0 and M = T.
+        object_mask: bool `[B, k]`, true for an object; others have the weight 0. Without objects A = 0 and M = T.
         return_attention_scores: whether to return A as well.
 
     Returns:

@@ -178,9 +178,8 @@ class ModalityClassifier(_NetworkLayer):
 class ReleasedModalityClassifier(ModalityClassifier):
     """Classify each feature as text (1) or picture (0), one modality at a time.
 
-    The network of `ModalityClassifier` runs twice, on the tokens and then on the objects. In training each call is
-    normalised by its own batch statistics, which removes the difference of the two means, and updates the moving
-    statistics once.
+    The network of `ModalityClassifier` runs on the tokens and then on the objects. In training each call is normalised
+    by its own batch statistics, which removes the difference of the two means, and updates the moving ones once.
 
     Call arguments:
         features: `[B, n + k, d]`, the tokens followed by the objects.

@@ -65,8 +65,8 @@ class WeightNormDense(_WeightNormed):
 class ReleasedAttention(_WeightNormed):
     """Apply bilinear attention over all pairs of objects and tokens, and gate its output for each token.
 
-    Equations, with tokens T `[B, n, d]`, objects V `[B, k, d]` as rows, and L for a separate `WeightNormDense` with
-    bias in each place:
+    Equations, with tokens T `[B, n, d]`, objects V `[B, k, d]` as rows, and in each place L for another
+    `WeightNormDense`:
 
     - `V' = dropout(relu(L(V)))`, `T' = relu(L(T))`, of width 3 rank;
     - `logits[g, v, t] = sum_j V'[v, j] h[g, j] T'[t, j] + c[g]`, h a length times a direction as in L;
@@ -151,8 +151,7 @@ class ReleasedCRF(CRF):
     paths includes all labels, also padding, START and STOP; only the transitions suppress these: transitions into
     START, out of STOP and into or out of padding are initialised to -10000, all others to 0.
 
-    The call is that of `CRF`, with a score per label. Methods take and return tags: a label without a tag is returned
-    as tag 0.
+    The call is that of `CRF`, with a score per label. Methods take and return tags; a label without one gives tag 0.
 
     Args:
         num_tags: the number of labels: the number of tags plus three.

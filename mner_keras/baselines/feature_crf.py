@@ -25,8 +25,7 @@ class FeatureCRF:
     The originals are programs in Java and in Python 2; these are their documented features, on CRFsuite. `"stanford"`
     omits the original's second-order label features. `"t-ner"` has the context, spelling and dictionary features of
     Ritter et al., but not their Brown clusters, their tweet-trained part-of-speech, chunk and capitalisation features,
-    or their types by LabeledLDA over Freebase: it segments and types at once. Its scores do not predict those of the
-    originals.
+    or their types by LabeledLDA over Freebase: it segments and types at once. The originals' scores may differ.
 
     It needs the extra `crf` (python-crfsuite).
 
@@ -38,8 +37,7 @@ class FeatureCRF:
             0.05 for `"t-ner"` (variance 10, the default of the library that it used).
 
     Attributes:
-        history: after `fit`, one dict per iteration: `epoch` and `loss`, the penalised negative log-likelihood summed
-            over the training posts.
+        history: after `fit`, one dict per iteration: `epoch` and `loss`, the penalised negative log-likelihood.
         num_parameters: after `fit`, the number of weights.
 
     Example:

@@ -63,13 +63,11 @@ class ModalityAttention(BaseLayer):
 class MNERMA(Tagger):
     """Mix word, characters and picture of each token by attention, then apply a BiLSTM and a CRF.
 
-    Characters are read by a BiLSTM; `x_t` is the mix of the three (`ModalityAttention`), `h = BiLSTM(x)`, potentials
-    `W h_t + b`.
+    A BiLSTM reads characters; `x_t` mixes the three (`ModalityAttention`), `h = BiLSTM(x)`, potentials `W h_t + b`.
 
     The paper is not available. The picture is the mean of its regions here, and the last layer of Inception there. A
     sigmoid before the softmax, which would keep the weights within a factor of 2.718 of each other, may have been the
-    paper's form. The widths are typical of such models; the optimiser (Adagrad, rate 0.02, batch 10) is from memory of
-    the paper.
+    paper's form. The widths are typical of such models; the optimiser (Adagrad, rate 0.02, batch 10) is from memory.
 
     Args:
         preprocessor, word_dim, hidden_dim, loss_reduction: see `HSN`; h is H there.

@@ -36,8 +36,7 @@ class PostBatches:
     Attributes:
         epoch: the epoch of the next pass; a finished pass adds one.
         char_ids: the characters of each distinct token, `[U, c]`, the first row for padding.
-        char_vectors: `[U, d]`; if given, batches contain each token's vector, `char_vectors` `[B, n, d]`, in place of
-            its `char_ids`.
+        char_vectors: `[U, d]`; if given, batches contain each token's `char_vectors` `[B, n, d]` instead of `char_ids`.
     """
 
     def __init__(
@@ -92,8 +91,7 @@ class PostBatches:
 
         Args:
             batch_size: posts per batch, by default as many as `TOKENS` and `POSTS` permit; fewer long ones, for memory.
-            compiled: whether a program is compiled for each shape: with buckets, empty rows and padding then keep the
-                number of shapes small.
+            compiled: whether a program is compiled for each shape: empty rows and padding then make shapes few.
         """
         bucket = self.preprocessor.bucket
         order = np.argsort(self.lengths, kind="stable") if bucket else np.arange(len(self.posts))
@@ -116,8 +114,7 @@ class PostBatches:
         """Return the arrays of the posts at these positions: inputs, and tags int32 `[B, n]` if every post has tags.
 
         Args:
-            size: B; the rows after the posts are empty. By default the batch size of a shuffled pass, otherwise the
-                number of posts.
+            size: B; rows after the posts are empty. By default the batch size if shuffled, else the number of posts.
             length: n; by default the next of the pass's lengths.
         """
         if size is None:

@@ -27,9 +27,8 @@ class Dataset(Mapping[str, list[Post]]):
 
     Args:
         folder: contains `train.txt`, `dev.txt` (or `valid.txt`) and `test.txt`, CoNLL columns, or the same as `.jsonl`
-            or `.parquet`, or as `.json` (Label Studio's tasks). It may contain `regions.h5` and `objects.h5`, or
-            folders `regions` and `objects` of parts, the features of its pictures, and the pictures themselves in
-            `images`.
+            or `.parquet`, or as `.json` (Label Studio's tasks). It may contain the pictures in `images`, and their
+            features in `regions.h5` and `objects.h5` or in folders `regions` and `objects` of parts.
         name: the data set's name in reports.
 
     Example:

@@ -22,8 +22,7 @@ class Post:
     Args:
         tokens: the post's words, at least one, none empty.
         tags: one BIO tag per token (`O`, `B-PER`, `I-PER`, ...), or `None` for an untagged post.
-        image_id: the picture's name, stripped of folder, extension and surrounding white space; `None` for a plain-text
-            post.
+        image_id: the picture's name without folder, extension and surrounding white space; `None` for no picture.
         pos: one Penn Treebank tag per token; if `None`, NLTK creates them when a model needs them.
         id: the post's identifier in its source.
         text: the text that the tokens were cut from, if any.

@@ -31,8 +31,7 @@ UNKNOWN, FIRST = 1, 2  # index 0 is padding, index 1 is unknown; words and chara
 class PostPreprocessor:
     """Convert posts into the arrays that the models read.
 
-    Create one with `Model.fit_preprocessor`, which knows the settings of the model's paper. A saved model contains it
-    as JSON.
+    `Model.fit_preprocessor` creates one with the settings of the model's paper. A saved model contains it as JSON.
 
     Args:
         words: the words of the training posts; their table is trainable.
@@ -128,10 +127,8 @@ class PostPreprocessor:
             use_words, use_characters, use_pos, fold_digits, max_characters, bucket: as in the class.
             backbone: a pretrained text model, by its name in KerasHub or its folder (`TextBackbone.load`).
             fine_tune: whether training changes the backbone. If not, its vectors are computed once per post.
-            caption: whether the backbone reads the caption of a post's picture, which `features` contains, behind the
-                post.
-            other_posts: the posts of the other splits, for a transductive vocabulary that includes their words,
-                characters and types.
+            caption: whether the backbone also reads, behind a post, the caption of its picture from `features`.
+            other_posts: the other splits, for a transductive vocabulary with their words, characters and types.
 
         Raises:
             InputError: posts without entities, a store of another kind of features, or a backbone that does not load.

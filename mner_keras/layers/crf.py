@@ -17,8 +17,7 @@ class CRF(keras.layers.Layer):
 
     A path `y` through the tags of a row scores `sum_t potentials[t, y_t] + sum_t transitions[y_t, y_t+1]`, with
     `boundary` also `start[y_1] + end[y_n]`; `p(y) = exp(score(y)) / Z`. The layer passes potentials through; its
-    methods take the same arguments and give the likelihood, the best path and the marginals. `mner_keras.CRFModel`
-    trains it.
+    methods give likelihood, best path and marginals for the same arguments. `mner_keras.CRFModel` trains it.
 
     Masks may have holes (subwords, for example): valid positions count as adjacent. A row without a valid position has
     likelihood 0 and the tag 0. All computation is in float32, whatever the dtype policy.

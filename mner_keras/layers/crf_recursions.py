@@ -153,8 +153,7 @@ def _two_way(values, length):
 
 
 def _one_way(states, length):
-    """Return the states `[n, B, 2, K]` of the forward recursion at each token, and those of the backward recursion at
-    the next one, both `[B, n, K]`."""
+    """Return the forward states at each token and the backward ones at the next, `[B, n, K]`, from `[n, B, 2, K]`."""
     n, rows = ops.shape(states)[0], ops.shape(states)[1]
     place = ops.arange(n, dtype="int32")
     row = 2 * ops.arange(rows, dtype="int32")[:, None]
@@ -237,8 +236,7 @@ def best_path(potentials, length, transitions):
 
 
 def best_paths(potentials, length, transitions, k):
-    """Return the `k` best paths, best first, int32 `[B, k, n]`, and their scores `[B, k]`, at most `FORBIDDEN / 2` if
-    there are fewer."""
+    """Return the best paths, best first, int32 `[B, k, n]`, and scores `[B, k]`, at most `FORBIDDEN / 2` for none."""
     num_tags = potentials.shape[-1]
     ranks = ops.where(ops.arange(k) == 0, 0.0, FORBIDDEN)  # a path of one tag has no second best
     ways = ops.repeat(ops.transpose(transitions), k, axis=1)  # [to, (from, rank)]
