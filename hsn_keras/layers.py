@@ -119,10 +119,8 @@ class MultiHeadHierarchicalAttention(Reweighting):
     def build(self, query_shape, value_shape) -> None:
         width = value_shape[-1]
         if self.head_dim is None and width % self.num_heads:
-            raise ValueError(
-                f"`num_heads` must divide the width of `value`, {width}, where `head_dim` is not given. "
-                f"Received: num_heads={self.num_heads}"
-            )
+            expected = f"divide the width of `value`, {width}, where `head_dim` is not given"
+            raise ValueError(f"`num_heads` must {expected}. Received: num_heads={self.num_heads}")
         units = self.num_heads * (self.head_dim or width // self.num_heads)
         self.query_kernel = self.add_weight(
             name="query_kernel", shape=(query_shape[-1], units), initializer="glorot_uniform"
@@ -226,7 +224,5 @@ class SelfAdaptiveIntegration(BaseLayer):
 def _check_same_width(**shapes) -> None:
     (one, shape), (other, other_shape) = shapes.items()
     if shape[-1] != other_shape[-1]:
-        raise ValueError(
-            f"`{one}` and `{other}` must have the same width. "
-            f"Received: {one}.shape={tuple(shape)}, {other}.shape={tuple(other_shape)}"
-        )
+        found = f"{one}.shape={tuple(shape)}, {other}.shape={tuple(other_shape)}"
+        raise ValueError(f"`{one}` and `{other}` must have the same width. Received: {found}")

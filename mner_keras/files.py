@@ -323,6 +323,5 @@ def check_download(path: Path, expected: str = "", file: Path | None = None, add
             file.unlink()
             path.with_name(f"{file.name}.version").unlink(missing_ok=True)
             hint = f"; not kept{hint}"
-        raise InputError(
-            f"expected a file of the hash {expected[:12]}..., found {found[:12]}...{hint}", address or path
-        )
+        message = f"expected a file of the hash {expected[:12]}..., found {found[:12]}...{hint}"
+        raise InputError(message, address or path)

@@ -166,9 +166,8 @@ class ReleasedCRF(CRF):
 
     def __init__(self, num_tags: int, labels: Sequence[int], boundary: bool = False, **kwargs) -> None:
         if sorted(labels) != list(range(1, num_tags - 2)):
-            raise ValueError(
-                f"`labels` must contain each number from 1 to {num_tags - 3} once. Received: labels={list(labels)}"
-            )
+            expected = f"each number from 1 to {num_tags - 3} once"
+            raise ValueError(f"`labels` must contain {expected}. Received: labels={list(labels)}")
         if boundary:
             raise ValueError("`boundary` must be false: START and STOP are labels. Received: boundary=True")
         super().__init__(num_tags, boundary=False, **kwargs)

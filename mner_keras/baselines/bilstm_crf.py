@@ -30,10 +30,8 @@ class SingletonDropout(BaseLayer):
     def __init__(self, vocabulary_size: Count, num_singletons: Natural, rate: Rate = 0.5, **kwargs) -> None:
         super().__init__(**kwargs)
         if num_singletons > vocabulary_size:
-            raise ValueError(
-                f"`num_singletons` must be at most `vocabulary_size`, {vocabulary_size}. "
-                f"Received: num_singletons={num_singletons}"
-            )
+            expected = f"at most `vocabulary_size`, {vocabulary_size}"
+            raise ValueError(f"`num_singletons` must be {expected}. Received: num_singletons={num_singletons}")
         if rate:
             self.seed_generator = keras.random.SeedGenerator()
         self.built = True

@@ -60,9 +60,8 @@ class FeatureCRF:
     ) -> None:
         check_arguments(FeatureCRF.__init__, {"features": features, "l1": l1, "l2": l2})
         if gazetteers is not None and features != "t-ner":
-            raise ValueError(
-                f"`gazetteers` must be None with features={features!r}. Received: gazetteers={gazetteers!r}"
-            )
+            expected = f"None with features={features!r}"
+            raise ValueError(f"`gazetteers` must be {expected}. Received: gazetteers={gazetteers!r}")
         # Nothing below works without it.
         _crfsuite()
         self.features = features

@@ -221,11 +221,9 @@ def check_pictures(posts: Iterable[Post], features: FeatureStore | str | os.Path
     """Raise `InputError` if posts, called `whose` in the message, name pictures and the store contains none of them."""
     named = [post for post in posts if post.image_id is not None]
     if named and count_missing(named, features) == len(named):
-        raise InputError(
-            f"expected the pictures that {whose} name, found none of them ({len(named):,} posts, the first names "
-            f"{named[0].image_id!r}). Are the ids the same in both?",
-            open_store(features).path,
-        )
+        found = f"none of them ({len(named):,} posts, the first names {named[0].image_id!r})"
+        message = f"expected the pictures that {whose} name, found {found}. Are the ids the same in both?"
+        raise InputError(message, open_store(features).path)
 
 
 def as_dataset(batches: PostBatches) -> Any:

@@ -99,15 +99,10 @@ def load_dataset(name_or_folder: str | os.PathLike) -> Dataset:
     if home and (Path(home) / name).is_dir():
         return Dataset(Path(home) / name, name)
     if Path(name).exists():
-        raise InputError(
-            "expected a folder with train, dev and test files, found a file; "
-            "`mner data split FILE --to FOLDER` splits it",
-            name,
-        )
-    raise InputError(
-        f"expected `sample`, a folder, or a folder's name below $MNER_DATA, found no {name!r}."
-        + did_you_mean(name, ["sample", "twitter2015/original", "twitter2015/umt"])
-    )
+        hint = "`mner data split FILE --to FOLDER` splits it"
+        raise InputError(f"expected a folder with train, dev and test files, found a file; {hint}", name)
+    hint = did_you_mean(name, ["sample", "twitter2015/original", "twitter2015/umt"])
+    raise InputError(f"expected `sample`, a folder, or a folder's name below $MNER_DATA, found no {name!r}.{hint}")
 
 
 def check_dataset(data: Dataset) -> dict[str, Any]:

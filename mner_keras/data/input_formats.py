@@ -43,12 +43,9 @@ def _recognise(lines: Iterator[bytes], head: list[bytes], name: str) -> str:
     if _JSON.match(first):
         return "jsonl"
     if Path(name).suffix.lower() == ".csv" or _is_csv_header(first):
-        raise InputError(
-            "expected JSON lines, CoNLL columns or plain text, found a table (CSV). Convert it to JSON lines, or read "
-            "each line as a post with --input text",
-            name,
-            len(head),
-        )
+        hint = "Convert it to JSON lines, or read each line as a post with --input text"
+        expected = "expected JSON lines, CoNLL columns or plain text, found a table (CSV)"
+        raise InputError(f"{expected}. {hint}", name, len(head))
     if "\t" in first or first.startswith("IMGID:") or _CONLL_COMMENT.match(first):
         return "conll"
     # One line such as "Jackie O" is text; two consecutive lines that end in a tag are columns.

@@ -190,8 +190,6 @@ def check_iob2(tags: Iterable[Sequence[str]], path: str | os.PathLike | None = N
     orphans = sum(len(orphan_positions(sequence)) for sequence in tags)
     opened = sum(tag.startswith("B-") for sequence in tags for tag in sequence)
     if orphans > opened:
-        raise InputError(
-            f"expected IOB2 tags, where B- opens each entity; found IOB1: {orphans:,} entities open at an I- and "
-            f"{opened:,} at a B-. `mner data convert IN OUT --scheme iob1` converts them",
-            path,
-        )
+        found = f"IOB1: {orphans:,} entities open at an I- and {opened:,} at a B-"
+        hint = "`mner data convert IN OUT --scheme iob1` converts them"
+        raise InputError(f"expected IOB2 tags, where B- opens each entity; found {found}. {hint}", path)

@@ -137,10 +137,8 @@ class PostPreprocessor:
         if vectors is not None and not use_words:
             raise ValueError(f"`vectors` must be None where `use_words` is False. Received: vectors={vectors!r}")
         if backbone is None and (fine_tune or caption or not (use_words or use_characters)):
-            raise ValueError(
-                "`backbone` must be given for `fine_tune`, for `caption`, and where words and characters are left out. "
-                "Received: backbone=None"
-            )
+            expected = "given for `fine_tune`, for `caption`, and where words and characters are left out"
+            raise ValueError(f"`backbone` must be {expected}. Received: backbone=None")
         posts, other_posts = list(posts), list(other_posts)
         types = sorted({tag[2:] for post in (*posts, *other_posts) for tag in post.tags or () if tag != "O"})
         if not types:

@@ -70,10 +70,8 @@ class CRF(keras.layers.Layer):
 
     def build(self, potentials_shape) -> None:
         if potentials_shape[-1] != self.num_tags:
-            raise ValueError(
-                f"`potentials` must have `num_tags`={self.num_tags} scores per token. "
-                f"Received: potentials.shape={tuple(potentials_shape)}"
-            )
+            expected = f"`num_tags`={self.num_tags} scores per token"
+            raise ValueError(f"`potentials` must have {expected}. Received: potentials.shape={tuple(potentials_shape)}")
         uniform = keras.initializers.RandomUniform(-0.1, 0.1)
         self.transitions = self.add_weight(
             name="transitions", shape=(self.num_tags, self.num_tags), initializer=uniform
@@ -225,10 +223,8 @@ class CRF(keras.layers.Layer):
     def _prepare(self, potentials, mask, temperature=1.0):
         (potentials,) = _divided([ops.cast(ops.convert_to_tensor(potentials), "float32")], temperature)
         if len(potentials.shape) != 3 or potentials.shape[-1] != self.num_tags:
-            raise ValueError(
-                f"`potentials` must have the shape [batch, tokens, {self.num_tags}]. "
-                f"Received: potentials.shape={tuple(potentials.shape)}"
-            )
+            expected = f"the shape [batch, tokens, {self.num_tags}]"
+            raise ValueError(f"`potentials` must have {expected}. Received: potentials.shape={tuple(potentials.shape)}")
         if mask is None:
             return potentials, ops.ones_like(potentials[..., 0], dtype="bool")
         mask = ops.cast(mask, "bool")
@@ -244,10 +240,8 @@ class CRF(keras.layers.Layer):
         tags = np.asarray(tags)
         read = tags if mask is None else tags[np.asarray(mask, bool)]
         if read.size and (read.min() < 0 or read.max() >= self.num_tags):
-            raise ValueError(
-                f"`tags` must be from 0 to {self.num_tags - 1} wherever the mask is true. "
-                f"Received: tags from {read.min()} to {read.max()}"
-            )
+            expected = f"from 0 to {self.num_tags - 1} wherever the mask is true"
+            raise ValueError(f"`tags` must be {expected}. Received: tags from {read.min()} to {read.max()}")
 
     def _scores(self):
         if not self.built:
