@@ -26,11 +26,10 @@ class HSN(Tagger):
     Text features H and region features `V = relu(W v~ + b)` (eq. 7) reweight each other in two units of multi-head
     hierarchical attention, `G = s_img * V` and `F = s_sen * H` (eq. 8-16). A gate mixes H and F for each token into O
     (eq. 17-18). A linear layer and a CRF with start and end scores predict the tags from O (eq. 3-4). The defaults are
-    the paper's table 2 and section 4.3.
+    those of table 2 and section 4.3.
 
-    A post without a picture sees the blank picture's regions. `explain` gives `region_attention` `[k]` (s_img, the
-    text's attention to the picture), `token_attention` `[n]` (s_sen, the picture's attention to the text) and, with a
-    gate, `gamma` `[n, 1]` or `[n, d]`.
+    A post without a picture sees the blank picture's regions. `explain` gives the text's attention to the picture
+    `region_attention` `[k]` (s_img), the reverse `token_attention` `[n]` (s_sen), and `gamma` `[n, 1]` or `[n, d]`.
 
     The rows of the paper's table 5 are arguments: `integration="concatenate"` (w/o MI), `attention="general"` (w/o HA),
     `attention="single_head"` (w/o MP); w/o VF is `HSN.fit_preprocessor(posts, features=..., pictures=False)`.

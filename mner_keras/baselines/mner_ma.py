@@ -17,8 +17,7 @@ class ModalityAttention(BaseLayer):
     """Mix a token's word vector, its characters' vector and the post's picture by attention over the three (`MNERMA`).
 
     Each is projected to one width, `x^w`, `x^c`, `x^v`; then `a_t = softmax(W [x^w_t; x^c_t; x^v] + b)`, three numbers,
-    and `x_t = a_tw x^w_t + a_tc x^c_t + a_tv x^v`. The picture's vector is the mean of its regions; without regions,
-    the softmax is over word and characters alone.
+    and `x_t = a_tw x^w_t + a_tc x^c_t + a_tv x^v`. The picture is the mean of its regions; without any, `a_tv = 0`.
 
     Args:
         units: the common width.

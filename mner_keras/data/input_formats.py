@@ -19,8 +19,7 @@ _LFS_POINTER = "version https://git-lfs"
 def read_posts_to_tag(stream: Iterable[bytes], name: str, format_: str = "") -> Iterator[Post | InputError]:
     """Read the posts of a binary stream lazily; a malformed post is the `InputError` that says so.
 
-    Without a `format_` of `READERS`, the ending of `name` or the first lines decide; raise `InputError` for a table
-    (CSV) or a Git LFS pointer.
+    Without a `format_`, the ending of `name` or the first lines decide: a table (CSV) or a Git LFS pointer is an error.
     """
     format_ = format_ or ENDINGS.get(Path(name).suffix.lower(), "")
     if format_:

@@ -94,8 +94,7 @@ def log_sum_exp(scores, axis):
 def both_ways(potentials, length, transitions, wide=False):
     """Return the log-sum of the scores of all paths, `[B]`, and what `counts` reads.
 
-    Potentials are `[B, n, K]`, the length int32 `[B]`, transitions `[K, K]`; `wide` if these are known to span more
-    than `NARROW`, otherwise this is computed.
+    Potentials are `[B, n, K]`, length int32 `[B]`, transitions `[K, K]`, `wide` if known to span more than `NARROW`.
     """
     highest = ops.max(potentials, axis=-1, keepdims=True)
     arguments = (potentials - highest, length, transitions)
