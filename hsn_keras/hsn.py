@@ -26,7 +26,7 @@ class HSN(Tagger):
     Text features H and region features `V = relu(W v~ + b)` (eq. 7) reweight each other in two units of multi-head
     hierarchical attention, `G = s_img * V` and `F = s_sen * H` (eq. 8-16). A gate mixes H and F for each token into O
     (eq. 17-18). A linear layer and a CRF with start and end scores predict the tags from O (eq. 3-4). The defaults are
-    those of table 2 and section 4.3.
+    the paper's table 2 and section 4.3.
 
     A post without a picture sees the blank picture's regions. `explain` gives the text's attention to the picture
     `region_attention` `[k]` (s_img), the reverse `token_attention` `[n]` (s_sen), and `gamma` `[n, 1]` or `[n, d]`.

@@ -22,8 +22,8 @@ class BackboneRegions:
 
     A feature map `[h, w, f]` gives `h * w` regions. A sequence gives one region per patch, without class, distillation
     and register tokens. Regions are in row order from the top left. Of CLIP and SigLIP, only the vision encoder is
-    used; of SigLIP, the tokens before its pooling head. The preset's converter prepares pictures, in a fixed size if
-    the backbone has one.
+    used; of SigLIP, the tokens before its pooling head. The preset's image converter does the preprocessing, in the
+    backbone's picture size if that is fixed.
 
     Args:
         preset: the name of a KerasHub preset (downloaded on first use), or a folder that `save_to_preset` wrote.

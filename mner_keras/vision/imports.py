@@ -46,7 +46,7 @@ def import_features(
         the number of pictures in the store.
 
     Raises:
-        InputError: another format, a malformed line, NaN or infinity, two pictures of one id, or another store to write.
+        InputError: another format, a malformed line, NaN or infinity, two pictures of one id, another store to write.
     """
     if not os.path.isfile(file):
         raise InputError("expected a file of features, found no such file", file)
