@@ -35,9 +35,7 @@ class ObjectTagger(Tagger):
     ) -> PostPreprocessor:
         """Return a `PostPreprocessor` with the paper's settings.
 
-        Args:
-            posts, vectors, features, pictures, options: as in `Tagger.fit_preprocessor`.
-            num_objects: the number of objects read per picture, k, 1 to 5 in the paper.
+        `num_objects` is the number of objects read per picture, k, 1 to 5 in the paper; see `Tagger.fit_preprocessor`.
         """
         check_count("num_objects", num_objects)
         visual = dataclasses.replace(MASK_RCNN_OBJECTS, count=num_objects)
@@ -140,7 +138,6 @@ class AGBAN(ObjectTagger):
         name: str = "agban",
     ) -> None:
         check_arguments(AGBAN.__init__, self._arguments)
-        # === Layers ===
         words = word_embedding(preprocessor, word_dim, 200, unknown="uniform")
         char_bilstm = CharBiLSTM(
             preprocessor.char_vocabulary_size, char_dim, char_hidden_dim, dropout, name="char_bilstm"
@@ -149,7 +146,6 @@ class AGBAN(ObjectTagger):
         projector = VisualProjector(hidden_dim, name="visual_projector")
         crf = CRF(preprocessor.num_tags, boundary=False, name="crf")
 
-        # === Functional model ===
         inputs = batch_inputs(preprocessor)
         token_mask, object_mask = inputs["token_mask"], inputs["visual_mask"]
         tokens = token_representation(preprocessor, inputs, words, char_bilstm)

@@ -87,7 +87,6 @@ class ReleasedAGBAN(ObjectTagger):
         name: str = "released_agban",
     ) -> None:
         check_arguments(ReleasedAGBAN.__init__, self._arguments)
-        # === Layers ===
         words = word_embedding(preprocessor, word_dim, 200, unknown="uniform")
         char_bilstm = CharBiLSTM(
             preprocessor.char_vocabulary_size, char_dim, char_hidden_dim, dropout, name="char_bilstm"
@@ -106,7 +105,6 @@ class ReleasedAGBAN(ObjectTagger):
         )
         crf = ReleasedCRF(preprocessor.num_tags + 3, _labels(preprocessor.tags), name="crf")
 
-        # === Functional model ===
         inputs = batch_inputs(preprocessor)
         token_mask, object_mask = inputs["token_mask"], inputs["visual_mask"]
         # The batch statistics include every place of a row, padded or not.

@@ -82,7 +82,6 @@ class HSN(Tagger):
         name: str = "hsn",
     ) -> None:
         check_arguments(HSN.__init__, self._arguments)
-        # === Layers ===
         regions_projection = keras.layers.Dense(hidden_dim, activation="relu", name="region_projection")
         if attention == "single_head":
             unit = HierarchicalAttention
@@ -92,7 +91,6 @@ class HSN(Tagger):
         text_to_image, image_to_text = unit(name="text_to_image"), unit(name="image_to_text")
         crf = CRF(preprocessor.num_tags, name="crf")
 
-        # === Functional model ===
         inputs = batch_inputs(preprocessor)
         token_mask, region_mask = inputs["token_mask"], inputs["visual_mask"]
         text = text_features(preprocessor, inputs, word_dim, char_dim, pos_dim, hidden_dim, dropout)  # H [B, n, d]
