@@ -130,7 +130,8 @@ class CRF(keras.layers.Layer):
             # Relative to the given path, step by step: the tag's potential, and the transition into the tag, subtracted
             # one after the other. Their sum would lose the transition's digits next to a large potential.
             relative = packed - ops.sum(observed * packed, axis=-1, keepdims=True) - way[..., None]
-            for ends, at in zip(boundary, (rows.is_first, rows.is_last), strict=False):
+            at_ends = (rows.is_first, rows.is_last)[: len(boundary)]
+            for ends, at in zip(boundary, at_ends, strict=True):
                 relative = relative + at[..., None] * (ends - ops.take(ends, path)[..., None])
             log_z, states = both_ways(relative, rows.length, transitions)
 
@@ -143,10 +144,7 @@ class CRF(keras.layers.Layer):
                 moves = ops.reshape(weights * (1 - rows.is_first), (-1,))
                 moves = ops.segment_sum(moves, ops.reshape(step, (-1,)), self.num_tags**2)
                 moves = ops.reshape(moves, transitions.shape) - expected_moves
-                ends = [
-                    ops.sum(at[..., None] * excess, axis=(0, 1))
-                    for _, at in zip(boundary, (rows.is_first, rows.is_last), strict=False)
-                ]
+                ends = [ops.sum(at[..., None] * excess, axis=(0, 1)) for at in at_ends]
                 return rows.unpack(excess) * ops.cast(mask, "float32")[..., None], moves, *ends
 
             return ops.where(rows.length > 0, -log_z, 0.0), gradient
@@ -252,15 +250,11 @@ class CRF(keras.layers.Layer):
         return transitions, ops.cast(self.start, "float32"), ops.cast(self.end, "float32")
 
     def _constrained_scores(self):
-        transitions, start, end = self._scores()
-        if self.constraints is None:
-            return transitions, start, end
-        allowed = self.constraints
-        return (
-            ops.where(np.array(allowed.transitions), transitions, FORBIDDEN),
-            ops.where(np.array(allowed.start), 0.0 if start is None else start, FORBIDDEN),
-            ops.where(np.array(allowed.end), 0.0 if end is None else end, FORBIDDEN),
-        )
+        scores, allowed = self._scores(), self.constraints
+        if allowed is None:
+            return scores
+        pairs = zip((allowed.transitions, allowed.start, allowed.end), scores, strict=True)
+        return [ops.where(np.array(mask), 0.0 if score is None else score, FORBIDDEN) for mask, score in pairs]
 
 
 def _divided(scores, temperature):
