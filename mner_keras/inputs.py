@@ -30,8 +30,7 @@ def word_embedding(preprocessor: PostPreprocessor, dim: int | None, default: int
 
     Args:
         preprocessor: knows both tables.
-        dim: the argument `word_dim` of a model; `None` for the width of the pretrained vectors, or else `default`.
-        default: the width without pretrained vectors.
+        dim, default: the width; if `dim` is `None`, that of the pretrained vectors, or else `default`.
         unknown: as in `WordEmbedding`.
 
     Raises:

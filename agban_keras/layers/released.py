@@ -70,8 +70,7 @@ class ReleasedAttention(_WeightNormed):
 
     - `V' = dropout(relu(L(V)))`, `T' = relu(L(T))`, of width 3 rank;
     - `logits[g, v, t] = sum_j V'[v, j] h[g, j] T'[t, j] + c[g]`, h a length times a direction as in L;
-    - `A[g] = softmax(logits[g])` over all pairs of a post at once. An absent object's logits are -1e9, and its
-      attention is then set to 0. **Padded tokens get attention.**
+    - `A[g] = softmax(logits[g])` over all pairs of a post, 0 for an absent object. **Padded tokens get attention.**
     - for each glimpse g in turn: `b = A[g]^T relu(L(V))`, `T <- sigmoid(L([L(T); L(b)])) * b + T`.
 
     A is computed once, from the first T.

@@ -111,8 +111,7 @@ def counts(before, after, length, transitions, is_narrow, weights):
     """Return the expected counts over all paths through a row, times its weight, `[B]`.
 
     These are the probability of each tag at each token `[B, n, K]`, zeros beyond the row's end, and the count of each
-    transition `[K, K]` over all rows. `before` and `after` are the states of the forward recursion, and those of the
-    backward recursion at the next token.
+    transition `[K, K]` over all rows. `before` and `after` are the states that `_one_way` returns.
     """
     place = ops.arange(ops.shape(before)[1], dtype="int32")
     weights = ops.cast(place < length[:, None], "float32")[..., None] * weights[:, None, None]  # [B, n, 1]
@@ -174,9 +173,8 @@ def _sum_over_states(before, length, of_tags, of_move=0.0):
 def _rescaled(potentials, length, transitions):
     """Run both recursions with probabilities, in one loop.
 
-    States are `[B, 2K]`. A tag below 1e-38 is lost, where the sum over the tags is at least exp(-2 * NARROW). It could
-    not have recovered: wherever it moves, the likeliest tag moves at a cost of at most `NARROW`, which leaves the lost
-    tag a share of exp(3 * NARROW - 87), 1e-12.
+    States are `[B, 2K]`. A tag below 1e-38 is lost, where the sum over the tags is at least exp(-2 * NARROW). Wherever
+    it moves, the likeliest tag moves at a cost of at most `NARROW`: its share stays below exp(3 * NARROW - 87), 1e-12.
     """
     num_tags = transitions.shape[0]
     likely = _two_way(ops.exp(potentials), length)
