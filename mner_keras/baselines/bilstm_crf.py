@@ -43,9 +43,6 @@ class SingletonDropout(BaseLayer):
         chosen = keras.random.uniform(ops.shape(word_ids), seed=self.seed_generator, dtype="float32") < self.rate
         return ops.where(single & chosen, ops.full_like(word_ids, UNKNOWN), word_ids)
 
-    def compute_output_spec(self, word_ids, training=False):
-        return keras.KerasTensor(word_ids.shape, dtype=word_ids.dtype)
-
 
 @keras.saving.register_keras_serializable(package="mner_keras")
 class BiLSTMCRF(Tagger):

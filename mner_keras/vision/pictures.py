@@ -102,11 +102,12 @@ def find_pictures(places: Iterable[str | os.PathLike]) -> tuple[dict[str, Path],
     places = [Path(place) for place in places]
     for place in places:
         if place.is_dir():
-            for entry in os.scandir(place):
-                if entry.name.startswith(".") or not entry.name.lower().endswith(PICTURE_ENDINGS) or entry.is_dir():
-                    passed.append(entry.name)
-                else:
-                    paths.append(Path(entry.path))
+            with os.scandir(place) as entries:
+                for entry in entries:
+                    if entry.name.startswith(".") or not entry.name.lower().endswith(PICTURE_ENDINGS) or entry.is_dir():
+                        passed.append(entry.name)
+                    else:
+                        paths.append(Path(entry.path))
         elif os.path.lexists(place):
             paths.append(place)
         else:
