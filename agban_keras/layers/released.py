@@ -157,8 +157,6 @@ class ReleasedCRF(CRF):
         labels: the label of each tag; each label from 1 to `num_tags - 3` once.
         boundary: must be false; START and STOP replace it.
 
-    Weights: `transitions` `[num_tags, num_tags]` (from, to).
-
     Reference:
         Yang & Zhang, "NCRF++: an open-source neural sequence labeling toolkit", ACL 2018.
     """

@@ -1,8 +1,7 @@
 """Readers and writers of posts: CoNLL columns, JSON lines, Parquet, Label Studio's tasks and plain text.
 
-A malformed line is an `InputError` with file, line, what was expected and what was found: `read_*` raises it, `iter_*`
-yields it in the post's place and reads on. Lines are split at the tab and never stripped: U+00A0 and zero-width
-characters are ordinary tokens.
+A malformed line is an `InputError`: `read_*` raises it, `iter_*` yields it in the post's place and reads on. Lines are
+split at the tab and never stripped: U+00A0 and zero-width characters are ordinary tokens.
 """
 
 import codecs
