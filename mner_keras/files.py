@@ -25,11 +25,8 @@ from mner_keras.errors import InputError
 if TYPE_CHECKING:
     from filelock import AcquireReturnProxy
 
-Progress = Callable[[int, int], None]
-"""A function that receives the amount of work done and the total, 0 if it is unknown."""
-
-Report = Callable[[str], None]
-"""A function that receives a line for people."""
+Progress = Callable[[int, int], None]  # a function that receives the work done and the total, 0 if it is unknown
+Report = Callable[[str], None]  # a function that receives a line for people
 
 ATTEMPTS = 3
 PAUSE = 1.0  # seconds before the second attempt of a download, doubled before each further one
@@ -215,8 +212,7 @@ def download(
         resolve: returns the file's address from the web page that the server sends in its place; empty if it has none.
 
     Raises:
-        InputError: no network, no such file on the server, a web page in its place, a connection that kept breaking, a
-            full disk, or another hash.
+        InputError: no network, no such file, a web page in its place, a broken connection, a full disk, another hash.
     """
     unfinished = path.with_name(f".unfinished-{path.name}")
     # Contains the address, and in a second line what the server calls the version of its file.
@@ -335,6 +331,5 @@ def check_download(path: Path, expected: str = "", file: Path | None = None, add
             file.unlink()
             path.with_name(f"{file.name}.version").unlink(missing_ok=True)
             hint = f"; not kept{hint}"
-        raise InputError(
-            f"expected a file of the hash {expected[:12]}..., found {found[:12]}...{hint}", address or path
-        )
+        message = f"expected a file of the hash {expected[:12]}..., found {found[:12]}...{hint}"
+        raise InputError(message, address or path)
