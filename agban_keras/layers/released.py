@@ -150,7 +150,8 @@ class ReleasedCRF(CRF):
     paths includes all labels, also padding, START and STOP; only the transitions suppress these: transitions into
     START, out of STOP and into or out of padding are initialised to -10000, all others to 0.
 
-    The call is that of `CRF`, with a score per label. Methods take and return tags; a label without one gives tag 0.
+    The call is that of `CRF`, with a score per label. Methods take and return tags: marginals are `[B, n, K]`
+    for K = `num_tags - 3` tags, and a label without a tag gives tag 0.
 
     Args:
         num_tags: the number of labels: the number of tags plus three.

@@ -37,7 +37,7 @@ class FeatureCRF:
             0.05 for `"t-ner"` (variance 10, the default of the library that it used).
 
     Attributes:
-        history: after `fit`, one dict per iteration: `epoch` and `loss`, the penalised negative log-likelihood.
+        history: after `fit`, one dict per iteration: `epoch` and `loss`, the posts' penalised negative log-likelihood.
         num_parameters: after `fit`, the number of weights.
 
     Example:

@@ -277,7 +277,7 @@ class CRFDecode(keras.layers.Layer):
         crf: the CRF layer, already called on its potentials.
         temperature: divides all scores before the probabilities; the tags do not depend on it.
 
-    Call arguments are those of the CRF, whose result are the potentials.
+    The call arguments are those of the CRF: the potentials `[B, n, K]` that it returned, and the mask.
 
     Returns:
         tags int32 `[B, n]`, 0 in masked positions, and the probability of each tag, float32 `[B, n]`.

@@ -70,7 +70,7 @@ class WordVectors:
 
 
 def read_vectors(path: str | os.PathLike[str], needed: Iterable[str] = (), max_vectors: int = 200_000) -> WordVectors:
-    """Read word vectors from a file; only the vectors kept are in memory, and in a cache if it can be written.
+    """Read word vectors from a file; only the vectors kept are in memory, and if possible cached (`$MNER_CACHE`).
 
     The format is detected from the content: GloVe's text (no header), word2vec's text and fastText's `.vec` (first line
     "count dimension"; the count is not checked), each optionally gzipped, and word2vec's binary format by gensim
