@@ -205,11 +205,13 @@ def pull_output(path: Path, address: str, overwrite: bool) -> None:
 
 
 def push_output(path: Path, address: str) -> None:
-    """Copy an output with its errors and progress to the store."""
+    """Copy an output with its errors and progress to the store; errors of an output that it replaces go."""
     for ending in _OUTPUT:
+        store, name, info = _find(extended(address, ending))
         if Path(f"{path}{ending}").exists():
-            store, name, _ = _find(extended(address, ending))
             _copy(address, f"{path}{ending}", name, destination_filesystem=store)
+        elif info.is_file:
+            store.delete_file(name)
 
 
 def _find(address: str) -> tuple[Any, str, Any]:
