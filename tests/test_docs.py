@@ -23,7 +23,8 @@ ROOT = Path(__file__).parents[1]
 PAGES = ["README.md", *sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").glob("*.md"))]
 COMMANDS = typer.main.get_command(app)
 
-# What a block's code says, and what a test puts in its place: less training, and files that are there.
+# What a block's code says, and what a test puts in its place: less training, and files that are there. The Python code
+# of README runs as it is.
 INSTEAD = {
     'load_dataset("sample")': 'load_dataset("tiny")',
     "epochs=12": "epochs=1",
@@ -159,8 +160,9 @@ def test_the_code_of_a_page_runs_from_top_to_bottom(page, reader, monkeypatch):
         needs = re.match(r"# needs: pip install (\S+)", code)
         if needs and importlib.util.find_spec(needs.group(1).replace("-", "_")) is None:
             continue
-        for told, done in INSTEAD.items():
-            code = code.replace(told, done)
+        if (page, language) != ("README.md", "python"):
+            for told, done in INSTEAD.items():
+                code = code.replace(told, done)
         for (where, start), command in BEFORE.items():
             if page == where and code.startswith(start):
                 run_command(command)
@@ -175,6 +177,8 @@ def test_the_code_of_a_page_runs_from_top_to_bottom(page, reader, monkeypatch):
                     run_command(command)
                 elif "mner " in command:
                     check_options(command)
+    if page == "README.md":
+        assert names["model"].history.history["val_f1"][-1] > 0.5, "as the page says"
 
 
 def test_every_reason_not_to_run_a_command_is_that_of_some_command():
