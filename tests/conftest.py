@@ -7,6 +7,12 @@ import pytest
 pytest.register_assert_rewrite("equation_harness", "layer_harness", "model_harness")
 
 
+def pytest_collection_modifyitems(items):
+    """Notebooks and files with slow tests come first, so that no worker waits for another at the end of a parallel run."""
+    slow = {item.path for item in items if item.path.suffix == ".ipynb" or item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(scope="session")
 def corpus(tmp_path_factory):
     """The folder of the small corpus; the tests must not change it."""
