@@ -8,7 +8,7 @@ pytest.register_assert_rewrite("equation_harness", "layer_harness", "model_harne
 
 
 def pytest_collection_modifyitems(items):
-    """Notebooks and files with slow tests come first, so that no worker waits for another at the end of a parallel run."""
+    """Notebooks and files with slow tests come first, so that no worker waits for another at the end."""
     slow = {item.path for item in items if item.path.suffix == ".ipynb" or item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)
 
