@@ -54,6 +54,15 @@ def _without_jax_compiler(request):
         yield
 
 
+@pytest.fixture(scope="module")
+def eagerly():
+    """No graphs of TensorFlow within a file of tests."""
+    from eager import run_eagerly
+
+    with run_eagerly():
+        yield
+
+
 @pytest.fixture(scope="session")
 def load_once():
     """`mner_keras.models.load`, which reads and compiles a file only once as long as it stays the same."""
