@@ -25,7 +25,7 @@ from mner_keras.vision.visual_input import MASK_RCNN_OBJECTS
 
 
 class ObjectTagger(Tagger):
-    """A tagger that reads the objects of a picture and may have a layer `gradient_reversal`."""
+    """A tagger that reads the objects of a picture and may have a `GradientReversal`."""
 
     preprocessing = {"use_pos": False, "fold_digits": True, "visual": MASK_RCNN_OBJECTS}
 
@@ -35,9 +35,7 @@ class ObjectTagger(Tagger):
     ) -> PostPreprocessor:
         """Return a `PostPreprocessor` with the paper's settings.
 
-        Args:
-            posts, vectors, features, pictures, options: as in `Tagger.fit_preprocessor`.
-            num_objects: the number of objects read per picture, k, 1 to 5 in the paper.
+        `num_objects` is the number of objects read per picture, k, 1 to 5 in the paper; see `Tagger.fit_preprocessor`.
         """
         check_count("num_objects", num_objects)
         visual = dataclasses.replace(MASK_RCNN_OBJECTS, count=num_objects)
@@ -45,22 +43,17 @@ class ObjectTagger(Tagger):
 
     def begin_training(self, steps_per_epoch, epochs, initial_epoch=0) -> None:
         super().begin_training(steps_per_epoch, epochs, initial_epoch)
-        reversal = next((layer for layer in self.layers if layer.name == "gradient_reversal"), None)
-        if reversal is not None and reversal.strength == "schedule":
-            check_steps(steps_per_epoch, "the schedule of lambda")
-            reversal.set_total_steps(steps_per_epoch * epochs)
+        for layer in self.layers:
+            if isinstance(layer, GradientReversal) and layer.strength == "schedule":
+                check_steps(steps_per_epoch, "the schedule of lambda")
+                layer.set_total_steps(steps_per_epoch * epochs)
 
 
 def update_on(optimizer: keras.optimizers.Optimizer, layer: keras.layers.Layer, updates: Callable[[Any], Any]) -> None:
-    """Update a layer's trained weights only on some training steps (algorithm 1's z-steps).
+    """Make an optimizer update a layer's weights only on the steps, counted from 1, of which `updates` is true.
 
-    On the other steps the weights are restored after the optimizer's update (weight decay and momentum included), while
-    gradients still flow through the layer to the layers before it.
-
-    Args:
-        optimizer: a compiled model's optimizer; changed in place.
-        layer: the layer; its batch statistics are updated on all steps.
-        updates: whether to update on a step, counted from 1; takes and returns a tensor.
+    On the other steps (of algorithm 1) the weights are restored after the optimizer's update, weight decay and momentum
+    included. Gradients still flow through the layer, and its batch statistics are updated on all steps.
     """
     apply = optimizer.apply
 
@@ -101,13 +94,9 @@ class AGBAN(ObjectTagger):
         char_dim: width of the characters' vectors, d_ce.
         char_hidden_dim: width of the character BiLSTM, d_c; half of it per direction.
         hidden_dim: width of the word BiLSTM, d; half of it per direction.
-        rank: width of the bilinear form, d'.
-        gate_units: width of the gate, d_g.
-        gate: whether the gate filters the objects.
-        softmax: eq. 9 as one distribution over all `"pairs"` of tokens and objects, or over the `"objects"` of each
-            token.
+        rank, gate_units, gate, softmax: see `GatedBilinearAttention`.
         fusion: `"attention"` for gated bilinear attention; `"concatenate"` for one vector of all objects, added to each
-            token (`rank`, `gate_units`, `gate` and `softmax` are then ignored).
+            token (`ObjectConcatenation`; `rank`, `gate_units`, `gate` and `softmax` are then ignored).
         adversarial: whether to train the modality classifier.
         reversal: lambda: `"schedule"` (Ganin & Lempitsky, the released code) or a number (1 is the printed game).
         classifier_every: update the classifier only on every N-th training step (algorithm 1's z-steps).
@@ -149,7 +138,6 @@ class AGBAN(ObjectTagger):
         name: str = "agban",
     ) -> None:
         check_arguments(AGBAN.__init__, self._arguments)
-        # === Layers ===
         words = word_embedding(preprocessor, word_dim, 200, unknown="uniform")
         char_bilstm = CharBiLSTM(
             preprocessor.char_vocabulary_size, char_dim, char_hidden_dim, dropout, name="char_bilstm"
@@ -158,7 +146,6 @@ class AGBAN(ObjectTagger):
         projector = VisualProjector(hidden_dim, name="visual_projector")
         crf = CRF(preprocessor.num_tags, boundary=False, name="crf")
 
-        # === Functional model ===
         inputs = batch_inputs(preprocessor)
         token_mask, object_mask = inputs["token_mask"], inputs["visual_mask"]
         tokens = token_representation(preprocessor, inputs, words, char_bilstm)

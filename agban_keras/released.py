@@ -21,8 +21,11 @@ from mner_keras.inputs import batch_inputs, token_representation, word_embedding
 from mner_keras.layers import BiLSTM, CharBiLSTM
 from mner_keras.layers.checks import Count, Natural, Rate, TwoWay, check_arguments
 
+# The tags in the order of the released code's labels 1 to 9.
 RELEASED_TAGS = ("O", "B-PER", "I-PER", "B-LOC", "I-LOC", "B-OTHER", "I-OTHER", "B-ORG", "I-ORG")
-"""The tags in the order of the released code's labels 1 to 9."""
+# Arrays that have the shape of the weight here, where others are transposed; and those with an axis of 1 around theirs.
+_AS_HERE = {"char_embeddings.weight", "word_embeddings.weight", "crf.transitions"}
+_BROADCAST = {"v_att.logits.h_bias", "v_att.logits.h_mat_v"}
 
 
 @keras.saving.register_keras_serializable(package="agban_keras")
@@ -55,8 +58,7 @@ class ReleasedAGBAN(ObjectTagger):
         num_training_tokens: used in the classes' weights: `posts m / (tokens + posts m)` for a token,
         num_training_posts: and `tokens / (tokens + posts m)` for an object.
         classifier_rests_every: the classifier is not updated on every N-th training step; 0 to always update it.
-        dropout: rate on the characters' vectors, on the token representation, on the BiLSTM's output and on the
-            objects in the bilinear form.
+        dropout: rate on characters' vectors, token representation, BiLSTM's output and objects in the bilinear form.
         attention_dropout: rate before the attention's relu layers.
 
     Reference:
@@ -85,7 +87,6 @@ class ReleasedAGBAN(ObjectTagger):
         name: str = "released_agban",
     ) -> None:
         check_arguments(ReleasedAGBAN.__init__, self._arguments)
-        # === Layers ===
         words = word_embedding(preprocessor, word_dim, 200, unknown="uniform")
         char_bilstm = CharBiLSTM(
             preprocessor.char_vocabulary_size, char_dim, char_hidden_dim, dropout, name="char_bilstm"
@@ -104,7 +105,6 @@ class ReleasedAGBAN(ObjectTagger):
         )
         crf = ReleasedCRF(preprocessor.num_tags + 3, _labels(preprocessor.tags), name="crf")
 
-        # === Functional model ===
         inputs = batch_inputs(preprocessor)
         token_mask, object_mask = inputs["token_mask"], inputs["visual_mask"]
         # The batch statistics include every place of a row, padded or not.
@@ -173,10 +173,7 @@ class ReleasedAGBAN(ObjectTagger):
         return crf_loss + textual_loss + visual_loss
 
     def modality_losses(self, outputs):
-        """Return the classifier's weighted cross-entropies of the tokens and of the objects, two scalars.
-
-        Each is the sum over a post's valid places, reduced over the posts like the CRF's loss.
-        """
+        """Return the classifier's weighted cross-entropies, summed over a post's tokens and objects: two scalars."""
         log_probabilities = ops.log_softmax(ops.cast(outputs["modality_logits"], "float32"), axis=-1)
         mask, object_mask = ops.cast(outputs["mask"], "float32"), ops.cast(outputs["object_mask"], "float32")
         tokens = ops.shape(mask)[1]
@@ -192,12 +189,10 @@ def begin_uniformly(bilstm: BiLSTM) -> None:
 
     All weights are uniform within `1 / sqrt(units per direction)`, and the forget gate has no bias of its own.
     """
-    for lstm in (bilstm.forward_lstm, bilstm.backward_lstm):
-        cell = lstm.cell
+    for cell in (bilstm.forward_lstm.cell, bilstm.backward_lstm.cell):
         # One initialiser each: a shared one would give equal values to weights of equal shape.
-        cell.kernel_initializer = width_initializer(cell.units)
-        cell.recurrent_initializer = width_initializer(cell.units)
-        cell.bias_initializer = width_initializer(cell.units)
+        for weight in ("kernel", "recurrent", "bias"):
+            setattr(cell, f"{weight}_initializer", width_initializer(cell.units))
         cell.unit_forget_bias = False
 
 
@@ -206,13 +201,6 @@ def _labels(tags: list[str]) -> list[int]:
     place = {tag: number for number, tag in enumerate(RELEASED_TAGS)}
     order = sorted(range(len(tags)), key=lambda tag: place.get(tags[tag], len(place)))
     return [1 + order.index(tag) for tag in range(len(tags))]
-
-
-_AS_HERE = {"char_embeddings.weight", "word_embeddings.weight", "crf.transitions"}
-"""The arrays that have the shape of the weight here; other matrices are transposed."""
-
-_BROADCAST = {"v_att.logits.h_bias", "v_att.logits.h_mat_v"}
-"""The arrays by glimpse, with an axis of 1 around it."""
 
 
 def _shape(name: str, weight: keras.Variable) -> tuple[int, ...]:

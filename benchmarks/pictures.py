@@ -21,8 +21,7 @@ from mner_keras.cli.terminal import start_keras
 from mner_keras.data import entity_spans, load_dataset, read_posts, write_conll
 from mner_keras.models import load_tagger
 from mner_keras.papers.compare import compare, compare_runs, read_groups
-from mner_keras.run.run import Run
-from mner_keras.run.scores import Prediction, entity_scores
+from mner_keras.run.run import Prediction, Run, entity_scores
 from mner_keras.vision import FeatureStore
 from mner_keras.vision.words import STOP_WORDS
 
@@ -35,8 +34,7 @@ def attention(store: str, data: str, runs: list[str]) -> None:
 
     The means are over those of the first 300 test posts that have two objects or more: the share of a post's attention
     at its most attentive token, next to the equal share 1/n (the same with `softmax="objects"`); the share of a token's
-    attention at its largest object; and how far a token's shares are from their mean over the post, 0 if all tokens
-    attend alike.
+    attention at its largest object; and how far its shares are from their mean over the post, 0 if all attend alike.
     """
     posts = load_dataset(data)["test"][:300]
     for run in runs:
@@ -87,8 +85,7 @@ def missing(posts: str, text_model: str, models: list[str]) -> None:
 def whose(store: str, data: str, runs: list[str]) -> None:
     """F1 of one model's runs, one per seed, with each post's own picture, none, and another post's.
 
-    Over the test posts whose picture is in the store. For HSN also the mean gamma (eq. 17; near 1 the text counts, near
-    0 the fusion with the picture).
+    Over the test posts whose picture is in the store. For HSN also the mean gamma (eq. 17; 1 is text, 0 is fusion).
     """
     posts = pictured(store, data)
     shuffled = np.random.default_rng(1).permutation(len(posts))

@@ -25,9 +25,8 @@ app = typer.Typer(help=__doc__)
 def model(name: str, data: str, features: str | None = None, vectors: str = "") -> None:
     """Posts per second in training, prediction and tagging.
 
-    Trains on 2,000 posts at the paper's batch size with its optimiser (three epochs, each timed: the first one
-    compiles), predicts the test split at batch 64 in its own order and sorted by length, and tags it with scores (each
-    twice).
+    Trains on 2,000 posts with the paper's batch size and optimiser (three epochs: the first one compiles); predicts the
+    test split at batch 64 in its own order and sorted by length, and tags it with scores (each twice).
     """
     start_keras()
     from mner_keras.data.datasets import load_dataset

@@ -28,9 +28,8 @@ class HSN(Tagger):
     (eq. 17-18). A linear layer and a CRF with start and end scores predict the tags from O (eq. 3-4). The defaults are
     the paper's table 2 and section 4.3.
 
-    A post without a picture sees the blank picture's regions. `explain` gives `region_attention` `[k]` (s_img, the
-    text's attention to the picture), `token_attention` `[n]` (s_sen, the picture's attention to the text) and, with a
-    gate, `gamma` `[n, 1]` or `[n, d]`.
+    A post without a picture sees the blank picture's regions. `explain` gives the text's attention to the picture
+    `region_attention` `[k]` (s_img), the reverse `token_attention` `[n]` (s_sen), and `gamma` `[n, 1]` or `[n, d]`.
 
     The rows of the paper's table 5 are arguments: `integration="concatenate"` (w/o MI), `attention="general"` (w/o HA),
     `attention="single_head"` (w/o MP); w/o VF is `HSN.fit_preprocessor(posts, features=..., pictures=False)`.
@@ -43,8 +42,7 @@ class HSN(Tagger):
         hidden_dim: width d of H and of V; half of it per direction of the BiLSTM.
         num_heads: heads of the attention, a divisor of `hidden_dim`.
         dropout: rate on the token representation and on H.
-        head_softmax: whether to apply a softmax to each head before the mean, as eq. 14 prints it.
-        gate: `"token"` for one gamma per token, as printed; `"feature"` for one per feature.
+        head_softmax, gate: see `MultiHeadHierarchicalAttention` and `SelfAdaptiveIntegration`.
         attention: `"multi_head"` for multi-head hierarchical attention, as printed; `"single_head"` for hierarchical
             attention on H and V themselves (eq. 8-13; `num_heads` and `head_softmax` are ignored);
             `"general"` for Luong's general score in each head instead of eq. 8-13.
@@ -84,7 +82,6 @@ class HSN(Tagger):
         name: str = "hsn",
     ) -> None:
         check_arguments(HSN.__init__, self._arguments)
-        # === Layers ===
         regions_projection = keras.layers.Dense(hidden_dim, activation="relu", name="region_projection")
         if attention == "single_head":
             unit = HierarchicalAttention
@@ -94,7 +91,6 @@ class HSN(Tagger):
         text_to_image, image_to_text = unit(name="text_to_image"), unit(name="image_to_text")
         crf = CRF(preprocessor.num_tags, name="crf")
 
-        # === Functional model ===
         inputs = batch_inputs(preprocessor)
         token_mask, region_mask = inputs["token_mask"], inputs["visual_mask"]
         text = text_features(preprocessor, inputs, word_dim, char_dim, pos_dim, hidden_dim, dropout)  # H [B, n, d]

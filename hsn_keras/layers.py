@@ -77,13 +77,11 @@ class MultiHeadHierarchicalAttention(Reweighting):
 
     - `M(i, j) = v'_i . h'_j` (eq. 8, not scaled);
     - `alpha(t) = softmax_i M(i, t)`: for each query element a distribution over the values (eq. 9-10);
-    - `beta(i) = softmax_j M(i, j)`, `beta = mean of beta(i)` over the valid values (eq. 11-12, where the paper prints
-      1/n before a sum of k terms);
+    - `beta(i) = softmax_j M(i, j)`, `beta = mean of beta(i)` over the valid values (eq. 11-12, printed with 1/n);
     - `head = A beta`, `[k]` (eq. 13, where the paper prints `A^T beta`, a product of shapes that do not fit).
 
     The weights are `s = (1/e) sum over heads of softmax(head)` (eq. 14, printed with 1/n), and the output `s * V`
-    (eq. 16). The softmax of a probability vector is close to uniform: with `head_softmax=False` the heads themselves
-    are averaged.
+    (eq. 16). As the softmax of a probability vector is close to uniform, `head_softmax=False` averages the heads.
 
     Args:
         num_heads: the number of heads, e.
@@ -98,8 +96,7 @@ class MultiHeadHierarchicalAttention(Reweighting):
         return_attention_scores: whether to return the weights as well.
 
     Returns:
-        `value` reweighted, `[B, k, d']`; with `return_attention_scores` also the weights s, `[B, k]`, which sum to one
-        over the valid values.
+        `value` reweighted, `[B, k, d']`; with `return_attention_scores` also s, `[B, k]`, whose sum is one.
 
     Raises:
         ValueError: `head_dim` is missing and `num_heads` does not divide the width of `value`.
@@ -122,10 +119,8 @@ class MultiHeadHierarchicalAttention(Reweighting):
     def build(self, query_shape, value_shape) -> None:
         width = value_shape[-1]
         if self.head_dim is None and width % self.num_heads:
-            raise ValueError(
-                f"`num_heads` must divide the width of `value`, {width}, where `head_dim` is not given. "
-                f"Received: num_heads={self.num_heads}"
-            )
+            expected = f"divide the width of `value`, {width}, where `head_dim` is not given"
+            raise ValueError(f"`num_heads` must {expected}. Received: num_heads={self.num_heads}")
         units = self.num_heads * (self.head_dim or width // self.num_heads)
         self.query_kernel = self.add_weight(
             name="query_kernel", shape=(query_shape[-1], units), initializer="glorot_uniform"
@@ -165,8 +160,7 @@ class MultiHeadGeneralAttention(MultiHeadHierarchicalAttention):
     - `alpha(t) = softmax_i score(t, i)`: for each query element a distribution over the values;
     - `head = mean of alpha(t)` over the valid queries, `[k]`.
 
-    The paper names Luong's attention but not the score. That attention gives one distribution per query; their mean
-    gives one weight per value.
+    The paper names Luong's attention, which gives one distribution per query; score and mean are our reading.
 
     Reference:
         Luong, Pham & Manning, "Effective approaches to attention-based neural machine translation", EMNLP 2015.
@@ -230,7 +224,5 @@ class SelfAdaptiveIntegration(BaseLayer):
 def _check_same_width(**shapes) -> None:
     (one, shape), (other, other_shape) = shapes.items()
     if shape[-1] != other_shape[-1]:
-        raise ValueError(
-            f"`{one}` and `{other}` must have the same width. "
-            f"Received: {one}.shape={tuple(shape)}, {other}.shape={tuple(other_shape)}"
-        )
+        found = f"{one}.shape={tuple(shape)}, {other}.shape={tuple(other_shape)}"
+        raise ValueError(f"`{one}` and `{other}` must have the same width. Received: {found}")

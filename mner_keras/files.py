@@ -23,13 +23,10 @@ from typing import TYPE_CHECKING, Any
 from mner_keras.errors import InputError
 
 if TYPE_CHECKING:
-    from filelock import AcquireReturnProxy, FileLock
+    from filelock import AcquireReturnProxy
 
-Progress = Callable[[int, int], None]
-"""A function that receives the amount of work done and the total, 0 if it is unknown."""
-
-Report = Callable[[str], None]
-"""A function that receives a line for people."""
+Progress = Callable[[int, int], None]  # a function that receives the work done and the total, 0 if it is unknown
+Report = Callable[[str], None]  # a function that receives a line for people
 
 ATTEMPTS = 3
 PAUSE = 1.0  # seconds before the second attempt of a download, doubled before each further one
@@ -136,19 +133,27 @@ def _content_sha256(path: str | os.PathLike) -> str:
     return hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()
 
 
-def hold_lock(path: str | os.PathLike) -> "FileLock | None":
-    """Lock a file, created if necessary, until `release()` or the end of this process, however it ends.
+class Lock:
+    """A locked file, created if necessary, until `close` or the end of this process, however it ends.
 
-    Return `None` at once if another process holds the lock.
+    If another process holds the lock, it raises an `InputError` with the message about `place`.
     """
-    from filelock import FileLock, Timeout
 
-    lock = FileLock(path, timeout=0)
-    try:
-        lock.acquire()
-    except Timeout:
-        return None
-    return lock
+    def __init__(self, path: str | os.PathLike, message: str, place: Path) -> None:
+        from filelock import FileLock, Timeout
+
+        self._lock = FileLock(path, timeout=0)
+        try:
+            self._lock.acquire()
+        except Timeout:
+            raise InputError(message, place) from None
+
+    def close(self) -> None:
+        """Remove the file and release it, unless this is done."""
+        if self._lock.is_locked:  # otherwise the file may be the next process's
+            with contextlib.suppress(OSError):  # Windows deletes no open file
+                os.unlink(self._lock.lock_file)
+            self._lock.release()
 
 
 def decode_line(raw: bytes, name: str | os.PathLike, number: int) -> str:
@@ -207,8 +212,7 @@ def download(
         resolve: returns the file's address from the web page that the server sends in its place; empty if it has none.
 
     Raises:
-        InputError: no network, no such file on the server, a web page in its place, a connection that kept breaking, a
-            full disk, or another hash.
+        InputError: no network, no such file, a web page in its place, a broken connection, a full disk, another hash.
     """
     unfinished = path.with_name(f".unfinished-{path.name}")
     # Contains the address, and in a second line what the server calls the version of its file.
@@ -327,6 +331,5 @@ def check_download(path: Path, expected: str = "", file: Path | None = None, add
             file.unlink()
             path.with_name(f"{file.name}.version").unlink(missing_ok=True)
             hint = f"; not kept{hint}"
-        raise InputError(
-            f"expected a file of the hash {expected[:12]}..., found {found[:12]}...{hint}", address or path
-        )
+        message = f"expected a file of the hash {expected[:12]}..., found {found[:12]}...{hint}"
+        raise InputError(message, address or path)

@@ -29,9 +29,7 @@ def word_embedding(preprocessor: PostPreprocessor, dim: int | None, default: int
     """Return the layer `word_embedding` for the preprocessor's vocabulary.
 
     Args:
-        preprocessor: knows both tables.
-        dim: the argument `word_dim` of a model; `None` for the width of the pretrained vectors, or else `default`.
-        default: the width without pretrained vectors.
+        dim, default: the width; if `dim` is `None`, that of the pretrained vectors, or else `default`.
         unknown: as in `WordEmbedding`.
 
     Raises:
@@ -72,9 +70,7 @@ def crf_outputs(
 ) -> dict[str, keras.KerasTensor]:
     """Return `potentials` `[B, n, K]` of a linear layer and a CRF, named `potentials` and `crf`, and `mask`.
 
-    Args:
-        preprocessor: gives the number of tags, K.
-        features, mask: `[B, n, d]`, and bool `[B, n]`, true where a token is.
+    Features are `[B, n, d]`, the mask is bool `[B, n]`, true for tokens.
     """
     scores = keras.layers.Dense(preprocessor.num_tags, name="potentials")(features)
     return {"potentials": CRF(preprocessor.num_tags, name="crf")(scores, mask=mask), "mask": mask}

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import keras
 from keras import ops
 
-from mner_keras.layers.crf_recursions import pack
+from mner_keras.layers.crf_recursions import Rows
 
 __all__ = ["EntityF1"]
 
@@ -45,12 +45,9 @@ class EntityF1(keras.metrics.Metric):
             setattr(self, count, self.add_variable(shape=(), initializer="zeros", name=count))
 
     def update_state(self, y_true, y_pred, mask=None) -> None:
-        """Count entities.
+        """Count entities of gold and predicted tags, int `[B, n]`.
 
-        Args:
-            y_true: gold tags, int `[B, n]`.
-            y_pred: predicted tags, int `[B, n]`.
-            mask: bool `[B, n]`, true for tokens; values elsewhere are ignored, and valid positions count as adjacent.
+        `mask`, bool `[B, n]`, is true for tokens; values elsewhere are ignored, and valid positions count as adjacent.
         """
         gold_opens, gold_ends = self._read(y_true, mask)
         opens, ends = self._read(y_pred, mask)
@@ -74,7 +71,7 @@ class EntityF1(keras.metrics.Metric):
         if mask is not None:
             mask = ops.cast(mask, "bool")
             # Padding reads the last entry of the tables, which opens and continues nothing.
-            tags = pack(ops.where(mask, tags, len(self.tags)), mask)
+            tags = Rows(mask).pack(ops.where(mask, tags, len(self.tags)))
         opens = ops.take(ops.convert_to_tensor([*self._opens, 0], "int32"), tags)
         goes_on = ops.take(ops.convert_to_tensor([*self._goes_on, 0], "int32"), tags)
         before = ops.pad((opens + goes_on)[:, :-1], ((0, 0), (1, 0)))

@@ -1,7 +1,5 @@
 """Open any model file of the package."""
 
-from __future__ import annotations
-
 import importlib
 import json
 import os
@@ -11,6 +9,7 @@ from importlib import resources
 from typing import TYPE_CHECKING
 
 from mner_keras.errors import InputError
+from mner_keras.registry import KERAS_FILE, MODELS
 
 if TYPE_CHECKING:
     from mner_keras.tagged_post import System
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from mner_keras.vision.visual_input import VisualInput
 
 
-def load(path: str | os.PathLike) -> Tagger | System:
+def load(path: str | os.PathLike) -> "Tagger | System":
     """Open a model of this package.
 
     Args:
@@ -32,8 +31,6 @@ def load(path: str | os.PathLike) -> Tagger | System:
 
     >>> load("pretrained").tag(["Barack Obama visited Paris"])
     """
-    from mner_keras.registry import MODELS
-
     path = find_model_file(path)
     for entry in MODELS.values():
         if not entry.is_keras and os.path.splitext(path)[1] == os.path.splitext(entry.file)[1]:
@@ -104,8 +101,6 @@ def find_model_file(model: str | os.PathLike) -> str:
         return str(resources.files("mner_keras") / "pretrained" / "tagger.keras")
     if not os.path.isdir(path):
         return path
-    from mner_keras.registry import KERAS_FILE, MODELS
-
     names = dict.fromkeys((KERAS_FILE, *(entry.file for entry in MODELS.values())))
     for name in names:
         if os.path.exists(os.path.join(path, name)):
@@ -113,7 +108,7 @@ def find_model_file(model: str | os.PathLike) -> str:
     raise InputError(f"expected a run with a {' or a '.join(names)}, found none", path)
 
 
-def load_tagger(path: str | os.PathLike) -> Tagger | System:
+def load_tagger(path: str | os.PathLike) -> "Tagger | System":
     """Open a model as `load` does; raise `InputError` for one that cannot tag posts (a `CRFModel`)."""
     model = load(path)
     if not hasattr(model, "tag"):
@@ -121,12 +116,12 @@ def load_tagger(path: str | os.PathLike) -> Tagger | System:
     return model
 
 
-def reads_store(model: Tagger | System) -> bool:
+def reads_store(model: "System") -> bool:
     """Return whether a model reads a feature store: its pictures, or their captions."""
     return getattr(getattr(model, "preprocessor", None), "reads_store", False)
 
 
-def visual_input(model: Tagger | System) -> VisualInput | None:
+def visual_input(model: "System") -> "VisualInput | None":
     """Return the picture input of a model that `load_tagger` opened; `None` for none."""
     visual = getattr(getattr(model, "preprocessor", None), "visual", None)
     return visual if visual is not None and visual.pictures else None

@@ -50,11 +50,6 @@ class Predictor:
             self._graphs[key] = keras.Model(inputs, outputs)
         return self._graphs[key]
 
-    def predict(self, gives: str, inputs: dict[str, np.ndarray]) -> Any:
-        """Return what a graph gives for a batch of `batches`."""
-        model = self._graph(gives)
-        return model.predict_on_batch({name: inputs.get(name, inputs.get("char_vectors")) for name in model.input})
-
     def _char_vectors(self, char_ids: np.ndarray) -> np.ndarray:
         """Return the vectors of distinct tokens from their characters, `[U, d]`."""
         found = []
@@ -66,10 +61,10 @@ class Predictor:
             found.append(np.asarray(self._graph("char_vectors").predict_on_batch(padded))[: len(block), 0])
         return np.concatenate(found)
 
-    def batches(
-        self, posts: list[Post], features: Any, batch_size: int | None, pictures=None, extractor=None
-    ) -> Iterator[tuple[np.ndarray, dict]]:
-        """Yield the posts' positions and inputs, batch by batch; posts of similar length share a batch."""
+    def __call__(
+        self, gives: str, posts: list[Post], features: Any, batch_size: int | None, pictures=None, extractor=None
+    ) -> Iterator[tuple[np.ndarray, dict, Any]]:
+        """Yield the posts' positions, inputs and what a graph gives, batch by batch, for posts of similar length."""
         if not posts:
             return
         if None not in (features, pictures):
@@ -83,12 +78,15 @@ class Predictor:
             batches.char_vectors = self._char_vectors(batches.char_ids)
         if not self.model.preprocessor.bucket:
             batch_size = batch_size or training_of(type(self.model)).batch_size
+        graph = self._graph(gives)
         with ThreadPoolExecutor(1) as pool:
             waiting = batches.by_length(batch_size, compiled=keras.backend.backend() == "jax")
             ahead = pool.submit(next, waiting, None)
             while (made := ahead.result()) is not None:
                 ahead = pool.submit(next, waiting, None)
-                yield made
+                positions, inputs = made
+                given = {name: inputs.get(name, inputs.get("char_vectors")) for name in graph.input}
+                yield positions, inputs, graph.predict_on_batch(given)
         for reason in features.failed.values() if pictures is not None else ():
             warnings.warn(f"{reason}: ignored", stacklevel=3)
 

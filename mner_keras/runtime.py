@@ -64,8 +64,7 @@ class OnnxTagger:
 
         Args:
             posts: posts, or lists of tokens. A model that reads parts of speech needs `Post(tokens, pos=...)`.
-            features: the vectors `[k, f]` of pictures by the posts' `image_id`. A post without any counts as one
-                without a picture.
+            features: vectors `[k, f]` of pictures by `image_id`. A post without any counts as one without a picture.
             captions: the captions of pictures by `image_id`, for a model that reads them.
 
         Returns:

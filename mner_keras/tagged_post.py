@@ -1,11 +1,9 @@
 """`TaggedPost`, a post with a model's tags and entities, and `System`, the interface of everything that tags posts."""
 
-from __future__ import annotations
-
 import dataclasses
 import os
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from mner_keras.data.post import Entity, Post, entity_spans
 
@@ -25,7 +23,7 @@ class TaggedPost:
     entities: tuple[Entity, ...]
     certainty: float | None = dataclasses.field(default=None, compare=False, repr=False)
 
-    def above(self, score: float) -> TaggedPost:
+    def above(self, score: float) -> Self:
         """Return the same without the entities of a lower score; their tokens have the tag `O`."""
         kept = tuple(entity for entity in self.entities if entity.score >= score)
         inside = {place for entity in kept for place in range(entity.start, entity.end)}
@@ -46,7 +44,7 @@ class System(Protocol):
     takes the arguments that a run gives (`--set NAME=VALUE`), and raises `ValueError` for an invalid one.
     """
 
-    def fit(self, posts: Iterable[Post], dev: Sequence[Post] = (), **settings: Any) -> System:
+    def fit(self, posts: Iterable[Post], dev: Sequence[Post] = (), **settings: Any) -> Self:
         """Train on posts with tags; `settings` are the run settings that the registry lists (`epochs`, `seed`, ...)."""
 
     def tag(self, posts: Iterable[Post | str | Sequence[str]]) -> list[TaggedPost]:
@@ -56,7 +54,7 @@ class System(Protocol):
         """Write everything needed for tagging to one file."""
 
     @classmethod
-    def load(cls, path: str | os.PathLike) -> System:
+    def load(cls, path: str | os.PathLike) -> Self:
         """Open a file that `save` wrote; raise `InputError` for any other."""
 
 
@@ -68,8 +66,8 @@ def as_post(post: Post | str | Sequence[str]) -> Post:
 
 
 def with_pictures(
-    posts: Sequence[Post], pictures: Sequence[Any], extractor: Extractor
-) -> tuple[list[Post], PictureFeatures]:
+    posts: Sequence[Post], pictures: Sequence[Any], extractor: "Extractor"
+) -> tuple[list[Post], "PictureFeatures"]:
     """Return the posts with an id per distinct picture (a path, a PIL image or `None` for each), and the features."""
     from mner_keras.vision.extraction import PictureFeatures
 

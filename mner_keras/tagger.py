@@ -1,12 +1,10 @@
 """`Tagger`: a model that trains on posts and tags posts."""
 
-from __future__ import annotations
-
 import dataclasses
 import inspect
 import os
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Self
 
 import keras
 import numpy as np
@@ -57,7 +55,7 @@ class Tagger(CRFModel):
     explained: dict[str, str] = {}
     """The arrays that `explain` returns, by name, and their axes: `n` tokens, `k` regions or objects, `d` features."""
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Tagger:
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         model = super().__new__(cls, *args, **kwargs)
         # Partially: Keras also calls `__new__` without arguments.
         arguments = inspect.signature(cls.__init__).bind_partial(model, *args, **kwargs)
@@ -208,8 +206,7 @@ class Tagger(CRFModel):
     def begin_training(self, steps_per_epoch: int | None, epochs: int, initial_epoch: int = 0) -> None:
         """Prepare for a training from `initial_epoch` to `epochs`; `fit` calls it before the first step.
 
-        Raises:
-            ValueError: the learning rate depends on the steps per epoch, which are unknown (`None`).
+        Where the learning rate depends on the steps per epoch and they are unknown (`None`), it raises `ValueError`.
         """
         settings = self._training
         if settings is None or not (settings.learning_rate_decay or settings.warmup):
@@ -254,23 +251,22 @@ class Tagger(CRFModel):
         """Return the potentials of each post's tokens, a list of float32 `[n, K]`; the arguments are those of `tag`."""
         posts = [as_post(post) for post in posts]
         found: list[Any] = [None] * len(posts)
-        for rows, inputs in self._predictor.batches(posts, features, batch_size):
-            for row, array in zip(rows, self._predictor.predict("potentials", inputs), strict=False):
+        for rows, _, arrays in self._predictor("potentials", posts, features, batch_size):
+            for row, array in zip(rows, arrays, strict=False):
                 found[row] = np.asarray(array, "float32")[: len(posts[row])]
         return found
 
     def log_likelihood(self, posts: Iterable[Post], features=None, batch_size: int | None = None) -> np.ndarray:
         """Return the log-likelihood of each post's tags, float32 `[N]`; the arguments are those of `tag`.
 
-        Raises:
-            InputError: a post without tags, or with a tag that the model does not know.
+        A post without tags, or with a tag that the model does not know, raises `InputError`.
         """
         posts = list(posts)
         if any(post.tags is None for post in posts):
             raise InputError("expected posts with tags, found posts without")
         found = np.zeros(len(posts), "float32")
-        for rows, inputs in self._predictor.batches(posts, features, batch_size):
-            potentials, mask = self._predictor.predict("potentials", inputs), inputs["token_mask"]
+        for rows, inputs, potentials in self._predictor("potentials", posts, features, batch_size):
+            mask = inputs["token_mask"]
             tags = np.zeros(mask.shape, "int32")
             for i, row in enumerate(rows):
                 tags[i, : len(posts[row])] = self.preprocessor.tag_ids(posts[row].tags)
@@ -308,8 +304,8 @@ class Tagger(CRFModel):
         posts = [as_post(post) for post in posts]
         tagged: list[TaggedPost | None] = [None] * len(posts)
         names = np.array(self.preprocessor.tags, object)
-        for rows, inputs in self._predictor.batches(posts, features, batch_size, pictures, extractor):
-            found = self._predictor.predict("tags" if scores else "tags alone", inputs)
+        given = posts, features, batch_size, pictures, extractor
+        for rows, _, found in self._predictor("tags" if scores else "tags alone", *given):
             tags, probabilities = map(np.asarray, found) if scores else (np.asarray(found), [None] * len(found))
             for row, tags_of_row, of_row in zip(rows, names[tags].tolist(), probabilities, strict=False):
                 tagged[row] = tagged_post(posts[row], tuple(tags_of_row[: len(posts[row])]), of_row)
@@ -327,8 +323,7 @@ class Tagger(CRFModel):
             raise InputError(f"{type(self).__name__} has no attention to explain")
         posts = [as_post(post) for post in posts]
         found: list[dict[str, np.ndarray]] = [{} for _ in posts]
-        for rows, inputs in self._predictor.batches(posts, features, batch_size, pictures, extractor):
-            arrays = self._predictor.predict("explained", inputs)
+        for rows, inputs, arrays in self._predictor("explained", posts, features, batch_size, pictures, extractor):
             seen = inputs["visual_mask"].sum(axis=1) if "visual_mask" in inputs else np.zeros(len(rows), int)
             for name in names:
                 for array, row, count in zip(arrays[name], rows, seen, strict=False):
@@ -343,7 +338,7 @@ class Tagger(CRFModel):
         return {**config, "preprocessor": self.preprocessor.get_config()}
 
     @classmethod
-    def from_config(cls, config: dict, custom_objects=None) -> Tagger:
+    def from_config(cls, config: dict, custom_objects=None) -> Self:
         arguments = {name: value for name, value in config.items() if name not in ("format", "temperature")}
         model = cls(**{**arguments, "preprocessor": PostPreprocessor.from_config(config["preprocessor"])})
         model.temperature = config.get("temperature", 1.0)

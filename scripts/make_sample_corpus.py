@@ -12,7 +12,6 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
-import h5py
 import numpy as np
 import typer
 from PIL import Image, ImageDraw, ImageFont
@@ -202,30 +201,23 @@ def ground(rng: random.Random) -> Image.Image:
 
 def write_pictures(drafts: list[Draft], out: Path, font: Path, seed: int) -> None:
     """Draw the posts' pictures and extract their features: images/, regions.h5 and objects.h5."""
-    from mner_keras.vision import open_picture  # needed for pictures only
+    from mner_keras.vision import extract_features  # needed for pictures only
     from mner_keras.vision.tiles import TilesExtractor
 
     folder = out / "images"
     folder.mkdir(exist_ok=True)
     for old in folder.glob("sample-*.png"):
         old.unlink()
-    pictures = {"_blank": Image.new("RGB", (SIDE, SIDE), "white")}
+    pictures = {}
     for number, post in enumerate(drafts):
         if post.things:
             name = f"sample-{number:05d}"
-            path = folder / f"{name}.png"
-            draw(post.things, font, random.Random(f"{seed} {name}")).save(path, optimize=True)
-            pictures[name] = open_picture(path)
+            pictures[name] = folder / f"{name}.png"
+            draw(post.things, font, random.Random(f"{seed} {name}")).save(pictures[name], optimize=True)
     for kind in ("regions", "objects"):
         extractor = TilesExtractor(kind)
-        with h5py.File(out / f"{kind}.h5", "w") as store:
-            store.attrs.update(extractor.attributes, weights="", weights_hash="")
-            for name, found in zip(pictures, extractor.extract(list(pictures.values())), strict=True):
-                dataset = store.create_dataset(name, data=found["vectors"].astype("float16"))
-                if kind == "objects":
-                    dataset.attrs["names"] = np.array(found["names"], dtype=h5py.string_dtype())
-                    dataset.attrs["boxes"] = found["boxes"].astype("int16")
-                    dataset.attrs["scores"] = found["scores"]
+        extractor.attributes |= {"weights": "", "weights_hash": ""}
+        extract_features(pictures, extractor, out / f"{kind}.h5", "float16", overwrite=True)
 
 
 def readme(splits: dict[str, list[Draft]], command: str, pictures: bool) -> str:

@@ -91,7 +91,7 @@ def forget_vectors(model: Any, posts: list) -> None:
 
 def score(model: Any, posts: list) -> dict[str, Any]:
     """Return the scores on posts; entities of types that the model does not have are no entities."""
-    from mner_keras.run.scores import entity_scores
+    from mner_keras.run.run import entity_scores
 
     gold = [[tag if tag[2:] in model.preprocessor.types else "O" for tag in post.tags] for post in posts]
     return entity_scores(gold, [tagged.tags for tagged in model.tag(posts)])

@@ -1,5 +1,6 @@
 """Atomic writes, locks and downloads."""
 
+import contextlib
 import hashlib
 import http.server
 import json
@@ -14,10 +15,10 @@ import pytest
 
 from mner_keras.errors import InputError
 from mner_keras.files import (
+    Lock,
     check_download,
     download,
     file_record,
-    hold_lock,
     is_same_file,
     wait_for_lock,
     write_json,
@@ -52,18 +53,21 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path):
 def test_a_lock_belongs_to_one_process_until_it_ends(tmp_path):
     path = tmp_path / "lock"
     code = (
-        "import sys; from mner_keras.files import hold_lock; lock = hold_lock(sys.argv[1]); "
-        "print(lock is not None, flush=True); sys.stdin.read()"
+        "import sys; from mner_keras.files import Lock; lock = Lock(sys.argv[1], 'in use', sys.argv[1]); "
+        "print(True, flush=True); sys.stdin.read()"
     )
     command = [sys.executable, "-c", code, str(path)]
+    again = {"input": "", "capture_output": True, "text": True}
     holder = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert holder.stdout.readline() == "True\n"
-    assert hold_lock(path) is None
+    with pytest.raises(InputError, match="in use"):
+        Lock(path, "in use", path)
     holder.kill()
     holder.wait()
-    with hold_lock(path):
-        assert subprocess.run(command, input="", capture_output=True, text=True).stdout == "False\n"
-    assert subprocess.run(command, input="", capture_output=True, text=True).stdout == "True\n"
+    with contextlib.closing(Lock(path, "in use", path)):
+        assert f"{path}: in use" in subprocess.run(command, **again).stderr
+    assert not path.exists()
+    assert subprocess.run(command, **again).stdout == "True\n"
 
 
 def test_a_file_is_recognised_by_its_content(tmp_path):

@@ -23,23 +23,20 @@ class GatedBilinearAttention(BaseLayer):
 
     No matrix has a bias. All weights, p included, are initialised uniformly within `1 / sqrt(rows)`. The paper applies
     the softmax of eq. 9 "element-wisely", which leaves its axis open; figure 6(b) settles it: one object is selected
-    and is the most relevant to one token. This needs one softmax over all pairs of tokens and objects, as in bilinear
-    attention networks and in the authors' released code. With a softmax over the objects of each token, a single object
-    gets the weight 1 from every token.
+    and is the most relevant to one token. This needs one softmax over all pairs, as in bilinear attention networks and
+    the authors' released code. With a softmax for each token, a single object gets the weight 1 from every token.
 
     Args:
         rank: width d' of the bilinear form.
         gate_units: width d_g of the gate's inner layers.
         gate: whether the gate filters the objects (without it, eq. 14 has g = 1: Object-BAN).
-        softmax: `"pairs"` for one distribution over all pairs of tokens and objects of a post; `"objects"` for one
-            distribution over the objects for each token.
+        softmax: `"pairs"` for one distribution over all pairs of tokens and objects; `"objects"` for one per token.
 
     Call arguments:
         text: T, `[B, n, d]`.
         objects: V, `[B, k, d]`.
         text_mask: bool `[B, n]`, true for a token. With `softmax="pairs"` a padded token has the weight 0.
-        object_mask: bool `[B, k]`, true for an object. An absent object has the weight 0. A post without objects has
-            A = 0 and M = T.
+        object_mask: bool `[B, k]`, true for an object; others have the weight 0. Without objects A = 0 and M = T.
         return_attention_scores: whether to return A as well.
 
     Returns:

@@ -10,9 +10,8 @@ from mner_keras.layers.checks import Count, check_strength
 def linear_initializer() -> keras.initializers.Initializer:
     """Return a uniform initialiser within `1 / sqrt(rows)`, the default of linear layers in the authors' framework.
 
-    The paper does not mention it, but its learning rate depends on it. Keras' own Glorot initialisation is 1.7 times
-    wider for a square matrix; with it, table II's plain SGD (0.005 on a loss summed over the batch) diverges within ten
-    steps on Twitter-2015.
+    The paper does not mention it, but with Keras' own Glorot initialisation, 1.7 times wider for a square matrix, table
+    II's SGD (0.005 on a loss summed over the batch) diverges within ten steps on Twitter-2015.
     """
     return keras.initializers.VarianceScaling(scale=1 / 3, mode="fan_in", distribution="uniform")
 
@@ -179,9 +178,8 @@ class ModalityClassifier(_NetworkLayer):
 class ReleasedModalityClassifier(ModalityClassifier):
     """Classify each feature as text (1) or picture (0), one modality at a time.
 
-    The network of `ModalityClassifier` runs twice, on the tokens and then on the objects. In training each call is
-    normalised by its own batch statistics, which removes the difference of the two means, and updates the moving
-    statistics once.
+    The network of `ModalityClassifier` runs on the tokens and then on the objects. In training each call is normalised
+    by its own batch statistics, which removes the difference of the two means, and updates the moving ones once.
 
     Call arguments:
         features: `[B, n + k, d]`, the tokens followed by the objects.

@@ -11,11 +11,8 @@ from mner_keras.layers import CRF
 from mner_keras.layers.base import BaseLayer, full_mask
 from mner_keras.layers.checks import Count, Rate
 
-FOLD = 3
-"""The ratio of the bilinear form's width to `rank`, as in the bilinear attention network that it is taken from."""
-
-FORBIDDEN = -10000.0
-"""The initial score of a forbidden transition, which is trained like all others."""
+FOLD = 3  # the ratio of the bilinear form's width to `rank`, as in the bilinear attention network
+FORBIDDEN = -10000.0  # the initial score of a forbidden transition, which is trained like all others
 
 
 class _WeightNormed(BaseLayer):
@@ -68,13 +65,12 @@ class WeightNormDense(_WeightNormed):
 class ReleasedAttention(_WeightNormed):
     """Apply bilinear attention over all pairs of objects and tokens, and gate its output for each token.
 
-    Equations, with tokens T `[B, n, d]`, objects V `[B, k, d]` as rows, and L for a separate `WeightNormDense` with
-    bias in each place:
+    Equations, with tokens T `[B, n, d]`, objects V `[B, k, d]` as rows, and in each place L for another
+    `WeightNormDense`:
 
     - `V' = dropout(relu(L(V)))`, `T' = relu(L(T))`, of width 3 rank;
     - `logits[g, v, t] = sum_j V'[v, j] h[g, j] T'[t, j] + c[g]`, h a length times a direction as in L;
-    - `A[g] = softmax(logits[g])` over all pairs of a post at once. An absent object's logits are -1e9, and its
-      attention is then set to 0. **Padded tokens get attention.**
+    - `A[g] = softmax(logits[g])` over all pairs of a post, 0 for an absent object. **Padded tokens get attention.**
     - for each glimpse g in turn: `b = A[g]^T relu(L(V))`, `T <- sigmoid(L([L(T); L(b)])) * b + T`.
 
     A is computed once, from the first T.
@@ -154,15 +150,12 @@ class ReleasedCRF(CRF):
     paths includes all labels, also padding, START and STOP; only the transitions suppress these: transitions into
     START, out of STOP and into or out of padding are initialised to -10000, all others to 0.
 
-    The call is that of `CRF`, with a score per label. Methods take and return tags: a label without a tag is returned
-    as tag 0.
+    The call is that of `CRF`, with a score per label. Methods take and return tags; a label without one gives tag 0.
 
     Args:
         num_tags: the number of labels: the number of tags plus three.
         labels: the label of each tag; each label from 1 to `num_tags - 3` once.
         boundary: must be false; START and STOP replace it.
-
-    Weights: `transitions` `[num_tags, num_tags]` (from, to).
 
     Reference:
         Yang & Zhang, "NCRF++: an open-source neural sequence labeling toolkit", ACL 2018.
@@ -170,9 +163,8 @@ class ReleasedCRF(CRF):
 
     def __init__(self, num_tags: int, labels: Sequence[int], boundary: bool = False, **kwargs) -> None:
         if sorted(labels) != list(range(1, num_tags - 2)):
-            raise ValueError(
-                f"`labels` must contain each number from 1 to {num_tags - 3} once. Received: labels={list(labels)}"
-            )
+            expected = f"each number from 1 to {num_tags - 3} once"
+            raise ValueError(f"`labels` must contain {expected}. Received: labels={list(labels)}")
         if boundary:
             raise ValueError("`boundary` must be false: START and STOP are labels. Received: boundary=True")
         super().__init__(num_tags, boundary=False, **kwargs)
@@ -191,7 +183,6 @@ class ReleasedCRF(CRF):
         return len(self.labels)
 
     def log_likelihood(self, potentials, tags, mask=None, temperature: float = 1.0):
-        """Return the log-likelihood of tag sequences, `[B]`; see `CRF.log_likelihood`."""
         tags = ops.cast(tags, "int32")
         if mask is not None:
             tags = ops.where(ops.cast(mask, "bool"), tags, 0)
@@ -201,22 +192,18 @@ class ReleasedCRF(CRF):
         return super().log_likelihood(potentials, labels, mask, temperature)
 
     def decode(self, potentials, mask=None):
-        """Return the tags of the best path of labels, int32 `[B, n]`, and its score `[B]`; see `CRF.decode`."""
         labels, score = super().decode(potentials, mask)
         return ops.take(ops.convert_to_tensor(self._tags), labels), score
 
     def top_k(self, potentials, mask=None, k: int = 5):
-        """Return the best paths as tags, int32 `[B, k, n]`, and their scores `[B, k]`; see `CRF.top_k`."""
         labels, score = super().top_k(potentials, mask, k)
         return ops.take(ops.convert_to_tensor(self._tags), labels), score
 
     def marginals(self, potentials, mask=None, temperature: float = 1.0):
-        """Return the probability of each tag at each token, `[B, n, len(labels)]`; see `CRF.marginals`."""
         reads_as = ops.one_hot(self._tags, len(self.labels), dtype="float32")
         return ops.matmul(super().marginals(potentials, mask, temperature), reads_as)
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """Return scores and the tag of each label as arrays; see `CRF.arrays`."""
         return {**super().arrays(), "tags": self._tags}
 
     def get_config(self) -> dict:

@@ -24,8 +24,7 @@ class PooledCharCNN(BaseLayer):
     them so that words of any length pass, is our reading.
 
     Args:
-        vocabulary_size: rows of the character table; row 0 pads.
-        embedding_dim: width of a character's vector.
+        vocabulary_size, embedding_dim: see `CharCNN`.
         filters: filters of each convolution.
         kernel_sizes: characters that the filters of each convolution see.
         hidden_units: width of the inner dense layer.
@@ -95,8 +94,7 @@ class GatedFusion(BaseLayer):
     """Mix a visual and a textual vector of each token (`AdaptiveCoAttention`).
 
     `p = tanh(W v + b)`, `q = tanh(W' h + b')`, `m = g p + (1 - g) q` with one number per token `g = sigmoid(w . [p;
-    q])`. A public implementation adds p and q in the gate, and projects `[g p; (1 - g) q]` where the paper adds the
-    two; this is the paper's form.
+    q])`. This is the paper's form; a public implementation adds p and q in the gate, and projects `[g p; (1 - g) q]`.
 
     Args:
         units: width of p, q and m.
@@ -162,11 +160,9 @@ class FiltrationGate(BaseLayer):
 class AdaptiveCoAttention(Tagger):
     """Adaptive co-attention network.
 
-    A BiLSTM reads the words, convolutions read their characters, and a second BiLSTM reads both, `h_t`. Regions are
-    projected to `v_i`. Then
+    A BiLSTM reads the words, convolutions their characters, a second BiLSTM both, `h_t`. `v_i` are projected regions.
 
-    - word-guided visual attention `v^_t` of `h_t` to v, and image-guided textual attention `h^_t` of `v^_t` to h
-      (`GuidedAttention`);
+    - visual attention `v^_t` of `h_t` to v, and textual attention `h^_t` of `v^_t` to h (`GuidedAttention`);
     - gated multimodal fusion of `v^_t` and `h^_t` into `m_t` (`GatedFusion`);
     - filtration of `m_t` by `h_t` into `u_t` (`FiltrationGate`);
     - potentials from `[h_t; u_t]`, CRF.

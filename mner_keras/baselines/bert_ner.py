@@ -15,10 +15,9 @@ class BertNER(Tagger):
     """Fine-tune a BERT to tag tokens.
 
     The BERT reads a post's word pieces; the vector of each token's first piece passes dropout and a linear layer to the
-    tags' potentials (section 5.3 of the paper). With `crf=True` our CRF decodes them. With `crf=False` its transitions,
-    start and end scores stay zero: such a CRF is a softmax over the tags of each token, and its loss the cross-entropy,
-    summed over a post's tokens as elsewhere in this package (the paper's program takes the mean over the batch's).
-    Devlin et al. have no CRF; the AGBAN paper does not say which of the two its row BERT-NER is.
+    tags' potentials (section 5.3 of the paper). With `crf=True` our CRF decodes them. With `crf=False`, as in Devlin et
+    al., its scores stay zero: such a CRF is a softmax over the tags of each token, and its loss the cross-entropy, here
+    summed over a post's tokens. The AGBAN paper does not say which of the two its row BERT-NER is.
 
     A post with more pieces than the BERT has positions (512) keeps the first pieces of each token, as many as fit.
     Tokens that do not fit with one piece each (beyond the 510th) get the zero vector.

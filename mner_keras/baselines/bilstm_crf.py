@@ -3,15 +3,12 @@
 import keras
 from keras import ops
 
-from mner_keras.data.preprocessor import PostPreprocessor
+from mner_keras.data.preprocessor import UNKNOWN, PostPreprocessor
 from mner_keras.inputs import batch_inputs, crf_outputs, word_embedding
 from mner_keras.layers import BiLSTM, CharBiLSTM
 from mner_keras.layers.base import BaseLayer
 from mner_keras.layers.checks import Count, Natural, Rate, TwoWay, check_arguments
 from mner_keras.tagger import Tagger
-
-UNKNOWN = 1
-"""The id of the unknown word."""
 
 
 @keras.saving.register_keras_serializable(package="mner_keras")
@@ -33,10 +30,8 @@ class SingletonDropout(BaseLayer):
     def __init__(self, vocabulary_size: Count, num_singletons: Natural, rate: Rate = 0.5, **kwargs) -> None:
         super().__init__(**kwargs)
         if num_singletons > vocabulary_size:
-            raise ValueError(
-                f"`num_singletons` must be at most `vocabulary_size`, {vocabulary_size}. "
-                f"Received: num_singletons={num_singletons}"
-            )
+            expected = f"at most `vocabulary_size`, {vocabulary_size}"
+            raise ValueError(f"`num_singletons` must be {expected}. Received: num_singletons={num_singletons}")
         if rate:
             self.seed_generator = keras.random.SeedGenerator()
         self.built = True
@@ -47,9 +42,6 @@ class SingletonDropout(BaseLayer):
         single = (word_ids >= self.vocabulary_size - self.num_singletons) & (word_ids < self.vocabulary_size)
         chosen = keras.random.uniform(ops.shape(word_ids), seed=self.seed_generator, dtype="float32") < self.rate
         return ops.where(single & chosen, ops.full_like(word_ids, UNKNOWN), word_ids)
-
-    def compute_output_spec(self, word_ids, training=False):
-        return keras.KerasTensor(word_ids.shape, dtype=word_ids.dtype)
 
 
 @keras.saving.register_keras_serializable(package="mner_keras")

@@ -77,12 +77,10 @@ class Disan(Tagger):
     (`GuidedAttention`, joint score); for each of its features it attends to the tokens before and after it, given
     `v^_t` (`DirectionalSelfAttention`); a linear layer and a CRF predict the tags from both results.
 
-    The paper is not available: the computation of `v^`, the widths except the word vectors' 300, the optimiser and the
-    dropout are our reading.
+    The paper is not available: the form of `v^`, all widths but the words' 300, optimiser and dropout are our reading.
 
     Args:
-        preprocessor, word_dim (else 300), char_dim, pos_dim, hidden_dim, dropout, loss_reduction: see `HSN`; h is H
-            there.
+        preprocessor, word_dim (else 300), char_dim, pos_dim, hidden_dim (of h), dropout, loss_reduction: see `HSN`.
         attention_dim: width of the hidden layer of the attention to regions, and of the projected regions.
         scale: c of the alignment, `c tanh(. / c)`.
 

@@ -25,8 +25,7 @@ class FeatureCRF:
     The originals are programs in Java and in Python 2; these are their documented features, on CRFsuite. `"stanford"`
     omits the original's second-order label features. `"t-ner"` has the context, spelling and dictionary features of
     Ritter et al., but not their Brown clusters, their tweet-trained part-of-speech, chunk and capitalisation features,
-    or their types by LabeledLDA over Freebase: it segments and types at once. Its scores do not predict those of the
-    originals.
+    or their types by LabeledLDA over Freebase: it segments and types at once. The originals' scores may differ.
 
     It needs the extra `crf` (python-crfsuite).
 
@@ -38,8 +37,7 @@ class FeatureCRF:
             0.05 for `"t-ner"` (variance 10, the default of the library that it used).
 
     Attributes:
-        history: after `fit`, one dict per iteration: `epoch` and `loss`, the penalised negative log-likelihood summed
-            over the training posts.
+        history: after `fit`, one dict per iteration: `epoch` and `loss`, the penalised negative log-likelihood.
         num_parameters: after `fit`, the number of weights.
 
     Example:
@@ -62,9 +60,8 @@ class FeatureCRF:
     ) -> None:
         check_arguments(FeatureCRF.__init__, {"features": features, "l1": l1, "l2": l2})
         if gazetteers is not None and features != "t-ner":
-            raise ValueError(
-                f"`gazetteers` must be None with features={features!r}. Received: gazetteers={gazetteers!r}"
-            )
+            expected = f"None with features={features!r}"
+            raise ValueError(f"`gazetteers` must be {expected}. Received: gazetteers={gazetteers!r}")
         # Nothing below works without it.
         _crfsuite()
         self.features = features
@@ -105,7 +102,7 @@ class FeatureCRF:
 
     def token_features(self, tokens: Sequence[str]) -> list[list[str]]:
         """Return the features of each token of a post."""
-        return stanford_features(tokens) if self.features == "stanford" else t_ner_features(tokens, self.lists)
+        return list(stanford_features(tokens) if self.features == "stanford" else t_ner_features(tokens, self.lists))
 
     def tag(self, posts: Iterable[Post | str | Sequence[str]], scores: bool = True) -> list[TaggedPost]:
         """Tag posts: `Post`s, plain texts, or lists of tokens; with or without the entities' scores.
@@ -130,7 +127,7 @@ class FeatureCRF:
         if self._model is None:
             raise ValueError("`save` needs a trained model: call `fit` first")
         lists = {name: sorted(map(list, entries)) for name, entries in self.lists.items()}
-        config = {"format": FORMAT, **self.get_config(), "lists": lists}
+        config = {"format": FORMAT, "features": self.features, "l1": self.l1, "l2": self.l2, "lists": lists}
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
             archive.writestr("config.json", json.dumps(config))
             archive.writestr("model.crfsuite", self._model)
@@ -157,10 +154,6 @@ class FeatureCRF:
         model.lists = {name: {tuple(entry) for entry in entries} for name, entries in lists.items()}
         model._model = weights
         return model
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments except the gazetteers."""
-        return {"features": self.features, "l1": self.l1, "l2": self.l2}
 
 
 def _crfsuite() -> Any:

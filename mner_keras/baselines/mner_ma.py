@@ -17,8 +17,7 @@ class ModalityAttention(BaseLayer):
     """Mix a token's word vector, its characters' vector and the post's picture by attention over the three (`MNERMA`).
 
     Each is projected to one width, `x^w`, `x^c`, `x^v`; then `a_t = softmax(W [x^w_t; x^c_t; x^v] + b)`, three numbers,
-    and `x_t = a_tw x^w_t + a_tc x^c_t + a_tv x^v`. The picture's vector is the mean of its regions; without regions,
-    the softmax is over word and characters alone.
+    and `x_t = a_tw x^w_t + a_tc x^c_t + a_tv x^v`. The picture is the mean of its regions; without any, `a_tv = 0`.
 
     Args:
         units: the common width.
@@ -63,13 +62,11 @@ class ModalityAttention(BaseLayer):
 class MNERMA(Tagger):
     """Mix word, characters and picture of each token by attention, then apply a BiLSTM and a CRF.
 
-    Characters are read by a BiLSTM; `x_t` is the mix of the three (`ModalityAttention`), `h = BiLSTM(x)`, potentials
-    `W h_t + b`.
+    A BiLSTM reads characters; `x_t` mixes the three (`ModalityAttention`), `h = BiLSTM(x)`, potentials `W h_t + b`.
 
     The paper is not available. The picture is the mean of its regions here, and the last layer of Inception there. A
     sigmoid before the softmax, which would keep the weights within a factor of 2.718 of each other, may have been the
-    paper's form. The widths are typical of such models; the optimiser (Adagrad, rate 0.02, batch 10) is from memory of
-    the paper.
+    paper's form. The widths are typical of such models; the optimiser (Adagrad, rate 0.02, batch 10) is from memory.
 
     Args:
         preprocessor, word_dim, hidden_dim, loss_reduction: see `HSN`; h is H there.

@@ -2,14 +2,12 @@
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from mner_keras.errors import InputError
 
-BOUNDARY = 2
-"""The number of characters at each end of a long word whose place counts in its shape."""
-
+BOUNDARY = 2  # characters at each end of a long word whose place counts in its shape
 _PATTERNS = {
     "capitalised": r"[A-Z].*",
     "capitals": r"[A-Z]+",
@@ -40,75 +38,67 @@ def word_shape(word: str) -> str:
     return "".join([*kinds[:BOUNDARY], *sorted(set(kinds[BOUNDARY:-BOUNDARY])), *kinds[-BOUNDARY:]])
 
 
-def stanford_features(tokens: Sequence[str]) -> list[list[str]]:
-    """Return, for each token, the features that Stanford NER documents for its English models.
+def stanford_features(tokens: Sequence[str]) -> Iterator[list[str]]:
+    """Yield, for each token, the features that Stanford NER documents for its English models.
 
     The word, its neighbours and their pairs with it, character n-grams of up to six at both ends, shapes alone and in
     sequence, and the words within four to the left and to the right.
     """
     words = ["<s>", *tokens, "</s>"]
     shapes = ["<s>", *map(word_shape, tokens), "</s>"]
-    rows = []
     for i in range(1, len(words) - 1):
         before, word, after = words[i - 1 : i + 2]
         shape_before, shape, shape_after = shapes[i - 1 : i + 2]
         sizes = range(1, min(6, len(word)) + 1)
-        rows.append(
-            [
-                "bias",
-                f"w={word}",
-                f"w-1={before}",
-                f"w+1={after}",
-                f"w-1,w={before}|{word}",
-                f"w,w+1={word}|{after}",
-                *(f"prefix={word[:size]}" for size in sizes),
-                *(f"suffix={word[-size:]}" for size in sizes),
-                f"shape={shape}",
-                f"shape-1={shape_before}",
-                f"shape+1={shape_after}",
-                f"shapes-1,0={shape_before}|{shape}",
-                f"shapes0,1={shape}|{shape_after}",
-                f"shapes-1,0,1={shape_before}|{shape}|{shape_after}",
-                f"w-1,shape={before}|{shape}",
-                f"shape,w+1={shape}|{after}",
-                *sorted({f"left={other}" for other in words[max(1, i - 4) : i]}),
-                *sorted({f"right={other}" for other in words[i + 1 : min(len(words) - 1, i + 5)]}),
-            ]
-        )
-    return rows
+        yield [
+            "bias",
+            f"w={word}",
+            f"w-1={before}",
+            f"w+1={after}",
+            f"w-1,w={before}|{word}",
+            f"w,w+1={word}|{after}",
+            *(f"prefix={word[:size]}" for size in sizes),
+            *(f"suffix={word[-size:]}" for size in sizes),
+            f"shape={shape}",
+            f"shape-1={shape_before}",
+            f"shape+1={shape_after}",
+            f"shapes-1,0={shape_before}|{shape}",
+            f"shapes0,1={shape}|{shape_after}",
+            f"shapes-1,0,1={shape_before}|{shape}|{shape_after}",
+            f"w-1,shape={before}|{shape}",
+            f"shape,w+1={shape}|{after}",
+            *sorted({f"left={other}" for other in words[max(1, i - 4) : i]}),
+            *sorted({f"right={other}" for other in words[i + 1 : min(len(words) - 1, i + 5)]}),
+        ]
 
 
-def t_ner_features(tokens: Sequence[str], gazetteers: dict[str, set[tuple[str, ...]]]) -> list[list[str]]:
-    """Return, for each token, Ritter et al.'s three families of features: context, spelling, dictionaries.
+def t_ner_features(tokens: Sequence[str], gazetteers: dict[str, set[tuple[str, ...]]]) -> Iterator[list[str]]:
+    """Yield, for each token, Ritter et al.'s three families of features: context, spelling, dictionaries.
 
     Each token of the longest entry found in the gazetteers (`read_gazetteers`) gets the list's name.
     """
     lower = [token.lower() for token in tokens]
     listed = _listed(lower, gazetteers)
     padded = ["<s>", "<s>", *lower, "</s>", "</s>"]
-    rows = []
     for i, word in enumerate(tokens):
         around = padded[i : i + 5]
         sizes = range(1, min(4, len(word)) + 1)
-        rows.append(
-            [
-                "bias",
-                f"w={word}",
-                *(f"w{place - 2:+d}={other}" for place, other in enumerate(around)),
-                f"w-1,w={around[1]}|{around[2]}",
-                f"w,w+1={around[2]}|{around[3]}",
-                *(f"prefix={lower[i][:size]}" for size in sizes),
-                *(f"suffix={lower[i][-size:]}" for size in sizes),
-                f"shape={word_shape(word)}",
-                *(f"is={name}" for name, pattern in _SPELLINGS.items() if pattern.fullmatch(word)),
-                *(["first"] if i == 0 else []),
-                *(["last"] if i == len(tokens) - 1 else []),
-                *(f"list-1={name}" for name in (listed[i - 1] if i else ())),
-                *(f"list+0={name}" for name in listed[i]),
-                *(f"list+1={name}" for names in listed[i + 1 : i + 2] for name in names),
-            ]
-        )
-    return rows
+        yield [
+            "bias",
+            f"w={word}",
+            *(f"w{place - 2:+d}={other}" for place, other in enumerate(around)),
+            f"w-1,w={around[1]}|{around[2]}",
+            f"w,w+1={around[2]}|{around[3]}",
+            *(f"prefix={lower[i][:size]}" for size in sizes),
+            *(f"suffix={lower[i][-size:]}" for size in sizes),
+            f"shape={word_shape(word)}",
+            *(f"is={name}" for name, pattern in _SPELLINGS.items() if pattern.fullmatch(word)),
+            *(["first"] if i == 0 else []),
+            *(["last"] if i == len(tokens) - 1 else []),
+            *(f"list-1={name}" for name in (listed[i - 1] if i else ())),
+            *(f"list+0={name}" for name in listed[i]),
+            *(f"list+1={name}" for names in listed[i + 1 : i + 2] for name in names),
+        ]
 
 
 def read_gazetteers(folder: str | os.PathLike) -> dict[str, set[tuple[str, ...]]]:

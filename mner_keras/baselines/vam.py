@@ -76,8 +76,7 @@ class VAM(Tagger):
 
     The paper is not available. With the sum outside of the tanh, as given, the softmax cancels the query's part, so
     that the regions' weights depend on the picture alone; `score="joint"` makes them depend on the sentence. Regions
-    are VGG16's here and ResNet's there. The widths are those of the BiLSTM-CRF that the model builds on; optimiser and
-    dropout are unknown to us.
+    are VGG16's here and ResNet's there. The widths are those of `BiLSTMCRF`; optimiser and dropout are unknown to us.
 
     Args:
         preprocessor, word_dim, char_dim, char_hidden_dim, hidden_dim, dropout, loss_reduction: see `BiLSTMCRF`.

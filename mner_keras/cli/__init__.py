@@ -15,18 +15,15 @@ COMMANDS = ("train", "evaluate", "tag", "export", "compare", "reproduce_table", 
 COMMANDS += ("doctor", "features", "data")
 
 
-def _with_plain_flags(command_class: type) -> type:
-    """Return a class of commands whose help shows a flag without a type: it takes no value."""
+class _PlainFlags:
+    """A command whose help shows a flag without a type: it takes no value."""
 
-    class PlainFlags(command_class):
-        def get_params(self, ctx):
-            params = super().get_params(ctx)
-            for param in params:
-                if getattr(param, "is_flag", False):
-                    param.metavar = ""
-            return params
-
-    return PlainFlags
+    def get_params(self, ctx):
+        params = super().get_params(ctx)
+        for param in params:
+            if getattr(param, "is_flag", False):
+                param.metavar = ""
+        return params
 
 
 app = typer.Typer(
@@ -67,9 +64,9 @@ for name in COMMANDS:
     else:
         app.command()(getattr(module, name))
 for group in groups:
-    group.info.cls = _with_plain_flags(TyperGroup)
+    group.info.cls = type("Group", (_PlainFlags, TyperGroup), {})
     for command in group.registered_commands:
-        command.cls = _with_plain_flags(TyperCommand)
+        command.cls = type("Command", (_PlainFlags, TyperCommand), {})
 
 
 def main() -> None:

@@ -5,17 +5,17 @@ import statistics
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Argument, Option
 
-from mner_keras.cli.options import EntityScheme, Scheme
+from mner_keras.cli.options import Scheme
 from mner_keras.cli.terminal import print_json, print_table
 
 
 def compare(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="Folders of finished runs.")],
-    posts: Annotated[int, typer.Option(min=0, help="Number of differing posts to show.")] = 10,
-    scheme: EntityScheme = Scheme.strict,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with every differing post.")] = False,
+    runs: Annotated[list[Path], Argument(metavar="RUN", help="Folders of finished runs.")],
+    posts: Annotated[int, Option(min=0, help="Number of differing posts to show.")] = 10,
+    scheme: Scheme = "strict",
+    as_json: Annotated[bool, Option("--json", help="Print JSON, with every differing post.")] = False,
 ) -> None:
     """Compare runs on the test split: scores, significance, and the posts on which they differ.
 
@@ -24,7 +24,7 @@ def compare(
     """
     from mner_keras.papers.compare import compare_runs, disagreements, read_groups
     from mner_keras.papers.render import comparison_cells
-    from mner_keras.run.scores import SCHEMES
+    from mner_keras.run.run import SCHEMES
 
     groups = read_groups(runs)
     base, *others = groups

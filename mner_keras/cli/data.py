@@ -2,24 +2,23 @@
 
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
-import typer
+from typer import Argument, Option, Typer
 
-from mner_keras.cli.options import AsJson, TagScheme, check_target
+from mner_keras.cli.options import AsJson, check_target
 from mner_keras.cli.terminal import note, print_json, print_table, progress_bar, start_keras
 from mner_keras.errors import InputError
 
-app = typer.Typer(help="Fetch, convert, split, create and check data sets.", no_args_is_help=True)
+app = Typer(help="Fetch, convert, split, create and check data sets.", no_args_is_help=True)
 
 LABELS = {"without_picture": "posts without a picture", "without_entity": "posts without an entity"}
 NO_ENTITY = {"train": ": no model can be trained", "dev": ": no best epoch can be chosen"}
-"""What a split without an entity prevents."""
 
 
 @app.command()
 def check(
-    folder: Annotated[str, typer.Argument(metavar="DIR", help="`sample`, or a folder with train, dev, test.")],
+    folder: Annotated[str, Argument(metavar="DIR", help="`sample`, or a folder with train, dev, test.")],
     as_json: AsJson = False,
 ) -> None:
     """Count posts, pictures and entities (strict IOB2), and report irregularities."""
@@ -54,9 +53,9 @@ def check(
 
 @app.command()
 def fetch(
-    name: Annotated[str, typer.Argument(help="What to fetch; without a name, they are listed.")] = "",
-    to: Annotated[Path | None, typer.Option(help="The folder to write.")] = None,
-    mirror: Annotated[str, typer.Option(help="Another address with the same files.")] = "",
+    name: Annotated[str, Argument(help="What to fetch; without a name, they are listed.")] = "",
+    to: Annotated[Path | None, Option(help="The folder to write.")] = None,
+    mirror: Annotated[str, Option(help="Another address with the same files.")] = "",
 ) -> None:
     """Download posts, pictures, word vectors, features or weights, check them, and print what comes next.
 
@@ -86,9 +85,9 @@ def fetch(
 
 @app.command()
 def convert(
-    source: Annotated[Path, typer.Argument(metavar="IN", help="File of posts.")],
-    target: Annotated[Path, typer.Argument(metavar="OUT", help="The file to write.")],
-    scheme: Annotated[TagScheme, typer.Option(help="The scheme of IN's tags; OUT has IOB2.")] = TagScheme.iob2,
+    source: Annotated[Path, Argument(metavar="IN", help="File of posts.")],
+    target: Annotated[Path, Argument(metavar="OUT", help="The file to write.")],
+    scheme: Annotated[Literal["iob2", "iob1", "bioes"], Option(help="The scheme of IN's tags; OUT has IOB2.")] = "iob2",
 ) -> None:
     """Convert posts between CoNLL columns, JSON lines, Parquet and Label Studio's tasks.
 
@@ -107,10 +106,10 @@ def convert(
 
 @app.command()
 def split(
-    file: Annotated[Path, typer.Argument(help="File of posts, in a format of `mner data convert`.")],
-    to: Annotated[Path, typer.Option(help="The folder to write.")],
-    sizes: Annotated[str, typer.Option(help="Percent of the posts in train, dev and test.")] = "80,10,10",
-    seed: Annotated[int, typer.Option(help="Random seed.")] = 1,
+    file: Annotated[Path, Argument(help="File of posts, in a format of `mner data convert`.")],
+    to: Annotated[Path, Option(help="The folder to write.")],
+    sizes: Annotated[str, Option(help="Percent of the posts in train, dev and test.")] = "80,10,10",
+    seed: Annotated[int, Option(help="Random seed.")] = 1,
 ) -> None:
     """Split one file into train, dev and test. Posts with the same picture or the same tokens stay in one split."""
     from mner_keras.data.datasets import split_posts
@@ -123,15 +122,13 @@ def split(
 
 @app.command()
 def realworld(
-    base: Annotated[str, typer.Option(help="Twitter-2015: a folder with train, dev, test.")],
-    text_only: Annotated[
-        list[Path], typer.Option(help="File of tagged plain-text posts, CoNLL or JSON lines; repeat it.")
-    ],
-    to: Annotated[Path, typer.Option(help="The folder to write.")],
-    more: Annotated[list[Path] | None, typer.Argument(help="Further such files.")] = None,
-    sizes: Annotated[tuple[int, int, int], typer.Option(help="Posts added to train, dev, test.")] = (3000, 1000, 2000),
-    seed: Annotated[int, typer.Option(help="Random seed of the order.")] = 1,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier set.")] = False,
+    base: Annotated[str, Option(help="Twitter-2015: a folder with train, dev, test.")],
+    text_only: Annotated[list[Path], Option(help="File of tagged plain-text posts, CoNLL or JSON lines; repeat it.")],
+    to: Annotated[Path, Option(help="The folder to write.")],
+    more: Annotated[list[Path] | None, Argument(help="Further such files.")] = None,
+    sizes: Annotated[tuple[int, int, int], Option(help="Posts added to train, dev, test.")] = (3000, 1000, 2000),
+    seed: Annotated[int, Option(help="Random seed of the order.")] = 1,
+    overwrite: Annotated[bool, Option("--overwrite", help="Replace an earlier set.")] = False,
 ) -> None:
     """Add plain-text posts to a data set with pictures, as in HSN's real-world set.
 

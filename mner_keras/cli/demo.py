@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Option
 
-from mner_keras.cli.options import ExtractorWeights, ModelArgument
+from mner_keras.cli.options import ModelArgument, Weights
 from mner_keras.cli.terminal import note, start_keras
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -16,12 +16,12 @@ def demo(
     model: ModelArgument = Path("pretrained"),
     pictures: Annotated[
         Path | None,
-        typer.Option(help="Folder of pictures to swap in. (default: for a model of the sample corpus, its pictures)"),
+        Option(help="Folder of pictures to swap in. (default: for a model of the sample corpus, its pictures)"),
     ] = None,
-    weights: ExtractorWeights = None,
-    host: Annotated[str, typer.Option(help="Address to serve on.")] = "127.0.0.1",
-    port: Annotated[int | None, typer.Option(min=1, max=65535, help="(default: the first free port from 7860)")] = None,
-    open_: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
+    weights: Weights = None,
+    host: Annotated[str, Option(help="Address to serve on.")] = "127.0.0.1",
+    port: Annotated[int | None, Option(min=1, max=65535, help="(default: the first free port from 7860)")] = None,
+    open_: Annotated[bool, Option("--open", help="Open the page in a browser.")] = False,
 ) -> None:
     """Serve a page that tags a post with its picture, without it, and with another one.
 

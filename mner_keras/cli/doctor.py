@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-import typer
+from typer import Exit
 
 from mner_keras.cli.options import AsJson
 from mner_keras.cli.terminal import has_gpu, print_json, start_keras, uses_gpu
@@ -62,7 +62,7 @@ def doctor(as_json: AsJson = False) -> None:
             lines = [f"{key}: {text}" for key, text in value.items()] if isinstance(value, dict) else [value]
             print(f"{name:10}" + ("\n" + " " * 10).join(lines))
     if not report["ok"]:
-        raise typer.Exit(1)
+        raise Exit(1)
 
 
 def _lstm(backend: str) -> str:

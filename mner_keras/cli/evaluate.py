@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-import typer
+from typer import Option
 
 from mner_keras.cli.options import ModelArgument, Split
 from mner_keras.cli.terminal import note, print_json, print_scores, start_keras
@@ -10,23 +10,22 @@ from mner_keras.cli.terminal import note, print_json, print_scores, start_keras
 
 def evaluate(
     model: ModelArgument,
-    data: Annotated[str, typer.Option(help="`sample` or a folder. (default: the run's, else sample)")] = "",
-    split: Annotated[Split, typer.Option(help="The split to score.")] = Split.test,
+    data: Annotated[str, Option(help="`sample` or a folder. (default: the run's, else sample)")] = "",
+    split: Annotated[Split, Option(help="The split to score.")] = "test",
     features: Annotated[
-        str, typer.Option(help="Store of the pictures' features. (default: the run's, else the data's)")
+        str, Option(help="Store of the pictures' features. (default: the run's, else the data's)")
     ] = "",
-    no_pictures: Annotated[bool, typer.Option("--no-pictures", help="Score as if no post had a picture.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON: micro and types, in percent.")] = False,
+    no_pictures: Annotated[bool, Option("--no-pictures", help="Score as if no post had a picture.")] = False,
+    as_json: Annotated[bool, Option("--json", help="Print JSON: micro and types, in percent.")] = False,
 ) -> None:
     """Score a model on a split: precision, recall and F1 over entities (strict IOB2), in total and by type."""
     from mner_keras.models import reads_store
-    from mner_keras.run.run import Run
+    from mner_keras.run.run import SCHEME, Run
 
     run = Run(model, data, features, no_pictures)
     posts = run.dataset[split]
     start_keras()
     from mner_keras.data.batches import count_missing
-    from mner_keras.run.scores import SCHEME
     from mner_keras.run.train import evaluate as evaluate_model
 
     if features and not reads_store(run.model):

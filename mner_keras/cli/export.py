@@ -1,23 +1,20 @@
 """`mner export`."""
 
 import os
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
-import typer
+from typer import Argument, Option
 
 from mner_keras.cli.options import check_target
 from mner_keras.cli.terminal import start_keras
 from mner_keras.errors import InputError
 
-Form = StrEnum("Form", ["saved-model", "onnx"])
-
 
 def export(
-    model: Annotated[Path, typer.Argument(help="A model's file or a run's folder.")],
-    to: Annotated[Form, typer.Option(help="Form of the model.")],
-    out: Annotated[Path, typer.Option(help="File.onnx, or a new folder for a SavedModel.")],
+    model: Annotated[Path, Argument(help="A model's file or a run's folder.")],
+    to: Annotated[Literal["saved-model", "onnx"], Option(help="Form of the model.")],
+    out: Annotated[Path, Option(help="File.onnx, or a new folder for a SavedModel.")],
 ) -> None:
     """Write a model for programs without Keras.
 
@@ -26,7 +23,7 @@ def export(
 
     Needs Keras on TensorFlow, and for ONNX the extra `onnx`. A pretrained backbone takes minutes to convert.
     """
-    if to == Form.onnx:
+    if to == "onnx":
         check_target(out, ".onnx")
         os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # the LSTM of a GPU does not convert
     elif out.exists():
@@ -41,5 +38,5 @@ def export(
     tagger = load_tagger(model)
     if not isinstance(tagger, Tagger):
         raise InputError(f"expected a Keras model, found a {type(tagger).__name__}", model)
-    (export_onnx if to == Form.onnx else export_saved_model)(tagger, out)
+    (export_onnx if to == "onnx" else export_saved_model)(tagger, out)
     print(out)

@@ -6,39 +6,37 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
+from typer import Argument, Option, Typer
 
-from mner_keras.cli.options import AsJson, Engine, EngineName, Jobs, Precision, RayAddress, ShardOption
+from mner_keras.cli.options import Address, AsJson, Engine, Jobs, PrecisionName, ShardOption
 from mner_keras.cli.terminal import note, print_json, progress_bar, start_keras
 from mner_keras.errors import InputError
 
 if TYPE_CHECKING:
     from mner_keras.vision.extraction import Extractor
 
-app = typer.Typer(help="Create, import and inspect stores of picture features.", no_args_is_help=True)
+app = Typer(help="Create, import and inspect stores of picture features.", no_args_is_help=True)
 
-OUT = Annotated[Path, typer.Option("--out", help="The store to write (HDF5).")]
-DTYPE = Annotated[str, typer.Option(metavar="float16|float32", help="Number type of the store.")]
-BATCH_SIZE = Annotated[int, typer.Option(min=1, help="Pictures per batch.")]
-OVERWRITE = Annotated[bool, typer.Option("--overwrite", help="Replace an existing feature store.")]
+OUT = Annotated[Path, Option("--out", help="The store to write (HDF5).")]
+DTYPE = Annotated[str, Option(metavar="float16|float32", help="Number type of the store.")]
+BATCH_SIZE = Annotated[int, Option(min=1, help="Pictures per batch.")]
+OVERWRITE = Annotated[bool, Option("--overwrite", help="Replace an existing feature store.")]
 SHOWN = 10  # ignored entries that are named
 
 
 def _extract(
     make_extractor: Callable,
-    pictures: Annotated[list[Path], typer.Argument(help="Folders of pictures, or pictures.")],
-    out: Annotated[
-        Path, typer.Option(help="The store to write (HDF5); with --shard, --jobs or Ray, a folder of parts.")
-    ],
+    pictures: Annotated[list[Path], Argument(help="Folders of pictures, or pictures.")],
+    out: Annotated[Path, Option(help="The store to write (HDF5); with --shard, --jobs or Ray, a folder of parts.")],
     dtype: DTYPE = "float32",
     batch_size: BATCH_SIZE = 16,
     max_errors: Annotated[
-        float, typer.Option(min=0, max=1, help="Share of unreadable pictures above which the exit code is 1.")
+        float, Option(min=0, max=1, help="Share of unreadable pictures above which the exit code is 1.")
     ] = 1.0,
     shard: ShardOption = None,
     jobs: Jobs = 1,
-    engine: EngineName = Engine.local,
-    address: RayAddress = "",
+    engine: Engine = "local",
+    address: Address = "",
     overwrite: OVERWRITE = False,
 ) -> None:
     """Fill the store and print a summary; exit with 1 if too many pictures were unreadable."""
@@ -81,7 +79,7 @@ def _extract(
 
 
 def _extraction(make: Callable) -> Callable:
-    """Return a command with the options of `_extract`, from a function with some of its own that makes an extractor."""
+    """Add a command with the options of `_extract`, from a function with some of its own that makes an extractor."""
     shared, own = (dict(inspect.signature(function).parameters) for function in (_extract, make))
     del shared["make_extractor"]
 
@@ -92,14 +90,13 @@ def _extraction(make: Callable) -> Callable:
     command.__doc__ = make.__doc__
     command.__signature__ = inspect.Signature(both)
     command.__annotations__ = {option.name: option.annotation for option in both}
-    return command
+    return app.command(make.__name__.replace("_", "-"))(command)
 
 
-@app.command("vgg16")
 @_extraction
 def vgg16(
     weights: Annotated[
-        Path | None, typer.Option(help="VGG16 weights without the classifier. (default: Keras', downloaded)")
+        Path | None, Option(help="VGG16 weights without the classifier. (default: Keras', downloaded)")
     ] = None,
     batch_size: BATCH_SIZE = 16,
 ) -> "Extractor":
@@ -114,22 +111,19 @@ def vgg16(
     return VGG16Regions(weights, batch_size)
 
 
-@app.command("mask-rcnn")
 @_extraction
 def mask_rcnn(
-    top: Annotated[int, typer.Option(min=1, help="Maximum number of objects per picture, most probable first.")] = 5,
+    top: Annotated[int, Option(min=1, help="Maximum number of objects per picture, most probable first.")] = 5,
     weights: Annotated[
         Path | None,
-        typer.Option(
-            help="Mask R-CNN weights in the layout of mask_rcnn_coco.h5. (default: that file, downloaded: 258 MB)"
-        ),
+        Option(help="Mask R-CNN weights in the layout of mask_rcnn_coco.h5. (default: that file, downloaded: 258 MB)"),
     ] = None,
-    min_score: Annotated[float, typer.Option(min=0, max=1, help="Minimum probability of an object's class.")] = 0.7,
+    min_score: Annotated[float, Option(min=0, max=1, help="Minimum probability of an object's class.")] = 0.7,
     side: Annotated[
-        int, typer.Option(help="Side of the square that pictures are resized to, in pixels; a multiple of 64.")
+        int, Option(help="Side of the square that pictures are resized to, in pixels; a multiple of 64.")
     ] = 1024,
-    num_proposals: Annotated[int, typer.Option(min=1, help="Region proposals per picture.")] = 1000,
-    precision: Annotated[Precision, typer.Option(help="Numeric precision of the network.")] = Precision.float32,
+    num_proposals: Annotated[int, Option(min=1, help="Region proposals per picture.")] = 1000,
+    precision: Annotated[PrecisionName, Option(help="Numeric precision of the network.")] = "float32",
     batch_size: BATCH_SIZE = 1,
 ) -> "Extractor":
     """Extract AGBAN's features: the objects that Mask R-CNN detects, up to TOP vectors of 1024 numbers per picture.
@@ -141,15 +135,14 @@ def mask_rcnn(
 
     from mner_keras.vision.mask_rcnn import MaskRCNNObjects
 
-    keras.config.set_dtype_policy(str(precision))
+    keras.config.set_dtype_policy(precision)
     with progress_bar("bytes of weights") as progress:
         return MaskRCNNObjects(weights, top, min_score, side, num_proposals, batch_size, progress)
 
 
-@app.command("backbone")
 @_extraction
 def backbone(
-    preset: Annotated[str, typer.Option(help="Name of a KerasHub preset (downloaded on first use), or its folder.")],
+    preset: Annotated[str, Option(help="Name of a KerasHub preset (downloaded on first use), or its folder.")],
     batch_size: BATCH_SIZE = 16,
 ) -> "Extractor":
     """Extract regions for HSN with an image backbone of KerasHub: ViT, DeiT, DINOv2, CLIP, SigLIP, ResNet and others.
@@ -165,11 +158,11 @@ def backbone(
 
 @app.command()
 def words(
-    file: Annotated[Path, typer.Argument(help="JSON with a caption, or a list of labels, by picture.")],
-    vectors: Annotated[Path, typer.Option(help="File of word vectors.")],
+    file: Annotated[Path, Argument(help="JSON with a caption, or a list of labels, by picture.")],
+    vectors: Annotated[Path, Option(help="File of word vectors.")],
     out: OUT,
-    regions: Annotated[int | None, typer.Option(min=1, help="Regions per picture, for HSN. (default: 49)")] = None,
-    objects: Annotated[int | None, typer.Option(min=1, help="Most objects per picture, for AGBAN.")] = None,
+    regions: Annotated[int | None, Option(min=1, help="Regions per picture, for HSN. (default: 49)")] = None,
+    objects: Annotated[int | None, Option(min=1, help="Most objects per picture, for AGBAN.")] = None,
     overwrite: OVERWRITE = False,
 ) -> None:
     """Turn words about pictures into features: captions or labels that any captioner or detector wrote.
@@ -191,13 +184,12 @@ def words(
 @app.command("import")
 def import_(
     file: Annotated[
-        Path,
-        typer.Argument(help="VGG16 features of Zhang et al. (2018), HDF5, or AGBAN's text file of object features."),
+        Path, Argument(help="VGG16 features of Zhang et al. (2018), HDF5, or AGBAN's text file of object features.")
     ],
     out: OUT,
     weights: Annotated[
         Path | None,
-        typer.Option(help="VGG16 weights for the blank picture. (default: Keras' own if they were downloaded before)"),
+        Option(help="VGG16 weights for the blank picture. (default: Keras' own if they were downloaded before)"),
     ] = None,
     dtype: DTYPE = "float32",
     overwrite: OVERWRITE = False,
@@ -226,7 +218,7 @@ def import_(
 
 @app.command()
 def merge(
-    folder: Annotated[Path, typer.Argument(help="Folder of the parts that `--shard` wrote.")],
+    folder: Annotated[Path, Argument(help="Folder of the parts that `--shard` wrote.")],
     out: OUT,
     overwrite: OVERWRITE = False,
 ) -> None:
@@ -243,8 +235,8 @@ def merge(
 
 @app.command()
 def info(
-    store: Annotated[Path, typer.Argument(help="A feature store: a file, or a folder of parts.")],
-    check: Annotated[bool, typer.Option("--check", help="Read all values; fail on NaN, infinity or damage.")] = False,
+    store: Annotated[Path, Argument(help="A feature store: a file, or a folder of parts.")],
+    check: Annotated[bool, Option("--check", help="Read all values; fail on NaN, infinity or damage.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Print what a store contains: pictures, vectors, their width and the extractor."""

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Argument, Option
 
 from mner_keras.cli.options import Paper, PostPictures, Split, check_target
 from mner_keras.cli.terminal import note, start_keras
@@ -11,26 +11,26 @@ from mner_keras.errors import InputError
 
 
 def figure(
-    paper: Annotated[Paper, typer.Argument(metavar="PAPER", help="hsn or agban.")],
-    number: Annotated[int, typer.Argument(metavar="NUMBER", help="5 or 6; agban also 7, 8, 9.")],
-    run: Annotated[Path, typer.Option(help="The run to show: its folder, or a .keras file.")],
-    out: Annotated[Path, typer.Option(help="The file to write: .png, .svg or .pdf.")],
-    other: Annotated[list[Path] | None, typer.Option(help="A run to compare with (agban 5, 8, 9); repeatable.")] = None,
+    paper: Annotated[Paper, Argument(metavar="PAPER", help="hsn or agban.")],
+    number: Annotated[int, Argument(metavar="NUMBER", help="5 or 6; agban also 7, 8, 9.")],
+    run: Annotated[Path, Option(help="The run to show: its folder, or a .keras file.")],
+    out: Annotated[Path, Option(help="The file to write: .png, .svg or .pdf.")],
+    other: Annotated[list[Path] | None, Option(help="A run to compare with (agban 5, 8, 9); repeatable.")] = None,
     posts: Annotated[
         list[str] | None,
-        typer.Option(
+        Option(
             metavar="ID",
             help="Posts by their id, their picture's id, or as test:1; repeatable. (default: the posts that "
             "illustrate the figure best)",
         ),
     ] = None,
-    more: Annotated[list[str] | None, typer.Argument(metavar="ID", help="Further posts after --posts.")] = None,
-    split: Annotated[Split, typer.Option(help="The split of the posts.")] = Split.test,
+    more: Annotated[list[str] | None, Argument(metavar="ID", help="Further posts after --posts.")] = None,
+    split: Annotated[Split, Option(help="The split of the posts.")] = "test",
     pictures: PostPictures = None,
-    data: Annotated[str, typer.Option(help="`sample` or a folder. (default: the run's)")] = "",
-    features: Annotated[str, typer.Option(help="Store of the pictures' features. (default: the run's)")] = "",
-    count: Annotated[int, typer.Option(min=0, help="Number of posts; 0: as many as in the paper.")] = 0,
-    seed: Annotated[int, typer.Option(min=0, help="Random seed of agban 5.")] = 1,
+    data: Annotated[str, Option(help="`sample` or a folder. (default: the run's)")] = "",
+    features: Annotated[str, Option(help="Store of the pictures' features. (default: the run's)")] = "",
+    count: Annotated[int, Option(min=0, help="Number of posts; 0: as many as in the paper.")] = 0,
+    seed: Annotated[int, Option(min=0, help="Random seed of agban 5.")] = 1,
 ) -> None:
     """Draw a figure of the papers from finished runs.
 
@@ -55,7 +55,7 @@ def figure(
     shown, *others = (Run(path, data, features if path == run else "") for path in (run, *(other or [])))
     found = own_pictures(shown.dataset) if pictures is None else find_pictures([pictures])[0]
     start_keras()
-    drawn = draw_figure(str(paper), number, shown, others, names, str(split), found, count, seed)
+    drawn = draw_figure(paper, number, shown, others, names, split, found, count, seed)
     for line in write_figure(drawn, out):
         note(line)
     print(out)

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from typing import Annotated, Any
 
-import typer
+from typer import Argument, Option
 
 from mner_keras.cli.options import AsJson, read_arguments
 from mner_keras.cli.terminal import print_json, print_table, start_keras
@@ -12,10 +12,9 @@ from mner_keras.registry import MODELS, find_model
 
 
 def models(
-    name: Annotated[str | None, typer.Argument(help="A model, to show its arguments and parameters.")] = None,
+    name: Annotated[str | None, Argument(help="A model, to show its arguments and parameters.")] = None,
     set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="Model argument for counting the parameters."),
+        list[str] | None, Option("--set", metavar="NAME=VALUE", help="Model argument for counting the parameters.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -25,18 +24,13 @@ def models(
     class, the arguments with their defaults (`mner train --set`), the training settings, and the number of
     parameters, counted on the sample corpus without word vectors.
     """
-    if name is None and set_:
-        raise InputError("`--set` needs the name of a model")
     if name is None:
-        found = [_record(known) for known in MODELS]
+        if set_:
+            raise InputError("`--set` needs the name of a model")
+        found, show = [_record(known) for known in MODELS], _print_list
     else:
-        found = _record(name) | _details(name, read_arguments(set_ or ()))
-    if as_json:
-        print_json(found)
-    elif name is None:
-        _print_list(found)
-    else:
-        _print_description(found)
+        found, show = _record(name) | _details(name, read_arguments(set_ or ())), _print_description
+    (print_json if as_json else show)(found)
 
 
 def _print_list(records: list[dict[str, Any]]) -> None:

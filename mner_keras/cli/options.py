@@ -3,51 +3,42 @@
 import os
 import tomllib
 from collections.abc import Iterable
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-import typer
+from typer import Argument, Option
 
 from mner_keras.errors import InputError, did_you_mean
 
-Paper = StrEnum("Paper", ["hsn", "agban"])
-Split = StrEnum("Split", ["train", "dev", "test"])
-Scheme = StrEnum("Scheme", ["strict", "lenient"])
-TagScheme = StrEnum("TagScheme", ["iob2", "iob1", "bioes"])
-Budget = StrEnum("Budget", ["fast", "paper"])
-Precision = StrEnum("Precision", ["float32", "mixed_float16", "mixed_bfloat16"])
-Rank = StrEnum("Rank", ["uncertain"])
-Format = StrEnum("Format", ["jsonl", "conll", "text", "parquet", "label-studio"])
-OnError = StrEnum("OnError", ["skip", "stop"])
-Engine = StrEnum("Engine", ["local", "ray"])
+Paper = Literal["hsn", "agban"]
+Split = Literal["train", "dev", "test"]
+PrecisionName = Literal["float32", "mixed_float16", "mixed_bfloat16"]
 
 ModelArgument = Annotated[
-    Path, typer.Argument(help="A model's file, a run's folder, or `pretrained`: the tagger inside the package.")
+    Path, Argument(help="A model's file, a run's folder, or `pretrained`: the tagger inside the package.")
 ]
-TrainingData = Annotated[str, typer.Option(help="`sample`, or a folder with train.txt, dev.txt, test.txt.")]
-TrainingPrecision = Annotated[Precision, typer.Option(help="Numeric precision of the training.")]
-EntityScheme = Annotated[
-    Scheme, typer.Option(help="Scheme for reading entities: strict (IOB2), or lenient as in conlleval.")
+TrainingData = Annotated[str, Option(help="`sample`, or a folder with train.txt, dev.txt, test.txt.")]
+Precision = Annotated[PrecisionName, Option(help="Numeric precision of the training.")]
+Scheme = Annotated[
+    Literal["strict", "lenient"], Option(help="Scheme for reading entities: strict (IOB2), or lenient as in conlleval.")
 ]
-PostPictures = Annotated[
-    Path | None, typer.Option(help="Folder of the posts' pictures. (default: the data's `images`)")
-]
-ExtractorWeights = Annotated[
+PostPictures = Annotated[Path | None, Option(help="Folder of the posts' pictures. (default: the data's `images`)")]
+Weights = Annotated[
     Path | None,
-    typer.Option(help="The extractor's weights, a file or a folder. (default: the published ones, downloaded once)"),
+    Option(help="The extractor's weights, a file or a folder. (default: the published ones, downloaded once)"),
 ]
-EngineName = Annotated[
-    Engine, typer.Option("--engine", help="Where jobs run: this machine's processes, or a Ray cluster (extra `ray`).")
+Engine = Annotated[
+    Literal["local", "ray"],
+    Option("--engine", help="Where jobs run: this machine's processes, or a Ray cluster (extra `ray`)."),
 ]
-Jobs = Annotated[int, typer.Option(min=1, help="Shares of the work done at once.")]
-RayAddress = Annotated[
-    str, typer.Option("--address", metavar="HOST[:PORT]", help="Head of the Ray cluster. (default: started here)")
+Jobs = Annotated[int, Option(min=1, help="Shares of the work done at once.")]
+Address = Annotated[
+    str, Option("--address", metavar="HOST[:PORT]", help="Head of the Ray cluster. (default: started here)")
 ]
 ShardOption = Annotated[
-    str | None, typer.Option("--shard", metavar="I/N", help="Do one of N shares of the work; N commands do all of it.")
+    str | None, Option("--shard", metavar="I/N", help="Do one of N shares of the work; N commands do all of it.")
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+AsJson = Annotated[bool, Option("--json", help="Print JSON.")]
 
 
 def read_arguments(pairs: Iterable[str]) -> dict[str, Any]:

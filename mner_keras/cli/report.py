@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Argument, Option
 
 from mner_keras.cli.options import PostPictures, check_target
 from mner_keras.cli.terminal import progress_bar, start_keras
@@ -13,16 +13,12 @@ from mner_keras.files import write_whole
 def report(
     places: Annotated[
         list[Path],
-        typer.Argument(
-            metavar="RUN_OR_TABLE", help="Folders of finished runs, and of tables of `mner reproduce-table`."
-        ),
+        Argument(metavar="RUN_OR_TABLE", help="Folders of finished runs, and of tables of `mner reproduce-table`."),
     ],
-    out: Annotated[Path, typer.Option(help="The page to write.")] = Path("report.html"),
+    out: Annotated[Path, Option(help="The page to write.")] = Path("report.html"),
     posts: Annotated[
         int,
-        typer.Option(
-            min=0, help="Posts with the highest loss to show per run, misses and hits each; 0: no model is loaded."
-        ),
+        Option(min=0, help="Posts with the highest loss to show per run, misses and hits each; 0: no model is loaded."),
     ] = 10,
     pictures: PostPictures = None,
 ) -> None:

@@ -1,31 +1,16 @@
 """`mner reproduce-table`."""
 
-from __future__ import annotations
-
 import contextlib
 import dataclasses
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import typer
 from filelock import FileLock
+from typer import Argument, Exit, Option, confirm
 
-from mner_keras.cli.options import (
-    Budget,
-    Engine,
-    EngineName,
-    EntityScheme,
-    Paper,
-    Precision,
-    RayAddress,
-    Scheme,
-    ShardOption,
-    TrainingData,
-    TrainingPrecision,
-    read_arguments,
-)
+from mner_keras.cli.options import Address, Engine, Paper, Precision, Scheme, ShardOption, TrainingData, read_arguments
 from mner_keras.cli.terminal import note, print_json, print_table, progress_bar, start_keras
 from mner_keras.errors import InputError, counted
 from mner_keras.registry import FEATURES, find_model
@@ -36,21 +21,18 @@ if TYPE_CHECKING:
     from mner_keras.papers.plan import Plan, PlannedRun, Setting
     from mner_keras.papers.published import PublishedTable
 
-INCOMPLETE = 1  # the exit code if some runs of the table diverged or failed
-
 
 def reproduce_table(
-    paper: Annotated[Paper | None, typer.Argument(help="The paper.", case_sensitive=False)] = None,
-    table: Annotated[str, typer.Argument(help="The table's number, such as 3 or III, or `all`.")] = "",
-    list_: Annotated[bool, typer.Option("--list", help="List the tables and their rows.")] = False,
+    paper: Annotated[Paper | None, Argument(help="The paper.", case_sensitive=False)] = None,
+    table: Annotated[str, Argument(help="The table's number, such as 3 or III, or `all`.")] = "",
+    list_: Annotated[bool, Option("--list", help="List the tables and their rows.")] = False,
     dry_run: Annotated[
-        bool,
-        typer.Option("--dry-run", help="Print differences from the paper and the runs to train, with time and disk."),
+        bool, Option("--dry-run", help="Print differences from the paper and the runs to train, with time and disk.")
     ] = False,
     data: TrainingData = "sample",
     features: Annotated[
         list[str] | None,
-        typer.Option(
+        Option(
             metavar="[KIND=]FILE",
             help="Feature store of the pictures; KIND is regions or objects, by default what the paper's model reads. "
             "Repeatable. (default: the data's own)",
@@ -58,45 +40,45 @@ def reproduce_table(
     ] = None,
     vectors: Annotated[
         list[str] | None,
-        typer.Option(
+        Option(
             metavar="[NAME=]FILE",
             help="Word vectors; NAME is twitter or crawl where the paper uses both. Repeatable. (default: none)",
         ),
     ] = None,
     seeds: Annotated[
-        int | None, typer.Option(min=1, help="Seeds per system. (default: 5 with the paper's budget, else 1)")
+        int | None, Option(min=1, help="Seeds per system. (default: 5 with the paper's budget, else 1)")
     ] = None,
-    rows: Annotated[str, typer.Option(help="Keys of the rows to train, separated by commas. (default: all)")] = "",
+    rows: Annotated[str, Option(help="Keys of the rows to train, separated by commas. (default: all)")] = "",
     budget: Annotated[
-        Budget | None,
-        typer.Option(
+        Literal["fast", "paper"] | None,
+        Option(
             help="`paper`: as each system's paper trains it; `fast`: a few epochs. (default: fast on the sample "
             "corpus, else paper)"
         ),
     ] = None,
-    scheme: EntityScheme = Scheme.strict,
+    scheme: Scheme = "strict",
     tolerance: Annotated[
-        float | None, typer.Option(min=0, help="Mark results within N F1 points of the published ones. (default: none)")
+        float | None, Option(min=0, help="Mark results within N F1 points of the published ones. (default: none)")
     ] = None,
-    precision: TrainingPrecision = Precision.float32,
+    precision: Precision = "float32",
     set_: Annotated[
-        list[str] | None, typer.Option("--set", metavar="MODEL.NAME=VALUE", help="An argument of a model. Repeatable.")
+        list[str] | None, Option("--set", metavar="MODEL.NAME=VALUE", help="An argument of a model. Repeatable.")
     ] = None,
-    jobs: Annotated[int, typer.Option(min=1, help="Runs trained at once.")] = 1,
+    jobs: Annotated[int, Option(min=1, help="Runs trained at once.")] = 1,
     shard: ShardOption = None,
-    engine: EngineName = Engine.local,
-    address: RayAddress = "",
-    resume: Annotated[bool, typer.Option("--resume", help="Continue interrupted runs.")] = False,
+    engine: Engine = "local",
+    address: Address = "",
+    resume: Annotated[bool, Option("--resume", help="Continue interrupted runs.")] = False,
     from_scratch: Annotated[
         Path | None,
-        typer.Option(
+        Option(
             metavar="FOLDER",
             help="Fetch or compute there what is missing: posts, pictures, features, vectors. A plan comes first.",
         ),
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Start a plan from scratch without asking.")] = False,
-    out: Annotated[Path, typer.Option(help="Folder of the runs and the tables.")] = Path("runs/reproduction"),
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    yes: Annotated[bool, Option("--yes", help="Start a plan from scratch without asking.")] = False,
+    out: Annotated[Path, Option(help="Folder of the runs and the tables.")] = Path("runs/reproduction"),
+    as_json: Annotated[bool, Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Train the systems of a table, and print the measured numbers next to the published ones.
 
@@ -120,7 +102,7 @@ def reproduce_table(
     if len(tables) > 1 and (rows or as_json):
         raise InputError("`all` excludes --rows and --json")
     keys = [key.strip() for key in rows.split(",") if key.strip()]
-    fast = budget == Budget.fast or (budget is None and data == "sample" and from_scratch is None)
+    fast = budget == "fast" or (budget is None and data == "sample" and from_scratch is None)
     seeds = seeds or (1 if fast else 5)
     stores = _named(features or [], "features", tuple(FEATURES), find_model(paper).visual or "")
     embeddings = _named(vectors or [], "vectors", ("twitter", "crawl"), "")
@@ -136,9 +118,9 @@ def reproduce_table(
         for number, more in own.items():
             try:
                 reproduce_table(**{**options, "from_scratch": None, "table": number, **more})
-            except typer.Exit as end:
+            except Exit as end:
                 codes.append(end.exit_code)
-        raise typer.Exit(max(codes))
+        raise Exit(max(codes))
     (published,) = tables
     share, start, plan, outcomes = Shard.parse(shard), 0.0, None, {}
     if published.kind == "results":
@@ -146,13 +128,14 @@ def reproduce_table(
         from mner_keras.papers.plan import Setting
 
         arguments = _arguments(set_ or [])
-        setting = Setting(data, stores, embeddings, seeds, fast, str(precision), arguments)
+        setting = Setting(data, stores, embeddings, seeds, fast, precision, arguments)
         corpus = load_dataset(data)
     if published.kind != "statistics":
         start = start_keras()
+    from mner_keras.papers.measured import measure_table
     from mner_keras.papers.render import print_measured
-    from mner_keras.papers.runner import FINISHED, outcome_of
-    from mner_keras.papers.table_folder import measure_table
+    from mner_keras.papers.runner import FINISHED, check_runs, outcome_of, run_all
+    from mner_keras.scale.ray_engine import open_engine
 
     folder = out / f"{published.paper}-{published.number.lower()}"
     if published.kind == "results":
@@ -166,11 +149,17 @@ def reproduce_table(
             return
         if not plan.runs:
             raise InputError(f"no row can be trained: {'; '.join(plan.skipped)}")
-        outcomes = _train(runs, out, jobs, resume, engine, address)
+        check_runs(runs, resume)
+        try:
+            with open_engine(engine, jobs, address) as begin, progress_bar("epochs of all runs") as progress:
+                outcomes = run_all(runs, jobs, note, progress, begin)
+        except KeyboardInterrupt:
+            print(f"interrupted; the same command with --resume continues after the last finished epochs ({out})")
+            sys.exit(130)
     folder.mkdir(parents=True, exist_ok=True)
     # Shards write in turns: the last one knows all finished runs.
     with contextlib.nullcontext() if share is None else FileLock(folder / ".lock"):
-        measured = measure_table(folder, published, data, plan, str(scheme), tolerance, outcomes)
+        measured = measure_table(folder, published, data, plan, scheme, tolerance, outcomes)
     if share is not None and plan is not None:
         missing = sum(outcome_of(run) != FINISHED for run in folders)
         note(f"shard {shard}: {missing} of the table's {len(folders)} runs are missing")
@@ -180,10 +169,10 @@ def reproduce_table(
         print_measured(measured)
         print(f"table: {folder} (table.md, .csv, .tex, .json)")
     if any(outcome != FINISHED for outcome in outcomes.values()):
-        raise typer.Exit(INCOMPLETE)
+        raise Exit(1)
 
 
-def _prepare(work: Work, options: dict[str, Any]) -> dict[str, dict[str, Any]]:
+def _prepare(work: "Work", options: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """Print the plan from scratch, ask, and do what is missing; return each table's options, none for a dry run."""
     from mner_keras.papers.from_scratch import BASIS
 
@@ -208,7 +197,7 @@ def _prepare(work: Work, options: dict[str, Any]) -> dict[str, dict[str, Any]]:
     if not options["yes"]:
         if not sys.stdin.isatty():
             raise InputError("expected --yes, or a terminal to ask on")
-        typer.confirm("start?", abort=True)
+        confirm("start?", abort=True)
     for step in waiting:
         note(f"mner {' '.join(step.command)}")
         step.run()
@@ -218,7 +207,7 @@ def _prepare(work: Work, options: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return work.tables
 
 
-def _plan(published: PublishedTable, setting: Setting, corpus: Dataset, out: Path, keys: Sequence[str]) -> Plan:
+def _plan(published: "PublishedTable", setting: "Setting", corpus: "Dataset", out: Path, keys: Sequence[str]) -> "Plan":
     """Plan the runs; if there is something to train, print the differences from the paper's setting."""
     from mner_keras.papers.caveats import find_caveats
     from mner_keras.papers.plan import make_plan
@@ -236,31 +225,15 @@ def _plan(published: PublishedTable, setting: Setting, corpus: Dataset, out: Pat
     return plan
 
 
-def _train(
-    runs: Sequence[PlannedRun], out: Path, jobs: int, resume: bool, engine: Engine, address: str
-) -> dict[Path, str]:
-    from mner_keras.papers.runner import check_runs, run_all
-    from mner_keras.scale.ray_engine import open_engine
-
-    check_runs(runs, resume)
-    try:
-        with open_engine(engine, jobs, address) as start, progress_bar("epochs of all runs") as progress:
-            return run_all(runs, jobs, note, progress, start)
-    except KeyboardInterrupt:
-        print(f"interrupted; the same command with --resume continues after the last finished epochs ({out})")
-        sys.exit(130)
-
-
-def _dry_run(runs: Sequence[PlannedRun], jobs: int, start: float) -> None:
+def _dry_run(runs: Sequence["PlannedRun"], jobs: int, start: float) -> None:
     """Print the runs with estimated time and disk, from timed steps and the `start` of a process in seconds."""
     from mner_keras.papers.runner import UNFINISHED, estimate, outcome_of
 
     timed: dict[str, tuple[float, float] | None] = {}
     lines, waiting, seconds, disk = [], 0, 0.0, 0.0
     for folder, run in {run.folder: run for run in runs}.items():
-        outcome, times = outcome_of(folder), ["", ""]
-        state = outcome.partition(":")[0]
-        if outcome == UNFINISHED:
+        state, times = outcome_of(folder).partition(":")[0], ["", ""]
+        if state == UNFINISHED:
             waiting += 1
             # Runs that differ only in the seed are timed once.
             key = folder.name.rpartition("-seed")[0]
@@ -271,9 +244,9 @@ def _dry_run(runs: Sequence[PlannedRun], jobs: int, start: float) -> None:
                 except InputError as error:
                     timed[key] = None
                     note(f"  {run.row.name} cannot be trained: {error}")
-            state = "cannot be trained" if timed[key] is None else "to train"
+            state = "cannot be trained"
             if timed[key] is not None:
-                took, size = timed[key]
+                state, (took, size) = "to train", timed[key]
                 seconds, disk = seconds + start + took, disk + size
                 times = [_duration(start + took), f"{size:,.0f} MB"]
         lines.append([str(run), state, str(run.config.epochs), *times])
@@ -290,7 +263,7 @@ def _duration(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 90 else f"{minutes:.0f} min" if minutes < 90 else f"{hours:.1f} h"
 
 
-def _list(paper: Paper | None) -> None:
+def _list(paper: str | None) -> None:
     from mner_keras.papers.published import PAPERS, load_published
 
     kinds = {"statistics": "counted in the data", "settings": "the models' defaults"}

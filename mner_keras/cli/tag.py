@@ -6,68 +6,58 @@ import itertools
 import os
 import sys
 from pathlib import Path
-from typing import IO, Annotated
+from typing import IO, Annotated, Literal
 
-import typer
+from typer import Argument, Option
 
-from mner_keras.cli.options import (
-    Engine,
-    EngineName,
-    ExtractorWeights,
-    Format,
-    Jobs,
-    ModelArgument,
-    OnError,
-    Rank,
-    RayAddress,
-    ShardOption,
-    check_target,
-)
+from mner_keras.cli.options import Address, Engine, Jobs, ModelArgument, ShardOption, Weights, check_target
 from mner_keras.cli.terminal import note, progress_bar, start_keras
 from mner_keras.errors import InputError
 from mner_keras.scale.shards import Shard, run_jobs
+
+Format = Literal["jsonl", "conll", "text", "parquet", "label-studio"]
 
 
 def tag(
     model: ModelArgument,
     file: Annotated[
-        str, typer.Argument(help="File of posts, here or in an object store (s3://, gs://), or - for standard input.")
+        str, Argument(help="File of posts, here or in an object store (s3://, gs://), or - for standard input.")
     ] = "-",
-    features: Annotated[str, typer.Option(help="Store of the posts' pictures. (default: no pictures)")] = "",
+    features: Annotated[str, Option(help="Store of the posts' pictures. (default: no pictures)")] = "",
     pictures: Annotated[
         Path | None,
-        typer.Option(
+        Option(
             help="Folder of the posts' pictures, found by the posts' `image`; one picture for all posts; or `posts`: "
             "each post's own `picture`, a path or, in Parquet, bytes. The model's extractor computes their features."
         ),
     ] = None,
-    weights: ExtractorWeights = None,
+    weights: Weights = None,
     input_: Annotated[
         Format | None,
-        typer.Option("--input", help="Input format. (default: detected from the file's extension or first lines)"),
+        Option("--input", help="Input format. (default: detected from the file's extension or first lines)"),
     ] = None,
     format_: Annotated[
         Format | None,
-        typer.Option(
+        Option(
             "--format",
             help="Output format: JSON lines with entities and scores, CoNLL columns, text with names in brackets, "
             "Parquet, or Label Studio's tasks. (default: by the extension of OUT, otherwise JSON lines)",
         ),
     ] = None,
-    scores: Annotated[bool, typer.Option("--scores/--no-scores", help="Whether entities have scores.")] = True,
+    scores: Annotated[bool, Option("--scores/--no-scores", help="Whether entities have scores.")] = True,
     min_score: Annotated[
-        float, typer.Option(min=0, max=1, help="Leave out entities of a lower score: their tokens are O.")
+        float, Option(min=0, max=1, help="Leave out entities of a lower score: their tokens are O.")
     ] = 0.0,
     rank: Annotated[
-        Rank | None,
-        typer.Option(
+        Literal["uncertain"] | None,
+        Option(
             help="Order of the output: `uncertain` starts with the posts whose least certain tag is least probable, as "
             "the next ones to label. All posts are kept in memory. (default: the order of the input)"
         ),
     ] = None,
     out: Annotated[
         str | None,
-        typer.Option(
+        Option(
             metavar="PATH",
             help="File to write, here or in an object store; with --shard, --jobs or Ray, a folder of parts. After an "
             "interruption, the same command continues. (default: standard output)",
@@ -75,15 +65,15 @@ def tag(
     ] = None,
     shard: ShardOption = None,
     jobs: Jobs = 1,
-    engine: EngineName = Engine.local,
-    address: RayAddress = "",
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT, finished or begun.")] = False,
+    engine: Engine = "local",
+    address: Address = "",
+    overwrite: Annotated[bool, Option("--overwrite", help="Replace OUT, finished or begun.")] = False,
     on_error: Annotated[
-        OnError | None,
-        typer.Option(help="What a malformed post does. (default: skip in a file, stop on standard input)"),
+        Literal["skip", "stop"] | None,
+        Option(help="What a malformed post does. (default: skip in a file, stop on standard input)"),
     ] = None,
     max_errors: Annotated[
-        float, typer.Option(min=0, max=1, help="Share of malformed posts above which the exit code is 1.")
+        float, Option(min=0, max=1, help="Share of malformed posts above which the exit code is 1.")
     ] = 1.0,
 ) -> None:
     """Tag posts one after the other; without `--rank`, the memory does not depend on their number.
@@ -103,7 +93,7 @@ def tag(
     from mner_keras.data.files import ENDINGS, stop_at_error
     from mner_keras.data.input_formats import read_posts_to_tag
     from mner_keras.models import load_tagger, reads_store, reads_subwords
-    from mner_keras.scale.remote import download, inside, is_remote, local_path, pull_output, push_output
+    from mner_keras.scale.outputs import download, extended, is_remote, local_path, pull_output, push_output
     from mner_keras.scale.tag_file import StandardOutput, answer_text, open_output, tag_stream
     from mner_keras.scale.tag_posts import PostTagger
 
@@ -114,7 +104,7 @@ def tag(
     stream, name = _open(file)
     target = None if out is None else local_path(out) if is_remote(out) else Path(out)
     by_ending = None if target is None else ENDINGS.get(target.suffix.lower())
-    format_ = format_ or Format(by_ending or "jsonl")
+    format_ = format_ or by_ending or "jsonl"
     ending = target.suffix if by_ending else f".{format_}".replace("label-studio", "json")
     if run_jobs(None if file == "-" else target, ending, shard, jobs, engine, address, note):
         return
@@ -125,7 +115,7 @@ def tag(
         options |= {"--format": format_, "--scores": scores, "--min-score": min_score, "--rank": None}
         if share is not None:
             target = share.part(target, ending)
-            out = inside(out, target.name) if is_remote(out) else str(target)
+            out = extended(out, f"/{target.name}") if is_remote(out) else str(target)
         check_target(target)
         if is_remote(out):
             pull_output(target, out, overwrite)

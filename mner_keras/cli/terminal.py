@@ -124,11 +124,19 @@ def start_keras(deterministic: bool = False, all_cores: bool = False) -> float:
     # Pillow's warnings are redundant: the picture is read, or refused with a reason.
     warnings.filterwarnings("ignore", module="PIL")
     started = time.perf_counter()
-    with _silent_start():
+    # Compiled libraries write to the error stream while they load; Python's own errors still appear.
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with open(os.devnull, "w") as sink:
+        os.dup2(sink.fileno(), 2)
+    try:
         import keras
 
         # The first operation detects the devices.
         keras.ops.zeros((1,))
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
     if has_gpu() and not uses_gpu():
         note("this machine has a GPU, and Keras computes on the CPU: `mner doctor` says why")
     if deterministic and keras.backend.backend() == "tensorflow":
@@ -149,17 +157,3 @@ def uses_gpu() -> bool:
     from mner_keras.replicas import device_names
 
     return not device_names()[0].startswith("cpu")
-
-
-@contextlib.contextmanager
-def _silent_start() -> Iterator[None]:
-    """Silence the error stream of compiled libraries while they load; Python's own errors still appear."""
-    sys.stderr.flush()
-    kept = os.dup(2)
-    with open(os.devnull, "w") as sink:
-        os.dup2(sink.fileno(), 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)

@@ -5,46 +5,44 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Argument, Context, Option
 
-from mner_keras.cli.options import Precision, TrainingData, TrainingPrecision, read_arguments
+from mner_keras.cli.options import Precision, TrainingData, read_arguments
 from mner_keras.cli.terminal import epoch_progress, note, print_scores, start_keras
 from mner_keras.errors import InputError
 from mner_keras.registry import MODELS
 
 
 def train(
-    context: typer.Context,
-    model: Annotated[str, typer.Argument(help=f"{', '.join(MODELS)}; or the config.toml of a run, to repeat it.")],
+    context: Context,
+    model: Annotated[str, Argument(help=f"{', '.join(MODELS)}; or the config.toml of a run, to repeat it.")],
     data: TrainingData = "sample",
-    features: Annotated[
-        str, typer.Option(help="Store of the pictures' features (HDF5). (default: the data's own)")
-    ] = "",
-    no_pictures: Annotated[bool, typer.Option("--no-pictures", help="Train as if no post had a picture.")] = False,
-    vectors: Annotated[str, typer.Option(help="Word vectors: GloVe, word2vec or fastText. (default: none)")] = "",
+    features: Annotated[str, Option(help="Store of the pictures' features (HDF5). (default: the data's own)")] = "",
+    no_pictures: Annotated[bool, Option("--no-pictures", help="Train as if no post had a picture.")] = False,
+    vectors: Annotated[str, Option(help="Word vectors: GloVe, word2vec or fastText. (default: none)")] = "",
     max_vectors: Annotated[
-        int, typer.Option(min=0, help="Vectors to keep in addition to those of the training posts' words.")
+        int, Option(min=0, help="Vectors to keep in addition to those of the training posts' words.")
     ] = 200_000,
     transductive: Annotated[
-        bool, typer.Option("--transductive", help="Build the vocabulary over train, dev and test.")
+        bool, Option("--transductive", help="Build the vocabulary over train, dev and test.")
     ] = False,
-    epochs: Annotated[int | None, typer.Option(min=1, help="Maximum number of epochs. (default: the paper's)")] = None,
+    epochs: Annotated[int | None, Option(min=1, help="Maximum number of epochs. (default: the paper's)")] = None,
     patience: Annotated[
-        int | None, typer.Option(min=0, help="Stop after N epochs without a better dev F1; 0: never.")
+        int | None, Option(min=0, help="Stop after N epochs without a better dev F1; 0: never.")
     ] = None,
-    batch_size: Annotated[int | None, typer.Option(min=1, help="Posts per batch. (default: the paper's)")] = None,
-    optimizer: Annotated[str | None, typer.Option(help="adam, sgd, ... (default: the paper's)")] = None,
+    batch_size: Annotated[int | None, Option(min=1, help="Posts per batch. (default: the paper's)")] = None,
+    optimizer: Annotated[str | None, Option(help="adam, sgd, ... (default: the paper's)")] = None,
     learning_rate: Annotated[
-        float | None, typer.Option(help="Learning rate. (default: the paper's; 0.001 with another optimiser)")
+        float | None, Option(help="Learning rate. (default: the paper's; 0.001 with another optimiser)")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Random seed for weights, data order and dropout.")] = 1,
-    precision: TrainingPrecision = Precision.float32,
+    seed: Annotated[int, Option(min=0, help="Random seed for weights, data order and dropout.")] = 1,
+    precision: Precision = "float32",
     set_: Annotated[
-        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="An argument of the model. Repeatable.")
+        list[str] | None, Option("--set", metavar="NAME=VALUE", help="An argument of the model. Repeatable.")
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="The run's folder. (default: runs/MODEL-DATA-SEED)")] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Empty the run's folder if it is not empty.")] = False,
-    resume: Annotated[bool, typer.Option("--resume", help="Continue after the last finished epoch.")] = False,
+    out: Annotated[Path | None, Option(help="The run's folder. (default: runs/MODEL-DATA-SEED)")] = None,
+    overwrite: Annotated[bool, Option("--overwrite", help="Empty the run's folder if it is not empty.")] = False,
+    resume: Annotated[bool, Option("--resume", help="Continue after the last finished epoch.")] = False,
 ) -> None:
     """Train a model, keep the best one by dev F1, and score it on dev and test.
 
@@ -63,8 +61,6 @@ def train(
     own = ("model", "set_", "out", "overwrite", "resume")
     asked = [name for name in context.params if context.get_parameter_source(name).name == "COMMANDLINE"]
     given = {name: context.params[name] for name in asked if name not in own}
-    if "precision" in given:
-        given["precision"] = str(precision)
     if set_:
         given["arguments"] = read_arguments(set_)
     from mner_keras.run.config import RunConfig

@@ -17,16 +17,11 @@ from mner_keras.text.subwords import padded_length
 if TYPE_CHECKING:
     from mner_keras.vision.feature_store import FeatureStore
 
+# A bucketed data set is padded to at most six lengths, since a compiler makes a program per length. They are closer
+# together for long posts, where a wide step would pad most.
 LENGTH_QUANTILES = (0.2, 0.4, 0.6, 0.8, 0.95, 1.0)
-"""A bucketed data set is padded to at most six lengths, since a compiler makes a program per length. They are
-closer together for long posts, where a wide step would pad most."""
-
-TOKENS, POSTS = 8192, 512
-"""The largest numbers of tokens, padding included, and of posts in a batch of `by_length`, by default."""
-
-MAX_TOKENS = 32_768
-"""The largest number of tokens in any batch of `by_length`."""
-
+TOKENS, POSTS = 8192, 512  # the most tokens, padding included, and posts in a batch of `by_length`, by default
+MAX_TOKENS = 32_768  # the most tokens in any batch of `by_length`
 PREFETCH = 4
 
 Batch = dict[str, np.ndarray]
@@ -41,8 +36,7 @@ class PostBatches:
     Attributes:
         epoch: the epoch of the next pass; a finished pass adds one.
         char_ids: the characters of each distinct token, `[U, c]`, the first row for padding.
-        char_vectors: `[U, d]`; if given, batches contain each token's vector, `char_vectors` `[B, n, d]`, in place of
-            its `char_ids`.
+        char_vectors: `[U, d]`; if given, batches contain each token's `char_vectors` `[B, n, d]` instead of `char_ids`.
     """
 
     def __init__(
@@ -97,8 +91,7 @@ class PostBatches:
 
         Args:
             batch_size: posts per batch, by default as many as `TOKENS` and `POSTS` permit; fewer long ones, for memory.
-            compiled: whether a program is compiled for each shape: with buckets, empty rows and padding then keep the
-                number of shapes small.
+            compiled: whether a program is compiled for each shape: empty rows and padding then make shapes few.
         """
         bucket = self.preprocessor.bucket
         order = np.argsort(self.lengths, kind="stable") if bucket else np.arange(len(self.posts))
@@ -121,8 +114,7 @@ class PostBatches:
         """Return the arrays of the posts at these positions: inputs, and tags int32 `[B, n]` if every post has tags.
 
         Args:
-            size: B; the rows after the posts are empty. By default the batch size of a shuffled pass, otherwise the
-                number of posts.
+            size: B; rows after the posts are empty. By default the batch size if shuffled, else the number of posts.
             length: n; by default the next of the pass's lengths.
         """
         if size is None:
@@ -229,11 +221,9 @@ def check_pictures(posts: Iterable[Post], features: FeatureStore | str | os.Path
     """Raise `InputError` if posts, called `whose` in the message, name pictures and the store contains none of them."""
     named = [post for post in posts if post.image_id is not None]
     if named and count_missing(named, features) == len(named):
-        raise InputError(
-            f"expected the pictures that {whose} name, found none of them ({len(named):,} posts, the first names "
-            f"{named[0].image_id!r}). Are the ids the same in both?",
-            open_store(features).path,
-        )
+        found = f"none of them ({len(named):,} posts, the first names {named[0].image_id!r})"
+        message = f"expected the pictures that {whose} name, found {found}. Are the ids the same in both?"
+        raise InputError(message, open_store(features).path)
 
 
 def as_dataset(batches: PostBatches) -> Any:

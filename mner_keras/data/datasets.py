@@ -27,9 +27,8 @@ class Dataset(Mapping[str, list[Post]]):
 
     Args:
         folder: contains `train.txt`, `dev.txt` (or `valid.txt`) and `test.txt`, CoNLL columns, or the same as `.jsonl`
-            or `.parquet`, or as `.json` (Label Studio's tasks). It may contain `regions.h5` and `objects.h5`, or
-            folders `regions` and `objects` of parts, the features of its pictures, and the pictures themselves in
-            `images`.
+            or `.parquet`, or as `.json` (Label Studio's tasks). It may contain the pictures in `images`, and their
+            features in `regions.h5` and `objects.h5` or in folders `regions` and `objects` of parts.
         name: the data set's name in reports.
 
     Example:
@@ -100,15 +99,10 @@ def load_dataset(name_or_folder: str | os.PathLike) -> Dataset:
     if home and (Path(home) / name).is_dir():
         return Dataset(Path(home) / name, name)
     if Path(name).exists():
-        raise InputError(
-            "expected a folder with train, dev and test files, found a file; "
-            "`mner data split FILE --to FOLDER` splits it",
-            name,
-        )
-    raise InputError(
-        f"expected `sample`, a folder, or a folder's name below $MNER_DATA, found no {name!r}."
-        + did_you_mean(name, ["sample", "twitter2015/original", "twitter2015/umt"])
-    )
+        hint = "`mner data split FILE --to FOLDER` splits it"
+        raise InputError(f"expected a folder with train, dev and test files, found a file; {hint}", name)
+    hint = did_you_mean(name, ["sample", "twitter2015/original", "twitter2015/umt"])
+    raise InputError(f"expected `sample`, a folder, or a folder's name below $MNER_DATA, found no {name!r}.{hint}")
 
 
 def check_dataset(data: Dataset) -> dict[str, Any]:

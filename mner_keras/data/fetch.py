@@ -32,8 +32,7 @@ from mner_keras.files import (
 )
 from mner_keras.vision.visual_input import PICTURE_ENDINGS, picture_id
 
-_ENOUGH = 0.9
-"""The share of the posts' pictures that an archive must contain; a few pictures may be lost."""
+_ENOUGH = 0.9  # the share of the posts' pictures that an archive must contain; a few pictures may be lost
 _AGAIN = "delete it to fetch it again"
 
 

@@ -1,8 +1,7 @@
 """Readers and writers of posts: CoNLL columns, JSON lines, Parquet, Label Studio's tasks and plain text.
 
-A malformed line is an `InputError` with file, line, what was expected and what was found: `read_*` raises it, `iter_*`
-yields it in the post's place and reads on. Lines are split at the tab and never stripped: U+00A0 and zero-width
-characters are ordinary tokens.
+A malformed line is an `InputError`: `read_*` raises it, `iter_*` yields it in the post's place and reads on. Lines are
+split at the tab and never stripped: U+00A0 and zero-width characters are ordinary tokens.
 """
 
 import codecs
@@ -18,9 +17,7 @@ from mner_keras.data.post import RECORD_KEYS, Post, is_bio_tag, post_from_record
 from mner_keras.errors import InputError
 from mner_keras.files import decode_line
 
-ROWS = 16_384
-"""Posts per row group of a Parquet file that is written here."""
-
+ROWS = 16_384  # posts per row group of a Parquet file that is written here
 _IMAGE_LINE = "IMGID:"
 _BLANK = (b"", b"\n", b"\r\n", b"\r")
 _OURS = {b"writer": b"mner-keras"}
@@ -284,6 +281,7 @@ def _short(text: str, width: int = 60) -> str:
     return repr(text if len(text) <= width else text[:width] + "...")
 
 
+# The reader of each format, by the name that `--input` takes, and the writer.
 READERS: dict[str, Callable[..., Iterator[Post | InputError]]] = {
     "text": iter_text,
     "jsonl": iter_jsonl,
@@ -291,19 +289,15 @@ READERS: dict[str, Callable[..., Iterator[Post | InputError]]] = {
     "parquet": iter_parquet,
     "label-studio": iter_jsonl,  # which reads both
 }
-"""The reader of each format, by the name that `--input` takes."""
-
 WRITERS: dict[str, Callable[[Path, Iterable[Post]], None]] = {
     "jsonl": write_jsonl,
     "conll": write_conll,
     "label-studio": write_label_studio,
     "parquet": lambda path, posts: write_parquet(path, map(post_record, posts)),
 }
-"""The writer of each format."""
-
+# The formats that a file's ending tells.
 ENDINGS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "label-studio", ".conll": "conll", ".tsv": "conll"}
 ENDINGS |= {".parquet": "parquet"}
-"""The formats that a file's ending tells."""
 
 
 def format_of(path: str | os.PathLike) -> str:

@@ -19,8 +19,7 @@ _LFS_POINTER = "version https://git-lfs"
 def read_posts_to_tag(stream: Iterable[bytes], name: str, format_: str = "") -> Iterator[Post | InputError]:
     """Read the posts of a binary stream lazily; a malformed post is the `InputError` that says so.
 
-    Without a `format_` of `READERS`, the ending of `name` or the first lines decide; raise `InputError` for a table
-    (CSV) or a Git LFS pointer.
+    Without a `format_`, the ending of `name` or the first lines decide: a table (CSV) or a Git LFS pointer is an error.
     """
     format_ = format_ or ENDINGS.get(Path(name).suffix.lower(), "")
     if format_:
@@ -43,12 +42,9 @@ def _recognise(lines: Iterator[bytes], head: list[bytes], name: str) -> str:
     if _JSON.match(first):
         return "jsonl"
     if Path(name).suffix.lower() == ".csv" or _is_csv_header(first):
-        raise InputError(
-            "expected JSON lines, CoNLL columns or plain text, found a table (CSV). Convert it to JSON lines, or read "
-            "each line as a post with --input text",
-            name,
-            len(head),
-        )
+        hint = "Convert it to JSON lines, or read each line as a post with --input text"
+        expected = "expected JSON lines, CoNLL columns or plain text, found a table (CSV)"
+        raise InputError(f"{expected}. {hint}", name, len(head))
     if "\t" in first or first.startswith("IMGID:") or _CONLL_COMMENT.match(first):
         return "conll"
     # One line such as "Jackie O" is text; two consecutive lines that end in a tag are columns.

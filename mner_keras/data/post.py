@@ -12,8 +12,7 @@ from mner_keras.errors import InputError
 from mner_keras.text.pos import lacks_spaces, token_offsets, tokenize_with_offsets
 from mner_keras.vision.visual_input import picture_id
 
-RECORD_KEYS = ("id", "tokens", "text", "tags", "pos", "image")
-"""The keys of a post's JSON object that are fields of the post."""
+RECORD_KEYS = ("id", "tokens", "text", "tags", "pos", "image")  # of a post's JSON object; other keys are `extra`
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,8 +22,7 @@ class Post:
     Args:
         tokens: the post's words, at least one, none empty.
         tags: one BIO tag per token (`O`, `B-PER`, `I-PER`, ...), or `None` for an untagged post.
-        image_id: the picture's name, stripped of folder, extension and surrounding white space; `None` for a plain-text
-            post.
+        image_id: the picture's name without folder, extension and surrounding white space; `None` for no picture.
         pos: one Penn Treebank tag per token; if `None`, NLTK creates them when a model needs them.
         id: the post's identifier in its source.
         text: the text that the tokens were cut from, if any.
@@ -192,8 +190,6 @@ def check_iob2(tags: Iterable[Sequence[str]], path: str | os.PathLike | None = N
     orphans = sum(len(orphan_positions(sequence)) for sequence in tags)
     opened = sum(tag.startswith("B-") for sequence in tags for tag in sequence)
     if orphans > opened:
-        raise InputError(
-            f"expected IOB2 tags, where B- opens each entity; found IOB1: {orphans:,} entities open at an I- and "
-            f"{opened:,} at a B-. `mner data convert IN OUT --scheme iob1` converts them",
-            path,
-        )
+        found = f"IOB1: {orphans:,} entities open at an I- and {opened:,} at a B-"
+        hint = "`mner data convert IN OUT --scheme iob1` converts them"
+        raise InputError(f"expected IOB2 tags, where B- opens each entity; found {found}. {hint}", path)

@@ -24,16 +24,14 @@ if TYPE_CHECKING:
     from mner_keras.text.vectors import WordVectors
     from mner_keras.vision.feature_store import FeatureStore
 
-UNKNOWN, FIRST = 1, 2
-"""Index 0 is padding, index 1 is unknown; words and characters start at 2."""
+UNKNOWN, FIRST = 1, 2  # index 0 is padding, index 1 is unknown; words and characters start at 2
 
 
 @dataclasses.dataclass(eq=False, repr=False)
 class PostPreprocessor:
     """Convert posts into the arrays that the models read.
 
-    Create one with `Model.fit_preprocessor`, which knows the settings of the model's paper. A saved model contains it
-    as JSON.
+    `Model.fit_preprocessor` creates one with the settings of the model's paper. A saved model contains it as JSON.
 
     Args:
         words: the words of the training posts; their table is trainable.
@@ -129,10 +127,8 @@ class PostPreprocessor:
             use_words, use_characters, use_pos, fold_digits, max_characters, bucket: as in the class.
             backbone: a pretrained text model, by its name in KerasHub or its folder (`TextBackbone.load`).
             fine_tune: whether training changes the backbone. If not, its vectors are computed once per post.
-            caption: whether the backbone reads the caption of a post's picture, which `features` contains, behind the
-                post.
-            other_posts: the posts of the other splits, for a transductive vocabulary that includes their words,
-                characters and types.
+            caption: whether the backbone also reads, behind a post, the caption of its picture from `features`.
+            other_posts: the other splits, for a transductive vocabulary with their words, characters and types.
 
         Raises:
             InputError: posts without entities, a store of another kind of features, or a backbone that does not load.
@@ -141,10 +137,8 @@ class PostPreprocessor:
         if vectors is not None and not use_words:
             raise ValueError(f"`vectors` must be None where `use_words` is False. Received: vectors={vectors!r}")
         if backbone is None and (fine_tune or caption or not (use_words or use_characters)):
-            raise ValueError(
-                "`backbone` must be given for `fine_tune`, for `caption`, and where words and characters are left out. "
-                "Received: backbone=None"
-            )
+            expected = "given for `fine_tune`, for `caption`, and where words and characters are left out"
+            raise ValueError(f"`backbone` must be {expected}. Received: backbone=None")
         posts, other_posts = list(posts), list(other_posts)
         types = sorted({tag[2:] for post in (*posts, *other_posts) for tag in post.tags or () if tag != "O"})
         if not types:
@@ -257,12 +251,7 @@ class PostPreprocessor:
 
     def get_config(self) -> dict[str, Any]:
         """Return the preprocessor as JSON values."""
-        return {
-            **{field.name: getattr(self, field.name) for field in dataclasses.fields(self)},
-            "visual": None if self.visual is None else dataclasses.asdict(self.visual),
-            "blank": None if self.blank is None else self.blank.tolist(),
-            "backbone": None if self.backbone is None else self.backbone.get_config(),
-        }
+        return {**dataclasses.asdict(self), "blank": None if self.blank is None else self.blank.tolist()}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> PostPreprocessor:

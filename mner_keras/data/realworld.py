@@ -14,8 +14,7 @@ from mner_keras.data.post import Post, check_iob2, entity_spans
 from mner_keras.errors import InputError
 from mner_keras.files import file_sha256, write_json, write_whole
 
-SIZES = (3000, 1000, 2000)
-"""The plain-text posts that HSN's authors added to train, dev and test."""
+SIZES = (3000, 1000, 2000)  # the plain-text posts that HSN's authors added to train, dev and test
 
 
 def make_realworld(
@@ -93,8 +92,7 @@ def make_realworld(
 def _read_text_only(file: str | os.PathLike) -> tuple[list[Post], int]:
     """Return the posts of a plain-text file, and how many lines without a token were left out.
 
-    The Broad Twitter Corpus contains a few lines whose token is empty, with or without its tag; `read_conll` refuses
-    them.
+    The Broad Twitter Corpus has a few lines with an empty token, with or without a tag, which `read_conll` refuses.
     """
     if format_of(file) != "conll":
         return read_posts(file), 0

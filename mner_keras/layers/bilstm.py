@@ -7,8 +7,7 @@ from mner_keras.layers.base import BaseLayer, full_mask
 from mner_keras.layers.checks import TwoWay
 from mner_keras.layers.kernels import has_kernel
 
-SHORT = 8
-"""The steps to which JAX computes most rows: few tokens have more characters."""
+SHORT = 8  # the steps to which JAX computes most rows: few tokens have more characters
 
 
 @keras.saving.register_keras_serializable(package="mner_keras")

@@ -12,8 +12,7 @@ from mner_keras.layers.kernels import has_kernel
 class CharEncoder(BaseLayer):
     """Base of both encoders: a table of character vectors, initialised uniformly within `sqrt(3 / dim)`, and dropout.
 
-    A subclass creates its inner layer, and returns one vector per token, `[tokens, width]`, from ids `[tokens, c]` in
-    `encode(ids, training)`.
+    A subclass creates its inner layer; its `encode(ids, training)` returns `[tokens, width]` for ids `[tokens, c]`.
     """
 
     def __init__(self, **kwargs) -> None:

@@ -17,8 +17,7 @@ class CRF(keras.layers.Layer):
 
     A path `y` through the tags of a row scores `sum_t potentials[t, y_t] + sum_t transitions[y_t, y_t+1]`, with
     `boundary` also `start[y_1] + end[y_n]`; `p(y) = exp(score(y)) / Z`. The layer passes potentials through; its
-    methods take the same arguments and give the likelihood, the best path and the marginals. `mner_keras.CRFModel`
-    trains it.
+    methods give likelihood, best path and marginals for the same arguments. `mner_keras.CRFModel` trains it.
 
     Masks may have holes (subwords, for example): valid positions count as adjacent. A row without a valid position has
     likelihood 0 and the tag 0. All computation is in float32, whatever the dtype policy.
@@ -49,12 +48,7 @@ class CRF(keras.layers.Layer):
     """
 
     def __init__(
-        self,
-        num_tags: int,
-        boundary: bool = True,
-        constraints: Constraints | None = None,
-        dtype="float32",
-        **kwargs,
+        self, num_tags: int, boundary: bool = True, constraints: Constraints | None = None, dtype="float32", **kwargs
     ) -> None:
         check_count("num_tags", num_tags)
         if isinstance(constraints, dict):
@@ -76,10 +70,8 @@ class CRF(keras.layers.Layer):
 
     def build(self, potentials_shape) -> None:
         if potentials_shape[-1] != self.num_tags:
-            raise ValueError(
-                f"`potentials` must have `num_tags`={self.num_tags} scores per token. "
-                f"Received: potentials.shape={tuple(potentials_shape)}"
-            )
+            expected = f"`num_tags`={self.num_tags} scores per token"
+            raise ValueError(f"`potentials` must have {expected}. Received: potentials.shape={tuple(potentials_shape)}")
         uniform = keras.initializers.RandomUniform(-0.1, 0.1)
         self.transitions = self.add_weight(
             name="transitions", shape=(self.num_tags, self.num_tags), initializer=uniform
@@ -138,7 +130,8 @@ class CRF(keras.layers.Layer):
             # Relative to the given path, step by step: the tag's potential, and the transition into the tag, subtracted
             # one after the other. Their sum would lose the transition's digits next to a large potential.
             relative = packed - ops.sum(observed * packed, axis=-1, keepdims=True) - way[..., None]
-            for ends, at in zip(boundary, (rows.is_first, rows.is_last), strict=False):
+            at_ends = (rows.is_first, rows.is_last)[: len(boundary)]
+            for ends, at in zip(boundary, at_ends, strict=True):
                 relative = relative + at[..., None] * (ends - ops.take(ends, path)[..., None])
             log_z, states = both_ways(relative, rows.length, transitions)
 
@@ -151,10 +144,7 @@ class CRF(keras.layers.Layer):
                 moves = ops.reshape(weights * (1 - rows.is_first), (-1,))
                 moves = ops.segment_sum(moves, ops.reshape(step, (-1,)), self.num_tags**2)
                 moves = ops.reshape(moves, transitions.shape) - expected_moves
-                ends = [
-                    ops.sum(at[..., None] * excess, axis=(0, 1))
-                    for _, at in zip(boundary, (rows.is_first, rows.is_last), strict=False)
-                ]
+                ends = [ops.sum(at[..., None] * excess, axis=(0, 1)) for at in at_ends]
                 return rows.unpack(excess) * ops.cast(mask, "float32")[..., None], moves, *ends
 
             return ops.where(rows.length > 0, -log_z, 0.0), gradient
@@ -231,10 +221,8 @@ class CRF(keras.layers.Layer):
     def _prepare(self, potentials, mask, temperature=1.0):
         (potentials,) = _divided([ops.cast(ops.convert_to_tensor(potentials), "float32")], temperature)
         if len(potentials.shape) != 3 or potentials.shape[-1] != self.num_tags:
-            raise ValueError(
-                f"`potentials` must have the shape [batch, tokens, {self.num_tags}]. "
-                f"Received: potentials.shape={tuple(potentials.shape)}"
-            )
+            expected = f"the shape [batch, tokens, {self.num_tags}]"
+            raise ValueError(f"`potentials` must have {expected}. Received: potentials.shape={tuple(potentials.shape)}")
         if mask is None:
             return potentials, ops.ones_like(potentials[..., 0], dtype="bool")
         mask = ops.cast(mask, "bool")
@@ -250,10 +238,8 @@ class CRF(keras.layers.Layer):
         tags = np.asarray(tags)
         read = tags if mask is None else tags[np.asarray(mask, bool)]
         if read.size and (read.min() < 0 or read.max() >= self.num_tags):
-            raise ValueError(
-                f"`tags` must be from 0 to {self.num_tags - 1} wherever the mask is true. "
-                f"Received: tags from {read.min()} to {read.max()}"
-            )
+            expected = f"from 0 to {self.num_tags - 1} wherever the mask is true"
+            raise ValueError(f"`tags` must be {expected}. Received: tags from {read.min()} to {read.max()}")
 
     def _scores(self):
         if not self.built:
@@ -264,15 +250,11 @@ class CRF(keras.layers.Layer):
         return transitions, ops.cast(self.start, "float32"), ops.cast(self.end, "float32")
 
     def _constrained_scores(self):
-        transitions, start, end = self._scores()
-        if self.constraints is None:
-            return transitions, start, end
-        allowed = self.constraints
-        return (
-            ops.where(np.array(allowed.transitions), transitions, FORBIDDEN),
-            ops.where(np.array(allowed.start), 0.0 if start is None else start, FORBIDDEN),
-            ops.where(np.array(allowed.end), 0.0 if end is None else end, FORBIDDEN),
-        )
+        scores, allowed = self._scores(), self.constraints
+        if allowed is None:
+            return scores
+        pairs = zip((allowed.transitions, allowed.start, allowed.end), scores, strict=True)
+        return [ops.where(np.array(mask), 0.0 if score is None else score, FORBIDDEN) for mask, score in pairs]
 
 
 def _divided(scores, temperature):
@@ -295,9 +277,7 @@ class CRFDecode(keras.layers.Layer):
         crf: the CRF layer, already called on its potentials.
         temperature: divides all scores before the probabilities; the tags do not depend on it.
 
-    Call arguments:
-        potentials: float `[B, n, K]`, as the CRF layer returned them.
-        mask: bool `[B, n]`, true for tokens; `None` if all positions are tokens.
+    Call arguments are those of the CRF, whose result are the potentials.
 
     Returns:
         tags int32 `[B, n]`, 0 in masked positions, and the probability of each tag, float32 `[B, n]`.

@@ -9,15 +9,9 @@ from keras import ops
 
 from mner_keras.layers.kernels import gather
 
-UNROLL_UP_TO = 64
-"""TensorFlow unrolls a loop of known length up to this one, which is faster."""
-
-NARROW = 20.0
-"""If all transition scores are within this span, probabilities are rescaled instead of logarithms."""
-
-FORBIDDEN = -1e30
-"""The score of a forbidden transition: finite, so that differences are defined, and beyond any sum of scores."""
-
+UNROLL_UP_TO = 64  # TensorFlow unrolls a loop of known length up to this one, which is faster
+NARROW = 20.0  # if all transition scores are within this span, probabilities are rescaled instead of logarithms
+FORBIDDEN = -1e30  # the score of a forbidden transition: beyond any sum of scores, and finite for differences
 # Rescale before every step, or where steps are unrolled before every second one.
 RESCALE_EVERY = 2 if keras.backend.backend() == "tensorflow" else 1
 
@@ -92,11 +86,6 @@ class Rows:
         return potentials
 
 
-def pack(values, mask):
-    """Return values `[B, n]` with those of valid positions first, each group in its own order."""
-    return Rows(ops.cast(mask, "bool")).pack(values)
-
-
 def log_sum_exp(scores, axis):
     highest = ops.max(scores, axis=axis, keepdims=True)
     return ops.log(ops.sum(ops.exp(scores - highest), axis=axis)) + ops.squeeze(highest, axis)
@@ -105,8 +94,7 @@ def log_sum_exp(scores, axis):
 def both_ways(potentials, length, transitions, wide=False):
     """Return the log-sum of the scores of all paths, `[B]`, and what `counts` reads.
 
-    Potentials are `[B, n, K]`, the length int32 `[B]`, transitions `[K, K]`; `wide` if these are known to span more
-    than `NARROW`, otherwise this is computed.
+    Potentials are `[B, n, K]`, length int32 `[B]`, transitions `[K, K]`, `wide` if known to span more than `NARROW`.
     """
     highest = ops.max(potentials, axis=-1, keepdims=True)
     arguments = (potentials - highest, length, transitions)
@@ -123,8 +111,7 @@ def counts(before, after, length, transitions, is_narrow, weights):
     """Return the expected counts over all paths through a row, times its weight, `[B]`.
 
     These are the probability of each tag at each token `[B, n, K]`, zeros beyond the row's end, and the count of each
-    transition `[K, K]` over all rows. `before` and `after` are the states of the forward recursion, and those of the
-    backward recursion at the next token.
+    transition `[K, K]` over all rows. `before` and `after` are the states that `_one_way` returns.
     """
     place = ops.arange(ops.shape(before)[1], dtype="int32")
     weights = ops.cast(place < length[:, None], "float32")[..., None] * weights[:, None, None]  # [B, n, 1]
@@ -136,7 +123,8 @@ def counts(before, after, length, transitions, is_narrow, weights):
         factors = ops.exp(transitions - ops.max(transitions))
         tags = left * (_product(right, ops.transpose(factors)) * moves + (1 - moves))
         scale = weights / ops.sum(tags, axis=-1, keepdims=True)
-        return tags * scale, factors * _product_of_columns(left * (scale * moves), right)
+        left, right = (ops.reshape(x, (-1, x.shape[-1])) for x in (left * (scale * moves), right))
+        return tags * scale, factors * _product(ops.transpose(left), right)  # over all rows and tokens
 
     def of_logarithms():
         left, right = (state - ops.max(state, axis=-1, keepdims=True) for state in (before, after))
@@ -153,12 +141,6 @@ def counts(before, after, length, transitions, is_narrow, weights):
     return ops.cond(is_narrow, of_probabilities, of_logarithms)
 
 
-def _product_of_columns(x, y):
-    """Return the sums `[K, K]` over all rows and tokens of the products of two tensors `[B, n, K]`."""
-    x, y = (ops.reshape(values, (-1, values.shape[-1])) for values in (x, y))
-    return _product(ops.transpose(x), y)
-
-
 def _two_way(values, length):
     """Return rows `[B, n, K]` as both recursions read them, forwards and with the tokens reversed: `[n, B, 2, K]`."""
     rows, n = ops.shape(values)[0], ops.shape(values)[1]
@@ -169,8 +151,7 @@ def _two_way(values, length):
 
 
 def _one_way(states, length):
-    """Return the states `[n, B, 2, K]` of the forward recursion at each token, and those of the backward recursion at
-    the next one, both `[B, n, K]`."""
+    """Return the forward states at each token and the backward ones at the next, `[B, n, K]`, from `[n, B, 2, K]`."""
     n, rows = ops.shape(states)[0], ops.shape(states)[1]
     place = ops.arange(n, dtype="int32")
     row = 2 * ops.arange(rows, dtype="int32")[:, None]
@@ -192,9 +173,8 @@ def _sum_over_states(before, length, of_tags, of_move=0.0):
 def _rescaled(potentials, length, transitions):
     """Run both recursions with probabilities, in one loop.
 
-    States are `[B, 2K]`. A tag below 1e-38 is lost, where the sum over the tags is at least exp(-2 * NARROW). It could
-    not have recovered: wherever it moves, the likeliest tag moves at a cost of at most `NARROW`, which leaves the lost
-    tag a share of exp(3 * NARROW - 87), 1e-12.
+    States are `[B, 2K]`. A tag below 1e-38 is lost, where the sum over the tags is at least exp(-2 * NARROW). Wherever
+    it moves, the likeliest tag moves at a cost of at most `NARROW`: its share stays below exp(3 * NARROW - 87), 1e-12.
     """
     num_tags = transitions.shape[0]
     likely = _two_way(ops.exp(potentials), length)
@@ -253,8 +233,7 @@ def best_path(potentials, length, transitions):
 
 
 def best_paths(potentials, length, transitions, k):
-    """Return the `k` best paths, best first, int32 `[B, k, n]`, and their scores `[B, k]`, at most `FORBIDDEN / 2` if
-    there are fewer."""
+    """Return the best paths, best first, int32 `[B, k, n]`, and scores `[B, k]`, at most `FORBIDDEN / 2` for none."""
     num_tags = potentials.shape[-1]
     ranks = ops.where(ops.arange(k) == 0, 0.0, FORBIDDEN)  # a path of one tag has no second best
     ways = ops.repeat(ops.transpose(transitions), k, axis=1)  # [to, (from, rank)]

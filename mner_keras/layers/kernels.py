@@ -3,8 +3,7 @@
 import keras
 from keras import ops
 
-in_use = True
-"""Whether any kernel is used; false while a graph is traced for a program that lacks their operations."""
+in_use = True  # whether any kernel is used; false while a graph is traced for a program that lacks their operations
 
 
 def has_kernel(backend: str, dtype: str) -> bool:

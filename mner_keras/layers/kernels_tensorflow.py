@@ -2,15 +2,13 @@
 
 import tensorflow as tf
 
-BLOCK = 8
-"""The steps that are unrolled in one turn of the loop: a turn costs as much as several steps."""
+BLOCK = 8  # the steps that are unrolled in one turn of the loop: a turn costs as much as several steps
 
 
 def gather(table, index):
     """Return the rows `table[index]` of a tensor or variable, for an index from 0.
 
-    A variable that is read as a whole is copied after each sparse update of it. Keras' `take` reads it, and needs three
-    more operations for negative indices.
+    Keras' `take` reads a variable as a whole, which copies it after each sparse update, and serves negative indices.
     """
     return tf.gather(table, index)
 

@@ -9,8 +9,7 @@ i, f, c, o. Both directions are stacked on the first axis: D = 2 directions, B r
 
 import tensorflow as tf
 
-BLOCK = 4
-"""The steps that are unrolled in one turn of the loop over words."""
+BLOCK = 4  # the steps that are unrolled in one turn of the loop over words
 
 
 def states(inputs, length, weights, training: bool):

@@ -23,8 +23,7 @@ class WordEmbedding(BaseLayer):
         dim: width of the vectors.
         frozen_vocabulary_size: rows of the frozen table.
         unknown: initialisation of rows without a pretrained vector: `"normal"` (Gaussian, standard deviation that of
-            the vectors loaded, else `1 / sqrt(dim)`; HSN section 4.3) or `"uniform"` (within `sqrt(3 / dim)`; AGBAN
-            section IV-A).
+            the vectors loaded, else `1 / sqrt(dim)`; HSN 4.3) or `"uniform"` (within `sqrt(3 / dim)`; AGBAN IV-A).
 
     Call arguments:
         word_ids: int32 `[B, n]`.

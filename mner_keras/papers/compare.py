@@ -12,8 +12,7 @@ import numpy as np
 
 from mner_keras.data.post import entity_spans
 from mner_keras.errors import InputError
-from mner_keras.run.run import CONFIG, Run
-from mner_keras.run.scores import Prediction
+from mner_keras.run.run import CONFIG, Prediction, Run
 
 LEAST_SEEDS = 3  # pairs of seeds, below which no t-test is made
 
@@ -44,7 +43,7 @@ def compare(
 
     Args:
         first, second: predictions of the systems, one sequence per seed, for the same seeds in the same order.
-        scheme: how entities are read (`mner_keras.run.scores.SCHEMES`).
+        scheme: how entities are read (`mner_keras.run.run.SCHEMES`).
         samples: draws of the bootstrap; always the same ones.
 
     Raises:
@@ -96,11 +95,9 @@ def compare_runs(first: Mapping[int, Run], second: Mapping[int, Run], scheme: st
 
 
 def read_groups(folders: Sequence[str | os.PathLike]) -> dict[str, dict[int, Run]]:
-    """Group runs that differ only in the seed, in the given order.
+    """Return runs that differ only in the seed by their seed, in groups by name, in the given order.
 
-    Returns:
-        the runs by seed, by the group's name: the model, with the settings that differ from those of the other groups
-        of the same model.
+    A name is the model, with the settings that differ from those of the other groups of the same model.
 
     Raises:
         InputError: a folder without a finished run, two runs with one configuration and seed, or runs that were scored
@@ -131,11 +128,10 @@ def read_groups(folders: Sequence[str | os.PathLike]) -> dict[str, dict[int, Run
 
 
 def disagreements(groups: Mapping[str, Mapping[int, Run]]) -> list[dict[str, Any]]:
-    """Return the posts for which the first runs of the groups find other entities (strict IOB2).
+    """Return the posts for which the first runs of the groups find other entities (strict IOB2), as one dict per post.
 
-    Returns:
-        one dict per post, in the order of the test split: `post` (its place, from 1), `image`, `tokens`, the `gold`
-        entities and those `found` by each group, each as pairs of type and text.
+    Its keys are `post` (the place in the test split, from 1), `image`, `tokens`, the `gold` entities and those `found`
+    by each group, each as pairs of type and text.
     """
     runs = {name: group[min(group)].predictions for name, group in groups.items()}
     differing = []

@@ -61,14 +61,10 @@ def plan_work(
     vectors: Collection[str] = (),
     features: Collection[str] = (),
 ) -> Work:
-    """Plan the way from a folder, empty or not, to tables on Twitter-2015.
+    """Plan the way from a folder, empty or not, to tables on Twitter-2015; settings are those of `Setting`.
 
-    HSN's real-world set is expected in `FOLDER/real-world`: no program can download it.
-
-    Args:
-        tables, seeds, fast, rows: as in `Setting` and `make_plan` (`mner_keras.papers.plan`).
-        folder: receives posts, pictures, features and word vectors.
-        vectors, features: names of word vectors, and kinds of features, that the user has.
+    The folder receives posts, pictures, features and word vectors, without the `vectors` and kinds of `features` that
+    the user has. HSN's real-world set is expected in `FOLDER/real-world`: no program can download it.
     """
     posts, words = folder / "twitter2015", folder / "vectors"
     needs: set[str] = set()  # kinds of features, names of vectors, "parts of speech"

@@ -1,11 +1,11 @@
 """What a table is measured on, and the runs that measure it: one for each row and seed."""
 
 import contextlib
-import dataclasses
 import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ _REAL_WORLD = (
 )
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclass(frozen=True)
 class DataIdentity:
     """A data set as the papers' tables see it."""
 
@@ -68,27 +68,24 @@ def _fingerprint(splits: Iterable[Iterable[Post]]) -> str:
     return hashlib.sha256(json.dumps(posts).encode()).hexdigest()
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclass(frozen=True)
 class Setting:
     """What a table is measured on, and how long its systems are trained."""
 
     data: str = "sample"  # a data set's name or folder
-    # Feature stores by kind (`regions`, `objects`); by default the data set's own.
-    features: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    # Files of word vectors by the paper's name for them (`twitter`, `crawl`), and `""` for all others.
-    vectors: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    features: Mapping[str, str] = field(default_factory=dict)  # stores by kind; by default the data set's own
+    vectors: Mapping[str, str] = field(default_factory=dict)  # files by the paper's name, and `""` for all others
     seeds: int = 1  # the seeds are 1, 2, ...
     fast: bool = True  # a few epochs of Adam instead of what each system's paper says
     precision: str = "float32"
-    # Arguments of models by the models' names.
-    arguments: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
+    arguments: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # of models, by the models' names
 
     def vectors_of(self, row: TableRow) -> str:
         """Return the file of word vectors for a row; empty for none."""
         return self.vectors.get(row.vectors or "", self.vectors.get("", ""))
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclass(frozen=True)
 class PlannedRun:
     """A run of a row. Several rows and seeds may share a folder, which is trained once."""
 
@@ -101,7 +98,7 @@ class PlannedRun:
         return f"{self.row.name}, seed {self.seed}"
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclass(frozen=True)
 class Plan:
     """All that is decided before a table of results is measured."""
 
@@ -117,10 +114,8 @@ def make_plan(
 ) -> Plan:
     """Plan the runs of a table of results, without caveats; `rows` are keys or models, empty for all.
 
-    The runs' folders in `folder` are named after model, configuration and seed: tables share them.
-
-    Raises:
-        InputError: an unknown row or argument, a malformed file, or settings that do not fit.
+    The runs' folders in `folder` are named after model, configuration and seed: tables share them. An unknown row or
+    argument, a malformed file, and settings that do not fit raise `InputError`.
     """
     for kind, path in setting.features.items():
         with contextlib.closing(FeatureStore(path)) as store:
@@ -174,12 +169,12 @@ def fast_settings(entry: ModelEntry, num_posts: int) -> dict[str, Any]:
     epochs, patience = (8, 0) if num_posts < _FEW_POSTS else (12, 2)
     training = Training("adam", 0.003, batch_size=16, epochs=epochs, patience=patience)
     unchanged = ("gradient_clip", "warmup")
-    return {name: value for name, value in dataclasses.asdict(training).items() if name not in unchanged}
+    return {name: value for name, value in asdict(training).items() if name not in unchanged}
 
 
 def run_name(config: RunConfig) -> str:
     """Return a folder's name, which is the same only for the same configuration."""
-    values = {**dataclasses.asdict(config), "seed": None}
+    values = {**asdict(config), "seed": None}
     digest = hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
     return f"{config.model}-{digest[:8]}-seed{config.seed}"
 

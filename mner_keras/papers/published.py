@@ -74,31 +74,24 @@ class PublishedNumber:
 
 @dataclasses.dataclass(frozen=True)
 class PublishedTable:
-    """A table of a paper.
+    """A table of a paper as printed: its title, columns and rows, and the numbers that cannot be right.
 
-    Args:
-        paper, number, title: `"hsn"` or `"agban"`; number and title as printed.
-        kind: `"statistics"` of the data, `"settings"`, or `"results"`.
-        unit, source: those of its numbers (`PublishedNumber`), unless a row says otherwise.
-        columns, rows, misprints: as printed, and the numbers that cannot be right.
-        data: `"twitter2015"` or `"real-world"`, where results or counts are of one data set.
-        reference: in a table of results, the key of the `row` that the others are compared with, and its `role`:
-            `"baseline"`, which the others should beat, or `"best"`, which should beat the others.
-        note: what a reader should know.
+    In a table of results, `reference` is the key of the `row` that the others are compared with, and its `role`:
+    `"baseline"`, which the others should beat, or `"best"`, which should beat the others.
     """
 
-    paper: str
+    paper: str  # "hsn" or "agban"
     number: str
     title: str
-    kind: str
-    unit: str
-    source: str
+    kind: str  # "statistics" of the data, "settings", or "results"
+    unit: str  # of its numbers, as in `PublishedNumber`
+    source: str  # of its numbers, unless a row says otherwise
     columns: tuple[Column, ...]
     rows: tuple[TableRow, ...]
     misprints: tuple[Misprint, ...] = ()
-    data: str | None = None
+    data: str | None = None  # "twitter2015" or "real-world", where results or counts are of one data set
     reference: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    note: str = ""
+    note: str = ""  # what a reader should know
 
     def choose_rows(self, keys: Sequence[str]) -> tuple[TableRow, ...]:
         """Return the rows with these keys or models, or raise `InputError`; all rows for no keys."""

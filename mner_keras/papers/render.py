@@ -3,10 +3,11 @@
 import csv
 import io
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from mner_keras.errors import counted
-from mner_keras.papers.measured import Record
 
+Record = dict[str, Any]  # of a table, a row or a cell, as in `table.json`
 NOTHING = "–"
 _LONGEST = 30  # letters of a name before the columns of a comparison, in 80 of a terminal
 _LATEX = str.maketrans(

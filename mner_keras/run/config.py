@@ -1,7 +1,5 @@
 """`RunConfig`: all settings of a run, as TOML; and the arguments of a model that a run may set."""
 
-from __future__ import annotations
-
 import dataclasses
 import inspect
 import math
@@ -9,7 +7,7 @@ import os
 import tomllib
 import typing
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import tomli_w
 
@@ -33,8 +31,7 @@ _GIVEN_FIRST = ("cls", "posts", "vectors", "features", "visual", "other_posts", 
 class RunConfig(Training):
     """The complete description of a training run, sufficient to repeat it: a model, its inputs, and its `Training`.
 
-    Raises:
-        InputError: an unknown model or precision, or a number out of range.
+    An unknown model or precision, or a number out of range, raises `InputError`.
     """
 
     optimizer: str = "adam"
@@ -68,7 +65,7 @@ class RunConfig(Training):
             raise InputError(f"`precision` must be one of {', '.join(PRECISIONS)}. Received: {found}")
 
     @classmethod
-    def for_model(cls, model: str, **settings: Any) -> RunConfig:
+    def for_model(cls, model: str, **settings: Any) -> Self:
         """Return the paper's settings for a model, updated with the given settings.
 
         Learning rate, its decay, weight decay, momentum and warm-up belong to an optimiser: with an optimiser other
@@ -114,7 +111,7 @@ class RunConfig(Training):
         known = {field.name for field in dataclasses.fields(self)}
         return known if self.entry.settings is None else {"model", "data", "arguments", *self.entry.settings}
 
-    def without_unused(self) -> tuple[RunConfig, list[str]]:
+    def without_unused(self) -> tuple[Self, list[str]]:
         """Return a copy without the settings that the model ignores, and their names."""
         plain = dataclasses.asdict(RunConfig.for_model(self.model))
         unused = {name: value for name, value in plain.items() if name not in self._used}
@@ -128,11 +125,10 @@ class RunConfig(Training):
         Path(path).write_text(text, encoding="utf-8")
 
     @classmethod
-    def load(cls, path: str | os.PathLike, of_run: bool = False) -> RunConfig:
-        """Read a configuration; `of_run` reads its folder as a run, which must have the current format.
+    def load(cls, path: str | os.PathLike, of_run: bool = False) -> Self:
+        """Read a configuration; raise `InputError` for a file, key or value that is not one of a configuration.
 
-        Raises:
-            InputError: no such file, invalid TOML, an unknown key, a value of another type, or a run of another format.
+        With `of_run`, its folder is read as a run, which must have the current format.
         """
         values = read_parsed(path, "a run's configuration", tomllib.loads)
         found = values.pop("format", 1)

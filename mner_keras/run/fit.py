@@ -32,11 +32,8 @@ class RunCheckpoint(keras.callbacks.Callback):
     In the run's folder: `model.keras`, the best model without the optimiser's state; `history.csv`, one row per
     epoch with scores in percent; `checkpoint/`, the last epoch's weights with the optimiser's state, and `state.json`,
     which names them. Each file is renamed when it is complete, so that a killed process leaves the last complete ones.
-    Training stops after `patience` epochs without a better dev F1; 0 for never.
-
-    Raises:
-        InputError: a file cannot be written (for example, because the disk is full).
-        TrainingDiverged: the loss became NaN or infinite.
+    Training stops after `patience` epochs without a better dev F1; 0 for never. A file that cannot be written raises
+    `InputError`, and a loss that is NaN or infinite `TrainingDiverged`.
     """
 
     def __init__(self, folder: str | os.PathLike, patience: int = 0) -> None:
@@ -181,7 +178,7 @@ class TaggerFit:
         self, folder: Path, resume: bool, callbacks: Sequence[keras.callbacks.Callback]
     ) -> tuple[int, dict[str, Any]]:
         """Leave the best model by dev F1 in the folder; return its epoch, from 1, and entries of `provenance.json`."""
-        config, vectors, about_vectors = self.config, self.preprocessor.vectors, None
+        config, vectors = self.config, self.preprocessor.vectors
         checkpoint = RunCheckpoint(folder, config.patience)
         finished = checkpoint.restore(self.model) if resume else 0
         if finished:
@@ -192,13 +189,13 @@ class TaggerFit:
             callbacks = [checkpoint, *callbacks]
             self.model.fit(self.data["train"], **data, **settings, initial_epoch=finished, callbacks=callbacks)
         if vectors is not None:
-            about_vectors = {"file": vectors.source, "kept": len(vectors.words)}
-            about_vectors |= file_record(config.vectors, vectors.sha256)
+            record = file_record(config.vectors, vectors.sha256)
+            vectors = {"file": vectors.source, "kept": len(vectors.words), **record}
         return checkpoint.best_epoch, {
             "precision": config.precision,
             "seed": config.seed,
             "features": None if self.store is None else {**self.store.attributes, **file_record(self.store.path)},
-            "vectors": about_vectors,
+            "vectors": vectors,
             "parameters": self.model.count_params(),
             "steps_per_epoch": math.ceil(len(self.data["train"]) / config.batch_size),
             "seconds_cover": f"epochs {finished + 1} to {len(checkpoint.history)} and the scores",

@@ -1,20 +1,21 @@
-"""`Run`: a run's folder, opened for reading."""
+"""`Run`: a run's folder, opened for reading; the predictions in it, and precision, recall and F1 by seqeval."""
 
-from __future__ import annotations
-
+import dataclasses
 import json
 import math
 import os
+import warnings
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mner_keras.data.datasets import Dataset, load_dataset
+from mner_keras.data.post import Post
 from mner_keras.errors import InputError
-from mner_keras.files import is_same_file, read_parsed
+from mner_keras.files import is_same_file, read_parsed, write_whole
 from mner_keras.models import find_model_file, load_tagger, read_model_config, reads_store, visual_input
 from mner_keras.run.config import RunConfig, free_arguments
-from mner_keras.run.scores import PREDICTIONS, Prediction, entity_scores, read_predictions
 from mner_keras.vision.feature_store import FeatureStore
 
 if TYPE_CHECKING:
@@ -22,20 +23,33 @@ if TYPE_CHECKING:
     from mner_keras.tagger import Tagger
 
 CONFIG, HISTORY, METRICS, PROVENANCE = "config.toml", "history.csv", "metrics.json", "provenance.json"
+PREDICTIONS = "predictions.jsonl"
+SCHEMES = {"strict": "strict IOB2", "lenient": "lenient, as conlleval"}
+"""The schemes for reading entities: `strict` opens one at `B-` only, `lenient` also at an `I-` after another type."""
+SCHEME = SCHEMES["strict"]
 _SCORES = ("precision", "recall", "f1", "support")
+
+
+@dataclasses.dataclass(frozen=True)
+class Prediction:
+    """A post with its gold tags and a model's tags; without a picture, `image` is `None`."""
+
+    image: str | None
+    tokens: tuple[str, ...]
+    tags: tuple[str, ...]
+    predicted: tuple[str, ...]
 
 
 class Run:
     """A run's folder or a model's file. Each part is read when it is first used.
+
+    `config` is the run's configuration; `None` for a model's file, or for a folder with nothing but a model.
 
     Args:
         path: the run's folder, a model's file, or `pretrained`.
         data: a data set that replaces the run's; a file without a run uses `sample` by default.
         features: a feature store that replaces the run's.
         no_pictures: whether to ignore the posts' pictures.
-
-    Attributes:
-        config: the run's configuration; `None` for a model's file, or for a folder with nothing but a model.
 
     Raises:
         InputError: there is no such file or folder, or the folder contains neither a run nor a model. Each part raises
@@ -71,7 +85,7 @@ class Run:
         return str(read_model_config(find_model_file(self.path)).get("class_name"))
 
     @cached_property
-    def model(self) -> Tagger | System:
+    def model(self) -> "Tagger | System":
         """Return the best model of the run."""
         return load_tagger(find_model_file(self.path))
 
@@ -129,7 +143,7 @@ class Run:
         return read_predictions(self.path)
 
     def scores(self, scheme: str = "strict") -> dict[str, Any]:
-        """Return the scores of `predictions`, in percent (`mner_keras.run.scores.entity_scores`)."""
+        """Return the scores of `predictions`, in percent (`entity_scores`)."""
         rows = self.predictions
         return entity_scores([row.tags for row in rows], [row.predicted for row in rows], scheme)
 
@@ -183,3 +197,61 @@ def _parse_history(text: str) -> list[dict[str, float]]:
     if not rows:
         raise ValueError("no epoch")
     return [dict(zip(names, map(float, row), strict=True)) for row in rows]
+
+
+def write_predictions(path: Path, posts: Iterable[Post], predicted: Iterable[Sequence[str]]) -> None:
+    """Write one JSON object per post, in order: `image`, `tokens`, `tags`, `predicted`."""
+    pairs = zip(posts, predicted, strict=True)
+    rows = [Prediction(post.image_id, post.tokens, post.tags, tuple(tags)) for post, tags in pairs]
+    text = "".join(json.dumps(vars(row), ensure_ascii=False) + "\n" for row in rows)
+    write_whole(path, lambda unfinished: unfinished.write_bytes(text.encode("utf-8", "backslashreplace")))
+
+
+def read_predictions(folder: str | os.PathLike) -> list[Prediction]:
+    """Return the predictions in a run's folder, in the order of the test split; raise `InputError` for a bad file."""
+    path = Path(folder) / PREDICTIONS
+    lines = read_parsed(path, "the predictions of a finished run", str).rstrip("\n").split("\n")
+    predictions = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            record = json.loads(line)
+            row = Prediction(record["image"], *(tuple(record[key]) for key in ("tokens", "tags", "predicted")))
+        except (ValueError, KeyError, TypeError):
+            problem = "expected an object with `image`, `tokens`, `tags` and `predicted`, found something else"
+            raise InputError(problem, path, number) from None
+        if not len(row.tokens) == len(row.tags) == len(row.predicted):
+            raise InputError("expected as many tags and predicted tags as tokens", path, number)
+        predictions.append(row)
+    return predictions
+
+
+def entity_scores(
+    gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]], scheme: str = "strict"
+) -> dict[str, Any]:
+    """Compute scores over whole entities, in percent; `scheme` is a key of `SCHEMES`.
+
+    Returns:
+        `micro` and, by type, `types`, each with `precision`, `recall`, `f1` and `support`, the number of gold entities.
+    """
+    from seqeval.metrics import classification_report
+    from seqeval.scheme import IOB2
+
+    opening = ("B-",) if scheme == "strict" else ("B-", "I-")
+    if not any(tag.startswith(opening) for tags in (*gold, *predicted) for tag in tags):
+        # seqeval rejects input without any entity.
+        return {"micro": {"precision": 0.0, "recall": 0.0, "f1": 0.0, "support": 0}, "types": {}}
+    # seqeval warns about types that are never predicted; their score of 0 shows this.
+    with warnings.catch_warnings(action="ignore"):
+        report = classification_report(
+            [list(tags) for tags in gold],
+            [list(tags) for tags in predicted],
+            **({"mode": "strict", "scheme": IOB2} if scheme == "strict" else {}),
+            output_dict=True,
+            zero_division=0,
+        )
+    scores = {}
+    for kind, row in sorted(report.items()):
+        precision, recall, f1 = (100 * float(row[name]) for name in ("precision", "recall", "f1-score"))
+        scores[kind] = {"precision": precision, "recall": recall, "f1": f1, "support": int(row["support"])}
+    micro, _, _ = (scores.pop(f"{name} avg") for name in ("micro", "macro", "weighted"))
+    return {"micro": micro, "types": scores}

@@ -6,7 +6,7 @@ import platform
 import shutil
 import subprocess
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,12 @@ from mner_keras.data.batches import check_pictures
 from mner_keras.data.datasets import SPLITS, load_dataset
 from mner_keras.data.post import Post, check_iob2, entity_spans
 from mner_keras.errors import InputError
-from mner_keras.files import Report, hold_lock, package_versions, report_nothing, write_json, write_whole
+from mner_keras.files import Lock, Report, package_versions, report_nothing, write_json, write_whole
 from mner_keras.models import load
 from mner_keras.replicas import device_names
 from mner_keras.run.config import RunConfig
 from mner_keras.run.fit import SystemFit, TaggerFit
-from mner_keras.run.scores import PREDICTIONS, SCHEME, entity_scores, write_predictions
+from mner_keras.run.run import PREDICTIONS, SCHEME, entity_scores, write_predictions
 from mner_keras.tagged_post import System, TaggedPost
 from mner_keras.tagger import Tagger
 from mner_keras.vision.feature_store import FeatureStore
@@ -70,7 +70,8 @@ def train(
     for split in SPLITS:
         _check_tagged(data[split], data.path(split))
     training = (TaggerFit if entry.is_keras else SystemFit)(config, data, report)
-    with _locked(folder):
+    folder.mkdir(parents=True, exist_ok=True)
+    with contextlib.closing(Lock(folder / LOCK, "another process is training this run", folder)):
         for old in folder.iterdir() if overwrite else ():
             if old.is_dir() and not old.is_symlink():
                 shutil.rmtree(old, ignore_errors=True)
@@ -99,28 +100,12 @@ def train(
         return metrics
 
 
-@contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Lock a run's folder, created if necessary, so that no second process trains the same run."""
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = hold_lock(folder / LOCK)
-    if lock is None:
-        raise InputError("another process is training this run", folder)
-    with lock:
-        try:
-            yield
-        finally:
-            with contextlib.suppress(OSError):  # Windows deletes no open file
-                (folder / LOCK).unlink()
-
-
 def evaluate(
     model: System, posts: list[Post], features: FeatureStore | str | os.PathLike | None = None
 ) -> dict[str, Any]:
     """Return a model's `entity_scores` on posts with tags, whose pictures' features are in a store.
 
-    Raises:
-        InputError: a post has no tags, the tags are IOB1, or the store contains none of the posts' pictures.
+    Posts without tags, tags in IOB1, and a store with none of the posts' pictures raise `InputError`.
     """
     check_pictures(posts, features, "the posts")
     _check_tagged(posts)
@@ -140,21 +125,17 @@ def _check_tagged(posts: list[Post], path: str | os.PathLike | None = None) -> N
 
 
 def _environment() -> dict[str, Any]:
+    """Return entries of `provenance.json`; without a checkout that the package runs from, there is no commit."""
+    command, commit = ["git", "-C", os.path.dirname(os.path.abspath(__file__)), "rev-parse", "HEAD"], None
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
+        commit = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
     return {
         "versions": {"python": platform.python_version(), **package_versions(_PACKAGES)},
         "backend": keras.backend.backend(),
         "devices": device_names(),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
-        "git_commit": _git_commit(),
+        "git_commit": commit,
     }
-
-
-def _git_commit() -> str | None:
-    """Return the commit of the checkout that the package runs from, `None` for an installed one."""
-    command = ["git", "-C", os.path.dirname(os.path.abspath(__file__)), "rev-parse", "HEAD"]
-    with contextlib.suppress(OSError, subprocess.SubprocessError):
-        return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
-    return None
 
 
 def fit_temperature(model: Tagger, posts: Sequence[Post], features: Any = None) -> float:

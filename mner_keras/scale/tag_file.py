@@ -16,12 +16,12 @@ from mner_keras.data.post import Post, post_record
 from mner_keras.errors import InputError
 from mner_keras.files import Report, file_sha256
 from mner_keras.models import find_model_file
-from mner_keras.scale.resumable_file import ResumableFile
+from mner_keras.scale.outputs import ResumableFile
 from mner_keras.scale.tag_posts import SHOWN, PostTagger
 from mner_keras.tagged_post import TaggedPost
 
+# What makes the file of a format from the written lines.
 CONVERTERS = {"label-studio": write_array, "parquet": lambda path, lines: write_parquet(path, map(json.loads, lines))}
-"""What makes the file of a format from the written lines."""
 
 
 def tag_stream(
@@ -34,10 +34,8 @@ def tag_stream(
 ) -> None:
     """Tag posts, or list the errors in their places, and finish the output; raise `InputError` if no post can be read.
 
-    Args:
-        tagger, posts, output, write: what tags them, the posts, what receives the answers, and what gives their text.
-        rank: whether the least certain answers come first; all of them are then kept in memory.
-        show: called after each step of a file, which is tagged in equal steps, however often it is interrupted.
+    With `rank`, the least certain answers come first, and all of them are kept in memory. `show` is called after each
+    step of a file, which is tagged in equal steps, however often it is interrupted.
     """
     first, kept = None, []
     for chunk in _chunks(posts, tagger.chunk, wait=show is not None):

@@ -22,12 +22,8 @@ from mner_keras.vision.extraction import load_extractor
 from mner_keras.vision.feature_store import FeatureStore
 from mner_keras.vision.pictures import find_pictures, open_picture
 
-CHUNK = 4096
-"""The number of posts tagged at once, which bounds the memory."""
-
-SHOWN = 10
-"""The number of unreadable pictures and malformed posts to name."""
-
+CHUNK = 4096  # posts tagged at once, which bounds the memory
+SHOWN = 10  # unreadable pictures and malformed posts that are named
 _KEYS = ("id", "text", "tokens", "pos", "image", "picture")
 _ADDED = ("tokens", "tags", "entities", "error")
 _one_thread = threading.Lock()

@@ -151,10 +151,6 @@ class TextBackbone:
                 found[starts[i] : starts[i + 1]] = values[: len(pieces[i])]
         return found
 
-    def get_config(self) -> dict[str, Any]:
-        """Return the arguments as JSON values."""
-        return dataclasses.asdict(self)
-
 
 def load_preset(kind: type, preset: str | os.PathLike, expected: str) -> Any:
     """Return `kind.from_preset(preset)` of a KerasHub class; raise `InputError` if it is not the `expected` preset."""

@@ -13,8 +13,7 @@ from mner_keras.errors import InputError
 class Subwords:
     """Split tokens into the subwords of a pretrained model, without TensorFlow.
 
-    Word pieces and byte pairs are split by the `tokenizers` package, SentencePiece by `sentencepiece`. Each token is
-    split on its own, as after a space.
+    `tokenizers` splits into word pieces and byte pairs, `sentencepiece` the rest; each token as if after a space.
 
     Args:
         tokenizer: a tokenizer of `tokenizers` as JSON, or a SentencePiece model in base64.
@@ -122,10 +121,6 @@ class Subwords:
             return [*row, *self.end], firsts, len(row) + len(self.end)
         row += self.middle
         return [*row, *caption[:left], *self.end], firsts, len(row)
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the arguments as JSON values."""
-        return dataclasses.asdict(self)
 
 
 def padded_length(length: int) -> int:

@@ -70,17 +70,14 @@ class WordVectors:
 
 
 def read_vectors(path: str | os.PathLike[str], needed: Iterable[str] = (), max_vectors: int = 200_000) -> WordVectors:
-    """Read word vectors from a file; only the vectors kept are in memory.
-
-    The result is cached for the same file and arguments, in `$MNER_CACHE` or `~/.cache/mner-keras` if that is possible.
+    """Read word vectors from a file; only the vectors kept are in memory, and in a cache if it can be written.
 
     The format is detected from the content: GloVe's text (no header), word2vec's text and fastText's `.vec` (first line
     "count dimension"; the count is not checked), each optionally gzipped, and word2vec's binary format by gensim
     (`pip install "mner-keras[word2vec]"`), which loads the whole file when `needed` is given. The last `dim` fields of
     a line, each after a space or a tab, are the vector; everything before is the word, so a word may contain spaces.
     Without a header, `dim` is the commonest length in the first 100 lines. The first vector of a repeated word counts.
-    Broken lines are skipped and reported in the result; skipped words' lines are only checked for the word and the
-    number of values. A byte order mark is dropped.
+    Broken lines are skipped and reported in the result; the values of words that are not kept are only counted.
 
     Args:
         path: the file.

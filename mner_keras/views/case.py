@@ -1,30 +1,23 @@
 """`PostCase`: a post with everything that a view shows of it, and the few rules that all views share."""
 
-from __future__ import annotations
-
 import dataclasses
 import math
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from PIL import Image
 
 from mner_keras.data.batches import open_store
+from mner_keras.data.datasets import Dataset
 from mner_keras.data.post import Entity, Post, entity_spans
 from mner_keras.models import visual_input
+from mner_keras.tagged_post import System
 from mner_keras.vision.pictures import PictureError, PictureObjects, find_pictures, open_picture
 
-if TYPE_CHECKING:
-    from PIL import Image
-
-    from mner_keras.data.datasets import Dataset
-    from mner_keras.tagged_post import System
-    from mner_keras.tagger import Tagger
-
-MOST_TOKENS = 160
-"""Tokens of a post that a view shows; it reports how many follow."""
+MOST_TOKENS = 160  # of a post that a view shows; it reports how many follow
 
 
 class Column(NamedTuple):
@@ -110,7 +103,7 @@ class PostCase:
 
 
 def make_cases(
-    model: Tagger | System,
+    model: System,
     posts: Sequence[Post],
     features: Any = None,
     pictures: Mapping[str, Any] | None = None,
@@ -147,7 +140,7 @@ def make_cases(
 
 
 def _what_is_seen(
-    model: Tagger | System, post: Post, features: Any, pictures: Mapping[str, Any]
+    model: System, post: Post, features: Any, pictures: Mapping[str, Any]
 ) -> tuple[Image.Image | None, str, PictureObjects]:
     """The picture that the model saw, or why there is none, and the objects in it."""
     visual, image, objects, note = visual_input(model), post.image_id, PictureObjects(), ""

@@ -1,7 +1,5 @@
 """Charts of numbers, in the one style of all figures; AGBAN's figures 5 and 7."""
 
-from __future__ import annotations
-
 import base64
 import io
 import re
@@ -17,15 +15,14 @@ from matplotlib.font_manager import fontManager
 from matplotlib.rcsetup import cycler
 from matplotlib.ticker import MaxNLocator
 
+from mner_keras.data.post import Post
 from mner_keras.errors import InputError
 from mner_keras.views.palette import COLOURS, OBJECT_COLOURS, TYPE_COLOURS
 
 if TYPE_CHECKING:
-    from mner_keras.data.post import Post
     from mner_keras.tagger import Tagger
 
-Curve = Mapping[str, Sequence[tuple[int, float]]]
-"""Epochs and values by the line's name: a split or a run."""
+Curve = Mapping[str, Sequence[tuple[int, float]]]  # epochs and values by the line's name: a split or a run
 
 _FONTS = ("DejaVu Sans", "Noto Sans", "Noto Sans Arabic", "Noto Sans Hebrew", "Noto Sans Devanagari", "Noto Sans Thai")
 _FONTS += ("Noto Sans CJK JP", "Noto Sans CJK SC", "WenQuanYi Zen Hei", "Noto Emoji", "Symbola", "Unifont")
@@ -175,13 +172,12 @@ class ModalityFeatures(NamedTuple):
 
 
 def sample_features(
-    model: Tagger, posts: Sequence[Post], features: Any, count: int = 500, seed: int = 1
+    model: "Tagger", posts: Sequence[Post], features: Any, count: int = 500, seed: int = 1
 ) -> ModalityFeatures:
     """Return the projected features of tokens and objects drawn at random, the same ones for every model.
 
     Args:
-        model: AGBAN.
-        features: the store of the pictures' features.
+        model, features: AGBAN, and the store of the pictures' features.
         count: how many tokens and objects to draw; all of them if there are fewer.
 
     Raises:

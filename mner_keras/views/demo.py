@@ -1,7 +1,5 @@
 """The demo: a gradio page that tags a post with its picture, without it, and with another one (extra `demo`)."""
 
-from __future__ import annotations
-
 import base64
 import binascii
 import dataclasses
@@ -23,8 +21,7 @@ from mner_keras.vision.pictures import PictureError, open_picture
 if TYPE_CHECKING:
     from mner_keras.tagger import Tagger
 
-MOST_CHARACTERS = 5000
-"""Characters that a post may have on the page."""
+MOST_CHARACTERS = 5000  # of a post on the page
 
 
 class DemoSession:
@@ -38,7 +35,7 @@ class DemoSession:
     """
 
     def __init__(
-        self, model: Tagger, pictures: Mapping[str, Path] | None = None, weights: str | Path | None = None
+        self, model: "Tagger", pictures: Mapping[str, Path] | None = None, weights: str | Path | None = None
     ) -> None:
         self.model = model
         self.pictures = [str(path) for path in (pictures or {}).values()]
@@ -54,9 +51,8 @@ class DemoSession:
     def tag(self, text: str, picture: str | Path | bytes | None = None) -> PostView:
         """Tag a post with the picture at a path or in a file's bytes, or with none.
 
-        Raises:
-            InputError: no words, too many characters, an unreadable picture, a picture for a model that takes none, or
-                missing NLTK data for a model that needs parts of speech.
+        No words, too many characters, an unreadable picture, a picture for a model that takes none, and missing NLTK
+        data for a model that needs parts of speech raise `InputError`.
         """
         if len(text) > MOST_CHARACTERS:
             raise InputError(f"expected a post of at most {MOST_CHARACTERS:,} characters, found {len(text):,}")
@@ -89,14 +85,10 @@ def describe_run(path: str | Path) -> str:
 
 
 def build_page(session: DemoSession, examples: Sequence[tuple[str, str | None]] = (), about: str = "") -> Any:
-    """Return the page as a gradio app. Its JSON route `tag` returns the names in a text.
+    """Return the page as a gradio app, whose JSON route `tag` returns the names in a text; `InputError` without gradio.
 
-    Args:
-        examples: posts to start with, and the paths of their pictures.
-        about: more about the model for the header: its data and F1 (`describe_run`).
-
-    Raises:
-        InputError: gradio is not installed.
+    `examples` are posts to start with, and the paths of their pictures. The header contains what is said `about` the
+    model (`describe_run`).
     """
     gradio = import_gradio()
     sees = session.extractor is not None

@@ -55,8 +55,7 @@ def case_study_figure(cases: Sequence[PostCase]) -> Figure:
 def write_figure(figure: Figure, path: str | os.PathLike) -> list[str]:
     """Write a figure as PNG, SVG or PDF, by the file's ending; the same figure gives the same bytes.
 
-    Returns:
-        notes for the user: characters that no installed font has.
+    Return notes for the user: characters that no installed font has.
     """
     ending = Path(path).suffix.lower()
     options = {"format": ending[1:], "dpi": _DOTS, "metadata": _DATES.get(ending, {})}

@@ -14,7 +14,7 @@ COLOURS = {
     "alert": ("#fdecee", "#3d141b"),  # behind an error
 }
 TYPES = ("PER", "LOC", "ORG", "OTHER")
-TYPE_COLOURS = (
+TYPE_COLOURS = (  # first those of `TYPES`, then those of all other types
     ("#1f5fa8", "#8ec2ff"),
     ("#1b6a33", "#7fd494"),
     ("#7a3e9d", "#d3a6f0"),
@@ -24,9 +24,7 @@ TYPE_COLOURS = (
     ("#5a5900", "#d3d36b"),
     ("#3c3c8c", "#b9b9ff"),
 )
-"""Colours of entity types: first those of `TYPES`, then those of all other types."""
-FILL = 25
-"""Percent of a type's colour behind its entities."""
+FILL = 25  # percent of a type's colour behind its entities
 OBJECT_COLOURS = (
     ("#c00061", "#ff8fc2"),
     ("#00639c", "#8ec2ff"),

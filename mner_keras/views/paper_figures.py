@@ -44,8 +44,7 @@ def draw_figure(
     """Draw a paper's figure.
 
     Args:
-        paper: `"hsn"` or `"agban"`.
-        number: 5 or 6; for AGBAN also 7, 8 and 9.
+        paper, number: `"hsn"` or `"agban"`; 5 or 6, for AGBAN also 7, 8 and 9.
         others: runs to compare with, for AGBAN's figures 5, 8 and 9.
         names: posts by name (`find_posts`); empty for those that show best what the figure is about.
         pictures: paths by image id.
@@ -167,7 +166,6 @@ FIGURES = {
     ("agban", 8): PaperFigure(compares=True, rank=partial(_differing, False), count=4),
     ("agban", 9): PaperFigure(compares=True, rank=partial(_differing, True)),
 }
-"""The figures by paper and number."""
 
 
 def _modality_space(run: Run, others: Sequence[Run], split: str, seed: int) -> Figure:

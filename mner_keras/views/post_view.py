@@ -4,8 +4,6 @@ The HTML needs no script and no other file. Pointing at a token, tapping it or s
 its attention: each token is a radio button with its numbers inside, which the style sheet lays over the picture.
 """
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import io
@@ -56,7 +54,7 @@ class PostView:
 
 
 def show(
-    model: Tagger,
+    model: "Tagger",
     posts: Sequence[Post | str | Sequence[str]],
     features: Any = None,
     pictures: Mapping[str, Any] | Sequence[Any] | None = None,

@@ -16,11 +16,9 @@ from mner_keras.errors import InputError
 from mner_keras.files import Progress, no_progress
 from mner_keras.papers import render as tables
 from mner_keras.papers.compare import compare
-from mner_keras.papers.measured import Record
+from mner_keras.papers.measured import PLAN, Record, read_table
 from mner_keras.papers.published import OVERALL
-from mner_keras.papers.table_folder import PLAN, read_table
-from mner_keras.run.run import CONFIG, PROVENANCE, Run
-from mner_keras.run.scores import SCHEMES
+from mner_keras.run.run import CONFIG, PROVENANCE, SCHEMES, Run
 from mner_keras.text import TaggerDataMissing
 from mner_keras.views import charts
 from mner_keras.views.case import make_cases, own_pictures
@@ -40,14 +38,10 @@ def make_report(
     A run whose model, data or features are not available is shown without its posts, with the reason.
 
     Args:
-        places: folders of finished runs and of tables; a table includes its runs.
-        posts: posts with the highest loss to show per run, of those that it gets wrong and of those that it gets
-            right; with 0 no model is loaded.
+        places: folders of finished runs and of tables, which include their runs; another one raises `InputError`.
+        posts: posts with the highest loss to show per run, misses and hits each; with 0 no model is loaded.
         pictures: the posts' pictures, paths by id; `None` for those in the runs' data.
         progress: called with the number of runs that have been read, and of all.
-
-    Raises:
-        InputError: a place is neither a finished run nor a table, or its files are damaged.
     """
     measured, folders = _find_sources(places)
     keys = {folder: f"run-{number}" for number, folder in enumerate(folders, start=1)}

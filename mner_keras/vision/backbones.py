@@ -12,9 +12,8 @@ from mner_keras.errors import InputError
 from mner_keras.text.backbone import keras_hub, load_preset
 from mner_keras.vision.vgg16 import predict_rows, weights_hash
 
+# Classes that put the class, distillation and register tokens before the patches.
 LEADING_TOKENS = ("ViTBackbone", "DeiTBackbone", "DINOV2Backbone", "DINOV3Backbone", "CLIPVisionEncoder")
-"""Classes that put the class, distillation and register tokens before the patches."""
-
 _NOT_KEPT = ("name", "trainable", "dtype")  # settings of a converter that do not describe pixels
 
 

@@ -44,19 +44,12 @@ class Extractor(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class Extraction:
-    """The result of an extraction.
+    """The result of an extraction."""
 
-    Attributes:
-        path: the store.
-        added, kept: the pictures that it added, and those that the store contained before.
-        failed: the reason by path, for pictures that could not be read; also listed in `<path>.errors.csv`.
-        seconds: the time it took.
-    """
-
-    path: Path
-    added: int
-    kept: int
-    failed: dict[str, str]
+    path: Path  # the store
+    added: int  # pictures
+    kept: int  # pictures that the store contained before
+    failed: dict[str, str]  # the reason by path, for pictures that could not be read; also in `<path>.errors.csv`
     seconds: float
 
 

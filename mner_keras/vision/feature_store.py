@@ -36,8 +36,7 @@ class FeatureStore:
     A folder of such files, `part-003-of-064.h5`, is also a store if all parts are there and finished, their attributes
     agree (except `versions`), and each image id is in one of them.
 
-    Files are opened on first use, so that worker processes can receive a store. Opening reads names and one shape, but
-    no values.
+    Files are opened on first use, so that worker processes can receive a store. Opening reads names, but no values.
 
     Args:
         path: the HDF5 file, or the folder.

@@ -3,7 +3,6 @@
 import contextlib
 import functools
 import os
-import shutil
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +12,7 @@ import h5py
 import numpy as np
 
 from mner_keras.errors import InputError
-from mner_keras.files import Progress, hold_lock, no_progress, write_whole
+from mner_keras.files import Lock, Progress, no_progress, write_whole
 from mner_keras.vision.feature_store import UNFINISHED, FeatureStore, open_hdf5, read_head
 from mner_keras.vision.pictures import BLANK
 from mner_keras.vision.visual_input import picture_id
@@ -68,9 +67,7 @@ class FeatureWriter:
         self._places: dict[str, Path] = {}  # of each picture that is written the file: the store or a shard
         self._finished = False
         self.parts.mkdir(exist_ok=True)
-        self._lock = hold_lock(self.parts / LOCK)
-        if self._lock is None:
-            raise InputError("another process is writing this store", self.path)
+        self._lock = Lock(self.parts / LOCK, "another process is writing this store", self.path)
         try:
             self._take_over(overwrite)
         except BaseException:
@@ -134,11 +131,9 @@ class FeatureWriter:
 
     def close(self) -> None:
         """Leave the store as it is; a later writer continues it."""
-        if self._lock is not None:
-            if os.listdir(self.parts) == [LOCK]:
-                shutil.rmtree(self.parts, ignore_errors=True)
-            self._lock.release()
-            self._lock = None
+        self._lock.close()
+        with contextlib.suppress(OSError):  # not empty
+            self.parts.rmdir()
 
     def __enter__(self) -> Self:
         return self

@@ -46,8 +46,7 @@ def import_features(
         the number of pictures in the store.
 
     Raises:
-        InputError: neither of the two formats, a malformed line, NaN or infinity, two pictures of one id, or a store of
-            something else in the place to write.
+        InputError: another format, a malformed line, NaN or infinity, two pictures of one id, another store to write.
     """
     if not os.path.isfile(file):
         raise InputError("expected a file of features, found no such file", file)

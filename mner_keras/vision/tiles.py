@@ -26,9 +26,8 @@ _COLOURS = (*_HUES, "black", "grey", "grey", "white")
 class TilesExtractor:
     """Regions or objects of drawn pictures, without a network.
 
-    Each is described by its colours where it differs from the picture's ground (5x5 RGB for a region, 8x8 for an
-    object; what does not differ is 0), the shares of 16 colours and of 8 edge directions, and its shape or the share of
-    it that is ground. The ground is estimated from the picture's border.
+    Each is described by its colours (5x5 RGB for a region, 8x8 for an object; 0 where it does not differ from the
+    ground, estimated from the picture's border), the shares of 16 colours and 8 edge directions, and shape or ground.
 
     Args:
         kind: `"regions"` (nine cells of a 3x3 grid, row by row from the top left, `[9, f]`) or `"objects"` (`[k, f]`):

@@ -18,8 +18,7 @@ class VGG16Regions:
     """49 regions of a picture from VGG16's last pooling layer, `block5_pool`: float32 `[49, 512]`.
 
     The picture is brought to 224 x 224 pixels (bilinear; the sides' ratio is not kept) and preprocessed by
-    `keras.applications.vgg16.preprocess_input`. The 7 x 7 map is read row by row from the top left: region
-    `7 * row + column`.
+    `keras.applications.vgg16.preprocess_input`. Region `7 * row + column` is a cell of the 7 x 7 map.
 
     Args:
         weights: a file of VGG16 weights without the classifier (`.weights.h5` or `.h5`); by default Keras' own, trained

@@ -19,8 +19,7 @@ class VisualInput:
     """What a model reads of a post's picture.
 
     Args:
-        kind: `regions` (a post without a picture sees the regions of the blank picture, unmasked) or `objects` (it sees
-            none).
+        kind: `regions` (a post without a picture sees the blank picture's, unmasked) or `objects` (it sees none).
         count: the number of vectors per picture, `k`.
         dim: their width, `f`.
         extractor: the name of the extractor that created the features, if the store names one.

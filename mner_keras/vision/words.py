@@ -51,8 +51,7 @@ def extract_words(
         count: the number of regions, or the maximum number of objects.
 
     Returns:
-        the pictures added, those that the store contained already, and those without a known word, which are not in
-        the store.
+        the numbers of pictures added, already in the store, and without a known word (which are not in the store).
 
     Raises:
         InputError: another form of file, two pictures of one id, no known word, a store of other words or vectors.

@@ -35,7 +35,7 @@ def posts(tmp_path):
 @pytest.fixture
 def kill(monkeypatch):
     """Stop the next command in a step, when half of its record is written."""
-    from mner_keras.scale.resumable_file import ResumableFile
+    from mner_keras.scale.outputs import ResumableFile
 
     write = ResumableFile.write
 

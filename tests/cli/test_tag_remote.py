@@ -38,12 +38,14 @@ def test_tags_go_to_the_store_and_another_machine_leaves_them(mner, store, tmp_p
 
     monkeypatch.setenv("MNER_CACHE", str(tmp_path / "another"))
     assert "finished earlier, left as it is" in mner(*command).err
-    (tmp_path / "store" / "posts.jsonl").write_text(POSTS.replace("London", "Rome"), encoding="utf-8")
+    right = [line for line in POSTS.replace("London", "Rome").splitlines() if line.endswith("}")]
+    (tmp_path / "store" / "posts.jsonl").write_text("\n".join(right), encoding="utf-8")
     refused = mner(*command)
     assert refused.code == 2 and "found one finished with another input" in refused.err
     assert "Rome" not in (tmp_path / "store" / "tags.jsonl").read_text(encoding="utf-8")
     assert mner(*command, "--overwrite").code == 0
     assert "Rome" in (tmp_path / "store" / "tags.jsonl").read_text(encoding="utf-8")
+    assert not (tmp_path / "store" / "tags.jsonl.errors.csv").exists(), "errors of the tags that were replaced"
 
 
 def test_what_another_machine_tagged_again_is_not_replaced(mner, store, tmp_path, monkeypatch):

@@ -7,7 +7,7 @@ import tomllib
 import pytest
 from small_corpus import MISSING, SIZES, train_arguments
 
-from mner_keras.run.scores import entity_scores, read_predictions
+from mner_keras.run.run import entity_scores, read_predictions
 
 pytestmark = pytest.mark.usefixtures("eagerly")
 

@@ -8,7 +8,7 @@ from finished_runs import make_posts, predict
 from scipy.stats import ttest_rel
 
 from mner_keras.papers.compare import compare
-from mner_keras.run.scores import Prediction, entity_scores
+from mner_keras.run.run import Prediction, entity_scores
 
 POSTS = make_posts(60)
 

@@ -16,11 +16,10 @@ from mner_keras.errors import InputError
 from mner_keras.files import file_record
 from mner_keras.papers import find_table
 from mner_keras.papers.caveats import find_caveats
-from mner_keras.papers.measured import build_table, cell_record
+from mner_keras.papers.measured import build_table, cell_record, count_table, measure_table, read_table, settings_table
 from mner_keras.papers.plan import DataIdentity, Setting, identify_dataset, make_plan
 from mner_keras.papers.render import print_measured, row_names, to_csv, to_latex, to_markdown
 from mner_keras.papers.runner import FINISHED, check_runs
-from mner_keras.papers.table_folder import count_table, measure_table, read_table, settings_table
 from mner_keras.run.run import Run
 
 RATES = {"hsn-without-mi": 0.7, "hsn-without-ha": 0.7, "hsn-without-mp": 0.5, "hsn-without-vf": 0.3, "hsn": 0.9}

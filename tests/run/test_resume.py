@@ -1,5 +1,6 @@
 """A run that was interrupted and resumed ends as the run that never was."""
 
+import contextlib
 import json
 import shutil
 
@@ -117,9 +118,10 @@ def test_a_run_whose_patience_has_run_out_trains_no_further(corpus, copy):
 
 
 def test_a_run_that_another_process_trains_is_left_to_it(corpus, tmp_path):
-    from mner_keras.files import hold_lock
+    from mner_keras.files import Lock
     from mner_keras.run.train import LOCK, train
 
-    with hold_lock(tmp_path / LOCK), pytest.raises(InputError, match="another process is training this run"):
-        train(make_config(corpus), tmp_path, overwrite=True)
-    assert [path.name for path in tmp_path.iterdir()] == [LOCK]
+    with contextlib.closing(Lock(tmp_path / LOCK, "in use", tmp_path)):
+        with pytest.raises(InputError, match="another process is training this run"):
+            train(make_config(corpus), tmp_path, overwrite=True)
+        assert [path.name for path in tmp_path.iterdir()] == [LOCK]

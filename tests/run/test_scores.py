@@ -6,7 +6,7 @@ import pytest
 
 from mner_keras.data import Post, entity_spans
 from mner_keras.errors import InputError
-from mner_keras.run.scores import Prediction, entity_scores, read_predictions, write_predictions
+from mner_keras.run.run import Prediction, entity_scores, read_predictions, write_predictions
 
 
 def by_spans(gold, predicted, kind=None):

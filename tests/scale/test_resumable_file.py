@@ -5,7 +5,7 @@ import json
 import pytest
 
 from mner_keras.errors import InputError
-from mner_keras.scale.resumable_file import ResumableFile
+from mner_keras.scale.outputs import ResumableFile
 
 ABOUT = {"model": "a", "input": "b"}
 STEPS = [("one\n", []), ("\ud83dtwo\n", [InputError("broken, with a comma", "posts", 7)]), ("three\n", [])]
@@ -37,7 +37,7 @@ def killed(path, number, what, **options):
             for file in output._files:
                 file.write(what)
                 file.flush()
-            output._lock.release()  # as the system does
+            output._lock._lock.release()  # as the system does
             raise Killed
 
     with pytest.raises(Killed):

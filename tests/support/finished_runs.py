@@ -7,7 +7,7 @@ import h5py
 import numpy as np
 
 from mner_keras.data import Post, load_dataset
-from mner_keras.run.scores import write_predictions
+from mner_keras.run.run import write_predictions
 
 TYPES = ("PER", "LOC")
 

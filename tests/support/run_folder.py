@@ -35,7 +35,7 @@ def write_run(folder, model, corpus, predict=None):
 
     from mner_keras import load_dataset
     from mner_keras.run.config import RunConfig
-    from mner_keras.run.scores import entity_scores
+    from mner_keras.run.run import entity_scores
 
     data = load_dataset(corpus)
     posts = data["test"]

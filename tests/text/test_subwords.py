@@ -1,6 +1,7 @@
 """Subwords: each kind against its reference tokenizer, and the layout of a post."""
 
 import base64
+import dataclasses
 import io
 import json
 
@@ -65,7 +66,7 @@ def test_sentence_pieces_are_their_models(kind):
         assert joined(subwords, words) == ids_of(hub, " ".join(words))
     expected = ([0], [2, 2], [2], 3) if kind.startswith("XLM") else ([1], [2], [2], 3)
     assert (subwords.start, subwords.middle, subwords.end, subwords.unknown) == expected
-    again = Subwords(**json.loads(json.dumps(subwords.get_config())))
+    again = Subwords(**json.loads(json.dumps(dataclasses.asdict(subwords))))
     assert again.ids(WORDS[0]) == subwords.ids(WORDS[0])
     assert base64.b64decode(again.tokenizer) == proto.getvalue()
 

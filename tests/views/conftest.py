@@ -29,9 +29,9 @@ def finished(corpus, tmp_path_factory):
     from run_folder import write_run
 
     from mner_keras import load_dataset
+    from mner_keras.papers.measured import measure_table
     from mner_keras.papers.plan import Plan, PlannedRun, identify_dataset
     from mner_keras.papers.published import find_table
-    from mner_keras.papers.table_folder import measure_table
 
     home = tmp_path_factory.mktemp("finished")
     for name in ("hsn", "agban", "text"):

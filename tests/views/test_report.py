@@ -37,8 +37,8 @@ def test_the_page_is_well_formed_and_makes_no_requests(text, found, finished):
 
 
 def test_the_table_is_whole_and_leads_to_its_runs(text, found, finished):
+    from mner_keras.papers.measured import read_table
     from mner_keras.papers.render import text_rows
-    from mner_keras.papers.table_folder import read_table
 
     table = read_table(finished / "hsn-5")
     for name, lines in text_rows(table):
@@ -51,7 +51,7 @@ def test_the_table_is_whole_and_leads_to_its_runs(text, found, finished):
 
 
 def test_the_table_has_a_chart_and_only_the_best_is_bold(text, found, finished):
-    from mner_keras.papers.table_folder import read_table
+    from mner_keras.papers.measured import read_table
 
     table = read_table(finished / "hsn-5")
     body = text[text.index('<table class="published">') :].partition("</table>")[0]

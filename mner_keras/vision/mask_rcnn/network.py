@@ -30,8 +30,7 @@ class MaskRCNN(keras.Model):
     """Mask R-CNN as the Matterport implementation builds it, for inference, up to the boxes: no masks.
 
     ResNet-101, a feature pyramid, proposals from anchors, RoI align at each proposal, two convolutions of 1024, a class
-    and a box. The layers bear that implementation's names, as its published weights do. Boxes, probabilities and
-    detection are float32 under each dtype policy.
+    and a box. The layers bear the names in its published weights. Detection is float32 under each dtype policy.
 
     Args:
         side, num_proposals, min_score: see `MaskRCNNObjects`.
