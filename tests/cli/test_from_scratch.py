@@ -160,15 +160,13 @@ def test_the_plan_needs_what_the_tables_read(mner, tmp_path):
 def test_all_tables_of_a_paper(mner, tmp_path, monkeypatch):
     import typer
 
-    from mner_keras.cli import reproduce_table
-
     done = []
 
     def train(runs, *_):
         done.append({run.row.key for run in runs} >= {"hsn", "hsn-without-mi"})
         raise typer.Exit(int(len(done) == 2))
 
-    monkeypatch.setattr(reproduce_table, "_train", train)
+    monkeypatch.setattr("mner_keras.papers.runner.run_all", train)
     result = mner("reproduce-table", "HSN", "all", "--out", tmp_path)
     assert (result.code, done) == (1, [False, False, True])
     assert (tmp_path / "hsn-1" / "table.json").is_file()
