@@ -7,6 +7,12 @@ import pytest
 pytest.register_assert_rewrite("equation_harness", "layer_harness", "model_harness")
 
 
+def pytest_collection_modifyitems(items):
+    """Notebooks and files with slow tests come first, so that no worker waits for another at the end."""
+    slow = {item.path for item in items if item.path.suffix == ".ipynb" or item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(scope="session")
 def corpus(tmp_path_factory):
     """The folder of the small corpus; the tests must not change it."""
@@ -45,6 +51,15 @@ def _without_jax_compiler(request):
     import jax
 
     with jax.disable_jit():
+        yield
+
+
+@pytest.fixture(scope="module")
+def eagerly():
+    """No graphs of TensorFlow within a file of tests."""
+    from eager import run_eagerly
+
+    with run_eagerly():
         yield
 
 

@@ -104,7 +104,3 @@ def test_every_equation_has_a_row_a_layer_and_a_test():
 def test_marks_name_equations_that_the_papers_have():
     unknown = {test: proved - set(EQUATIONS) for test, proved in all_marks().items()}
     assert {test: names for test, names in unknown.items() if names} == {}
-
-
-def test_the_readme_links_the_document():
-    assert "(docs/fidelity.md)" in (ROOT / "README.md").read_text(encoding="utf-8")

@@ -11,7 +11,6 @@ import pytest
 nbformat = pytest.importorskip("nbformat", reason="reading notebooks needs nbformat (the extra `test`)")
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
-NAMES = ["01_quickstart", "02_hsn", "03_agban", "04_crf", "05_reproduce", "06_your_own_data"]
 # A home, a temporary folder, an environment; an address in memory, which changes with every run; its speed.
 TRACES = re.compile(
     r"/(home|root|Users|tmp|var|usr|opt|work|mnt)/|[A-Z]:\\\\|site-packages|\bat 0x[0-9a-f]{6,}|\d[mµ]?s/step\b"
@@ -24,10 +23,6 @@ def outputs_of(cell):
     for output in cell.get("outputs", ()):
         yield output.get("text", "")
         yield from (value for kind, value in output.get("data", {}).items() if kind.startswith("text/"))
-
-
-def test_the_notebooks_are_there():
-    assert [path.stem for path in NOTEBOOKS] == NAMES
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

@@ -4,7 +4,6 @@ import ast
 import json
 import subprocess
 import sys
-from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -156,13 +155,6 @@ def test_a_backend_is_called_in_files_of_its_name_alone():
         if name.startswith(("mner_keras.data.", "mner_keras.cli.")) or name == "mner_keras.replicas":
             continue
         assert {"tensorflow", "jax", "torch"} & {top(n) for n in imports(path)} <= {backend_of(path)}, name
-
-
-def test_the_sample_corpus_is_shipped():
-    sample = resources.files("mner_keras") / "data" / "sample"
-    for name in ("train.jsonl", "dev.jsonl", "test.jsonl", "regions.h5", "objects.h5", "README.md"):
-        assert (sample / name).is_file(), name
-    assert any((sample / "images").iterdir())
 
 
 def test_the_models_of_the_registry_are_there():

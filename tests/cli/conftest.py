@@ -67,6 +67,7 @@ def mner():
 @pytest.fixture(scope="session")
 def runs(mner, corpus, tmp_path_factory):
     """The folder and the output of a run of two epochs, by model; the tests must not change the folder."""
+    from eager import run_eagerly
     from small_corpus import train_arguments
 
     done = {}
@@ -74,7 +75,8 @@ def runs(mner, corpus, tmp_path_factory):
     def get(model):
         if model not in done:
             folder = tmp_path_factory.mktemp("runs") / model
-            done[model] = folder, mner(*train_arguments(model, corpus), "--out", folder)
+            with run_eagerly():
+                done[model] = folder, mner(*train_arguments(model, corpus), "--out", folder)
             assert done[model][1].code == 0, done[model][1]
         return done[model]
 

@@ -6,7 +6,7 @@ import shutil
 import pytest
 from small_corpus import MISSING, OBJECT_WIDTH, OBJECTS, SIZES, make_records, write_store
 
-pytestmark = pytest.mark.usefixtures("models_stay_open")
+pytestmark = pytest.mark.usefixtures("eagerly", "models_stay_open")
 
 
 def scores(result):

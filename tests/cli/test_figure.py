@@ -10,7 +10,7 @@ from run_folder import write_run
 
 from mner_keras.run.config import RunConfig
 
-pytestmark = pytest.mark.usefixtures("models_stay_open")
+pytestmark = pytest.mark.usefixtures("eagerly", "models_stay_open")
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from small_corpus import SETTINGS, SMALL
 from mner_keras.models import load
 
 RUN = "import sys; sys.argv[0] = 'mner'; from mner_keras.cli import main; main()"
-EPOCHS = 24
+EPOCHS = 8
 
 
 def arguments(corpus, out, *more):

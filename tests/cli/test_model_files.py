@@ -6,6 +6,7 @@ import zipfile
 
 import pytest
 
+pytestmark = pytest.mark.usefixtures("eagerly")
 FOUND = "expected a .keras model, found "
 DOES_NOT_LOAD = "expected an unquantized model of this version, found one that does not load ("
 

@@ -10,6 +10,8 @@ from PIL import Image
 
 import mner_keras
 
+pytestmark = pytest.mark.usefixtures("eagerly")
+
 
 @pytest.fixture(scope="module")
 def crf_run(mner, corpus, tmp_path_factory):

@@ -9,7 +9,7 @@ from small_corpus import make_records
 
 from mner_keras.data.files import read_posts
 
-pytestmark = pytest.mark.usefixtures("models_stay_open", "small_steps")
+pytestmark = pytest.mark.usefixtures("eagerly", "models_stay_open", "small_steps")
 BROKEN = (7, 8, 20)
 """The lines that are malformed, of 30."""
 

@@ -14,7 +14,7 @@ from mner_keras.data import read_jsonl
 from mner_keras.errors import InputError
 from mner_keras.vision import load_extractor
 
-pytestmark = pytest.mark.usefixtures("models_stay_open")
+pytestmark = pytest.mark.usefixtures("eagerly", "models_stay_open")
 SAMPLE = Path(mner_keras.__file__).parent / "data" / "sample"
 
 

@@ -6,6 +6,7 @@ import pytest
 
 pytest.importorskip("pyarrow", reason="addresses need the extra `parquet`")
 
+pytestmark = pytest.mark.usefixtures("eagerly")
 POSTS = """{"id": "1", "text": "Barack Obama visited Paris"}
 broken
 {"id": "2", "text": "Microsoft in London"}

@@ -2,7 +2,7 @@
 
 import pytest
 
-pytestmark = pytest.mark.usefixtures("models_stay_open")
+pytestmark = pytest.mark.usefixtures("eagerly", "models_stay_open")
 
 
 @pytest.fixture

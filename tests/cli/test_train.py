@@ -9,6 +9,8 @@ from small_corpus import MISSING, SIZES, train_arguments
 
 from mner_keras.run.run import entity_scores, read_predictions
 
+pytestmark = pytest.mark.usefixtures("eagerly")
+
 
 def files(folder):
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}

@@ -6,6 +6,8 @@ import pytest
 from layer_harness import to_numpy
 from small_corpus import make_world
 
+pytestmark = pytest.mark.usefixtures("eagerly")
+
 
 @pytest.fixture(scope="module")
 def world(corpus):

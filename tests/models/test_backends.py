@@ -6,9 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import backend_script
 import keras
 import numpy as np
 import pytest
+from eager import run_eagerly
 from small_corpus import make_world, write_corpus
 
 import mner_keras
@@ -30,7 +32,7 @@ def run_script(folder, backend):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Model files and batches, and what the present backend, in a process of its own, makes of them."""
+    """Model files and batches, and what the present backend makes of them."""
     folder = tmp_path_factory.mktemp("files")
     corpus = write_corpus(folder / "corpus")
     for kind in KINDS:
@@ -42,7 +44,8 @@ def folder(tmp_path_factory):
         inputs, tags = world.batch(range(3, 9))
         model.save(folder / f"{kind}.keras")
         np.savez(folder / f"{kind}.npz", tags=tags, **inputs)
-    run_script(folder, keras.backend.backend())
+    with run_eagerly():
+        backend_script.main(folder)
     return folder
 
 

@@ -32,9 +32,9 @@ def model():
     return make_model()
 
 
-@pytest.mark.usefixtures("eagerly")
 def test_fit_reports_val_f1_and_evaluate_reports_f1(tmp_path):
     model = make_model()
+    model.run_eagerly = True
     stop = keras.callbacks.EarlyStopping("val_f1", mode="max", patience=30)
     history = model.fit(IDS, GOLD, validation_data=(IDS, GOLD), epochs=25, callbacks=[stop], verbose=0).history
     assert set(history) == {"loss", "val_loss", "val_f1"}

@@ -25,6 +25,6 @@ SPECIAL = {
 @pytest.mark.usefixtures("eagerly")
 @pytest.mark.parametrize("name", NAMES)
 def test_model_behaves_as_users_expect(name, corpus, tmp_path):
-    # An ablation computes in half precision what the whole model computes.
-    policies = {"policies": ()} if MODELS[name].arguments else {}
-    check_model(make_world(name, corpus), tmp_path, **policies, **SPECIAL.get(name, {}))
+    # An ablation is the whole model with other arguments, in half precision and in a file as well.
+    brief = {"policies": (), "file": False} if MODELS[name].arguments else {}
+    check_model(make_world(name, corpus), tmp_path, **brief, **SPECIAL.get(name, {}))

@@ -13,6 +13,7 @@ from mner_keras import TagPosts, load
 from mner_keras.data import read_jsonl
 from mner_keras.errors import InputError
 
+pytestmark = pytest.mark.usefixtures("eagerly")
 SAMPLE = Path(mner_keras.__file__).parent / "data" / "sample"
 ENTITY = ["text", "type", "start", "end", "score", "start_char", "end_char"]
 ADDED = ["tokens", "tags", "entities", "error"]

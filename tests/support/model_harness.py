@@ -20,7 +20,15 @@ BEYOND = 3
 
 
 def check_model(
-    world, tmp_path, *, arguments=None, padding_counts=False, ordered=False, still=(), policies=("mixed_float16",)
+    world,
+    tmp_path,
+    *,
+    arguments=None,
+    padding_counts=False,
+    ordered=False,
+    still=(),
+    policies=("mixed_float16",),
+    file=True,
 ):
     """What users expect of a model, whatever it computes.
 
@@ -37,6 +45,7 @@ def check_model(
         ordered: whether the order of the objects matters.
         still: the paths of the trainable weights that may have no gradient.
         policies: the dtype policies to train under.
+        file: whether a file of the model is written and read.
     """
     model = world.build(loss_reduction="mean", **(arguments or {}))
     _check_config(world, model)
@@ -56,7 +65,8 @@ def check_model(
     _check_step(model, inputs, tags, same, still)
     _check_every_input_matters(model, inputs)
     _check_without_pictures(model, inputs, tags)
-    _check_file(world, model, inputs, tags, tmp_path)
+    if file:
+        _check_file(world, model, inputs, tags, tmp_path)
     for policy in policies:
         _check_half_precision(world, policy)
 

@@ -54,6 +54,7 @@ def main(folder):
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
     found, corpus = {}, write_corpus(folder / "corpus")
     for name in ("one", "two"):
+        tf.config.run_functions_eagerly(name == "one")  # the numbers are those of a graph, sooner
         strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]) if name == "two" else None
         scope = strategy.scope if strategy else contextlib.nullcontext
         with scope():

@@ -25,6 +25,7 @@ from mner_keras.baselines.cnn_bilstm_crf import CNNBiLSTMCRF  # noqa: E402
 from mner_keras.baselines.text_tagger import TextTagger  # noqa: E402
 from mner_keras.text.backbone import TextBackbone  # noqa: E402
 
+pytestmark = pytest.mark.usefixtures("eagerly")
 SIZES = dict(num_layers=1, num_heads=2, hidden_dim=8, intermediate_dim=16, max_sequence_length=128)
 POSTS = make_posts(count=8)
 

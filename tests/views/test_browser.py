@@ -13,7 +13,7 @@ from chromium import browser_or_skip
 from mner_keras import load_dataset
 from mner_keras.errors import InputError
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("eagerly")]
 POST = "So proud of Bosch this weekend"
 
 

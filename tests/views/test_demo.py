@@ -9,6 +9,7 @@ from mner_keras.errors import InputError
 from mner_keras.views.demo import DemoSession, describe_run, error_html
 from mner_keras.vision import find_pictures
 
+pytestmark = pytest.mark.usefixtures("eagerly")
 POST = "So proud of Bosch 🔥 <script>alert(1)</script>"
 
 

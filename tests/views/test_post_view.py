@@ -13,6 +13,7 @@ from mner_keras.views.case import PostCase, is_right_to_left, make_cases, own_pi
 from mner_keras.views.post_view import PostView, post_html
 from mner_keras.vision import PictureObjects
 
+pytestmark = pytest.mark.usefixtures("eagerly")
 TOKENS = ("Beautiful", "Benz", "in", "Los", "Angeles")
 TAGS = ("O", "B-OTHER", "O", "B-LOC", "I-LOC")
 

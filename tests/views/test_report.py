@@ -14,7 +14,7 @@ from mner_keras.run.config import RunConfig
 from mner_keras.views.charts import read_curves
 from mner_keras.views.report import ALL, BOUNDS, MISSED, SPURIOUS, count_confusion, make_report
 
-pytestmark = pytest.mark.usefixtures("models_stay_open")
+pytestmark = pytest.mark.usefixtures("eagerly", "models_stay_open")
 
 
 @pytest.fixture(scope="module")
