@@ -20,7 +20,6 @@ from mner_keras.data import PostPreprocessor
 from mner_keras.layers import BiLSTM
 from mner_keras.vision.visual_input import MASK_RCNN_OBJECTS
 
-pytestmark = pytest.mark.usefixtures("eagerly")
 CHARACTERS = 9
 SMALL = dict(word_dim=12, char_dim=6, char_hidden_dim=8, hidden_dim=24, rank=4)
 NO_DROPOUT = dict(dropout=0.0, attention_dropout=0.0)

@@ -15,7 +15,7 @@ from mner_keras.run.run import Run
 EPOCHS = 3
 FILES = ("history.csv", "metrics.json", "config.toml", "checkpoint/state.json")
 # AGBAN has what the text model has not: lambda's steps, a schedule of the rate, a classifier updated now and then.
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("eagerly")]
+pytestmark = pytest.mark.slow
 
 
 def make_config(corpus, **settings):
