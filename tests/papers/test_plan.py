@@ -9,7 +9,7 @@ from mner_keras import registry
 from mner_keras.data import load_dataset
 from mner_keras.errors import InputError
 from mner_keras.papers import find_table, load_published
-from mner_keras.papers.plan import Setting, make_plan, run_name
+from mner_keras.papers.plan import Setting, fast_settings, make_plan, run_name
 from mner_keras.papers.published import PAPERS
 from mner_keras.registry import find_model
 from mner_keras.run.config import RunConfig
@@ -43,6 +43,13 @@ def test_the_papers_budget_is_each_systems_own():
         if training.optimizer is not None:
             assert (run.config.optimizer, run.config.learning_rate) == (training.optimizer, training.learning_rate)
         assert run.config.transductive == (run.config.entry.settings is None)
+
+
+def test_the_fast_budget_is_shorter_on_few_posts_and_stops_early_on_many():
+    few, many = (fast_settings(find_model("agban"), posts) for posts in (300, 4_000))
+    assert (few["epochs"], few["patience"]) == (8, 0) and (many["epochs"], many["patience"]) == (12, 2)
+    assert fast_settings(find_model("bert-ner"), 300) == {"epochs": 2}
+    assert fast_settings(find_model("bert-ner"), 4_000) == {}, "a fine-tuned model keeps its own training"
 
 
 def test_tables_share_the_runs_that_are_the_same():
